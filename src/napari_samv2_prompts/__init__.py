@@ -1,0 +1,31 @@
+"""Points and Shapes layers as SAMV2 prompts, one label per object.
+
+Only the version and the names people script with belong here, and they are imported when first used:
+napari imports this package to list its plugins, and must not wait for torch or Qt.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, available_models, build_samv2
+
+    __version__: str
+
+__all__ = ["SAMV2ImagePredictor", "__version__", "available_models", "build_samv2"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("napari-samv2-prompts")
+    if name in __all__:
+        return getattr(import_module("napari_samv2_prompts.samv2"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
