@@ -1,6 +1,6 @@
 """Points and Shapes layers as SAMV2 prompts, one label per object.
 
-Only the version and the names people script with belong here, and they are imported when first used:
+Only the version and the names people script with belong here, imported when first used:
 napari imports this package to list its plugins, and must not wait for torch or Qt.
 """
 

@@ -1,6 +1,6 @@
 """The model: the SAMV2 image network, its checkpoints and its predictor.
 
-Knows torch and numpy, and of this package only the prompts; knows nothing of napari, layers or labels.
+Knows torch and numpy, and of this package only the prompts; nothing of napari, layers or labels.
 The names below are imported when first used, since importing torch takes seconds.
 """
 
