@@ -1,0 +1,220 @@
+"""The image trunk: Hiera, a hierarchical vision transformer with windowed attention.
+
+Ryali et al., *Hiera: A Hierarchical Vision Transformer without the Bells-and-Whistles* (2023), in
+the form SAM 2 uses: plain scaled dot-product attention inside windows, a few blocks that attend
+over the whole image, max-pooled queries at the start of stages 2 to 4, and a position map made of
+an interpolated background plus a tiled window pattern.  Maps are channels-last inside the trunk.
+
+Not here: the feature pyramid on top (``neck.py``), checkpoints.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .variants import Variant
+
+__all__ = ["Hiera"]
+
+MLP_RATIO = 4
+NORM_EPS = 1e-6
+
+
+def _pool(x: Tensor) -> Tensor:
+    """Halve a channels-last map ``(B, H, W, C)`` by taking the largest of each 2 x 2."""
+    batch, height, width, channels = x.shape
+    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).amax(dim=(2, 4))
+
+
+def _to_windows(x: Tensor, side: int) -> Tensor:
+    """Cut ``(B, H, W, C)`` into ``(B * windows, side, side, C)``, zero-padded at the far ends."""
+    batch, height, width, channels = x.shape
+    pad_y, pad_x = -height % side, -width % side
+    if pad_y or pad_x:
+        x = F.pad(x, (0, 0, 0, pad_x, 0, pad_y))
+    rows, columns = (height + pad_y) // side, (width + pad_x) // side
+    x = x.view(batch, rows, side, columns, side, channels)
+    return x.transpose(2, 3).reshape(-1, side, side, channels)
+
+
+def _from_windows(windows: Tensor, size: tuple[int, int]) -> Tensor:
+    """Undo :func:`_to_windows`: put windows together and crop to ``size`` (height, width)."""
+    height, width = size
+    side, channels = windows.shape[1], windows.shape[-1]
+    rows, columns = -(-height // side), -(-width // side)
+    x = windows.view(-1, rows, columns, side, side, channels).transpose(2, 3)
+    x = x.reshape(-1, rows * side, columns * side, channels)
+    return x[:, :height, :width].contiguous()
+
+
+class Mlp(nn.Module):
+    """Linear layers with an activation between them; the keys are ``layers.0``, ``layers.1`` ...
+
+    Parameters
+    ----------
+    widths : int
+        Width of the input, of each hidden layer and of the output.
+    activation : type of nn.Module
+    """
+
+    def __init__(self, *widths: int, activation: type[nn.Module]) -> None:
+        super().__init__()
+        pairs = zip(widths[:-1], widths[1:], strict=True)
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairs)
+        self.activation = activation()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(..., widths[0])`` to ``(..., widths[-1])``."""
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        last: Tensor = self.layers[-1](x)
+        return last
+
+
+class MultiScaleAttention(nn.Module):
+    """Self-attention over a small map, with the queries optionally pooled to half its side."""
+
+    def __init__(self, dim: int, dim_out: int, heads: int, *, pool: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.pool = pool
+        self.qkv = nn.Linear(dim, 3 * dim_out)
+        self.proj = nn.Linear(dim_out, dim_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, H, W, dim)`` to ``(B, H, W, dim_out)``, or half the side when pooling."""
+        batch, height, width, _ = x.shape
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        if self.pool:
+            q = _pool(q)
+            height, width = q.shape[1:3]
+        q, k, v = (
+            t.reshape(batch, -1, self.heads, t.shape[-1] // self.heads).transpose(1, 2)
+            for t in (q, k, v)
+        )
+        x = F.scaled_dot_product_attention(q, k, v)
+        x = x.transpose(1, 2).reshape(batch, height, width, -1)
+        projected: Tensor = self.proj(x)
+        return projected
+
+
+class MultiScaleBlock(nn.Module):
+    """A transformer block; the first of a stage doubles the width and halves the map.
+
+    Parameters
+    ----------
+    dim, dim_out : int
+        Channels before and after.
+    heads : int
+    window : int
+        Side of the attention windows in tokens of the *input* map; 0 attends over all of it.
+    pool : bool
+        Whether the map is halved.
+    """
+
+    def __init__(self, dim: int, dim_out: int, heads: int, window: int, *, pool: bool) -> None:
+        super().__init__()
+        self.window = window
+        self.pool = pool
+        self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
+        self.attn = MultiScaleAttention(dim, dim_out, heads, pool=pool)
+        self.norm2 = nn.LayerNorm(dim_out, eps=NORM_EPS)
+        self.mlp = Mlp(dim_out, MLP_RATIO * dim_out, dim_out, activation=nn.GELU)
+        self.proj = nn.Linear(dim, dim_out) if dim != dim_out else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, H, W, dim)`` to ``(B, H', W', dim_out)``."""
+        shortcut = x
+        x = self.norm1(x)
+        if self.proj is not None:
+            # The published shortcut of a stage's first block is taken after the norm.
+            shortcut = self.proj(x)
+            if self.pool:
+                shortcut = _pool(shortcut)
+        if self.window:
+            windows = self.attn(_to_windows(x, self.window))
+            x = _from_windows(windows, (shortcut.shape[1], shortcut.shape[2]))
+        else:
+            x = self.attn(x)
+        x = shortcut + x
+        out: Tensor = x + self.mlp(self.norm2(x))
+        return out
+
+
+class PatchEmbed(nn.Module):
+    """Cut the image into overlapping patches: a 7 x 7 convolution with stride 4."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(3, dim, kernel_size=7, stride=4, padding=3)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Map ``(B, 3, S, S)`` to ``(B, S/4, S/4, dim)``."""
+        x: Tensor = self.proj(pixels).permute(0, 2, 3, 1)
+        return x
+
+
+class Hiera(nn.Module):
+    """The trunk: four stages at strides 4, 8, 16 and 32.
+
+    Parameters
+    ----------
+    variant : Variant
+        Row of the table that says widths, depths and windows.
+    """
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__()
+        dim, side = variant.embed_dim, variant.position_size
+        self.patch_embed = PatchEmbed(dim)
+        self.pos_embed = nn.Parameter(torch.zeros(1, dim, side, side))
+        self.pos_embed_window = nn.Parameter(
+            torch.zeros(1, dim, variant.windows[0], variant.windows[0])
+        )
+        blocks: list[MultiScaleBlock] = []
+        heads, ends = variant.heads, []
+        for stage, (depth, width) in enumerate(
+            zip(variant.blocks, variant.stage_widths, strict=True)
+        ):
+            for index in range(depth):
+                starts = index == 0 and stage > 0
+                if starts:
+                    heads *= 2
+                # A stage's first block still sees the map of the stage before, so it also keeps
+                # that stage's window.
+                window = variant.windows[stage - 1 if starts else stage]
+                if len(blocks) in variant.global_blocks:
+                    window = 0
+                blocks.append(
+                    MultiScaleBlock(width // 2 if starts else width, width, heads, window, pool=starts)
+                )
+            ends.append(len(blocks) - 1)
+        self.blocks = nn.ModuleList(blocks)
+        self.stage_ends = frozenset(ends)
+
+    def _position(self, height: int, width: int) -> Tensor:
+        """Return the position map ``(1, height, width, C)`` of the first stage's tokens."""
+        window = self.pos_embed_window
+        background = F.interpolate(self.pos_embed, size=(height, width), mode="bicubic")
+        repeats = (-(-height // window.shape[2]), -(-width // window.shape[3]))
+        tiled = window.tile((1, 1, *repeats))[:, :, :height, :width]
+        return (background + tiled).permute(0, 2, 3, 1)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Return the last map of each stage, finest first, as ``(B, C, H, W)`` views.
+
+        Parameters
+        ----------
+        pixels : Tensor of shape (B, 3, S, S)
+            Normalised image; S a multiple of 32.
+        """
+        x = self.patch_embed(pixels)
+        x = x + self._position(x.shape[1], x.shape[2])
+        stages = []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in self.stage_ends:
+                stages.append(x.permute(0, 3, 1, 2))
+        return stages

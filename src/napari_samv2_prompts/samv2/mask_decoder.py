@@ -1,0 +1,154 @@
+"""The mask decoder: image embedding and prompt tokens to low-res logits and scores.
+
+Kirillov et al., *Segment Anything* (2023), section A, with SAM 2's additions: an object-score
+token, high-resolution features in the upscaling, and a choice by stability when a single mask is
+wanted.  It predicts four masks always: token 0 for unambiguous prompts, tokens 1 to 3 for the
+parts and wholes a single click can mean.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .hiera import Mlp
+from .prompt_encoder import EncodedPrompts, LayerNorm2d
+from .transformer import TwoWayTransformer
+from .variants import Variant
+
+__all__ = ["Decoded", "MaskDecoder", "choose_single"]
+
+N_MASKS = 4
+STABILITY_DELTA = 0.05
+STABILITY_THRESHOLD = 0.98
+
+
+class Decoded(NamedTuple):
+    """All four masks of each prompt.
+
+    Attributes
+    ----------
+    logits : Tensor of shape (P, 4, S/4, S/4)
+    scores : Tensor of shape (P, 4)
+        Predicted IoU in [0, 1].
+    object_logits : Tensor of shape (P,)
+        Positive when the object is there.
+    """
+
+    logits: Tensor
+    scores: Tensor
+    object_logits: Tensor
+
+
+def choose_single(decoded: Decoded) -> Decoded:
+    """Keep one mask per prompt: token 0, or the best of the others where 0 is not stable.
+
+    A mask is stable when moving the threshold by +-0.05 hardly changes its area (ratio of at least
+    0.98; an empty mask counts as stable).  Numbers of the published image predictor.
+    """
+    single = decoded.logits[:, 0].flatten(1)
+    inner = (single > STABILITY_DELTA).sum(dim=1)
+    outer = (single > -STABILITY_DELTA).sum(dim=1)
+    stable = (inner >= STABILITY_THRESHOLD * outer) | (outer == 0)
+    best = decoded.scores[:, 1:].argmax(dim=1) + 1
+    chosen = torch.where(stable, torch.zeros_like(best), best)
+    rows = torch.arange(len(chosen), device=chosen.device)
+    return Decoded(
+        decoded.logits[rows, chosen][:, None],
+        decoded.scores[rows, chosen][:, None],
+        decoded.object_logits,
+    )
+
+
+class MaskDecoder(nn.Module):
+    """Two-way transformer, upscaling, one hypernetwork per mask token, score heads.
+
+    Parameters
+    ----------
+    variant : Variant
+    """
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__()
+        width = variant.width
+        self.transformer = TwoWayTransformer(
+            width, variant.decoder_heads, variant.decoder_mlp, variant.decoder_depth
+        )
+        self.iou_token = nn.Embedding(1, width)
+        self.mask_tokens = nn.Embedding(N_MASKS, width)
+        self.obj_score_token = nn.Embedding(1, width)
+        self.output_upscaling = nn.Sequential(
+            nn.ConvTranspose2d(width, width // 4, kernel_size=2, stride=2),
+            LayerNorm2d(width // 4),
+            nn.GELU(),
+            nn.ConvTranspose2d(width // 4, width // 8, kernel_size=2, stride=2),
+            nn.GELU(),
+        )
+        self.conv_s0 = nn.Conv2d(width, width // 8, kernel_size=1)
+        self.conv_s1 = nn.Conv2d(width, width // 4, kernel_size=1)
+        if variant.dense_skip:
+            self.conv_drawn = nn.Conv2d(variant.dense_channels, width // 8, kernel_size=1)
+        self.output_hypernetworks_mlps = nn.ModuleList(
+            Mlp(width, width, width, width // 8, activation=nn.ReLU) for _ in range(N_MASKS)
+        )
+        hidden = variant.score_width
+        self.iou_prediction_head = Mlp(width, hidden, hidden, N_MASKS, activation=nn.ReLU)
+        self.pred_obj_score_head = Mlp(width, width, width, 1, activation=nn.ReLU)
+
+    def high_res(self, stride4: Tensor, stride8: Tensor) -> tuple[Tensor, Tensor]:
+        """Narrow the neck's fine maps for the upscaling; done once per image, not per prompt."""
+        return self.conv_s0(stride4), self.conv_s1(stride8)
+
+    def _upscale(
+        self, image: Tensor, high_res_4: Tensor, high_res_8: Tensor, drawn: Tensor | None
+    ) -> Tensor:
+        """Bring ``(P, C, S/16, S/16)`` to ``(P, C/8, S/4, S/4)``."""
+        first, norm, act1, second, act2 = self.output_upscaling
+        x = act1(norm(first(image) + high_res_8))
+        x = second(x) + high_res_4
+        if drawn is not None and hasattr(self, "conv_drawn"):
+            x = x + self.conv_drawn(drawn)
+        upscaled: Tensor = act2(x)
+        return upscaled
+
+    def forward(
+        self,
+        embedding: Tensor,
+        position: Tensor,
+        high_res_4: Tensor,
+        high_res_8: Tensor,
+        prompts: EncodedPrompts,
+    ) -> Decoded:
+        """Predict the four masks of each prompt.
+
+        Parameters
+        ----------
+        embedding : Tensor of shape (P or 1, C, H, W)
+            Image embedding, stride 16.
+        position : Tensor of shape (C, H, W)
+            Encoding of the embedding's grid.
+        high_res_4, high_res_8 : Tensor
+            Of :meth:`high_res`; ``(P or 1, C/8, 4H, 4W)`` and ``(P or 1, C/4, 2H, 2W)``.
+        prompts : EncodedPrompts
+        """
+        n_prompts = prompts.sparse.shape[0]
+        learnt = torch.cat(
+            [self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight]
+        )
+        tokens = torch.cat([learnt.expand(n_prompts, -1, -1), prompts.sparse], dim=1)
+        image = embedding + prompts.dense
+        height, width = image.shape[-2:]
+        tokens, image = self.transformer(
+            image.flatten(2).transpose(1, 2), position.flatten(1).T[None], tokens
+        )
+        image = image.transpose(1, 2).unflatten(2, (height, width))
+        upscaled = self._upscale(image, high_res_4, high_res_8, prompts.drawn)
+        mask_tokens = tokens[:, 2 : 2 + N_MASKS]
+        kernels = torch.stack(
+            [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
+        )
+        logits = (kernels @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+        scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
+        return Decoded(logits, scores, self.pred_obj_score_head(tokens[:, 0])[:, 0])

@@ -1,0 +1,203 @@
+"""SAMV2's image path put together: encode an image once, decode prompts many times.
+
+The module tree and with it the parameter names are those of the published checkpoints.  The video
+memory of a published file is not built; its tensors are kept aside in ``memory_state``, come back
+in ``state_dict()``, and wait there for volumes and time series.
+
+Not here: reading files (``checkpoints.py``), numpy in and out (``image_predictor.py``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .hiera import Hiera
+from .mask_decoder import Decoded, MaskDecoder
+from .neck import FpnNeck
+from .prompt_encoder import PromptEncoder
+from .variants import DEFAULT_VERSION, Variant, find_variant
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = ["ImageFeatures", "SAMV2Network", "build_samv2"]
+
+MEMORY_PREFIXES = (
+    "maskmem_tpos_enc",
+    "no_mem_pos_enc",
+    "no_obj_ptr",
+    "no_obj_embed_spatial",
+    "mask_downsample.",
+    "memory_attention.",
+    "memory_encoder.",
+    "obj_ptr_proj.",
+    "obj_ptr_tpos_proj.",
+)
+"""What the names of the video memory's tensors begin with."""
+
+
+class ImageFeatures(NamedTuple):
+    """What the decoder needs of an image.
+
+    Attributes
+    ----------
+    embedding : Tensor of shape (B, C, S/16, S/16)
+    high_res_4 : Tensor of shape (B, C/8, S/4, S/4)
+    high_res_8 : Tensor of shape (B, C/4, S/8, S/8)
+    """
+
+    embedding: Tensor
+    high_res_4: Tensor
+    high_res_8: Tensor
+
+    def select(self, index: Tensor | slice) -> ImageFeatures:
+        """Return the features of some of the images, in any order and any number of times."""
+        return ImageFeatures(*(tensor[index] for tensor in self))
+
+    def to(self, *, device: torch.device | None = None, dtype: torch.dtype) -> ImageFeatures:
+        """Return the features on another device or as another number type."""
+        return ImageFeatures(*(tensor.to(device=device, dtype=dtype) for tensor in self))
+
+
+class ImageEncoder(nn.Module):
+    """Trunk and neck.
+
+    Parameters
+    ----------
+    variant : Variant
+    """
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__()
+        self.trunk = Hiera(variant)
+        self.neck = FpnNeck(variant.stage_widths, variant.width, variant.top_down_levels)
+
+    def forward(self, pixels: Tensor) -> list[Tensor]:
+        """Map ``(B, 3, S, S)`` to maps of strides 4, 8 and 16."""
+        levels: list[Tensor] = self.neck(self.trunk(pixels))
+        return levels
+
+
+class SAMV2Network(nn.Module):
+    """The image path of SAM 2.
+
+    Parameters
+    ----------
+    variant : Variant
+        Says every size.  The network follows the size of the pixels it is given; the variant's
+        ``input_size`` is what it was made for.
+
+    Attributes
+    ----------
+    memory_state : dict of str to Tensor
+        Video-memory tensors of the loaded checkpoint, as they came.
+    """
+
+    def __init__(self, variant: Variant) -> None:
+        super().__init__()
+        self.variant = variant
+        self.image_encoder = ImageEncoder(variant)
+        self.sam_prompt_encoder = PromptEncoder(variant)
+        self.sam_mask_decoder = MaskDecoder(variant)
+        self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, variant.width))
+        self.memory_state: dict[str, Tensor] = {}
+        for position in (self.image_encoder.trunk.pos_embed, self.image_encoder.trunk.pos_embed_window):
+            nn.init.trunc_normal_(position, std=0.02)
+        nn.init.trunc_normal_(self.no_mem_embed, std=0.02)
+        self.register_load_state_dict_pre_hook(_keep_memory_aside)
+        self.register_state_dict_post_hook(_give_memory_back)
+
+    def encode_image(self, pixels: Tensor) -> ImageFeatures:
+        """Encode images.
+
+        Parameters
+        ----------
+        pixels : Tensor of shape (B, 3, S, S)
+            RGB in [0, 1], normalised with ImageNet's mean and deviation.
+        """
+        stride4, stride8, embedding = self.image_encoder(pixels)
+        # An image alone has no memory to attend to; training marked that by adding this vector.
+        embedding = embedding + self.no_mem_embed.reshape(1, -1, 1, 1)
+        return ImageFeatures(embedding, *self.sam_mask_decoder.high_res(stride4, stride8))
+
+    def decode_prompts(
+        self,
+        features: ImageFeatures,
+        coords: Tensor,
+        labels: Tensor,
+        mask_input: Tensor | None = None,
+    ) -> Decoded:
+        """Predict all four masks of each prompt.
+
+        Parameters
+        ----------
+        features : ImageFeatures
+            One image for all prompts (B = 1), or one row per prompt (B = P).
+        coords : Tensor of shape (P, N, 2), float32
+            ``(x, y)`` in pixels of the network's input.
+        labels : Tensor of shape (P, N), int64
+            -1 padding, 0 negative, 1 positive, 2 and 3 box corners (these first).
+        mask_input : Tensor of shape (P, 1, S/4, S/4), optional
+            Previous low-res logits.
+        """
+        grid = (features.embedding.shape[-2], features.embedding.shape[-1])
+        prompts = self.sam_prompt_encoder(coords, labels, mask_input, grid)
+        position = self.sam_prompt_encoder.pe_layer.grid(*grid)
+        decoded: Decoded = self.sam_mask_decoder(
+            features.embedding, position, features.high_res_4, features.high_res_8, prompts
+        )
+        return decoded
+
+
+def _keep_memory_aside(
+    module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: object
+) -> None:
+    """Move the video memory's tensors out of the state, so that strict loading accepts them."""
+    names = [n for n in state_dict if n.removeprefix(prefix).startswith(MEMORY_PREFIXES)]
+    memory = {name.removeprefix(prefix): state_dict.pop(name) for name in names}
+    assert isinstance(module, SAMV2Network)
+    module.memory_state = memory
+
+
+def _give_memory_back(
+    module: nn.Module, state_dict: dict[str, Any], prefix: str, _metadata: object
+) -> None:
+    """Put the tensors kept aside into the state, so that saving loses nothing."""
+    assert isinstance(module, SAMV2Network)
+    state_dict.update({prefix + name: tensor for name, tensor in module.memory_state.items()})
+
+
+def build_samv2(
+    model: str | Variant,
+    *,
+    version: str = DEFAULT_VERSION,
+    checkpoint: str | PathLike[str] | None = None,
+) -> SAMV2Network:
+    """Build a network in evaluation mode.
+
+    Parameters
+    ----------
+    model : str or Variant
+        A name of :func:`.available_models`, or a row of one's own.
+    version : str
+        "2.0" or "2.1", for short names of published sizes.
+    checkpoint : path, optional
+        Weights to load.  Without it the weights are random, which only tests want.
+
+    Raises
+    ------
+    ValueError
+        If the model does not exist.
+    CheckpointError
+        If the file does not hold weights of this model.
+    """
+    variant = model if isinstance(model, Variant) else find_variant(model, version)
+    network = SAMV2Network(variant).eval()
+    if checkpoint is not None:
+        from .checkpoints import load
+
+        load(network, checkpoint)
+    return network
