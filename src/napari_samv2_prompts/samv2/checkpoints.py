@@ -1,0 +1,227 @@
+"""Read a checkpoint file and load it into a network, or say in one sentence why not.
+
+The wrong model, the wrong size and missing tensors are recognised here.  Formats of files are
+:mod:`.weight_files`; where files come from is :mod:`.registry` and :mod:`.download`; the network,
+which knows its own parameter names, is :mod:`.network`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .network import MEMORY_PREFIXES, SAMV2Network
+from .registry import USE_PUBLISHED, CheckpointError
+from .variants import DEFAULT_VERSION, VARIANTS, Variant
+from .weight_files import read_content
+
+__all__ = ["CheckpointError", "CheckpointState", "LoadReport", "load", "read_state"]
+
+_log = logging.getLogger(__name__)
+
+_WRAPPERS = ("model", "state_dict", "model_state_dict", "model_state")
+_PREFIXES = ("module.", "_orig_mod.", "model.")  # left by DataParallel, torch.compile, trainers
+_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+_TRUNK = "image_encoder.trunk."
+_POINTER_TIME = "obj_ptr_tpos_proj.weight"  # a video part that only version 2.1 has
+_FOREIGN = (  # (what a key starts with, what the file then is)
+    ("image_encoder.blocks.", "a SAM 1 checkpoint"),
+    ("image_encoder.layers.", "a MobileSAM checkpoint"),
+    ("vision_encoder.", "a checkpoint in the layout of the transformers library"),
+    ("image_encoder.trunk.body.", "a checkpoint of another trunk than Hiera (EdgeTAM)"),
+    ("backbone.vision_backbone.", "a SAM 3 checkpoint"),
+    ("detector.", "a SAM 3 checkpoint"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointState:
+    """What a checkpoint file holds.
+
+    Attributes
+    ----------
+    path : Path
+        The file it was read from.
+    tensors : dict of str to Tensor
+        By published name, on the CPU, in the number type of the file; mapped from disk where the
+        format allows it.
+    variant : Variant
+        The variant recognised from names and shapes.
+    notes : tuple of str
+        What a user may want to know, in sentences.
+    """
+
+    path: Path
+    tensors: dict[str, Tensor]
+    variant: Variant
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What was loaded into a network, and what was not.
+
+    Attributes
+    ----------
+    path : Path
+        The file it came from.
+    variant : Variant
+        The variant recognised in the file.
+    loaded : int
+        Number of tensors in use.
+    kept_aside : tuple of str
+        Names of the video-memory tensors, which images don't need.
+    notes : tuple of str
+        The sentences of :class:`CheckpointState`, and one for the tensors kept aside.
+    """
+
+    path: Path
+    variant: Variant
+    loaded: int
+    kept_aside: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read_state(path: str | PathLike[str]) -> CheckpointState:
+    """Read a checkpoint and recognise its variant; nothing in the file is ever executed.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.pt``, ``.pth`` or ``.safetensors`` file in the published layout: a state dict, bare or
+        under ``"model"``, in float32, float16, bfloat16 or float64, with or without ``module.``.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is none of that; the message says what it is and what to do.
+    """
+    path = Path(path).expanduser()
+    tensors, notes = _unwrap(path, read_content(path))
+    variant = _recognise(path, tensors)
+    return CheckpointState(path, tensors, variant, tuple(notes))
+
+
+def load(network: SAMV2Network, path: str | PathLike[str]) -> LoadReport:
+    """Load a checkpoint strictly into a network of the same size.
+
+    Parameters
+    ----------
+    network : SAMV2Network
+        As :func:`.build_samv2` makes it.  It keeps its own number type and device.
+    path : path-like
+        See :func:`read_state`.
+
+    Raises
+    ------
+    CheckpointError
+        If the file cannot be read, is of another size than the network, or lacks tensors.
+    """
+    state = read_state(path)
+    if state.variant.size != network.variant.size:
+        raise CheckpointError(
+            f"{state.path.name} holds the model {state.variant.size!r}, not "
+            f"{network.variant.size!r}: choose {state.variant.size!r} with this file, or another "
+            "file."
+        )
+    _require_same_tensors(state, network)
+    network.load_state_dict(state.tensors, strict=True)
+    # Copies, so that the network does not hang on to a file that may be replaced.
+    network.memory_state = {key: tensor.clone() for key, tensor in network.memory_state.items()}
+    kept_aside = tuple(network.memory_state)
+    notes = state.notes
+    if kept_aside:
+        notes += (f"{len(kept_aside)} tensors for videos were kept aside; images don't use them.",)
+    for note in notes:
+        _log.info("%s: %s", state.path.name, note)
+    loaded = len(state.tensors) - len(kept_aside)
+    return LoadReport(state.path, state.variant, loaded, kept_aside, notes)
+
+
+def _unwrap(path: Path, content: Any) -> tuple[dict[str, Tensor], list[str]]:
+    """Return the tensors by their plain names, and notes on what was left out."""
+    notes = []
+    for key in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    entries = dict(content) if isinstance(content, Mapping) else {}
+    tensors = {str(k): v for k, v in entries.items() if isinstance(v, Tensor)}
+    if not tensors:
+        raise CheckpointError(f"{path.name} holds no named tensors: {USE_PUBLISHED}.")
+    if len(tensors) < len(entries):
+        notes.append(f"{len(entries) - len(tensors)} entries that are not tensors were left out.")
+    for prefix in (*_PREFIXES, *_PREFIXES):
+        if all(key.startswith(prefix) for key in tensors):
+            tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
+    wrong = {value.dtype for value in tensors.values()} - set(_DTYPES)
+    if wrong:
+        names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in wrong))
+        raise CheckpointError(
+            f"{path.name} holds {names} numbers, perhaps of a quantised model: use a file in "
+            "float32, float16 or bfloat16."
+        )
+    stored = {value.dtype for value in tensors.values()} - {torch.float32}
+    if stored:
+        names = ", ".join(sorted(str(dtype).removeprefix("torch.") for dtype in stored))
+        notes.append(f"The file stores {names} numbers.")
+    return tensors, notes
+
+
+def _recognise(path: Path, tensors: Mapping[str, Tensor]) -> Variant:
+    """Find the variant whose trunk has these widths and this many blocks."""
+    for start, what in _FOREIGN:
+        if any(key.startswith(start) for key in tensors):
+            raise CheckpointError(f"{path.name} is {what}, which does not fit: {USE_PUBLISHED}.")
+    patch = tensors.get(f"{_TRUNK}patch_embed.proj.weight")
+    numbers = {
+        int(key.removeprefix(f"{_TRUNK}blocks.").split(".")[0])
+        for key in tensors
+        if key.startswith(f"{_TRUNK}blocks.")
+    }
+    if patch is None or not numbers:
+        example = next(iter(tensors))
+        raise CheckpointError(
+            f"{path.name} is a checkpoint of some other model (its first tensor is {example!r}): "
+            f"{USE_PUBLISHED}."
+        )
+    shape = (patch.shape[0], max(numbers) + 1)
+    is_2_0 = any(key.startswith("memory_") for key in tensors) and _POINTER_TIME not in tensors
+    version = "2.0" if is_2_0 else DEFAULT_VERSION
+    fitting = [row for row in VARIANTS.values() if (row.embed_dim, sum(row.blocks)) == shape]
+    fitting.sort(key=lambda row: row.version != version)
+    if not fitting:
+        raise CheckpointError(
+            f"{path.name} has a SAM 2 trunk of {shape[1]} blocks and width {shape[0]}, which is no "
+            f"size that this package knows: {USE_PUBLISHED}."
+        )
+    return fitting[0]
+
+
+def _require_same_tensors(state: CheckpointState, network: SAMV2Network) -> None:
+    """Refuse missing, misshapen and unknown tensors in a sentence instead of a list of them all."""
+    expected = network.state_dict().keys() - network.memory_state.keys()
+    shapes = {key: value.shape for key, value in network.state_dict().items() if key in expected}
+    bad = [k for k, s in shapes.items() if k not in state.tensors or state.tensors[k].shape != s]
+    if bad:
+        raise CheckpointError(
+            f"{state.path.name} is incomplete for the model {network.variant.size!r}: {len(bad)} "
+            f"of {len(shapes)} tensors are missing or of another shape, {bad[0]!r} first; "
+            f"{USE_PUBLISHED}."
+        )
+    unknown = [
+        key for key in state.tensors if key not in shapes and not key.startswith(MEMORY_PREFIXES)
+    ]
+    if unknown:
+        raise CheckpointError(
+            f"{state.path.name} holds {len(unknown)} tensors that the model "
+            f"{network.variant.size!r} does not have, {unknown[0]!r} first: save the weights "
+            "without them, or use one of the published files."
+        )

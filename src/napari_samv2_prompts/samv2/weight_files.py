@@ -1,0 +1,132 @@
+"""Open a file of weights, whatever its format, or say in one sentence what it is instead.
+
+PyTorch's two formats and safetensors, always without executing anything in the file.  What the
+tensors mean is :mod:`.checkpoints`.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from .registry import USE_PUBLISHED, CheckpointError
+
+__all__ = ["read_content"]
+
+
+def read_content(path: Path) -> Any:
+    """Return what a file of weights holds, usually a mapping with tensors in it.
+
+    Tensors are on the CPU, and mapped from disk where the format allows it.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, cut short, damaged or something else altogether.
+    """
+    _require_file(path)
+    return _read_safetensors(path) if _is_safetensors(path) else _read_torch(path)
+
+
+def _require_file(path: Path) -> None:
+    """Refuse what is plainly not a checkpoint from its first bytes."""
+    if path.is_dir():
+        raise CheckpointError(f"{path} is a folder: name the .pt or .safetensors file in it.")
+    if not path.exists():
+        raise CheckpointError(f"There is no file {path}: check the path, or download the model.")
+    try:
+        with path.open("rb") as file:
+            head = file.read(512).lstrip().lower()
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be read ({error.strerror}): check that you have access to it."
+        ) from error
+    if not head:
+        raise CheckpointError(f"{path.name} is an empty file: download it again.")
+    if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
+        raise CheckpointError(
+            f"{path.name} is a web page, not a checkpoint (a log-in or error page was saved in its "
+            "place): download it again."
+        )
+    if head.startswith(b"version https://git-lfs"):
+        raise CheckpointError(
+            f"{path.name} is a Git LFS pointer, not the checkpoint itself: run `git lfs pull`, or "
+            "download the file."
+        )
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(9)
+    return path.suffix == ".safetensors" or (len(head) == 9 and head[8:] == b"{")
+
+
+def _read_safetensors(path: Path) -> Mapping[str, Any]:
+    try:
+        return load_file(path, device="cpu")
+    except SafetensorError as error:
+        if _safetensors_size(path) > path.stat().st_size:
+            raise _truncated(path) from error
+        raise CheckpointError(
+            f"{path.name} is not a valid safetensors file ({error}): download it again, or give it "
+            "the ending of what it is."
+        ) from error
+
+
+def _safetensors_size(path: Path) -> int:
+    """Return the size in bytes that the header promises, or 0 if it has none."""
+    with path.open("rb") as file:
+        (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
+        if length > path.stat().st_size:
+            return int(length) if length < 1 << 40 else 0
+        try:
+            header = json.loads(file.read(length))
+        except ValueError:
+            return 0
+    ends = [row["data_offsets"][1] for key, row in header.items() if key != "__metadata__"]
+    return 8 + int(length) + max(ends, default=0)
+
+
+def _read_torch(path: Path) -> Any:
+    with path.open("rb") as file:
+        magic = file.read(4)
+    is_zip = magic == b"PK\x03\x04"
+    if is_zip and not zipfile.is_zipfile(path):
+        raise _truncated(path)
+    try:
+        # Only the zip format can be mapped from disk instead of being read twice into memory.
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+    except pickle.UnpicklingError as error:
+        if not is_zip and magic[:1] != b"\x80":
+            raise CheckpointError(
+                f"{path.name} is not a checkpoint file: {USE_PUBLISHED}."
+            ) from error
+        raise CheckpointError(
+            f"{path.name} holds Python objects besides tensors, which could run code when read, so "
+            "it was not opened: save its state dict alone, with torch.save or safetensors."
+        ) from error
+    except (EOFError, RuntimeError, zipfile.BadZipFile, ValueError) as error:
+        raise CheckpointError(
+            f"{path.name} is damaged, or not a checkpoint written by PyTorch "
+            f"({_first_line(error)}): download it again."
+        ) from error
+
+
+def _truncated(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path.name} is cut short ({path.stat().st_size / 1e6:.1f} MB of it are there): download "
+        "it again."
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
