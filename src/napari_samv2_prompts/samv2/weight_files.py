@@ -22,6 +22,10 @@ from .registry import USE_PUBLISHED, CheckpointError
 
 __all__ = ["read_content"]
 
+_ZIP_HEAD = b"PK\x03\x04"
+_PICKLE_HEAD = b"\x80"
+_LEGACY_HEAD = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # PyTorch's format before zip
+
 
 def read_content(path: Path) -> Any:
     """Return what a file of weights holds, usually a mapping with tensors in it.
@@ -98,27 +102,31 @@ def _safetensors_size(path: Path) -> int:
 
 def _read_torch(path: Path) -> Any:
     with path.open("rb") as file:
-        magic = file.read(4)
-    is_zip = magic == b"PK\x03\x04"
+        head = file.read(len(_LEGACY_HEAD))
+    is_zip = head.startswith(_ZIP_HEAD)
     if is_zip and not zipfile.is_zipfile(path):
         raise _truncated(path)
+    if not is_zip and head != _LEGACY_HEAD:
+        if head.startswith(_PICKLE_HEAD):
+            raise _has_objects(path)
+        raise CheckpointError(f"{path.name} is not a checkpoint file: {USE_PUBLISHED}.")
     try:
-        # Only the zip format can be mapped from disk instead of being read twice into memory.
+        # Only the zip format can be mapped from disk instead of being read into memory.
         return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
     except pickle.UnpicklingError as error:
-        if not is_zip and magic[:1] != b"\x80":
-            raise CheckpointError(
-                f"{path.name} is not a checkpoint file: {USE_PUBLISHED}."
-            ) from error
-        raise CheckpointError(
-            f"{path.name} holds Python objects besides tensors, which could run code when read, so "
-            "it was not opened: save its state dict alone, with torch.save or safetensors."
-        ) from error
-    except (EOFError, RuntimeError, zipfile.BadZipFile, ValueError) as error:
+        raise _has_objects(path) from error
+    except Exception as error:  # damaged bytes make the reader raise almost anything
         raise CheckpointError(
             f"{path.name} is damaged, or not a checkpoint written by PyTorch "
             f"({_first_line(error)}): download it again."
         ) from error
+
+
+def _has_objects(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path.name} holds Python objects besides tensors, which could run code when read, so it "
+        "was not opened: save its state dict alone, with torch.save or safetensors."
+    )
 
 
 def _truncated(path: Path) -> CheckpointError:
