@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,3 +16,14 @@ def layouts() -> Layouts:
     """Names and shapes of the tensors in the published checkpoints, by variant."""
     path = Path(__file__).parent / "data" / "checkpoint_layouts.json.gz"
     return json.loads(gzip.decompress(path.read_bytes()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, with the reason, what opens a window where there is no display to open it on."""
+    if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        return
+    skip = pytest.mark.skip(reason="opens a napari window, and there is no display")
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if "make_napari_viewer" in fixtures or "make_napari_viewer_proxy" in fixtures:
+            item.add_marker(skip)
