@@ -124,6 +124,18 @@ class Prompt:
         set_field(self, "box", _as_box(self.box))
         set_field(self, "mask", None if mask is None else _frozen(mask))
 
+    @classmethod
+    def of(
+        cls,
+        number: int,
+        points: ArrayLike | None = None,
+        labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask: ArrayLike | None = None,
+    ) -> Prompt:
+        """Make a prompt from lists or arrays of any number type; see the class."""
+        return cls(number, points, labels, box, mask)  # type: ignore[arg-type]
+
     @property
     def is_ambiguous(self) -> bool:
         """Whether this is a single click without box or mask, which can mean several objects."""

@@ -10,13 +10,18 @@ Not here: the feature pyramid on top (``neck.py``), checkpoints.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .variants import Variant
 
-__all__ = ["Hiera"]
+__all__ = ["Hiera", "Mlp", "Progress"]
+
+Progress = Callable[[float], object]
 
 MLP_RATIO = 4
 NORM_EPS = 1e-6
@@ -61,8 +66,7 @@ class Mlp(nn.Module):
 
     def __init__(self, *widths: int, activation: type[nn.Module]) -> None:
         super().__init__()
-        pairs = zip(widths[:-1], widths[1:], strict=True)
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairs)
+        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.activation = activation()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -188,7 +192,9 @@ class Hiera(nn.Module):
                 if len(blocks) in variant.global_blocks:
                     window = 0
                 blocks.append(
-                    MultiScaleBlock(width // 2 if starts else width, width, heads, window, pool=starts)
+                    MultiScaleBlock(
+                        width // 2 if starts else width, width, heads, window, pool=starts
+                    )
                 )
             ends.append(len(blocks) - 1)
         self.blocks = nn.ModuleList(blocks)
@@ -202,13 +208,15 @@ class Hiera(nn.Module):
         tiled = window.tile((1, 1, *repeats))[:, :, :height, :width]
         return (background + tiled).permute(0, 2, 3, 1)
 
-    def forward(self, pixels: Tensor) -> list[Tensor]:
+    def forward(self, pixels: Tensor, progress: Progress | None = None) -> list[Tensor]:
         """Return the last map of each stage, finest first, as ``(B, C, H, W)`` views.
 
         Parameters
         ----------
         pixels : Tensor of shape (B, 3, S, S)
             Normalised image; S a multiple of 32.
+        progress : callable, optional
+            Told the share of blocks done, in (0, 1], after each.  What it raises ends the work.
         """
         x = self.patch_embed(pixels)
         x = x + self._position(x.shape[1], x.shape[2])
@@ -217,4 +225,6 @@ class Hiera(nn.Module):
             x = block(x)
             if index in self.stage_ends:
                 stages.append(x.permute(0, 3, 1, 2))
+            if progress is not None:
+                progress((index + 1) / len(self.blocks))
         return stages

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .hiera import Hiera
+from .hiera import Hiera, Progress
 from .mask_decoder import Decoded, MaskDecoder
 from .neck import FpnNeck
 from .prompt_encoder import PromptEncoder
@@ -75,9 +75,10 @@ class ImageEncoder(nn.Module):
         self.trunk = Hiera(variant)
         self.neck = FpnNeck(variant.stage_widths, variant.width, variant.top_down_levels)
 
-    def forward(self, pixels: Tensor) -> list[Tensor]:
+    def forward(self, pixels: Tensor, progress: Progress | None = None) -> list[Tensor]:
         """Map ``(B, 3, S, S)`` to maps of strides 4, 8 and 16."""
-        levels: list[Tensor] = self.neck(self.trunk(pixels))
+        dtype = self.trunk.pos_embed.dtype
+        levels: list[Tensor] = self.neck(self.trunk(pixels.to(dtype), progress))
         return levels
 
 
@@ -104,21 +105,29 @@ class SAMV2Network(nn.Module):
         self.sam_mask_decoder = MaskDecoder(variant)
         self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, variant.width))
         self.memory_state: dict[str, Tensor] = {}
-        for position in (self.image_encoder.trunk.pos_embed, self.image_encoder.trunk.pos_embed_window):
+        for position in (
+            self.image_encoder.trunk.pos_embed,
+            self.image_encoder.trunk.pos_embed_window,
+        ):
             nn.init.trunc_normal_(position, std=0.02)
         nn.init.trunc_normal_(self.no_mem_embed, std=0.02)
         self.register_load_state_dict_pre_hook(_keep_memory_aside)
         self.register_state_dict_post_hook(_give_memory_back)
 
-    def encode_image(self, pixels: Tensor) -> ImageFeatures:
+    def encode_image(self, pixels: Tensor, progress: Progress | None = None) -> ImageFeatures:
         """Encode images.
+
+        The encoder may have another number type than the rest; the features come in the rest's.
 
         Parameters
         ----------
         pixels : Tensor of shape (B, 3, S, S)
             RGB in [0, 1], normalised with ImageNet's mean and deviation.
+        progress : callable, optional
+            Told the share done, in (0, 1], after each block.  What it raises ends the work.
         """
-        stride4, stride8, embedding = self.image_encoder(pixels)
+        levels = self.image_encoder(pixels, progress)
+        stride4, stride8, embedding = (level.to(self.no_mem_embed.dtype) for level in levels)
         # An image alone has no memory to attend to; training marked that by adding this vector.
         embedding = embedding + self.no_mem_embed.reshape(1, -1, 1, 1)
         return ImageFeatures(embedding, *self.sam_mask_decoder.high_res(stride4, stride8))

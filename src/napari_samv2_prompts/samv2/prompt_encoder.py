@@ -173,7 +173,7 @@ class PromptEncoder(nn.Module):
         labels = torch.cat([labels, labels.new_full((labels.shape[0], 1), PAD)], dim=1)
         height, width = input_size
         unit = (coords + 0.5) / coords.new_tensor((width, height))
-        kinds = torch.cat([self.not_a_point_embed.weight, *(e.weight for e in self.point_embeddings)])
+        kinds = torch.cat([e.weight for e in (self.not_a_point_embed, *self.point_embeddings)])
         positions = self.pe_layer(unit) * (labels != PAD)[..., None]
         tokens: Tensor = positions + kinds[labels + 1]
         return tokens

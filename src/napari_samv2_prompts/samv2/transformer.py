@@ -39,12 +39,16 @@ class Attention(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Attend from ``q (P, N, C)`` to ``k, v (P, M, C)``; either side may have one row for all."""
+        """Attend from ``q (P, N, C)`` to ``k, v (P, M, C)``; either may have one row for all."""
         rows, length = q.shape[:2]
         if k.shape[0] == 1 and rows > 1:
             # All prompts read the same image: one long list of queries reads it just once.
             q = q.reshape(1, rows * length, -1)
-        q, k, v = self._split(self.q_proj(q)), self._split(self.k_proj(k)), self._split(self.v_proj(v))
+        q, k, v = (
+            self._split(self.q_proj(q)),
+            self._split(self.k_proj(k)),
+            self._split(self.v_proj(v)),
+        )
         if q.shape[0] < k.shape[0]:
             q = q.expand(k.shape[0], -1, -1, -1)
         x = F.scaled_dot_product_attention(q, k, v)

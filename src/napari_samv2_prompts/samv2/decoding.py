@@ -1,0 +1,167 @@
+"""Decode a ragged batch of prompts against one embedding.
+
+Prompts with the same number of points and the same kind of dense prompt run through the network
+together: padding them to one length would change the answer, since padding tokens are attended to
+like any other.  Here arrays become tensors and tensors arrays; what they mean is in
+``image_predictor.py``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+
+from .device import DeviceChoice, in_chunks
+from .embedding import Embedding
+from .mask_decoder import Decoded, choose_single
+from .network import ImageFeatures, SAMV2Network
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["LowResMasks", "check_prompts", "decode_low_res"]
+
+_CELLS_AT_ONCE = 2**20  # low-res cells decoded at a time: 16 prompts at the published input size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LowResMasks:
+    """The candidates of one prompt before they are enlarged.
+
+    Attributes
+    ----------
+    logits : array of shape (C, S/4, S/4), float32
+        As they come, not clamped.
+    scores : array of shape (C,), float32
+    object_score : float
+    """
+
+    logits: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    object_score: float
+
+
+def check_prompts(prompts: Sequence[Prompt], embedding: Embedding) -> None:
+    """Refuse prompts that do not fit the embedded image.
+
+    Raises
+    ------
+    ValueError
+        If a click lies outside the image, a box has no part in it, or a mask prompt is not of the
+        size of the low-res logits.
+    """
+    height, width = embedding.image_size
+    side = embedding.logits_size
+    for prompt in prompts:
+        # Half a pixel beyond the last centre is still on the image; one more for rounding.
+        x, y = prompt.points[:, 0], prompt.points[:, 1]
+        outside = (x < -1) | (y < -1) | (x > width) | (y > height)
+        if outside.any():
+            x0, y0 = prompt.points[np.flatnonzero(outside)[0]]
+            raise ValueError(
+                f"The point ({x0:g}, {y0:g}) lies outside the image of {width} x {height} pixels; "
+                "points are (x, y), with x counting columns."
+            )
+        if prompt.box is not None:
+            left, top, right, bottom = prompt.box
+            if right <= -0.5 or bottom <= -0.5 or left >= width or top >= height:
+                raise ValueError(
+                    f"The box {prompt.box} lies outside the image of {width} x {height} pixels; "
+                    "boxes are x0, y0, x1, y1."
+                )
+        if prompt.mask is not None and prompt.mask.shape != (side, side):
+            raise ValueError(
+                f"A mask prompt must have the size of this model's low-res logits, {side} x "
+                f"{side}, not {prompt.mask.shape}: pass logits that predict returned."
+            )
+
+
+def decode_low_res(
+    network: SAMV2Network,
+    choice: DeviceChoice,
+    embedding: Embedding,
+    prompts: Sequence[Prompt],
+    multimask: Sequence[bool],
+) -> list[LowResMasks]:
+    """Decode prompts, each with three candidates or one.
+
+    Parameters
+    ----------
+    network : SAMV2Network
+    choice : DeviceChoice
+        Where the network is.
+    embedding : Embedding
+    prompts : sequence of Prompt
+        Checked by :func:`check_prompts`.
+    multimask : sequence of bool
+        Per prompt: three candidates, or the single best mask.
+    """
+    groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
+    for row, prompt in enumerate(prompts):
+        groups[prompt.n_tokens, prompt.mask is not None].append(row)
+    dtype = network.no_mem_embed.dtype
+    features = embedding.features.to(device=choice.device, dtype=dtype)
+    chunk = max(1, _CELLS_AT_ONCE // embedding.logits_size**2)
+    results: list[LowResMasks | None] = [None] * len(prompts)
+    for rows in groups.values():
+
+        def work(part: slice, rows: list[int] = rows) -> None:
+            chosen = rows[part]
+            decoded = _decode_group(network, features, embedding, [prompts[r] for r in chosen])
+            answers = _to_arrays(decoded, [multimask[r] for r in chosen])
+            for row, answer in zip(chosen, answers, strict=True):
+                results[row] = answer
+
+        in_chunks(work, len(rows), chunk, choice.device)
+    return [result for result in results if result is not None]
+
+
+def _decode_group(
+    network: SAMV2Network,
+    features: ImageFeatures,
+    embedding: Embedding,
+    prompts: Sequence[Prompt],
+) -> Decoded:
+    """Decode prompts of one kind: the same number of points, all with a mask or none."""
+    device = features.embedding.device
+    pixel_coords, labels = PromptBatch.padded(prompts, prompts[0].n_tokens)
+    height, width = embedding.image_size
+    size = np.array((width, height), dtype=np.float32)
+    is_corner = (labels >= 2)[..., None]
+    pixel_coords = np.where(is_corner, np.clip(pixel_coords, 0, size), pixel_coords)
+    coords = pixel_coords * (embedding.input_size / size)
+    mask_input: Tensor | None = None
+    if prompts[0].mask is not None:
+        stacked = np.stack([prompt.mask for prompt in prompts if prompt.mask is not None])
+        mask_input = torch.from_numpy(stacked)[:, None].to(device)
+    return network.decode_prompts(
+        features,
+        torch.from_numpy(coords.astype(np.float32)).to(device),
+        torch.from_numpy(labels).to(device),
+        mask_input,
+    )
+
+
+def _to_arrays(decoded: Decoded, multimask: Sequence[bool]) -> list[LowResMasks]:
+    """Choose each prompt's candidates and bring them to the CPU."""
+    single = choose_single(decoded)
+    answers = []
+    for row, multi in enumerate(multimask):
+        logits = decoded.logits[row, 1:] if multi else single.logits[row]
+        scores = decoded.scores[row, 1:] if multi else single.scores[row]
+        answers.append(
+            LowResMasks(
+                logits.float().cpu().numpy(),
+                scores.float().cpu().numpy(),
+                float(decoded.object_logits[row]),
+            )
+        )
+    return answers

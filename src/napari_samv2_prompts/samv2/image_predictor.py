@@ -1,0 +1,375 @@
+"""The image predictor: numpy in, numpy out.
+
+Two faces of one thing.  ``embed`` and ``decode`` work with values and are what the plugin uses;
+``setimage`` and ``predict`` (and their batch forms) keep the current image for scripts, with the
+published predictor's shapes and meaning, and stand on the other two.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from os import PathLike
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
+
+from .decoding import LowResMasks, check_prompts, decode_low_res
+from .device import choose_device, computing, in_chunks
+from .embedding import Embedding
+from .network import ImageFeatures, SAMV2Network
+from .postprocess import crop_mask, remove_small_areas, upsample
+from .preprocess import check_image, to_pixels
+from .prompt_arrays import prompts_from_arrays
+from .resolve import network_from_arguments
+from .variants import DEFAULT_VERSION, Variant
+
+__all__ = ["SAMV2ImagePredictor"]
+
+LOGIT_LIMIT = 32.0
+"""Returned low-res logits are clamped to this, so that they can be fed back."""
+_PIXELS_AT_ONCE = 4 * 1024**2  # input pixels encoded at a time: bounds the encoder's memory
+
+Arrays = tuple[NDArray[np.generic], NDArray[np.float32], NDArray[np.float32]]
+
+
+class SAMV2ImagePredictor:
+    """Predict masks of objects in images from clicks, boxes and earlier masks.
+
+    Parameters
+    ----------
+    model : str or SAMV2Network, optional
+        A name of :func:`.available_models`, or a built network.  The bundled ``nano`` if no model
+        is named here or by a flag.
+    use_default_samv2_t, use_default_samv2_s, use_default_samv2_bplus, use_default_samv2_l : bool
+        Another way to name tiny, small, base_plus and large.
+    version : str
+        "2.1" or "2.0", for the four published sizes.
+    checkpoint : path, optional
+        Fine-tuned weights in the published layout.  Without it the published file is used, and
+        downloaded first if it is not on this machine.
+    device : str
+        "auto", "cuda", "mps" or "cpu".
+    dtype : str
+        "auto", "float32", "bfloat16" or "float16": numbers of the image encoder.
+    mask_threshold : float
+        Logit above which a pixel is in the mask.
+    max_hole_area, max_sprinkle_area : float
+        Fill holes and remove specks up to this area, in cells of the low-res logits; 0 is off.
+
+    Raises
+    ------
+    ValueError
+        If more than one model is named, or one that does not exist.
+    CheckpointError
+        If the weights cannot be had or do not fit.
+    """
+
+    def __init__(
+        self,
+        model: str | SAMV2Network | None = None,
+        *,
+        use_default_samv2_t: bool = False,
+        use_default_samv2_s: bool = False,
+        use_default_samv2_bplus: bool = False,
+        use_default_samv2_l: bool = False,
+        version: str = DEFAULT_VERSION,
+        checkpoint: str | PathLike[str] | None = None,
+        device: str | torch.device = "auto",
+        dtype: str = "auto",
+        mask_threshold: float = 0.0,
+        max_hole_area: float = 0.0,
+        max_sprinkle_area: float = 0.0,
+    ) -> None:
+        flags = {
+            "tiny": use_default_samv2_t,
+            "small": use_default_samv2_s,
+            "base_plus": use_default_samv2_bplus,
+            "large": use_default_samv2_l,
+        }
+        self._choice = choose_device(device, dtype)
+        network = network_from_arguments(model, flags, version, checkpoint)
+        self._network = network.to(self._choice.device).eval()
+        self._network.image_encoder.to(self._choice.dtype)
+        self._key = _fingerprint(network, self._choice.dtype)
+        self.mask_threshold = mask_threshold
+        self.max_hole_area = max_hole_area
+        self.max_sprinkle_area = max_sprinkle_area
+        self._embeddings: tuple[Embedding, ...] = ()
+
+    @property
+    def device(self) -> torch.device:
+        """The device that computes."""
+        return self._choice.device
+
+    @property
+    def device_reason(self) -> str:
+        """Why this device and number type, in words."""
+        return self._choice.reason
+
+    @property
+    def variant(self) -> Variant:
+        """The shape of the network."""
+        return self._network.variant
+
+    # --- values: what the plugin and everything below stand on ---
+
+    def embed(
+        self, image: ArrayLike, progress: Callable[[float], object] | None = None
+    ) -> Embedding:
+        """Embed an image.
+
+        Parameters
+        ----------
+        image : array-like of shape (H, W, 3) or (H, W), uint8
+        progress : callable, optional
+            Told the share done, in (0, 1], many times.  What it raises ends the work.
+
+        Raises
+        ------
+        ValueError
+            If the image is of another shape or number type.
+        OutOfMemoryError
+            If the device's memory does not hold the work.
+        """
+        return self._embed_all([check_image(image)], progress)[0]
+
+    def decode(
+        self, embedding: Embedding, batch: PromptBatch, multimask_output: bool | None = None
+    ) -> Masks:
+        """Predict the masks of any number of objects.
+
+        Parameters
+        ----------
+        embedding : Embedding
+            Of this predictor's :meth:`embed`.
+        batch : PromptBatch
+            Items may differ in their number of points and in having a box or a mask.
+        multimask_output : bool, optional
+            Three candidates or one for all items.  By default three for a lone click, which can
+            mean several things, and one for the rest.
+
+        Raises
+        ------
+        ValueError
+            If a prompt does not fit the image, or the embedding is another model's.
+        OutOfMemoryError
+            If the device's memory does not hold even one prompt.
+        """
+        items = batch.items
+        multimask = [
+            item.is_ambiguous if multimask_output is None else multimask_output for item in items
+        ]
+        answers = self._decode(embedding, items, multimask)
+        size = embedding.image_size
+        masks = [
+            ItemMasks(
+                item.object,
+                tuple(crop_mask(logits, size, self.mask_threshold) for logits in answer.logits),
+                answer.scores,
+                answer.logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT),
+                answer.object_score,
+            )
+            for item, answer in zip(items, answers, strict=True)
+        ]
+        return Masks(tuple(masks), size)
+
+    def _embed_all(
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        progress: Callable[[float], object] | None = None,
+    ) -> list[Embedding]:
+        side = self.variant.input_size
+
+        def work(part: slice) -> ImageFeatures:
+            pixels = [to_pixels(image, side, self.device) for image in images[part]]
+            features = self._network.encode_image(torch.cat(pixels), progress)
+            return features.to(dtype=self._choice.dtype)
+
+        chunk = max(1, _PIXELS_AT_ONCE // side**2)
+        with computing(self._choice):
+            parts = in_chunks(work, len(images), chunk, self.device)
+        rows = [p.select(slice(i, i + 1)) for p in parts for i in range(len(p.embedding))]
+        return [
+            Embedding(row, (image.shape[0], image.shape[1]), side, self._key)
+            for row, image in zip(rows, images, strict=True)
+        ]
+
+    def _decode(
+        self, embedding: Embedding, prompts: Sequence[Prompt], multimask: Sequence[bool]
+    ) -> list[LowResMasks]:
+        if embedding.model != self._key:
+            raise ValueError(
+                f"The embedding was made by {embedding.model}, and this predictor is {self._key}: "
+                "embed the image again."
+            )
+        check_prompts(prompts, embedding)
+        with computing(self._choice):
+            answers = decode_low_res(self._network, self._choice, embedding, prompts, multimask)
+        if not (self.max_hole_area or self.max_sprinkle_area):
+            return answers
+        return [self._cleaned(answer) for answer in answers]
+
+    def _cleaned(self, answer: LowResMasks) -> LowResMasks:
+        areas = self.max_hole_area, self.max_sprinkle_area
+        logits = [remove_small_areas(mask, self.mask_threshold, *areas) for mask in answer.logits]
+        return LowResMasks(np.stack(logits), answer.scores, answer.object_score)
+
+    # --- the published predictor's methods, which keep the current image ---
+
+    def setimage(self, image: ArrayLike) -> None:
+        """Embed an image and keep it for :meth:`predict`; see :meth:`embed`."""
+        self.resetpredictor()
+        self._embeddings = (self.embed(image),)
+
+    def setimagebatch(self, image_list: Sequence[ArrayLike]) -> None:
+        """Embed several images, of any sizes, and keep them for :meth:`predictbatch`."""
+        self.resetpredictor()
+        if not len(image_list):
+            raise ValueError("The list of images is empty.")
+        self._embeddings = tuple(self._embed_all([check_image(image) for image in image_list]))
+
+    def predict(
+        self,
+        point_coords: ArrayLike | None = None,
+        point_labels: ArrayLike | None = None,
+        box: ArrayLike | None = None,
+        mask_input: ArrayLike | None = None,
+        multimask_output: bool = True,
+        return_logits: bool = False,
+        normalize_coords: bool = True,
+    ) -> Arrays:
+        """Predict masks on the image that was set.
+
+        Parameters
+        ----------
+        point_coords : array-like of shape (N, 2) or (B, N, 2), optional
+            Clicks ``(x, y)``.
+        point_labels : array-like of shape (N,) or (B, N), optional
+            1 on the object, 0 beside it.
+        box : array-like of shape (4,) or (B, 4), optional
+            ``x0, y0, x1, y1``.
+        mask_input : array-like of shape (1, S/4, S/4) or (B, 1, S/4, S/4), optional
+            Low-res logits of an earlier prediction.
+        multimask_output : bool
+            Three candidates (C = 3) or one (C = 1).
+        return_logits : bool
+            Return logits at image resolution in place of masks.
+        normalize_coords : bool
+            Coordinates are pixels; if False, they are shares of width and height in [0, 1].
+
+        Returns
+        -------
+        masks : array of shape (C, H, W) or (B, C, H, W), bool; float32 with ``return_logits``
+            A batch of one has no batch axis.
+        scores : array of shape (C,) or (B, C), float32
+            Predicted IoU.
+        low_res_logits : array of shape (C, S/4, S/4) or (B, C, S/4, S/4), float32
+            Clamped to [-32, 32].
+
+        Raises
+        ------
+        RuntimeError
+            If no image was set.
+        ValueError
+            If prompts do not fit the image or each other.
+        """
+        if len(self._embeddings) > 1:
+            raise RuntimeError(
+                f"{len(self._embeddings)} images are set: call predictbatch, or setimage first."
+            )
+        embedding = self._current()[0]
+        prompts = prompts_from_arrays(
+            point_coords,
+            point_labels,
+            box,
+            mask_input,
+            unit=None if normalize_coords else embedding.image_size[::-1],
+        )
+        answers = self._decode(embedding, prompts, [multimask_output] * len(prompts))
+        return self._as_arrays(answers, embedding.image_size, return_logits)
+
+    def predictbatch(
+        self,
+        point_coords_batch: Sequence[ArrayLike | None] | None = None,
+        point_labels_batch: Sequence[ArrayLike | None] | None = None,
+        box_batch: Sequence[ArrayLike | None] | None = None,
+        mask_input_batch: Sequence[ArrayLike | None] | None = None,
+        multimask_output: bool = True,
+        return_logits: bool = False,
+        normalize_coords: bool = True,
+    ) -> tuple[list[NDArray[np.generic]], list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+        """Predict masks on each of the images that were set; see :meth:`predict`.
+
+        Every argument is a list with one entry per image.  Returns three lists.
+        """
+        embeddings = self._current()
+        arguments = (point_coords_batch, point_labels_batch, box_batch, mask_input_batch)
+        names = ("point_coords_batch", "point_labels_batch", "box_batch", "mask_input_batch")
+        for name, argument in zip(names, arguments, strict=True):
+            if argument is not None and len(argument) != len(embeddings):
+                raise ValueError(
+                    f"{name} has {len(argument)} entries, but {len(embeddings)} images are set."
+                )
+        results: list[Arrays] = []
+        for index, embedding in enumerate(embeddings):
+            points, labels, boxes, masks = (
+                None if argument is None else argument[index] for argument in arguments
+            )
+            unit = None if normalize_coords else embedding.image_size[::-1]
+            prompts = prompts_from_arrays(points, labels, boxes, masks, unit)
+            answers = self._decode(embedding, prompts, [multimask_output] * len(prompts))
+            results.append(self._as_arrays(answers, embedding.image_size, return_logits))
+        columns = zip(*results, strict=True)
+        all_masks, all_scores, all_logits = (list(column) for column in columns)
+        return all_masks, all_scores, all_logits
+
+    def getimageembedding(self) -> Tensor:
+        """Return the embedding of the images that were set, ``(B, C, S/16, S/16)``."""
+        return torch.cat([embedding.features.embedding for embedding in self._current()])
+
+    def resetpredictor(self) -> None:
+        """Forget the images that were set."""
+        self._embeddings = ()
+
+    def _current(self) -> tuple[Embedding, ...]:
+        if not self._embeddings:
+            raise RuntimeError("No image is set: call setimage or setimagebatch first.")
+        return self._embeddings
+
+    def _as_arrays(
+        self, answers: Sequence[LowResMasks], size: tuple[int, int], return_logits: bool
+    ) -> Arrays:
+        """Stack answers in the published shapes."""
+        shape = (len(answers), len(answers[0].logits), *size)
+        masks: NDArray[np.generic] = np.zeros(shape, dtype=np.float32 if return_logits else bool)
+        for row, answer in enumerate(answers):
+            for candidate, logits in enumerate(answer.logits):
+                if return_logits:
+                    masks[row, candidate] = upsample(logits, size)
+                    continue
+                crop = crop_mask(logits, size, self.mask_threshold)
+                top, left, bottom, right = crop.box
+                masks[row, candidate, top:bottom, left:right] = crop.mask
+        scores = np.stack([answer.scores for answer in answers])
+        low_res = np.stack([answer.logits for answer in answers]).clip(-LOGIT_LIMIT, LOGIT_LIMIT)
+        if len(answers) == 1:
+            return masks[0], scores[0], low_res[0]
+        return masks, scores, low_res
+
+
+def _fingerprint(network: SAMV2Network, dtype: torch.dtype) -> str:
+    """Name a network so that another set of weights, or another number type, has another name."""
+    digest = hashlib.sha256()
+    for tensor in (
+        network.no_mem_embed,
+        network.sam_mask_decoder.mask_tokens.weight,
+        network.image_encoder.trunk.patch_embed.proj.weight,
+    ):
+        digest.update(tensor.detach().float().cpu().numpy().tobytes())
+    number_type = str(dtype).removeprefix("torch.")
+    return f"{network.variant.name} {digest.hexdigest()[:12]} {number_type}"

@@ -1,0 +1,104 @@
+"""From a user's image to the network's pixels: checks, stretching to the input square, colours.
+
+Only 8-bit images are taken here: how 12-bit or float data become 8 bits is a choice that the
+caller has to make (the plugin makes it as displayed, in ``images.py``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["check_image", "to_pixels"]
+
+# Mean and deviation of ImageNet's red, green and blue in [0, 1], as the published model uses them.
+MEAN = (0.485, 0.456, 0.406)
+DEVIATION = (0.229, 0.224, 0.225)
+
+
+def check_image(image: object) -> NDArray[np.uint8]:
+    """Return the image as an array, or say what is wrong with it.
+
+    Parameters
+    ----------
+    image : array-like of shape (H, W) or (H, W, 3), uint8
+        Grey or RGB.  A PIL image will do.
+
+    Raises
+    ------
+    ValueError
+        If shape, channels or number type are different; the message says how to convert.
+    """
+    array = np.asarray(image)
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] != 3):
+        raise ValueError(_shape_message(array.shape))
+    if array.size == 0:
+        raise ValueError(f"The image is empty: its shape is {array.shape}.")
+    if array.dtype != np.uint8:
+        raise ValueError(_dtype_message(array))
+    return array
+
+
+def _shape_message(shape: tuple[int, ...]) -> str:
+    start = f"The image must have shape (H, W) or (H, W, 3), not {shape}"
+    if len(shape) == 3 and shape[-1] == 4:
+        return f"{start}: drop the alpha channel with image[..., :3]."
+    if len(shape) == 3 and shape[-1] == 1:
+        return f"{start}: drop the last axis with image[..., 0]."
+    if len(shape) == 3 and shape[0] == 3:
+        return f"{start}: move the channels last with np.moveaxis(image, 0, -1)."
+    if len(shape) >= 3:
+        return f"{start}: take one plane, such as image[0]."
+    return f"{start}."
+
+
+def _dtype_message(array: NDArray[np.generic]) -> str:
+    start = f"The image must be uint8 (0 to 255), not {array.dtype}"
+    if array.dtype == np.bool_:
+        return f"{start}: convert it with image.astype(np.uint8) * 255."
+    has_nan = np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()
+    fill = " after replacing NaN and infinite values with np.nan_to_num(image)" if has_nan else ""
+    return (
+        f"{start}: choose the values that become black and white and convert{fill}, for example "
+        "(np.clip((image - low) / (high - low), 0, 1) * 255).astype(np.uint8)."
+    )
+
+
+def to_pixels(image: NDArray[np.uint8], side: int, device: torch.device) -> Tensor:
+    """Stretch an image to the input square and normalise it.
+
+    Bilinear with antialiasing and without keeping the aspect, as the published predictor does.
+
+    Parameters
+    ----------
+    image : array of shape (H, W) or (H, W, 3), uint8
+    side : int
+        Side of the square in pixels.
+    device : torch.device
+        Where to do it.
+
+    Returns
+    -------
+    Tensor of shape (1, 3, side, side), float32
+    """
+    grey = image.ndim == 2
+    # A copy only where torch needs one: it takes neither read-only nor negatively strided arrays.
+    source = np.require(image, requirements=["C", "W"])
+    channels = torch.from_numpy(source).to(device)
+    channels = channels[None] if grey else channels.permute(2, 0, 1)
+    unit = channels[None].to(torch.float32) / 255
+    pixels = F.interpolate(
+        unit, size=(side, side), mode="bilinear", align_corners=False, antialias=True
+    )
+    if grey:
+        pixels = pixels.expand(1, 3, side, side)
+    mean = pixels.new_tensor(MEAN).reshape(1, 3, 1, 1)
+    deviation = pixels.new_tensor(DEVIATION).reshape(1, 3, 1, 1)
+    return (pixels - mean) / deviation

@@ -1,0 +1,87 @@
+"""The published predictor's prompt arrays, with their optional batch axes, as prompts."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_samv2_prompts.prompts import Prompt
+
+__all__ = ["prompts_from_arrays"]
+
+Array = NDArray[np.float64]
+
+
+def _batched(name: str, value: ArrayLike | None, item_ndim: int) -> Array | None:
+    """Give an array its batch axis where it has none."""
+    if value is None:
+        return None
+    array = np.asarray(value, dtype=np.float64)
+    if array.ndim == item_ndim:
+        array = array[None]
+    if array.ndim != item_ndim + 1:
+        raise ValueError(
+            f"{name} must have {item_ndim} axes, or {item_ndim + 1} with a batch axis first, "
+            f"not {array.ndim} (its shape is {array.shape})."
+        )
+    return array
+
+
+def prompts_from_arrays(
+    point_coords: ArrayLike | None,
+    point_labels: ArrayLike | None,
+    box: ArrayLike | None,
+    mask_input: ArrayLike | None,
+    unit: tuple[int, int] | None = None,
+) -> tuple[Prompt, ...]:
+    """Read the arguments of the published ``predict``.
+
+    Parameters
+    ----------
+    point_coords, point_labels, box, mask_input : array-like, optional
+        As in :meth:`.SAMV2ImagePredictor.predict`.
+    unit : tuple of int, optional
+        ``(width, height)`` to multiply coordinates in [0, 1] by.
+
+    Returns
+    -------
+    tuple of Prompt
+        Numbered from 0.  Without any argument, one prompt that says nothing.
+
+    Raises
+    ------
+    ValueError
+        If shapes, counts or values are wrong.
+    """
+    points = _batched("point_coords", point_coords, 2)
+    labels = _batched("point_labels", point_labels, 1)
+    boxes = _batched("box", box, 1)
+    masks = _batched("mask_input", mask_input, 3)
+    if (points is None) != (labels is None):
+        raise ValueError(
+            "Give point_coords and point_labels together: a label 1 or 0 for each point."
+        )
+    counts = {
+        name: len(array)
+        for name, array in (
+            ("point_coords", points),
+            ("point_labels", labels),
+            ("box", boxes),
+            ("mask_input", masks),
+        )
+        if array is not None
+    }
+    if len(set(counts.values())) > 1:
+        said = ", ".join(f"{name} {count}" for name, count in counts.items())
+        raise ValueError(f"The prompts are of different numbers of objects: {said}.")
+    size = next(iter(counts.values()), 1)
+    if size == 0:
+        raise ValueError("The batch of prompts is empty.")
+    if unit is not None:
+        points = None if points is None else points * unit
+        boxes = None if boxes is None else boxes * (unit * 2)
+    columns = {"points": points, "labels": labels, "box": boxes, "mask": masks}
+    given = {name: array for name, array in columns.items() if array is not None}
+    return tuple(
+        Prompt.of(row, **{name: array[row] for name, array in given.items()}) for row in range(size)
+    )

@@ -1,0 +1,81 @@
+"""From the ways a model can be named to a network with weights; never one with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+
+from .network import SAMV2Network, build_samv2
+from .registry import CheckpointError, find, published_file
+from .variants import DEFAULT_MODEL, available_models, find_variant
+
+__all__ = ["network_from_arguments"]
+
+
+def network_from_arguments(
+    model: str | SAMV2Network | None,
+    flags: Mapping[str, bool],
+    version: str,
+    checkpoint: str | PathLike[str] | None,
+) -> SAMV2Network:
+    """Build the network that the predictor's arguments name.
+
+    Parameters
+    ----------
+    model : str or SAMV2Network or None
+    flags : mapping of str to bool
+        Sizes that were asked for by a flag.
+    version : str
+    checkpoint : path or None
+        User's weights; without a model named, the size is recognised from the file.
+
+    Raises
+    ------
+    ValueError
+        If several models are named, or one that does not exist.
+    CheckpointError
+        If there are no weights to be had.
+    """
+    named = [size for size, asked in flags.items() if asked]
+    if model is not None:
+        named.insert(0, model if isinstance(model, str) else "a built network")
+    if len(named) > 1:
+        raise ValueError(f"Name one model, not {len(named)}: {', '.join(named)}.")
+    if isinstance(model, SAMV2Network):
+        if checkpoint is not None:
+            from .checkpoints import load
+
+            load(model, checkpoint)
+        return model
+    if model is not None and not isinstance(model, str):
+        raise ValueError(
+            f"model must be a name or a built network, not {type(model).__name__}. "
+            f"The models are: {', '.join(available_models())}."
+        )
+    if checkpoint is not None:
+        return _from_user_file(named, version, checkpoint)
+    name = named[0] if named else DEFAULT_MODEL
+    variant = find_variant(name, version)
+    path = find(name, version)
+    if path is None:
+        if variant.name == DEFAULT_MODEL:
+            raise CheckpointError(
+                f"The weights of the bundled model {name!r} are missing from this installation: "
+                "install the package again from a wheel."
+            )
+        from .download import download
+
+        published_file(name, version)
+        path = download(name, version)
+    return build_samv2(variant, checkpoint=path)
+
+
+def _from_user_file(
+    named: list[str], version: str, checkpoint: str | PathLike[str]
+) -> SAMV2Network:
+    """Build for a user's file: of the named size, or of the size that the file has."""
+    if named:
+        return build_samv2(named[0], version=version, checkpoint=checkpoint)
+    from .checkpoints import read_state
+
+    return build_samv2(read_state(checkpoint).variant, checkpoint=checkpoint)
