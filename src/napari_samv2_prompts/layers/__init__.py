@@ -1,0 +1,44 @@
+"""napari layers become values, and values become edits of a Labels layer.
+
+Layers and ``Dims`` are used through their public interface and never imported at run time, so that
+everything here works on a plain ``ViewerModel`` without a window.
+
+``planes``          the shown plane, coordinates between layers, what to embed
+``prompt_layers``   making Points, Shapes and Labels layers, their feature columns and colours
+``prompt_reading``  Points and Shapes of a plane -> prompts
+``labels_target``   masks -> one undoable edit of a Labels layer
+"""
+
+from napari_samv2_prompts.layers.labels_target import (
+    LabelsTarget,
+    TargetError,
+    converted_labels,
+    highest_label,
+)
+from napari_samv2_prompts.layers.planes import current_plane, image_view
+from napari_samv2_prompts.layers.prompt_layers import (
+    adopt_prompt_layer,
+    colour_prompts,
+    highest_object,
+    make_layers,
+    remove_objects,
+    set_new_prompt,
+)
+from napari_samv2_prompts.layers.prompt_reading import prompted_objects, read_prompts
+
+__all__ = [
+    "LabelsTarget",
+    "TargetError",
+    "adopt_prompt_layer",
+    "colour_prompts",
+    "converted_labels",
+    "current_plane",
+    "highest_label",
+    "highest_object",
+    "image_view",
+    "make_layers",
+    "prompted_objects",
+    "read_prompts",
+    "remove_objects",
+    "set_new_prompt",
+]
