@@ -1,0 +1,130 @@
+"""Image files in, label images and pictures out, for the command line.
+
+Inside napari its own readers and writers do this, and ``images.py`` makes the network's 8-bit view
+of a layer; here are single pictures on disk.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samv2_prompts.prompts import Masks
+
+__all__ = ["label_image", "read_picture", "write_labels", "write_outlines"]
+
+_TIFF = (".tif", ".tiff")
+_PERCENTILES = (0.1, 99.9)  # of the values, mapped to black and white
+
+
+def read_picture(path: str | Path) -> NDArray[np.uint8]:
+    """Read a grey or RGB picture as the predictor takes it.
+
+    Parameters
+    ----------
+    path : path
+        A TIFF file, or whatever Pillow reads. An alpha channel is dropped; other numbers than
+        8 bit are stretched from their 0.1 and 99.9 percentiles.
+
+    Returns
+    -------
+    array of shape (H, W) or (H, W, 3), uint8
+
+    Raises
+    ------
+    ValueError
+        If the file is not a single picture.
+    OSError
+        If the file cannot be read.
+    """
+    path = Path(path)
+    array = _read(path)
+    if array.ndim == 3 and array.shape[2] in (3, 4):
+        array = array[..., :3]
+    elif array.ndim == 3 and 1 in array.shape:
+        array = array.squeeze()
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or not array.size:
+        raise ValueError(
+            f"{path.name} has the shape {array.shape}, which is not one grey or RGB picture: save "
+            "the plane to be segmented as a file of its own."
+        )
+    return array if array.dtype == np.uint8 else _to_8_bit(array)
+
+
+def _read(path: Path) -> NDArray[Any]:
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    if path.suffix.lower() in _TIFF:
+        from tifffile import TiffFileError, imread
+
+        try:
+            return np.asarray(imread(path))
+        except TiffFileError as error:
+            raise ValueError(f"{path.name} is not a readable TIFF file ({error}).") from error
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            indirect = picture.mode in ("P", "PA", "CMYK", "YCbCr", "1")
+            return np.asarray(picture.convert("RGB") if indirect else picture)
+    except UnidentifiedImageError as error:
+        raise ValueError(f"{path.name} is not a picture in a format known here.") from error
+
+
+def _to_8_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
+    values = array.astype(np.float32)
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        raise ValueError("The picture holds no numbers, only NaN or infinity.")
+    low, high = np.percentile(finite, _PERCENTILES)
+    scaled = (np.nan_to_num(values, nan=low) - low) / max(float(high - low), 1e-12)
+    stretched: NDArray[np.uint8] = (scaled.clip(0, 1) * 255).round().astype(np.uint8)
+    return stretched
+
+
+def label_image(masks: Masks) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    """Paint each object's best mask with the object's number.
+
+    Where masks lie over each other the smaller one is painted last, so that none disappears.
+
+    Returns
+    -------
+    array of shape (H, W), uint16; uint32 if an object's number needs it
+    """
+    highest = max(masks.objects, default=0)
+    labels = np.zeros(masks.image_size, np.uint16 if highest < 1 << 16 else np.uint32)
+    best = [(item.object, item.crops[item.best]) for item in masks]
+    for number, crop in sorted(best, key=lambda pair: -pair[1].area):
+        top, left, bottom, right = crop.box
+        labels[top:bottom, left:right][crop.mask] = number
+    return labels
+
+
+def write_labels(path: str | Path, labels: NDArray[Any]) -> None:
+    """Write a label image as TIFF, of the number type that it has."""
+    from tifffile import imwrite
+
+    imwrite(path, labels, metadata={"axes": "YX"})
+
+
+def write_outlines(path: str | Path, image: NDArray[np.uint8], labels: NDArray[Any]) -> None:
+    """Write the picture with each label tinted and outlined in its own colour."""
+    from PIL import Image
+    from skimage.segmentation import find_boundaries
+
+    rgb = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
+    shown = labels.astype(np.int64)
+    tints = _colours(int(shown.max(initial=0)))[shown]
+    weight = np.where(find_boundaries(shown, mode="inner"), 1.0, 0.35) * (shown > 0)
+    mixed = rgb * (1 - weight[..., None]) + tints * weight[..., None]
+    Image.fromarray(mixed.round().astype(np.uint8)).save(path)
+
+
+def _colours(count: int) -> NDArray[np.float64]:
+    """Return RGB colours for the labels 0 to `count`, neighbours in number far apart in hue."""
+    hue = (np.arange(count + 1) * 0.618033988749895) % 1  # golden ratio: never repeats
+    wheel = np.abs((hue[:, None] * 6 + np.array([0, 4, 2])) % 6 - 3) - 1
+    return np.asarray(55 + 200 * wheel.clip(0, 1))
