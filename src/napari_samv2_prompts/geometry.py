@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AffineMap", "Plane", "PlaneError"]
 
-# Entries of a matrix that are smaller than this share of its largest are rounding noise: rotations
-# come from cosines, and files carry matrices with single precision.
+# Entries of a matrix below this share of the others are rounding noise: rotations come from
+# cosines, and files carry matrices in single precision.
 NOISE = 1e-6
 
 
@@ -183,8 +183,7 @@ class Plane:
         """
         points = np.asarray(points, dtype=np.float64).reshape(-1, self.ndim)
         index = [i for i in self.index if i is not None]
-        on_plane: NDArray[np.bool_] = (np.rint(points[:, list(self.hidden)]) == index).all(axis=1)
-        return on_plane
+        return np.asarray(np.all(np.rint(points[:, list(self.hidden)]) == index, axis=1))
 
     def inside(self, pixels: ArrayLike) -> NDArray[np.bool_]:
         """Tell which plane pixels lie on the image, whose edge is half a pixel off the centres.
@@ -200,8 +199,7 @@ class Plane:
         """
         pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
         size = np.array(self.shape[::-1])
-        within: NDArray[np.bool_] = ((pixels >= -0.5) & (pixels <= size - 0.5)).all(axis=1)
-        return within
+        return np.asarray(np.all((pixels >= -0.5) & (pixels <= size - 0.5), axis=1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -236,7 +234,7 @@ class AffineMap:
             If the map flattens an axis (a scale of 0).
         """
         try:
-            matrix = np.linalg.inv(self.matrix)
+            matrix = np.linalg.inv(self.matrix).astype(np.float64)
         except np.linalg.LinAlgError:
             raise PlaneError("A layer's scale or affine flattens an axis; set another.") from None
         return AffineMap(matrix, -matrix @ self.offset)
@@ -265,11 +263,12 @@ class AffineMap:
         """
         picked = list(axes)
         others = [axis for axis in range(self.ndim) if axis not in picked]
-        mixing = max(
-            np.abs(self.matrix[np.ix_(picked, others)]).max(initial=0.0),
-            np.abs(self.matrix[np.ix_(others, picked)]).max(initial=0.0),
+        here, there = self.matrix[picked], self.matrix[others]
+        mixes = any(
+            np.abs(rows[:, foreign]).max(initial=0) > NOISE * np.abs(rows[:, own]).max(initial=0)
+            for rows, own, foreign in ((here, picked, others), (there, others, picked))
         )
-        if mixing > NOISE * np.abs(self.matrix).max():
+        if mixes:
             raise PlaneError(
                 "A layer is rotated or sheared out of the plane that is shown;"
                 " only transforms within the plane can be used."

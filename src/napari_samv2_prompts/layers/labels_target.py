@@ -107,11 +107,11 @@ class LabelsTarget:
 
     @property
     def needs_scan(self) -> bool:
-        """Whether the highest label is unknown, so that :meth:`next_free` would have to read all."""
+        """Whether the highest label is unknown, so that :meth:`next_free` has to read all."""
         raise NotImplementedError
 
     def scan_job(self) -> Callable[[], int]:
-        """Return a function for the worker that finds the highest label; see :meth:`set_highest`."""
+        """Return a function for the worker that finds the highest label (:meth:`set_highest`)."""
         raise NotImplementedError
 
     def set_highest(self, label: int) -> None:

@@ -6,19 +6,21 @@ be embedded.  Not here: prompts (``prompt_reading``), values of pixels (``images
 
 from __future__ import annotations
 
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
-from napari_samv2_prompts.images import Contrast, ImageView
+from napari_samv2_prompts.images import Contrast, ImageView, render_plane
 
 if TYPE_CHECKING:
     from napari.components import Dims
-    from napari.layers import Image, Layer
-    from numpy.typing import ArrayLike, NDArray
+    from napari.layers import Image, Labels, Layer
+    from numpy.typing import NDArray
 
-__all__ = ["current_plane", "image_view", "on_plane", "world_map"]
+__all__ = ["current_plane", "image_view", "layer_shape", "project_to_plane", "world_map"]
 
 
 def current_plane(dims: Dims, image_layer: Image) -> Plane:
@@ -43,7 +45,34 @@ def current_plane(dims: Dims, image_layer: Image) -> Plane:
         If there is no single plane: 3D display, slider beside the image, thick slicing, a transform
         that mixes shown and hidden axes, an empty image.  The message is one sentence for the user.
     """
-    raise NotImplementedError
+    if dims.ndisplay != 2:
+        raise PlaneError("The viewer shows a volume; switch it from 3D to 2D display to segment.")
+    shape = layer_shape(image_layer)
+    if min(shape) < 1:
+        raise PlaneError(f"The image {image_layer.name!r} is empty.")
+    extra = dims.ndim - len(shape)  # axes of the viewer that the image doesn't have
+    rows, columns = (axis - extra for axis in dims.displayed)
+    if extra < 0 or min(rows, columns) < 0:
+        raise PlaneError(
+            f"The image {image_layer.name!r} doesn't have the axes that are shown;"
+            " roll or transpose the axes back."
+        )
+    index: list[int | None] = [None] * len(shape)
+    for axis, position in _slider_positions(dims, image_layer, (rows, columns)).items():
+        index[axis] = round(position)  # halves to even, as the viewer does
+        if not 0 <= round(position) < shape[axis]:
+            raise PlaneError(
+                f"The slider stands beside the image {image_layer.name!r};"
+                " move it to where the image is."
+            )
+    hidden = (axis for axis, i in enumerate(index) if i is not None)
+    is_thick = any(dims.thickness[axis + extra] > 0 for axis in hidden)
+    if is_thick and str(image_layer.projection_mode) != "none":
+        raise PlaneError(
+            "The viewer shows several slices projected into one; set the slice thickness to 0"
+            " or the image's projection mode to none to segment."
+        )
+    return Plane((rows, columns), tuple(index), (shape[rows], shape[columns]))
 
 
 def image_view(
@@ -60,9 +89,124 @@ def image_view(
         From :func:`current_plane` of the same layer.
     contrast : {"displayed", "percentiles"}
         Map values as the viewer does (contrast limits and gamma), or by percentiles of the plane.
-        RGB images are taken as they are.
+        RGB images of 8 bit are taken as they are by the latter.
     revision : int, optional
         Count up to have edits in place noticed.  Replaced data (``layer.data = ...``) is noticed
         without it.
     """
-    raise NotImplementedError
+    data = image_layer.data[0] if image_layer.multiscale else image_layer.data
+    limits, gamma = None, 1.0
+    if contrast == "displayed":
+        low, high = image_layer.contrast_limits
+        limits, gamma = (float(low), float(high)), float(image_layer.gamma)
+    rgb = bool(image_layer.rgb)
+    return ImageView(
+        key=(image_layer.unique_id, _Same(data), revision, plane, limits, gamma),
+        shape=plane.shape,
+        read=partial(render_plane, data, plane, rgb=rgb, limits=limits, gamma=gamma),
+    )
+
+
+def layer_shape(layer: Image | Labels) -> tuple[int, ...]:
+    """Return the full-size shape of a layer's data without the channel axis of RGB."""
+    return tuple(int(n) for n in layer.data.shape[: layer.ndim])
+
+
+def world_map(layer: Layer, dims: Dims) -> AffineMap:
+    """Return the map from a layer's data coordinates to the viewer's world coordinates.
+
+    World coordinates are those of the layer's axes, which are the viewer's last ones, in the units
+    of the viewer: layers may have others of the same kind (nm beside um).
+    """
+    origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
+    matrix = np.stack([layer.data_to_world(unit) for unit in np.eye(layer.ndim)], axis=1)
+    world = AffineMap(matrix - origin[:, None], origin)
+    if not dims.units or len(dims.units) < layer.ndim:  # the viewer ignores units that don't match
+        return world
+    pairs = zip(layer.units, dims.units[-layer.ndim :], strict=True)
+    return world.scaled([1.0 if a == b else (1.0 * a).to(b).magnitude for a, b in pairs])
+
+
+def project_to_plane(
+    layer: Layer, points: NDArray[Any], image_layer: Image, plane: Plane, dims: Dims
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return where data coordinates of a layer lie on a plane of the image.
+
+    Axes that the layer doesn't have put no condition on its points: they count on every plane, as
+    they are shown on every plane.
+
+    Parameters
+    ----------
+    layer : Layer
+        Points or Shapes, with any transform and units.
+    points : array of shape (N, layer.ndim)
+    image_layer : Image
+    plane : Plane
+        Of the image.
+    dims : Dims
+
+    Returns
+    -------
+    pixels : array of shape (N, 2), float64
+        ``(x, y)`` on the plane, if need be outside it.
+    on_plane : array of shape (N,), bool
+        Whether each point is on this plane rather than another.
+
+    Raises
+    ------
+    PlaneError
+        If the layer lacks a shown axis or its transform mixes shown with hidden axes.
+    """
+    points = np.asarray(points, dtype=np.float64).reshape(-1, layer.ndim)
+    shift = layer.ndim - plane.ndim  # axis of the image + shift = axis of the layer
+    shown = [axis + shift for axis in plane.axes]
+    if min(shown) < 0:
+        raise PlaneError(f"The layer {layer.name!r} doesn't have the axes that are shown.")
+    to_world, image_to_world = world_map(layer, dims), world_map(image_layer, dims)
+    in_plane = to_world.on_axes(shown).then(image_to_world.on_axes(plane.axes).inverse())
+    pixels = in_plane(points[:, shown])[:, ::-1]
+
+    # Where the points are on the image's hidden axes; on the plane itself for axes they lack.
+    world = image_to_world(plane.to_data(np.zeros((len(points), 2))))
+    shared = min(layer.ndim, plane.ndim)
+    world[:, plane.ndim - shared :] = to_world(points)[:, layer.ndim - shared :]
+    on_plane = plane.contains(image_to_world.inverse()(world))
+    # And on the axes that the image lacks: shown is what is within half a pixel of the slider.
+    for axis, position in _slider_positions(dims, layer, shown).items():
+        if axis < shift:
+            on_plane &= np.abs(points[:, axis] - position) <= 0.5
+    return pixels, on_plane
+
+
+def _slider_positions(
+    dims: Dims, layer: Layer, shown: tuple[int, ...] | list[int]
+) -> dict[int, float]:
+    """Return the slider's position in data coordinates on each hidden axis of a layer."""
+    to_world = world_map(layer, dims)
+    to_world.on_axes(shown)  # refuses transforms that mix shown with hidden axes
+    hidden = [axis for axis in range(layer.ndim) if axis not in shown]
+    slider = np.asarray(dims.point[dims.ndim - layer.ndim :])[hidden]
+    positions = to_world.on_axes(hidden).inverse()(slider)
+    return {axis: float(position) for axis, position in zip(hidden, positions, strict=True)}
+
+
+class _Same:
+    """Hashable stand-in for an object: equal only for the very same one, without keeping it alive.
+
+    An id alone would do until the object is gone and another one takes over its place in memory.
+    """
+
+    __slots__ = ("_hash", "_ref")
+
+    def __init__(self, thing: object) -> None:
+        self._hash = id(thing)
+        try:
+            self._ref: Any = weakref.ref(thing)
+        except TypeError:  # some array classes have no room for weak references
+            self._ref = lambda: thing
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self._ref() is not None and self._ref() is other._ref()
