@@ -160,11 +160,11 @@ def to_uint8(
     -------
     array of the same shape, uint8
     """
-    if values.dtype == np.uint8 and limits == (0, 255) and gamma == 1:
+    if values.dtype == np.uint8 and limits == (0.0, 255.0) and gamma == 1.0:
         return np.array(values, dtype=np.uint8)  # a copy: the layer's own array may change
-    if values.dtype.kind == "b":
-        values = values.view(np.uint8)
-    if values.dtype.kind in "ui" and values.dtype.itemsize <= 2:
+    if np.issubdtype(values.dtype, np.bool_):
+        return to_uint8(values.view(np.uint8), limits, gamma)
+    if np.issubdtype(values.dtype, np.integer) and values.dtype.itemsize <= 2:
         info = np.iinfo(values.dtype)
         table = _mapped(np.arange(info.min, info.max + 1), limits, gamma)
         return table[values] if info.min == 0 else table[values.astype(np.int32) - info.min]
