@@ -1,0 +1,1 @@
+"""Everything that knows Qt or the running napari: the dock widget and its worker."""

@@ -1,0 +1,82 @@
+"""Embeddings kept in memory up to a budget, the least recently used leaving first.
+
+Only the bookkeeping belongs here: what a key means is the session's business, how large an
+embedding is says the embedding.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, Protocol, TypeVar
+
+__all__ = ["EmbeddingCache", "Sized"]
+
+_MB = 1_000_000
+
+
+class Sized(Protocol):
+    """A value that knows how much memory it takes."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory, on whichever device."""
+        ...
+
+
+E_ = TypeVar("E_", bound=Sized)
+
+
+class EmbeddingCache(Generic[E_]):
+    """A mapping with a memory budget.
+
+    Parameters
+    ----------
+    budget_mb : float
+        Megabytes (10**6 bytes) that may be held.  The embedding put in last always stays, even
+        when it alone is larger: what is on screen must be usable.
+    """
+
+    def __init__(self, budget_mb: float) -> None:
+        self.budget_mb = budget_mb
+        self._items: OrderedDict[Hashable, E_] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._items
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held by all embeddings together."""
+        return sum(item.nbytes for item in self._items.values())
+
+    def get(self, key: Hashable) -> E_ | None:
+        """Return an embedding and make it the most recently used one, or None."""
+        if key in self._items:
+            self._items.move_to_end(key)
+        return self._items.get(key)
+
+    def put(self, key: Hashable, embedding: E_, *, current: Hashable | None = None) -> None:
+        """Keep an embedding, dropping old ones until the budget holds.
+
+        Parameters
+        ----------
+        key : hashable
+            Same content, same key.
+        embedding : Sized
+            The value; it becomes the most recently used one.
+        current : hashable, optional
+            Key that must stay as well: what is on screen, when `key` is something else.
+        """
+        self._items[key] = embedding
+        self._items.move_to_end(key)
+        if current in self._items:
+            self._items.move_to_end(current)
+        while len(self._items) > 1 and self.nbytes > self.budget_mb * _MB:
+            self._items.popitem(last=False)
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._items.clear()

@@ -1,0 +1,186 @@
+"""Stand-ins for the model and the worker, so that tests say exactly what happens when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.session import (
+    Cancelled,
+    Done,
+    Failed,
+    ModelChoice,
+    Outcome,
+    Progress,
+    Stopped,
+    Task,
+)
+
+OnDone = Callable[[Task, Outcome], None]
+OnProgress = Callable[[Task, Progress], None]
+
+RADIUS = 5.0
+LOGITS = 16
+
+
+@dataclass
+class FakeEmbedding:
+    image: NDArray[np.uint8]
+    nbytes: int = 1_000_000
+    logits_size: int = LOGITS
+
+
+@dataclass
+class FakeView:
+    key: Hashable
+    size: tuple[int, int] = (64, 64)
+    reads: list[Hashable] = field(default_factory=list)
+    error: Exception | None = None
+
+    def read(self) -> NDArray[np.uint8]:
+        self.reads.append(self.key)
+        if self.error is not None:
+            raise self.error
+        return np.zeros((*self.size, 3), np.uint8)
+
+
+class FakePredictor:
+    """Answers with a disc around each positive click, and the filled box; minus negative discs.
+
+    A lone click has three candidates, of one, two and three radii, scored 0.9, 0.8, 0.7.
+    """
+
+    device = "cpu"
+    device_reason = "because this is a test"
+
+    def __init__(self) -> None:
+        self.images: list[NDArray[np.uint8]] = []
+        self.batches: list[PromptBatch] = []
+
+    def embed(
+        self, image: NDArray[np.uint8], progress: Callable[[float], object] | None = None
+    ) -> FakeEmbedding:
+        if progress is not None:
+            progress(0.5)
+        self.images.append(image)
+        return FakeEmbedding(image)
+
+    def decode(
+        self, embedding: FakeEmbedding, batch: PromptBatch, multimask_output: bool | None = None
+    ) -> Masks:
+        self.batches.append(batch)
+        size = embedding.image.shape[:2]
+        for prompt in batch:
+            assert prompt.mask is None or prompt.mask.shape == (LOGITS, LOGITS)
+        return Masks(tuple(self._item(prompt, size) for prompt in batch), size)
+
+    @staticmethod
+    def _item(prompt: Prompt, size: tuple[int, int]) -> ItemMasks:
+        factors = (1.0, 2.0, 3.0) if prompt.is_ambiguous else (1.0,)
+        crops = tuple(crop_of(fake_mask(prompt, size, RADIUS * factor)) for factor in factors)
+        scores = np.array([0.9, 0.8, 0.7][: len(factors)], np.float32)
+        logits = np.stack(
+            [np.full((LOGITS, LOGITS), i + 1, np.float32) for i in range(len(factors))]
+        )
+        return ItemMasks(prompt.object, crops, scores, logits, 5.0)
+
+
+def fake_mask(prompt: Prompt, size: tuple[int, int], radius: float = RADIUS) -> NDArray[np.bool_]:
+    rows, columns = np.ogrid[: size[0], : size[1]]
+    mask = np.zeros(size, bool)
+    if prompt.box is not None:
+        x0, y0, x1, y1 = prompt.box
+        mask |= (columns >= x0) & (columns <= x1) & (rows >= y0) & (rows <= y1)
+    for positive in (True, False):
+        for (x, y), label in zip(prompt.points, prompt.labels, strict=True):
+            if bool(label) == positive:
+                disc = (columns - x) ** 2 + (rows - y) ** 2 <= radius**2
+                mask = mask | disc if positive else mask & ~disc
+    return mask
+
+
+def crop_of(mask: NDArray[np.bool_]) -> MaskCrop:
+    if not mask.any():
+        return MaskCrop(0, 0, np.zeros((0, 0), bool))
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, left = int(rows[0]), int(columns[0])
+    return MaskCrop(top, left, mask[top : rows[-1] + 1, left : columns[-1] + 1])
+
+
+class Factory:
+    """Makes fake predictors and remembers what for."""
+
+    def __init__(self) -> None:
+        self.made: list[ModelChoice] = []
+        self.predictor = FakePredictor()
+        self.error: Exception | None = None
+
+    def __call__(self, choice: ModelChoice, task: Task) -> FakePredictor:
+        if self.error is not None:
+            raise self.error
+        self.made.append(choice)
+        return self.predictor
+
+
+def outcome_of(task: Task) -> Outcome:
+    try:
+        return Stopped() if task.cancelled else Done(task.work(task))
+    except Cancelled:
+        return Stopped()
+    except Exception as error:
+        return Failed(error)
+
+
+class SyncRunner:
+    """Does every task at once, in the caller's thread."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def submit(self, task: Task, on_done: OnDone, on_progress: OnProgress) -> None:
+        task.on_progress = lambda progress: on_progress(task, progress)
+        on_done(task, outcome_of(task))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class ManualRunner:
+    """Keeps tasks until the test lets one end: late, out of order, or with an error."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Task, OnDone, OnProgress]] = []
+        self.closed = 0
+
+    def submit(self, task: Task, on_done: OnDone, on_progress: OnProgress) -> None:
+        task.on_progress = lambda progress: on_progress(task, progress)
+        self.jobs.append((task, on_done, on_progress))
+
+    @property
+    def tasks(self) -> list[Task]:
+        return [task for task, _, _ in self.jobs]
+
+    @property
+    def live(self) -> list[Task]:
+        return [task for task in self.tasks if not task.cancelled]
+
+    def finish(self, index: int = -1, outcome: Outcome | None = None) -> None:
+        """End one task; a cancelled one still brings its result, as real work would."""
+        task, on_done, _ = self.jobs.pop(index)
+        deaf = Task(task.kind, task.key, task.work)
+        on_done(task, Done(task.work(deaf)) if outcome is None else outcome)
+
+    def fail(self, error: Exception, index: int = -1) -> None:
+        self.finish(index, Failed(error))
+
+    def finish_all(self) -> None:
+        while self.jobs:
+            task, on_done, _ = self.jobs.pop(0)
+            on_done(task, outcome_of(task))
+
+    def close(self) -> None:
+        self.closed += 1

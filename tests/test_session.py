@@ -1,0 +1,498 @@
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+from tests.fakes import LOGITS, Factory, FakeEmbedding, FakeView, ManualRunner, SyncRunner
+
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.session import (
+    EmbeddingCache,
+    ModelChoice,
+    Progress,
+    Removal,
+    Results,
+    Session,
+    Snapshot,
+    State,
+    Status,
+)
+from napari_samv2_prompts.session.errors import sentence
+from napari_samv2_prompts.session.refinement import extends, resized
+
+NANO, TINY = ModelChoice("nano"), ModelChoice("tiny")
+
+
+def click(number: int, *xy: tuple[float, float], labels: list[int] | None = None) -> Prompt:
+    return Prompt(number, points=xy, labels=labels)
+
+
+def box(number: int, *corners: float) -> Prompt:
+    return Prompt(number, box=corners)
+
+
+def snap(*prompts: Prompt, view: object = "a", place: object = "p", model: ModelChoice = NANO,
+         live: bool = True) -> Snapshot:  # fmt: skip
+    view = view if isinstance(view, FakeView) else FakeView(view)
+    return Snapshot(view, place, model, PromptBatch(prompts), live)
+
+
+class Watched:
+    """A session and all the news it sent."""
+
+    def __init__(self, runner: SyncRunner | ManualRunner, cache_mb: float = 1000.0) -> None:
+        self.runner = runner
+        self.factory = Factory()
+        self.predictor = self.factory.predictor
+        self.session = Session(self.factory, runner, cache_mb)
+        self.results: list[Results] = []
+        self.removals: list[Removal] = []
+        self.statuses: list[Status] = []
+        self.session.decoded.connect(self.results.append)
+        self.session.removed.connect(self.removals.append)
+        self.session.status_changed.connect(self.statuses.append)
+
+    @property
+    def states(self) -> list[State]:
+        states = [status.state for status in self.statuses]
+        return [state for state, _ in itertools.groupby(states)]
+
+    @property
+    def objects(self) -> list[list[int]]:
+        """Objects of each answer so far."""
+        return [[item.object for item in results.items] for results in self.results]
+
+
+@pytest.fixture
+def sync() -> Watched:
+    return Watched(SyncRunner())
+
+
+@pytest.fixture
+def manual() -> Watched:
+    return Watched(ManualRunner())
+
+
+def loaded(watched: Watched, snapshot: Snapshot) -> None:
+    """Let a session load, and embed the snapshot's view."""
+    watched.session.update(Snapshot(snapshot.view, snapshot.place, snapshot.model))
+    while watched.runner.jobs:
+        watched.runner.finish(0)
+
+
+# --- the way from a wish to masks ---
+
+
+def test_a_wish_loads_embeds_and_decodes(sync: Watched) -> None:
+    sync.session.update(snap(box(3, 10, 20, 30, 40)))
+    assert sync.states == [State.LOADING, State.EMBEDDING, State.DECODING, State.READY]
+    (item,) = sync.results[0].items
+    assert item.object == 3
+    assert item.crop.box == (20, 10, 41, 31)
+    assert sync.factory.made == [NANO]
+
+
+def test_the_status_names_model_device_and_reason(sync: Watched) -> None:
+    sync.session.update(snap())
+    status = sync.session.status
+    assert (status.model, status.device, status.device_reason) == (
+        NANO, "cpu", "because this is a test"
+    )  # fmt: skip
+
+
+def test_prompts_placed_while_embedding_are_decoded_when_it_is_done(manual: Watched) -> None:
+    manual.session.update(snap())
+    manual.runner.finish()
+    manual.session.update(snap(click(1, (5, 5))))
+    manual.session.update(snap(click(1, (5, 5)), box(2, 10, 10, 20, 20)))
+    assert [task.kind for task in manual.runner.tasks] == [State.EMBEDDING]
+    manual.runner.finish()
+    manual.runner.finish()
+    assert manual.objects == [[1, 2]]
+
+
+def test_only_changed_objects_are_decoded_again_and_in_one_batch(sync: Watched) -> None:
+    one, two, three = click(1, (5, 5)), click(2, (20, 20)), click(3, (40, 40))
+    sync.session.update(snap(one, two, three))
+    sync.session.update(snap(one, click(2, (21, 20)), click(3, (41, 40))))
+    assert [batch.objects for batch in sync.predictor.batches] == [(1, 2, 3), (2, 3)]
+
+
+def test_nothing_is_done_for_an_equal_snapshot(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5))))
+    before = len(sync.statuses)
+    sync.session.update(snap(click(1, (5, 5))))
+    assert len(sync.predictor.batches) == 1
+    assert len(sync.statuses) == before
+
+
+# --- newest wins ---
+
+
+def test_the_embedding_of_a_view_that_was_left_is_told_to_stop(manual: Watched) -> None:
+    manual.session.update(snap(view="a"))
+    manual.runner.finish()
+    manual.session.update(snap(view="b"))
+    assert [task.cancelled for task in manual.runner.tasks] == [True, False]
+
+
+def test_a_late_embedding_is_not_taken_for_the_new_view(manual: Watched) -> None:
+    manual.session.update(snap(view="a"))
+    manual.runner.finish()
+    manual.session.update(snap(click(1, (5, 5)), view="b"))
+    manual.runner.finish(0)  # the embedding of a, late
+    assert manual.session.status.state is State.EMBEDDING
+    assert manual.objects == []
+
+
+def test_a_late_embedding_is_kept_for_when_one_comes_back(manual: Watched) -> None:
+    manual.session.update(snap(view="a"))
+    manual.runner.finish()
+    manual.session.update(snap(view="b"))
+    manual.runner.finish_all()
+    embedded = len(manual.predictor.images)
+    manual.session.update(snap(view="b"))
+    assert manual.session.status.state is State.READY
+    assert len(manual.predictor.images) == embedded
+
+
+def test_a_late_mask_of_an_older_prompt_is_dropped(manual: Watched) -> None:
+    loaded(manual, snap())
+    manual.session.update(snap(click(1, (5, 5))))
+    manual.session.update(snap(click(1, (30, 30))))
+    manual.runner.finish(-1)
+    manual.runner.finish(0)  # the older one, after the newer
+    (results,) = manual.results
+    assert results.items[0].masks.crops[0].box == (25, 25, 36, 36)
+
+
+def test_a_late_model_does_not_replace_the_one_chosen_after_it(manual: Watched) -> None:
+    manual.session.update(snap(model=NANO))
+    manual.session.update(snap(model=TINY))
+    manual.runner.finish(-1)
+    manual.runner.finish(0)
+    assert manual.session.status.model == TINY
+
+
+def test_a_late_error_is_not_shown(manual: Watched) -> None:
+    manual.session.update(snap(view="a"))
+    manual.runner.finish()
+    manual.session.update(snap(view="b"))
+    manual.runner.fail(RuntimeError("gone"), 0)
+    assert State.FAILED not in manual.states
+
+
+def test_no_more_than_one_task_is_wanted_at_a_time(manual: Watched) -> None:
+    for view in "abcdef":
+        manual.session.update(snap(view=view))
+    assert len(manual.runner.live) == 1
+
+
+def test_progress_of_the_task_is_told_and_that_of_an_older_one_is_not(manual: Watched) -> None:
+    manual.session.update(snap(view="a"))
+    manual.runner.finish()
+    old = manual.runner.tasks[0]
+    old.report(0.25, "a quarter")
+    assert manual.session.status.progress == Progress(0.25, "a quarter")
+    manual.session.update(snap(view="b"))
+    assert old.on_progress is not None
+    old.on_progress(Progress(0.75))
+    assert manual.session.status.progress is None
+
+
+# --- embeddings ---
+
+
+def test_a_plane_that_was_embedded_before_is_ready_at_once(sync: Watched) -> None:
+    for view in ("a", "b", "a", "b"):
+        sync.session.update(snap(view=view))
+    assert len(sync.predictor.images) == 2
+
+
+def test_another_model_embeds_again_and_decodes_again(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5))))
+    sync.session.update(snap(click(1, (5, 5)), model=TINY))
+    assert len(sync.predictor.images) == 2
+    assert sync.objects == [[1], [1]]
+
+
+def test_another_contrast_keeps_the_masks_there_are(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5)), view="dark"))
+    sync.session.update(snap(click(1, (5, 5)), view="bright"))
+    assert len(sync.predictor.images) == 2
+    assert sync.objects == [[1]]
+
+
+def test_a_plane_seen_again_keeps_its_masks(sync: Watched) -> None:
+    here, there = snap(click(1, (5, 5)), view=0, place=0), snap(view=1, place=1)
+    for snapshot in (here, there, here):
+        sync.session.update(snapshot)
+    assert sync.objects == [[1]]
+    assert sync.removals == []
+
+
+def test_the_cache_holds_its_budget_and_drops_what_was_used_longest_ago() -> None:
+    cache: EmbeddingCache[FakeEmbedding] = EmbeddingCache(2.5)
+    image = np.zeros((1, 1), np.uint8)
+    for key in "ab":
+        cache.put(key, FakeEmbedding(image))
+    cache.get("a")
+    cache.put("c", FakeEmbedding(image))
+    assert [key in cache for key in "abc"] == [True, False, True]
+    assert cache.nbytes <= 2_500_000
+
+
+def test_the_embedding_on_screen_fits_whatever_the_budget() -> None:
+    cache: EmbeddingCache[FakeEmbedding] = EmbeddingCache(0.1)
+    image = np.zeros((1, 1), np.uint8)
+    cache.put("now", FakeEmbedding(image))
+    cache.put("late", FakeEmbedding(image), current="now")
+    assert "now" in cache
+    assert "late" not in cache
+
+
+# --- refining ---
+
+
+def last_prompt(watched: Watched) -> Prompt:
+    return watched.predictor.batches[-1][-1]
+
+
+def test_a_further_click_refines_the_chosen_mask(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5))))
+    sync.session.cycle(1)
+    sync.session.update(snap(click(1, (5, 5), (9, 9), labels=[1, 0])))
+    mask = last_prompt(sync).mask
+    assert mask is not None
+    assert (mask == 2).all()  # the logits of the second candidate
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [click(1, (6, 5)), click(1, (6, 5), (9, 9)), click(1, (5, 5), labels=[0])],
+    ids=["moved", "moved and one more", "sign turned"],
+)
+def test_a_prompt_that_was_corrected_starts_anew(sync: Watched, changed: Prompt) -> None:
+    sync.session.update(snap(click(1, (5, 5))))
+    sync.session.update(snap(changed))
+    assert last_prompt(sync).mask is None
+
+
+def test_a_prompt_that_lost_a_click_starts_anew(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5), (9, 9))))
+    sync.session.update(snap(click(1, (5, 5))))
+    assert last_prompt(sync).mask is None
+
+
+def test_a_new_object_does_not_start_from_the_last_ones_mask(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5))))
+    sync.session.update(snap(click(1, (5, 5)), click(2, (30, 30))))
+    assert last_prompt(sync).mask is None
+
+
+def test_logits_of_one_model_are_not_fed_to_another(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5))))
+    sync.session.update(snap(click(1, (5, 5), (9, 9)), model=TINY))
+    assert last_prompt(sync).mask is None
+
+
+def test_an_object_that_went_and_came_starts_anew(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5))))
+    sync.session.update(snap())
+    sync.session.update(snap(click(1, (5, 5), (9, 9))))
+    assert last_prompt(sync).mask is None
+
+
+def test_the_order_of_clicks_does_not_matter() -> None:
+    old = click(1, (1, 2), (3, 4), labels=[1, 0])
+    assert extends(click(1, (9, 9), (3, 4), (1, 2), labels=[1, 0, 1]), old)
+    assert not extends(click(1, (9, 9), (3, 4), (1, 2), labels=[1, 1, 1]), old)
+
+
+def test_an_outline_is_brought_to_the_size_that_the_model_takes(sync: Watched) -> None:
+    outline = np.full((64, 64), -10.0)
+    outline[:32] = 10.0
+    sync.session.update(snap(Prompt(1, box=(0, 0, 9, 9), mask=outline)))
+    mask = last_prompt(sync).mask
+    assert mask is not None
+    assert (mask[: LOGITS // 2] == 10).all()
+    assert (mask[LOGITS // 2 :] == -10).all()
+
+
+def test_an_outline_of_the_right_size_is_handed_on_as_it_is() -> None:
+    mask = np.arange(16.0).reshape(4, 4)
+    np.testing.assert_array_equal(resized(Prompt(1, mask=mask), 4).mask, mask)
+
+
+# --- choosing among candidates ---
+
+
+def test_cycling_goes_through_the_candidates_by_score_and_announces_each(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (30, 30))))
+    for _ in range(3):
+        sync.session.cycle(1)
+    assert [results.items[0].chosen for results in sync.results] == [0, 1, 2, 0]
+    assert len(sync.predictor.batches) == 1
+
+
+def test_a_choice_stays_with_its_object(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (30, 30)), click(2, (10, 10))))
+    sync.session.cycle(1)
+    sync.session.update(snap(click(1, (31, 30)), click(2, (11, 10))))
+    assert [item.chosen for item in sync.results[-1].items] == [1, 0]
+
+
+def test_there_is_nothing_to_cycle_with_one_candidate(sync: Watched) -> None:
+    sync.session.update(snap(box(1, 5, 5, 9, 9)))
+    assert sync.session.cycle(1) is None
+    assert sync.session.cycle(99) is None
+    assert len(sync.results) == 1
+
+
+# --- objects that go ---
+
+
+def test_an_object_without_prompts_is_announced_as_removed(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5)), click(2, (9, 9))))
+    sync.session.update(snap(click(2, (9, 9))))
+    assert sync.removals == [Removal("p", (1,))]
+    assert sync.session.result(1) is None
+
+
+def test_accepted_objects_are_not_removed_with_their_prompts(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5))))
+    assert sync.session.accept() == (("p", 1),)
+    sync.session.update(snap())
+    assert sync.removals == []
+
+
+def test_what_waits_for_its_mask_is_not_accepted(manual: Watched) -> None:
+    loaded(manual, snap())
+    manual.session.update(snap(click(1, (5, 5))))
+    manual.runner.finish()
+    manual.session.update(snap(click(1, (5, 5)), click(2, (9, 9))))
+    assert manual.session.accept() == (("p", 1),)
+    manual.session.update(snap(click(2, (9, 9))))
+    manual.runner.finish_all()
+    assert manual.objects == [[1], [2]]
+
+
+# --- by hand ---
+
+
+def test_nothing_is_done_before_run_when_not_live(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5)), live=False))
+    assert sync.statuses == []
+    sync.session.run()
+    assert sync.objects == [[1]]
+    sync.session.update(snap(click(1, (6, 5)), live=False))
+    assert sync.objects == [[1]]
+    assert sync.session.pending == (1,)
+
+
+def test_run_predicts_what_has_changed_and_else_everything(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5)), live=False))
+    sync.session.run()
+    sync.session.update(snap(click(1, (5, 5)), click(2, (9, 9)), live=False))
+    sync.session.run()
+    sync.session.run()
+    assert sync.objects == [[1], [2], [1, 2]]
+    assert all(prompt.mask is None for prompt in sync.predictor.batches[-1])
+
+
+# --- failing and cancelling ---
+
+
+def test_a_failure_says_why_and_is_not_tried_again_by_itself(sync: Watched) -> None:
+    sync.factory.error = ValueError("The file is broken: choose another")
+    sync.session.update(snap())
+    sync.session.update(snap(click(1, (5, 5))))
+    assert sync.session.status.state is State.FAILED
+    assert sync.session.status.reason == "The file is broken: choose another."
+    assert sync.states.count(State.LOADING) == 1
+
+
+def test_run_tries_again_after_a_failure(sync: Watched) -> None:
+    sync.factory.error = ValueError("no network")
+    sync.session.update(snap(click(1, (5, 5))))
+    sync.factory.error = None
+    sync.session.run()
+    assert sync.objects == [[1]]
+
+
+def test_another_model_is_tried_after_a_failure(sync: Watched) -> None:
+    sync.factory.error = ValueError("no network")
+    sync.session.update(snap(model=TINY))
+    sync.factory.error = None
+    sync.session.update(snap(model=NANO))
+    assert sync.session.status.state is State.READY
+
+
+def test_another_plane_works_after_one_could_not_be_read(sync: Watched) -> None:
+    sync.session.update(snap(view=FakeView("bad", error=OSError("disk gone"))))
+    assert sync.session.status.state is State.FAILED
+    sync.session.update(snap(view="good"))
+    assert sync.session.status.state is State.READY
+
+
+def test_cancel_stops_and_stays_stopped_until_run(manual: Watched) -> None:
+    manual.session.update(snap())
+    manual.runner.finish()
+    manual.session.cancel()
+    assert manual.runner.tasks[0].cancelled
+    manual.session.update(snap(click(1, (5, 5))))
+    assert len(manual.runner.tasks) == 1
+    manual.runner.jobs.clear()
+    manual.session.run()
+    manual.runner.finish_all()
+    assert manual.objects == [[1]]
+
+
+def test_no_wish_stops_the_work_and_says_why(manual: Watched) -> None:
+    manual.session.update(snap())
+    manual.session.update(None, "There is no image.")
+    assert manual.runner.tasks[0].cancelled
+    assert (manual.session.status.state, manual.session.status.reason) == (
+        State.IDLE, "There is no image."
+    )  # fmt: skip
+
+
+def test_close_is_idempotent_stops_the_work_and_ends_the_news(manual: Watched) -> None:
+    manual.session.update(snap(click(1, (5, 5))))
+    before = len(manual.statuses)
+    manual.session.close()
+    manual.session.close()
+    manual.runner.finish()
+    manual.session.update(snap(view="b"))
+    manual.session.run()
+    assert manual.runner.closed == 1
+    assert manual.runner.jobs == []
+    assert len(manual.statuses) == before
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "smaller model"),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "smaller model"),
+        (RuntimeError("[enforce fail] not enough memory: you tried to"), "smaller model"),
+        (ValueError("Choose a\n file"), "Choose a file."),
+        (KeyError("x"), "KeyError"),
+    ],
+)
+def test_errors_become_one_sentence(error: Exception, words: str) -> None:
+    text = sentence(error)
+    assert words in text
+    assert "\n" not in text
+    assert text.endswith(".")
+
+
+def test_the_bookkeeping_of_a_thousand_objects_takes_no_time(sync: Watched) -> None:
+    prompts = [click(i, (i % 60, i // 60)) for i in range(1, 1001)]
+    sync.session.update(snap(*prompts))
+    start = time.perf_counter()
+    sync.session.update(snap(*prompts[:-1], click(1000, (1, 1))))
+    assert len(sync.predictor.batches[-1]) == 1
+    assert time.perf_counter() - start < 0.2
