@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Other work on the machine may slow a single example down; that is not a failure.
+settings.register_profile("here", deadline=None)
+settings.load_profile("here")
 
 Layouts = dict[str, dict[str, list[int]]]
 

@@ -1,0 +1,423 @@
+"""The predictor's promises: shapes, meaning of the arguments, ragged batches, clear refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.samv2 import (
+    SAMV2ImagePredictor,
+    available_models,
+    build_samv2,
+    decoding,
+    image_predictor,
+)
+from napari_samv2_prompts.samv2.device import OutOfMemoryError
+from napari_samv2_prompts.samv2.network import SAMV2Network
+from napari_samv2_prompts.samv2.variants import Variant
+
+HEIGHT, WIDTH = 60, 90
+MINI = Variant(
+    "mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
+    width=32, decoder_heads=2, decoder_mlp=32, score_width=32,
+)  # fmt: skip
+DRAWN = Variant(
+    "drawn", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
+    width=32, decoder_heads=2, decoder_mlp=32, score_width=32, dense_channels=4, dense_skip=True,
+)  # fmt: skip
+
+
+def make_network(variant: Variant = MINI) -> SAMV2Network:
+    torch.manual_seed(3)
+    return build_samv2(variant)
+
+
+def make_image(seed: int = 0, shape: tuple[int, ...] = (HEIGHT, WIDTH, 3)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 255, shape, dtype=np.uint8)
+
+
+@pytest.fixture(params=[MINI, DRAWN], ids=["published kind", "drawn prompts"])
+def predictor(request: pytest.FixtureRequest) -> SAMV2ImagePredictor:
+    return SAMV2ImagePredictor(make_network(request.param), device="cpu")
+
+
+@pytest.fixture
+def ready(predictor: SAMV2ImagePredictor) -> SAMV2ImagePredictor:
+    predictor.setimage(make_image())
+    return predictor
+
+
+# --- shapes and types ---
+
+
+@pytest.mark.parametrize("multimask", [True, False])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_predict_returns_the_published_shapes(
+    ready: SAMV2ImagePredictor, batch: int, multimask: bool
+) -> None:
+    points = np.full((batch, 2, 2), 20.0)
+    labels = np.ones((batch, 2))
+    masks, scores, logits = ready.predict(points, labels, multimask_output=multimask)
+    axes = (3 if multimask else 1,) if batch == 1 else (batch, 3 if multimask else 1)
+    assert (masks.shape, masks.dtype) == ((*axes, HEIGHT, WIDTH), np.bool_)
+    assert (scores.shape, scores.dtype) == (axes, np.float32)
+    assert (logits.shape, logits.dtype) == ((*axes, 32, 32), np.float32)
+
+
+def test_logits_on_request_are_float32_and_give_the_masks(ready: SAMV2ImagePredictor) -> None:
+    masks, _, _ = ready.predict([[20, 20]], [1])
+    logits, _, _ = ready.predict([[20, 20]], [1], return_logits=True)
+    assert logits.dtype == np.float32
+    np.testing.assert_array_equal(masks, logits > 0)
+
+
+def test_a_prompt_that_says_nothing_is_answered(ready: SAMV2ImagePredictor) -> None:
+    masks, _, _ = ready.predict()
+    assert masks.shape == (3, HEIGHT, WIDTH)
+
+
+def test_low_res_logits_are_clamped_so_that_they_can_be_fed_back() -> None:
+    network = make_network()
+    with torch.no_grad():
+        for mlp in network.sam_mask_decoder.output_hypernetworks_mlps:
+            mlp.layers[-1].weight *= 1e4
+    predictor = SAMV2ImagePredictor(network, device="cpu")
+    predictor.setimage(make_image())
+    _, _, logits = predictor.predict([[20, 20]], [1])
+    assert np.abs(logits).max() == 32
+    ready_masks, _, _ = predictor.predict([[20, 20]], [1], mask_input=logits[:1])
+    assert ready_masks.shape == (3, HEIGHT, WIDTH)
+
+
+# --- meaning of the arguments ---
+
+
+def test_coordinates_in_the_unit_square_mean_shares_of_the_image(
+    ready: SAMV2ImagePredictor,
+) -> None:
+    pixels = ready.predict([[45, 15]], [1], box=[9, 6, 81, 54], return_logits=True)
+    shares = ready.predict(
+        [[0.5, 0.25]], [1], box=[0.1, 0.1, 0.9, 0.9], normalize_coords=False, return_logits=True
+    )
+    for one, other in zip(pixels, shares, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_swapped_corners_mean_the_same_box(ready: SAMV2ImagePredictor) -> None:
+    straight = ready.predict(box=[10, 12, 50, 40])
+    swapped = ready.predict(box=[50, 40, 10, 12])
+    np.testing.assert_array_equal(straight[2], swapped[2])
+
+
+def test_a_box_that_sticks_out_is_cut_at_the_image(ready: SAMV2ImagePredictor) -> None:
+    out = ready.predict(box=[-30, -9, 500, 40])
+    cut = ready.predict(box=[0, 0, WIDTH, 40])
+    np.testing.assert_array_equal(out[2], cut[2])
+
+
+def test_a_grey_image_is_the_same_as_its_rgb_copy(predictor: SAMV2ImagePredictor) -> None:
+    grey = make_image(shape=(HEIGHT, WIDTH))
+    one = predictor.embed(grey).features
+    other = predictor.embed(np.stack([grey] * 3, axis=-1)).features
+    for mine, theirs in zip(one, other, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "view", [lambda a: a[::-1], lambda a: a[:, ::2], lambda a: np.asfortranarray(a)]
+)
+def test_any_memory_layout_is_read_right(
+    predictor: SAMV2ImagePredictor, view: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    image = view(make_image())
+    image.flags.writeable = False
+    one, other = predictor.embed(image), predictor.embed(np.ascontiguousarray(image))
+    assert torch.equal(one.features.embedding, other.features.embedding)
+
+
+def test_the_stretched_image_is_pillows_antialiased_bilinear() -> None:
+    from PIL import Image
+
+    from napari_samv2_prompts.samv2.preprocess import DEVIATION, MEAN, to_pixels
+
+    image = make_image(shape=(300, 200, 3))
+    pixels = to_pixels(image, 128, torch.device("cpu"))[0].numpy()
+    levels = (pixels * np.reshape(DEVIATION, (3, 1, 1)) + np.reshape(MEAN, (3, 1, 1))) * 255
+    pillow = np.asarray(Image.fromarray(image).resize((128, 128), Image.Resampling.BILINEAR))
+    assert np.abs(levels.transpose(1, 2, 0) - pillow).max() <= 1.01  # Pillow rounds twice
+
+
+# --- several at once ---
+
+
+def random_prompt(number: int, kinds: np.random.Generator) -> Prompt:
+    n_points = int(kinds.integers(0, 4))
+    points = kinds.uniform(0, (WIDTH, HEIGHT), (n_points, 2))
+    box = (
+        np.sort(kinds.uniform(0, HEIGHT, (2, 2)), axis=0).ravel() if kinds.random() < 0.5 else None
+    )
+    mask = kinds.normal(0, 5, (32, 32)) if kinds.random() < 0.3 else None
+    return Prompt.of(number, points, kinds.integers(0, 2, n_points), box, mask)
+
+
+@settings(max_examples=15)
+@given(seed=st.integers(0, 10**6), size=st.integers(1, 9))
+def test_a_ragged_batch_answers_each_item_as_if_it_were_alone(seed: int, size: int) -> None:
+    kinds = np.random.default_rng(seed)
+    predictor = SAMV2ImagePredictor(make_network(DRAWN), device="cpu")
+    embedding = predictor.embed(make_image())
+    prompts = [random_prompt(10 * i + 1, kinds) for i in range(size)]
+    together = predictor.decode(embedding, PromptBatch(tuple(prompts)))
+    assert together.objects == tuple(prompt.object for prompt in prompts)
+    for prompt, item in zip(prompts, together, strict=True):
+        alone = predictor.decode(embedding, PromptBatch((prompt,)))[0]
+        np.testing.assert_allclose(item.low_res_logits, alone.low_res_logits, atol=1e-4)
+        np.testing.assert_allclose(item.scores, alone.scores, atol=1e-5)
+        assert len(item.crops) == (3 if prompt.is_ambiguous else 1)
+
+
+def test_decode_and_predict_agree(ready: SAMV2ImagePredictor) -> None:
+    embedding = ready.embed(make_image())
+    item = ready.decode(embedding, PromptBatch((Prompt.of(5, box=[10, 10, 50, 50]),)))[0]
+    masks, scores, logits = ready.predict(box=[10, 10, 50, 50], multimask_output=False)
+    np.testing.assert_array_equal(item.crops[0].full((HEIGHT, WIDTH)), masks[0])
+    np.testing.assert_array_equal(item.scores, scores)
+    np.testing.assert_array_equal(item.low_res_logits, logits)
+
+
+def test_images_of_any_sizes_are_embedded_together_and_predicted_one_by_one(
+    predictor: SAMV2ImagePredictor,
+) -> None:
+    images = [make_image(1), make_image(2, (33, 70)), make_image(3, (128, 31, 3))]
+    boxes = [[[5, 5, 20, 20]], [[1, 2, 30, 30], [2, 2, 50, 20]], None]
+    points = [None, None, [[3, 4]]]
+    predictor.setimagebatch(images)
+    masks, _, logits = predictor.predictbatch(
+        points, [None, None, [1]], boxes, multimask_output=False
+    )
+    assert [m.shape for m in masks] == [(1, 60, 90), (2, 1, 33, 70), (1, 128, 31)]
+    for image, box, point, together in zip(images, boxes, points, logits, strict=True):
+        predictor.setimage(image)
+        _, _, alone = predictor.predict(
+            point, None if point is None else [1], box, multimask_output=False
+        )
+        np.testing.assert_allclose(together, alone, atol=1e-3)
+
+
+def test_images_are_encoded_in_one_pass_while_memory_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    predictor = SAMV2ImagePredictor(make_network(), device="cpu")
+    sizes: list[int] = []
+    encode = predictor._network.encode_image
+
+    def spy(pixels: torch.Tensor, *rest: Any) -> Any:
+        sizes.append(len(pixels))
+        return encode(pixels, *rest)
+
+    monkeypatch.setattr(predictor._network, "encode_image", spy)
+    monkeypatch.setattr(image_predictor, "_PIXELS_AT_ONCE", 3 * 128**2)
+    predictor.setimagebatch([make_image(i) for i in range(7)])
+    assert sizes == [3, 3, 1]
+    assert predictor.getimageembedding().shape == (7, 32, 8, 8)
+
+
+def test_many_prompts_are_decoded_in_bounded_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = SAMV2ImagePredictor(make_network(), device="cpu")
+    sizes: list[int] = []
+    decode = predictor._network.decode_prompts
+
+    def spy(features: Any, coords: torch.Tensor, *rest: Any) -> Any:
+        sizes.append(len(coords))
+        return decode(features, coords, *rest)
+
+    monkeypatch.setattr(predictor._network, "decode_prompts", spy)
+    monkeypatch.setattr(decoding, "_CELLS_AT_ONCE", 4 * 32**2)
+    predictor.setimage(make_image())
+    predictor.predict(box=np.tile([[5, 5, 30, 30]], (10, 1)), multimask_output=False)
+    assert sizes == [4, 4, 2]
+
+
+def test_memory_running_out_while_decoding_halves_the_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    predictor = SAMV2ImagePredictor(make_network(), device="cpu")
+    predictor.setimage(make_image())
+    boxes = np.tile([[5, 5, 30, 30]], (6, 1)) + np.arange(6)[:, None]
+    expected = predictor.predict(box=boxes)
+    decode = predictor._network.decode_prompts
+
+    def small_card(features: Any, coords: torch.Tensor, *rest: Any) -> Any:
+        if len(coords) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decode(features, coords, *rest)
+
+    monkeypatch.setattr(predictor._network, "decode_prompts", small_card)
+    np.testing.assert_allclose(predictor.predict(box=boxes)[2], expected[2], atol=1e-4)
+
+
+def test_memory_that_does_not_hold_one_image_is_an_error_that_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    predictor = SAMV2ImagePredictor(make_network(), device="cpu")
+
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(predictor._network, "encode_image", full)
+    with pytest.raises(OutOfMemoryError, match="smaller model"):
+        predictor.setimage(make_image())
+
+
+# --- state ---
+
+
+def test_embeddings_are_values_that_outlive_the_next_image(ready: SAMV2ImagePredictor) -> None:
+    first = ready.embed(make_image(1))
+    batch = PromptBatch((Prompt.of(1, [[20, 20]]),))
+    before = ready.decode(first, batch)[0].low_res_logits
+    ready.setimage(make_image(2))
+    np.testing.assert_array_equal(ready.decode(first, batch)[0].low_res_logits, before)
+    assert first.nbytes == sum(t.numel() * t.element_size() for t in first.features)
+
+
+def test_another_models_embedding_is_refused(ready: SAMV2ImagePredictor) -> None:
+    torch.manual_seed(11)
+    other = SAMV2ImagePredictor(build_samv2(MINI), device="cpu")
+    with pytest.raises(ValueError, match="embed the image again"):
+        other.decode(ready.embed(make_image()), PromptBatch((Prompt.of(1, [[2, 2]]),)))
+
+
+def test_predicting_before_an_image_is_set_is_refused(predictor: SAMV2ImagePredictor) -> None:
+    for call in (predictor.predict, predictor.predictbatch, predictor.getimageembedding):
+        with pytest.raises(RuntimeError, match="setimage"):
+            call()
+
+
+def test_reset_forgets_the_image(ready: SAMV2ImagePredictor) -> None:
+    ready.resetpredictor()
+    with pytest.raises(RuntimeError, match="No image is set"):
+        ready.predict([[1, 1]], [1])
+
+
+def test_predict_does_not_guess_which_of_several_images_is_meant(
+    predictor: SAMV2ImagePredictor,
+) -> None:
+    predictor.setimagebatch([make_image(1), make_image(2)])
+    with pytest.raises(RuntimeError, match="predictbatch"):
+        predictor.predict([[1, 1]], [1])
+
+
+def test_a_failed_setimage_leaves_no_old_image_behind(ready: SAMV2ImagePredictor) -> None:
+    with pytest.raises(ValueError, match="uint8"):
+        ready.setimage(np.zeros((4, 4)))
+    with pytest.raises(RuntimeError, match="No image is set"):
+        ready.predict([[1, 1]], [1])
+
+
+def test_embedding_reports_progress_and_can_be_ended(predictor: SAMV2ImagePredictor) -> None:
+    shares: list[float] = []
+    predictor.embed(make_image(), progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+
+    class Enough(Exception):
+        pass
+
+    def stop(share: float) -> None:
+        raise Enough
+
+    with pytest.raises(Enough):
+        predictor.embed(make_image(), progress=stop)
+
+
+# --- clear refusals ---
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.zeros((5, 5), np.uint16), "uint8.*not uint16.*convert"),
+        (np.zeros((5, 5, 3), np.float32), "uint8.*not float32"),
+        (np.full((5, 5), np.nan), "NaN"),
+        (np.zeros((5, 5), bool), "255"),
+        (np.zeros((5, 5, 4), np.uint8), "alpha"),
+        (np.zeros((5, 5, 1), np.uint8), "last axis"),
+        (np.zeros((3, 5, 5), np.uint8), "channels last"),
+        (np.zeros((7, 5, 5), np.uint8), "one plane"),
+        (np.zeros(5, np.uint8), "shape"),
+        (np.zeros((0, 5), np.uint8), "empty"),
+        (np.zeros((5, 0, 3), np.uint8), "empty"),
+    ],
+)
+def test_an_unusable_image_is_refused_with_what_to_do(
+    predictor: SAMV2ImagePredictor, image: np.ndarray, words: str
+) -> None:
+    with pytest.raises(ValueError, match=f"(?s){words}"):
+        predictor.setimage(image)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"point_coords": [[200, 20]], "point_labels": [1]}, r"\(200, 20\) lies outside"),
+        ({"point_coords": [[5, -3]], "point_labels": [1]}, "outside"),
+        ({"point_coords": [[5, np.nan]], "point_labels": [1]}, "NaN"),
+        ({"point_coords": [[5, 5]], "point_labels": [2]}, "1 .*or 0"),
+        ({"point_coords": [[5, 5]], "point_labels": [0.5]}, "1 .*or 0"),
+        ({"point_coords": [[5, 5]], "point_labels": [1, 0]}, "1 points but 2"),
+        ({"point_coords": [[5, 5]]}, "together"),
+        ({"point_labels": [1]}, "together"),
+        ({"point_coords": [[5, 5, 5]], "point_labels": [1]}, r"\(N, 2\)"),
+        ({"box": [5, 5, 5, 20]}, "empty"),
+        ({"box": [5, 5, 20]}, "four"),
+        ({"box": [200, 5, 300, 20]}, "outside"),
+        ({"box": [np.inf, 5, 20, 30]}, "NaN or infinite"),
+        ({"mask_input": np.zeros((1, 64, 64))}, "32 x 32"),
+        ({"mask_input": np.full((1, 32, 32), np.nan)}, "NaN"),
+        (
+            {"point_coords": [[[5, 5]]] * 2, "point_labels": [[1]] * 2, "box": [[1, 1, 9, 9]] * 3},
+            "different numbers of objects",
+        ),
+        ({"box": np.zeros((0, 4))}, "empty"),
+    ],
+)
+def test_unusable_prompts_are_refused_with_the_reason(
+    ready: SAMV2ImagePredictor, arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=f"(?s){words}"):
+        ready.predict(**arguments)
+
+
+def test_a_batch_of_another_length_than_the_images_is_refused(
+    predictor: SAMV2ImagePredictor,
+) -> None:
+    predictor.setimagebatch([make_image(1), make_image(2)])
+    with pytest.raises(ValueError, match="1 entries, but 2 images"):
+        predictor.predictbatch(box_batch=[[1, 1, 9, 9]])
+    with pytest.raises(ValueError, match="list of images is empty"):
+        predictor.setimagebatch([])
+
+
+def test_an_unknown_model_is_refused_with_the_list_of_models() -> None:
+    with pytest.raises(ValueError, match="huge") as caught:
+        SAMV2ImagePredictor("huge")
+    assert all(name in str(caught.value) for name in available_models())
+    with pytest.raises(ValueError, match=r"3\.0"):
+        SAMV2ImagePredictor("tiny", version="3.0")
+
+
+def test_two_models_at_once_are_refused() -> None:
+    with pytest.raises(ValueError, match="one model, not 2: tiny, large"):
+        SAMV2ImagePredictor(use_default_samv2_t=True, use_default_samv2_l=True)
+    with pytest.raises(ValueError, match="one model"):
+        SAMV2ImagePredictor("small", use_default_samv2_t=True)
+    with pytest.raises(ValueError, match="name or a built network"):
+        SAMV2ImagePredictor(3)  # type: ignore[arg-type]

@@ -1,0 +1,172 @@
+"""Our network and predictor give what an independent implementation gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from skimage import data
+from tests.samv2.transformers_twin import build_twin
+
+from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
+from napari_samv2_prompts.samv2.network import SAMV2Network
+from napari_samv2_prompts.samv2.preprocess import to_pixels
+from napari_samv2_prompts.samv2.variants import VARIANTS, find_variant
+
+TRUCK = Path(__file__).parents[3] / "shared" / "images" / "truck.jpg"
+SIZE = (1200, 1800)  # height and width of that picture, in whose pixels the prompts are
+TOLERANCE = 1e-3
+MAGNITUDE = 30.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """A prompt of the published examples, as points whose labels may be box corners (2, 3)."""
+
+    name: str
+    points: list[list[float]]
+    labels: list[int]
+    multimask: bool
+
+
+CASES = (
+    Case("one click", [[500, 375]], [1], True),
+    Case("one click, one mask", [[500, 375]], [1], False),
+    Case("two clicks", [[500, 375], [1125, 625]], [1, 1], False),
+    Case("click and negative", [[500, 375], [1125, 625]], [1, 0], False),
+    Case("box", [[425, 600], [700, 875]], [2, 3], False),
+    Case("box and negative", [[425, 600], [700, 875], [575, 750]], [2, 3, 0], False),
+)
+
+
+def random_network(name: str, side: int) -> SAMV2Network:
+    """Build a network with random weights whose logits reach the size that trained ones have."""
+    torch.manual_seed(7)
+    network = build_samv2(replace(find_variant(name), input_size=side))
+    with torch.inference_mode():
+        features = network.encode_image(torch.randn(1, 3, side, side))
+        labels = torch.ones(1, 1, dtype=torch.long)
+        decoded = network.decode_prompts(features, torch.full((1, 1, 2), side / 3.0), labels)
+        factor = MAGNITUDE / decoded.logits.abs().amax()
+    with torch.no_grad():
+        for mlp in network.sam_mask_decoder.output_hypernetworks_mlps:
+            mlp.layers[-1].weight *= factor
+            mlp.layers[-1].bias *= factor
+    return network
+
+
+def picture(shrink: int) -> np.ndarray:
+    """Return the published example's picture where it lies at hand, else some other."""
+    if TRUCK.exists():
+        image = Image.open(TRUCK).convert("RGB")
+    else:
+        image = Image.fromarray(data.immunohistochemistry())
+    return np.asarray(image.resize((SIZE[1] // shrink, SIZE[0] // shrink)))
+
+
+def worst(ours: torch.Tensor | np.ndarray, theirs: torch.Tensor) -> float:
+    ours = torch.as_tensor(ours).reshape(theirs.shape)
+    return float((ours - theirs).abs().max())
+
+
+def check_encoder(network: SAMV2Network, side: int) -> None:
+    pixels = to_pixels(picture(shrink=1024 // side), side, torch.device("cpu"))
+    with torch.inference_mode():
+        ours = network.encode_image(pixels)
+        theirs = build_twin(network, side).get_image_embeddings(pixels)
+    for mine, other in zip((ours.high_res_4, ours.high_res_8, ours.embedding), theirs, strict=True):
+        assert worst(mine, other) < TOLERANCE
+
+
+def check_predictor(network: SAMV2Network, side: int) -> None:
+    """Compare low-res logits, scores and final masks for the prompts of the document."""
+    shrink = 1024 // side
+    image = picture(shrink)
+    size = (SIZE[0] // shrink, SIZE[1] // shrink)
+    predictor = SAMV2ImagePredictor(network, dtype="float32", device="cpu")
+    predictor.setimage(image)
+    twin = build_twin(network, side)
+    with torch.inference_mode():
+        embeddings = twin.get_image_embeddings(to_pixels(image, side, torch.device("cpu")))
+    scale = side / np.array([SIZE[1], SIZE[0]])
+    for case in CASES:
+        points = torch.tensor(np.array(case.points) * scale, dtype=torch.float32)[None, None]
+        with torch.inference_mode():
+            output = twin(
+                image_embeddings=list(embeddings),
+                input_points=points,
+                input_labels=torch.tensor(case.labels)[None, None],
+                multimask_output=case.multimask,
+            )
+            full = F.interpolate(output.pred_masks[0], size=size, mode="bilinear")[0]
+        labels = np.array(case.labels)
+        clicks = np.array(case.points)[labels < 2] / shrink
+        box = np.array(case.points)[labels >= 2].ravel() / shrink
+        given = {"point_coords": clicks, "point_labels": labels[labels < 2]} if len(clicks) else {}
+        given |= {"box": box} if len(box) else {}
+        logits, scores, low_res = predictor.predict(
+            **given, multimask_output=case.multimask, return_logits=True
+        )
+        masks, _, _ = predictor.predict(**given, multimask_output=case.multimask)
+        clamped = output.pred_masks[0, 0].clamp(-32, 32)
+        assert worst(low_res, clamped) < TOLERANCE, case.name
+        assert worst(scores, output.iou_scores[0, 0]) < TOLERANCE, case.name
+        assert worst(logits, full) < TOLERANCE, case.name
+        certain = full.abs().numpy() > TOLERANCE
+        assert (masks == (full.numpy() > 0))[certain].all(), case.name
+        assert 0 < masks.mean() < 1, case.name
+
+
+@pytest.mark.parametrize("size", ["tiny", "small", "base_plus", "large"])
+def test_every_size_agrees_with_transformers(size: str) -> None:
+    network = random_network(size, 256)
+    check_encoder(network, 256)
+    check_predictor(network, 256)
+
+
+def test_the_published_input_size_agrees_with_transformers() -> None:
+    network = random_network("tiny", 1024)
+    check_encoder(network, 1024)
+    check_predictor(network, 1024)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", ["small", "base_plus", "large"])
+def test_larger_sizes_agree_at_the_published_input_size(size: str) -> None:
+    network = random_network(size, 1024)
+    check_encoder(network, 1024)
+    check_predictor(network, 1024)
+
+
+def test_mask_prompts_agree_with_transformers() -> None:
+    network = random_network("tiny", 256)
+    twin = build_twin(network, 256)
+    torch.manual_seed(1)
+    pixels, mask = torch.randn(1, 3, 256, 256), torch.randn(3, 1, 64, 64) * 10
+    points = torch.rand(3, 2, 2) * 256
+    labels = torch.tensor([[1, 0], [1, 1], [2, 3]])
+    with torch.inference_mode():
+        decoded = network.decode_prompts(network.encode_image(pixels), points, labels, mask)
+        for row in range(3):
+            output = twin(
+                image_embeddings=twin.get_image_embeddings(pixels),
+                input_points=points[row][None, None],
+                input_labels=labels[row][None, None],
+                input_masks=mask[row][None],
+                multimask_output=True,
+            )
+            assert worst(decoded.logits[row, 1:], output.pred_masks[0, 0]) < TOLERANCE
+            assert worst(decoded.scores[row, 1:], output.iou_scores[0, 0]) < TOLERANCE
+            assert worst(decoded.object_logits[row], output.object_score_logits[0, 0]) < TOLERANCE
+
+
+def test_the_image_path_of_both_versions_has_the_same_shape() -> None:
+    for name, variant in VARIANTS.items():
+        if variant.version == "2.0":
+            twin = VARIANTS[name.replace("sam2_", "sam2.1_")]
+            assert replace(variant, version="2.1") == twin
