@@ -9,22 +9,39 @@ Not here: turning prompts into model input (``prompt_reading``), writing labels 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_samv2_prompts.layers.planes import layer_shape
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image, Labels, Points, Shapes
+    from napari.layers import Image, Labels, Layer, Points, Shapes
+    from numpy.typing import NDArray
 
 __all__ = [
+    "Polarity",
     "adopt_prompt_layer",
     "colour_prompts",
     "highest_object",
     "make_layers",
+    "negatives",
+    "object_numbers",
     "remove_objects",
     "set_new_prompt",
 ]
 
 Polarity = Literal["positive", "negative"]
+
+# Blue and vermilion of the Okabe-Ito palette: told apart with any kind of colour vision; the
+# symbols say the same to those who see no colour at all.
+FACE_COLOURS = {"positive": (0.0, 0.447, 0.698, 1.0), "negative": (0.835, 0.369, 0.0, 1.0)}
+SYMBOLS = {"positive": "disc", "negative": "x"}
+WITHOUT_LABEL = (0.6, 0.6, 0.6, 1.0)
+# Sizes of new prompt layers, as shares of the longer side of the image.
+POINT_SIZE = 1 / 60
+EDGE_WIDTH = 1 / 300
 
 
 def make_layers(
@@ -54,15 +71,59 @@ def make_layers(
     Returns
     -------
     tuple of Points, Shapes, Labels
+
+    Raises
+    ------
+    MemoryError
+        If labels of the image's size don't fit into memory.
     """
-    raise NotImplementedError
+    shape = layer_shape(image_layer)
+    name, common = image_layer.name, _placement(image_layer)
+    if labels is None:
+        labels = viewer.add_labels(np.zeros(shape, np.uint16), name=f"{name} labels", **common)
+    if shapes is None:
+        shapes = viewer.add_shapes(
+            ndim=len(shape),
+            name=f"{name} shapes",
+            features={"object": np.zeros(0, int)},
+            feature_defaults={"object": first_object},
+            face_color="transparent",
+            edge_width=max(1.0, EDGE_WIDTH * max(shape)),
+            **common,
+        )
+    if points is None:
+        points = viewer.add_points(
+            ndim=len(shape),
+            name=f"{name} points",
+            features={"object": np.zeros(0, int), "polarity": np.zeros(0, str)},
+            feature_defaults={"object": first_object, "polarity": "positive"},
+            size=max(1.0, POINT_SIZE * max(shape)),
+            border_width=0.15,
+            **common,
+        )
+    set_new_prompt(points, shapes, object_=first_object, labels=labels)
+    return points, shapes, labels
+
+
+def _placement(layer: Layer) -> dict[str, Any]:
+    """Return the arguments that put a new layer of the same axes in the same place."""
+    return {
+        "scale": np.array(layer.scale),
+        "translate": np.array(layer.translate),
+        "rotate": np.array(layer.rotate),
+        "shear": np.array(layer.shear),
+        "affine": np.array(layer.affine.affine_matrix),
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+    }
 
 
 def adopt_prompt_layer(layer: Points | Shapes, first_object: int) -> int:
     """Give a picked Points or Shapes layer the feature columns that prompts need.
 
     Idempotent.  Each item without an object becomes a new object of its own, each point without a
-    polarity positive.  Other feature columns and their defaults stay.
+    polarity positive.  Other feature columns and their defaults stay; so does a column ``object``
+    that holds something else, under the name ``object_before``.
 
     Parameters
     ----------
@@ -73,9 +134,29 @@ def adopt_prompt_layer(layer: Points | Shapes, first_object: int) -> int:
     Returns
     -------
     int
-        The next number that is free: ``first_object`` plus the number of objects that were made.
+        The next number that is free: above ``first_object`` and all objects of the layer.
     """
-    raise NotImplementedError
+    features, defaults = layer.features, layer.feature_defaults
+    objects = object_numbers(layer)
+    missing = objects == 0
+    start = max(first_object, int(objects.max(initial=0)) + 1)
+    next_free = start + int(missing.sum())
+    columns: dict[str, Any] = {}
+    if "object" not in features or missing.any() or features["object"].dtype.kind not in "iu":
+        objects[missing] = np.arange(start, next_free)
+        columns["object"] = objects
+        if "object" in features and (missing & np.asarray(features["object"].notna())).any():
+            columns["object_before"] = features["object"]
+    if _is_points(layer):
+        polarity = np.where(negatives(layer), "negative", "positive")
+        if "polarity" not in features or (polarity != np.asarray(features["polarity"])).any():
+            columns["polarity"] = polarity
+    if columns:
+        layer.features = features.assign(**columns)  # resets all defaults
+        kept = {name: defaults[name] for name in defaults if name not in columns}
+        new = {"object": next_free, **({"polarity": "positive"} if _is_points(layer) else {})}
+        layer.feature_defaults = layer.feature_defaults.assign(**{**new, **kept})
+    return next_free
 
 
 def set_new_prompt(
@@ -89,7 +170,9 @@ def set_new_prompt(
 ) -> None:
     """Make what is drawn next belong to an object, with a polarity and the object's colour.
 
-    Existing prompts, selected ones too, stay as they are.
+    Existing prompts, selected ones too, stay as they are.  Selecting a prompt makes the viewer take
+    *its* features as those of the next one: call this again when a layer's mode or selection
+    changes.
 
     Parameters
     ----------
@@ -102,7 +185,24 @@ def set_new_prompt(
     shape_object : int, optional
         The object that a drawn shape starts, if it isn't ``object_``.
     """
-    raise NotImplementedError
+    if points is not None:
+        colour = _label_colours(labels, np.array([object_]))[0]
+        _set_defaults(points, object=object_, polarity=polarity)
+        with points.block_update_properties():
+            points.current_face_color = FACE_COLOURS[polarity]
+            points.current_border_color = colour
+            points.current_symbol = SYMBOLS[polarity]
+    if shapes is not None:
+        number = object_ if shape_object is None else shape_object
+        _set_defaults(shapes, object=number)
+        with shapes.block_update_properties():
+            shapes.current_edge_color = _label_colours(labels, np.array([number]))[0]
+
+
+def _set_defaults(layer: Points | Shapes, **values: Any) -> None:
+    defaults = layer.feature_defaults
+    if any(name not in defaults or defaults[name].iloc[0] != v for name, v in values.items()):
+        layer.feature_defaults = defaults.assign(**values)
 
 
 def colour_prompts(points: Points | None, shapes: Shapes | None, labels: Labels | None) -> None:
@@ -110,15 +210,89 @@ def colour_prompts(points: Points | None, shapes: Shapes | None, labels: Labels 
 
     Call it when features, data or the label colours changed.  Does nothing where the colours are
     right already.
+
+    Parameters
+    ----------
+    points, shapes : layers, optional
+        With feature columns.
+    labels : Labels, optional
+        Where the objects' colours come from; grey without it.
     """
-    raise NotImplementedError
+    if points is not None and len(points.data):
+        with points.block_update_properties():
+            sign = np.where(negatives(points), "negative", "positive")
+            faces = np.array([FACE_COLOURS[s] for s in sign])
+            symbols = np.array([SYMBOLS[s] for s in sign])
+            if not np.allclose(points.face_color, faces, atol=1e-3):
+                points.face_color = faces
+            if [str(symbol) for symbol in points.symbol] != symbols.tolist():
+                points.symbol = symbols
+            borders = _label_colours(labels, object_numbers(points))
+            if not np.allclose(points.border_color, borders, atol=1e-3):
+                points.border_color = borders
+    if shapes is not None and len(shapes.data):
+        with shapes.block_update_properties():
+            edges = _label_colours(labels, object_numbers(shapes))
+            if not np.allclose(shapes.edge_color, edges, atol=1e-3):
+                shapes.edge_color = edges
+
+
+def _label_colours(labels: Labels | None, objects: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the opaque RGBA colour, shape (N, 4), in which a Labels layer shows each object."""
+    if labels is None:
+        return np.tile(WITHOUT_LABEL, (len(objects), 1))
+    colours = np.array(labels.colormap.map(objects), dtype=np.float64).reshape(-1, 4)
+    colours[colours[:, 3] == 0] = WITHOUT_LABEL
+    colours[:, 3] = 1
+    return colours
+
+
+def object_numbers(layer: Points | Shapes) -> NDArray[np.int64]:
+    """Return the object of each item, shape (N,); 0 where there is none, NaN or no whole number."""
+    if "object" not in layer.features:
+        return np.zeros(len(layer.data), dtype=np.int64)
+    column = np.asarray(layer.features["object"])
+    if column.dtype.kind in "iu":
+        return np.asarray(np.maximum(column, 0), dtype=np.int64)
+    return np.array([_as_object(value) for value in column], dtype=np.int64)
+
+
+def _as_object(value: Any) -> int:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return 0
+    return int(number) if number.is_integer() and number >= 1 else 0
+
+
+def negatives(points: Points) -> NDArray[np.bool_]:
+    """Tell which points are negative, shape (N,)."""
+    if "polarity" not in points.features:
+        return np.zeros(len(points.data), dtype=bool)
+    return np.array([str(p) == "negative" for p in points.features["polarity"]], dtype=bool)
+
+
+def _is_points(layer: Points | Shapes) -> bool:
+    return not hasattr(layer, "shape_type")
 
 
 def highest_object(*layers: Points | Shapes | None) -> int:
     """Return the highest object number in the prompt layers, on all planes; 0 if there is none."""
-    raise NotImplementedError
+    numbers = [object_numbers(layer).max(initial=0) for layer in layers if layer is not None]
+    return int(max(numbers, default=0))
 
 
 def remove_objects(layers: Iterable[Points | Shapes | None], objects: Iterable[int]) -> None:
-    """Delete the prompts of some objects, on all planes, from the prompt layers."""
-    raise NotImplementedError
+    """Delete the prompts of some objects, on all planes, from the prompt layers.
+
+    Parameters
+    ----------
+    layers : iterable of Points, Shapes or None
+    objects : iterable of int
+    """
+    wanted = list(objects)
+    for layer in layers:
+        if layer is not None:
+            indices = np.flatnonzero(np.isin(object_numbers(layer), wanted))
+            if len(indices):
+                layer.remove(indices.tolist())

@@ -1,23 +1,57 @@
 """Points and Shapes on a plane become prompts of the model, one per object.
 
 Here: merging points and shapes of the same object, the meaning of each type of shape, and what is
-left out with a note.  Reading alters no layer.
+left out with a note.  Reading alters no layer and raises nothing that a user can bring about.
 
 Not here: feature columns (``prompt_layers``), transforms (``planes``).
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from napari_samv2_prompts.geometry import Plane
+import numpy as np
+from skimage.draw import polygon as polygon_pixels
+
+from napari_samv2_prompts.geometry import Plane, PlaneError
+from napari_samv2_prompts.layers.planes import project_to_plane
+from napari_samv2_prompts.layers.prompt_layers import negatives, object_numbers
 from napari_samv2_prompts.prompts import Prompt
 
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Points, Shapes
+    from numpy.typing import NDArray
 
 __all__ = ["prompted_objects", "read_prompts"]
+
+# A box or outline with a side below this many pixels comes from a click without a drag.
+MIN_SIDE = 2.0
+# Points along a path: one per this share of the image's longer side, within these bounds.  The
+# prompt encoder was trained with few clicks; more of them than this add time but no precision.
+SCRIBBLE_SPACING = 1 / 32
+SCRIBBLE_POINTS = (2, 8)
+# Low-res logits inside and outside a filled outline: sure, but within what the decoder puts out.
+# The published video predictor gives mask prompts the same values.
+INSIDE, OUTSIDE = 10.0, -10.0
+
+NOTES = {
+    "outside": "{n} prompt(s) outside the image are left out.",
+    "degenerate": "{n} shape(s) too small to mean anything are left out.",
+    "numberless": "{n} prompt(s) without a whole number above 0 as object are left out.",
+}
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What was said about one object, while it is gathered."""
+
+    points: list[NDArray[np.float64]] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    boxes: list[NDArray[np.float64]] = field(default_factory=list)  # x0, y0, x1, y1
+    outlines: list[NDArray[np.float64]] = field(default_factory=list)
 
 
 def read_prompts(
@@ -54,9 +88,151 @@ def read_prompts(
     notes : tuple of str
         One sentence for each kind of thing that was left out.
     """
-    raise NotImplementedError
+    parts: dict[int, _Parts] = {}
+    dropped: Counter[str] = Counter()
+    notes: list[str] = []
+    for layer, gather in ((points, _gather_points), (shapes, _gather_shapes)):
+        if layer is None or not len(layer.data):
+            continue
+        try:
+            gather(layer, image_layer, plane, dims, parts, dropped)
+        except PlaneError as error:
+            notes.append(f"{layer.name}: {error}")
+            continue
+        if layer.ndim < plane.ndim:
+            notes.append(f"{layer.name} has fewer axes than the image: it counts on every plane.")
+    prompts = (_as_prompt(number, parts[number], plane, logits_size) for number in sorted(parts))
+    notes += [NOTES[kind].format(n=n) for kind, n in dropped.items()]
+    return tuple(prompts), tuple(notes)
 
 
 def prompted_objects(points: Points | None, shapes: Shapes | None) -> frozenset[int]:
     """Return the objects that have a prompt anywhere, on whatever plane."""
-    raise NotImplementedError
+    numbers = [object_numbers(layer) for layer in (points, shapes) if layer is not None]
+    return frozenset(int(n) for column in numbers for n in column if n > 0)
+
+
+def _gather_points(
+    layer: Points,
+    image_layer: Image,
+    plane: Plane,
+    dims: Dims,
+    parts: dict[int, _Parts],
+    dropped: Counter[str],
+) -> None:
+    pixels, on_plane = project_to_plane(layer, layer.data, image_layer, plane, dims)
+    inside = plane.inside(pixels)
+    columns = zip(object_numbers(layer), negatives(layer), pixels, inside, strict=True)
+    for (number, is_negative, pixel, is_inside), here in zip(columns, on_plane, strict=True):
+        if not here:
+            continue
+        if reason := "numberless" if number == 0 else "" if is_inside else "outside":
+            dropped[reason] += 1
+            continue
+        entry = parts.setdefault(int(number), _Parts())
+        entry.points.append(pixel)
+        entry.labels.append(0 if is_negative else 1)
+
+
+def _gather_shapes(
+    layer: Shapes,
+    image_layer: Image,
+    plane: Plane,
+    dims: Dims,
+    parts: dict[int, _Parts],
+    dropped: Counter[str],
+) -> None:
+    ends = np.cumsum([len(vertices) for vertices in layer.data])[:-1]
+    projected = project_to_plane(layer, np.concatenate(layer.data), image_layer, plane, dims)
+    outlines, on_plane = (np.split(part, ends) for part in projected)
+    columns = zip(object_numbers(layer), layer.shape_type, outlines, on_plane, strict=True)
+    for number, kind, pixels, here in columns:
+        if not here.all():
+            continue
+        new = _Parts()
+        reason = "numberless" if number == 0 else _add_shape(new, str(kind), pixels, plane)
+        if reason:
+            dropped[reason] += 1
+            continue
+        entry = parts.setdefault(int(number), _Parts())
+        entry.points += new.points
+        entry.labels += new.labels
+        entry.boxes += new.boxes
+        entry.outlines += new.outlines
+
+
+def _add_shape(parts: _Parts, kind: str, pixels: NDArray[np.float64], plane: Plane) -> str:
+    """Add what a shape means; return the reason why it means nothing, or an empty string."""
+    if not np.isfinite(pixels).all():
+        return "degenerate"
+    if kind in ("path", "line"):
+        if np.ptp(pixels, axis=0).max() == 0:
+            return "degenerate"
+        scribble = _along(pixels, SCRIBBLE_SPACING * max(plane.shape))
+        scribble = scribble[plane.inside(scribble)]
+        parts.points += list(scribble)
+        parts.labels += [1] * len(scribble)
+        return "" if len(scribble) else "outside"
+    low, high = _bounds(kind, pixels)
+    if (high - low).min() < MIN_SIDE:
+        return "degenerate"
+    low = np.maximum(low, -0.5)
+    high = np.minimum(high, np.array(plane.shape[::-1]) - 0.5)
+    if (high - low).min() <= 0:
+        return "outside"
+    parts.boxes.append(np.concatenate([low, high]))
+    if kind == "polygon":
+        parts.outlines.append(pixels)
+    return ""
+
+
+def _bounds(
+    kind: str, pixels: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the lowest and highest ``(x, y)`` of a shape given by its vertices."""
+    if kind == "ellipse" and len(pixels) == 4:
+        # The vertices are the corners of a parallelogram around it, which is wider when turned.
+        centre = pixels.mean(axis=0)
+        half_axes = (pixels[1] - pixels[0]) / 2, (pixels[3] - pixels[0]) / 2
+        reach = np.hypot(*half_axes)
+        return centre - reach, centre + reach
+    return pixels.min(axis=0), pixels.max(axis=0)
+
+
+def _along(path: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
+    """Return points of shape (N, 2) evenly spread along a path, a little off its ends."""
+    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
+    reached = np.concatenate([[0.0], np.cumsum(steps)])
+    n_points = int(np.clip(round(reached[-1] / spacing), *SCRIBBLE_POINTS))
+    at = (np.arange(n_points) + 0.5) / n_points * reached[-1]
+    return np.stack([np.interp(at, reached, path[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def _as_prompt(number: int, parts: _Parts, plane: Plane, logits_size: int) -> Prompt:
+    box = None
+    if parts.boxes:
+        corners = np.array(parts.boxes)
+        box = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
+    mask = None
+    if parts.outlines:
+        mask = np.full((logits_size, logits_size), OUTSIDE, dtype=np.float32)
+        for outline in parts.outlines:
+            mask[_filled(outline, plane, logits_size)] = INSIDE
+    points = np.reshape(parts.points, (-1, 2))
+    return Prompt(number, points=points, labels=np.array(parts.labels), box=box, mask=mask)
+
+
+def _filled(
+    outline: NDArray[np.float64], plane: Plane, side: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pixels of the low-res square inside an outline given in plane pixels.
+
+    The model sees the plane stretched to a square, so the two axes scale differently.
+    """
+    size = np.array(plane.shape[::-1])
+    stretched = (outline + 0.5) / size * side - 0.5
+    rows, columns = polygon_pixels(stretched[:, 1], stretched[:, 0], (side, side))
+    if not len(rows):  # smaller than a pixel of the square
+        column, row = np.clip(np.rint(stretched.mean(axis=0)), 0, side - 1).astype(np.intp)
+        return np.array([row]), np.array([column])
+    return rows, columns
