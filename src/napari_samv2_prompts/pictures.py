@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.images import percentile_limits, to_uint8
 from napari_samv2_prompts.prompts import Masks
 
 __all__ = ["label_image", "read_picture", "write_labels", "write_outlines"]
 
 _TIFF = (".tif", ".tiff")
-_PERCENTILES = (0.1, 99.9)  # of the values, mapped to black and white
 
 
 def read_picture(path: str | Path) -> NDArray[np.uint8]:
@@ -27,7 +27,7 @@ def read_picture(path: str | Path) -> NDArray[np.uint8]:
     ----------
     path : path
         A TIFF file, or whatever Pillow reads. An alpha channel is dropped; other numbers than
-        8 bit are stretched from their 0.1 and 99.9 percentiles.
+        8 bit are stretched, with a few of the darkest and brightest pixels saturated.
 
     Returns
     -------
@@ -51,7 +51,11 @@ def read_picture(path: str | Path) -> NDArray[np.uint8]:
             f"{path.name} has the shape {array.shape}, which is not one grey or RGB picture: save "
             "the plane to be segmented as a file of its own."
         )
-    return array if array.dtype == np.uint8 else _to_8_bit(array)
+    if array.dtype == np.uint8:
+        return array
+    if not np.isfinite(array).any():
+        raise ValueError(f"{path.name} holds no numbers, only NaN or infinity.")
+    return to_uint8(array, percentile_limits(array))
 
 
 def _read(path: Path) -> NDArray[Any]:
@@ -72,17 +76,6 @@ def _read(path: Path) -> NDArray[Any]:
             return np.asarray(picture.convert("RGB") if indirect else picture)
     except UnidentifiedImageError as error:
         raise ValueError(f"{path.name} is not a picture in a format known here.") from error
-
-
-def _to_8_bit(array: NDArray[Any]) -> NDArray[np.uint8]:
-    values = array.astype(np.float32)
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        raise ValueError("The picture holds no numbers, only NaN or infinity.")
-    low, high = np.percentile(finite, _PERCENTILES)
-    scaled = (np.nan_to_num(values, nan=low) - low) / max(float(high - low), 1e-12)
-    stretched: NDArray[np.uint8] = (scaled.clip(0, 1) * 255).round().astype(np.uint8)
-    return stretched
 
 
 def label_image(masks: Masks) -> NDArray[np.uint16] | NDArray[np.uint32]:
