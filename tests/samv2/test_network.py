@@ -1,0 +1,140 @@
+"""The network takes the published layouts, keeps what it does not use, and builds any row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from napari_samv2_prompts.samv2 import available_models, build_samv2
+from napari_samv2_prompts.samv2.mask_decoder import Decoded, choose_single
+from napari_samv2_prompts.samv2.prompt_encoder import draw_prompts
+from napari_samv2_prompts.samv2.variants import VARIANTS, Variant, find_variant
+
+PUBLISHED = sorted(name for name in VARIANTS if name != "nano")
+OWN = Variant(
+    "own", "own", 16, 1, (1, 2, 3, 1), (4,), (8, 4, 6, 3), input_size=192,
+    width=48, decoder_heads=2, decoder_mlp=40, score_width=24, dense_channels=4, dense_skip=True,
+    top_down_levels=(0, 1, 2, 3),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_layout_loads_strictly_and_comes_back_whole(
+    name: str, layouts: dict[str, dict[str, list[int]]]
+) -> None:
+    with torch.device("meta"):
+        network = build_samv2(name)
+        state = {key: torch.empty(shape) for key, shape in layouts[name].items()}
+    network.load_state_dict(state, strict=True, assign=True)
+    saved = network.state_dict()
+    assert {key: list(value.shape) for key, value in saved.items()} == layouts[name]
+    assert len(network.memory_state) == (160 if "2.1" in name else 157)
+
+
+def test_memory_tensors_are_kept_bit_for_bit(layouts: dict[str, dict[str, list[int]]]) -> None:
+    network = build_samv2("tiny")
+    state = {key: torch.randn(shape) for key, shape in layouts["sam2.1_hiera_tiny"].items()}
+    network.load_state_dict(state, strict=True)
+    saved = network.state_dict()
+    assert all(torch.equal(saved[key], tensor) for key, tensor in state.items())
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown", "misshapen"])
+def test_any_other_layout_is_refused(change: str) -> None:
+    network = build_samv2(OWN)
+    state = network.state_dict()
+    if change == "missing":
+        del state["no_mem_embed"]
+    elif change == "unknown":
+        state["image_encoder.trunk.blocks.99.norm1.weight"] = torch.zeros(3)
+    else:
+        state["no_mem_embed"] = torch.zeros(1, 1, 7)
+    with pytest.raises(RuntimeError):
+        network.load_state_dict(state, strict=True)
+
+
+@pytest.mark.parametrize("side", [192, 320])
+def test_a_row_of_ones_own_says_all_sizes_and_any_input_runs(side: int) -> None:
+    network = build_samv2(OWN)
+    pixels = torch.randn(2, 3, side, side)
+    with torch.inference_mode():
+        features = network.encode_image(pixels)
+        decoded = network.decode_prompts(
+            features.select(torch.tensor([0, 1, 1])),
+            torch.rand(3, 2, 2) * side,
+            torch.tensor([[2, 3], [1, 0], [1, -1]]),
+            torch.randn(3, 1, side // 4, side // 4),
+        )
+    assert features.embedding.shape == (2, 48, side // 16, side // 16)
+    assert features.high_res_4.shape == (2, 6, side // 4, side // 4)
+    assert features.high_res_8.shape == (2, 12, side // 8, side // 8)
+    assert decoded.logits.shape == (3, 4, side // 4, side // 4)
+    assert decoded.scores.shape == (3, 4)
+    assert decoded.object_logits.shape == (3,)
+
+
+def test_prompts_sharing_an_image_get_what_each_would_get_with_a_copy() -> None:
+    for variant in (OWN, replace(OWN, dense_channels=1, dense_skip=False)):
+        network = build_samv2(variant)
+        coords, labels = torch.rand(5, 2, 2) * 192, torch.ones(5, 2, dtype=torch.long)
+        with torch.inference_mode():
+            features = network.encode_image(torch.randn(1, 3, 192, 192))
+            shared = network.decode_prompts(features, coords, labels)
+            index = torch.zeros(5, dtype=torch.long)
+            copied = network.decode_prompts(features.select(index), coords, labels)
+        torch.testing.assert_close(shared.logits, copied.logits, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(shared.scores, copied.scores, atol=1e-6, rtol=1e-4)
+
+
+def test_every_weight_is_trained() -> None:
+    network = build_samv2(OWN).train()
+    features = network.encode_image(torch.randn(1, 3, 192, 192))
+    decoded = network.decode_prompts(
+        features,
+        torch.rand(2, 5, 2) * 192,
+        torch.tensor([[2, 3, 1, 0, -1]] * 2),
+        torch.randn(2, 1, 48, 48),
+    )
+    (decoded.logits.square().sum() + decoded.scores.sum() + decoded.object_logits.sum()).backward()
+    idle = {name for name, p in network.named_parameters() if p.grad is None}
+    assert idle == {"sam_prompt_encoder.no_mask_embed.weight"}  # a drawn prompt is never absent
+
+
+def test_drawn_prompts_lie_where_they_were_given() -> None:
+    coords = torch.tensor([[[16.0, 32.0], [47.0, 63.0], [81.5, 9.5], [21.5, 101.5]]])
+    drawn = draw_prompts(coords, torch.tensor([[2, 3, 1, 0]]), None, (32, 32))[0]
+    positive, negative, box, logits = drawn
+    assert (
+        positive.argmax() == 2 * 32 + 20
+    )  # row (9.5 + 0.5) / 4 - 0.5, column (81.5 + 0.5) / 4 - 0.5
+    assert positive.max() == 1
+    assert negative.argmax() == 25 * 32 + 5
+    expected = torch.zeros(32, 32)
+    expected[8:16, 4:12] = 1
+    area = float(box.sum()) * 16
+    assert abs(area - 31 * 31) < 1e-3  # from the centre of pixel 16 to that of pixel 47
+    assert torch.equal(box > 0.5, expected > 0.5)
+    assert not logits.any()
+
+
+def test_an_unstable_single_mask_gives_way_to_the_best_candidate() -> None:
+    logits = torch.full((3, 4, 8, 8), -5.0)
+    logits[:, 0, :4] = 5.0
+    logits[1, 0, :4] = 0.01  # moving the threshold by 0.05 takes all of it away
+    logits[2, 0] = -5.0  # empty counts as stable
+    logits[:, 2, :2] = 3.0
+    scores = torch.tensor([[0.5, 0.1, 0.9, 0.3]] * 3)
+    chosen = choose_single(Decoded(logits, scores, torch.zeros(3)))
+    assert torch.equal(chosen.logits[:, 0], torch.stack([logits[0, 0], logits[1, 2], logits[2, 0]]))
+    torch.testing.assert_close(chosen.scores[:, 0], torch.tensor([0.5, 0.9, 0.5]))
+
+
+def test_models_are_found_by_short_and_full_name() -> None:
+    assert available_models()[:5] == ("nano", "tiny", "small", "base_plus", "large")
+    assert set(VARIANTS) < set(available_models())
+    assert find_variant("tiny").name == "sam2.1_hiera_tiny"
+    assert find_variant("tiny", "2.0").name == "sam2_hiera_tiny"
+    assert find_variant("sam2_hiera_tiny", "2.1").version == "2.0"
+    assert find_variant("nano", "2.0") is find_variant("nano")
