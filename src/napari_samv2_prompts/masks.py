@@ -1,25 +1,245 @@
 """Which label each pixel of a plane gets, as pure functions on masks cut to their boxes.
 
-Here: :class:`Painted` (what one live object has painted and what lies under it) and the rules by
-which the live objects of a plane, existing labels and the user's own edits share the pixels.
+Here: :class:`Painted` (what one live object holds on a plane, and what lies under it) and the rules
+by which the live objects of a plane, existing labels and the user's own edits share the pixels.
 
 The rules, in the words of the user guide:
 
-1. *Live* objects are those whose prompts are still there.  Where live objects overlap, the one that
-   was predicted last is on top; among objects predicted together, the smaller one.
-2. Labels that were there before (drawn by hand, accepted, or from another program) are kept, unless
-   the policy is "replace".
-3. A live object keeps in mind what it covers.  When it shrinks, moves or goes, what was under it
-   comes back.
-4. A pixel of a live object that the user has edited by hand is the user's from then on.
+1. An object is *live* as long as its prompts are there.  Where live objects overlap, the one that
+   was predicted last is on top; of objects predicted together, the smaller one.
+2. Labels that were there before (drawn by hand, accepted, from another program) are kept, unless
+   the policy is "replace".  With "background", live objects don't overlap each other either.
+3. A live object remembers what it covers.  When it shrinks, moves or goes, that comes back.
+4. A pixel of a live object that the user edits by hand is the user's from then on, for as long as
+   the object's mask covers it.
+
+Work and memory go with the boxes of the masks, never with the size of the plane.
 
 Not here: layers, undo, dtypes (``layers.labels_target``).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-__all__ = ["Policy"]
+import numpy as np
+
+from napari_samv2_prompts.prompts import MaskCrop
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Box", "Edit", "Painted", "Policy", "edits", "paint", "respect_edits"]
 
 Policy = Literal["keep", "replace", "background"]
+Box = tuple[int, int, int, int]  # half open: top, left, bottom, right
+Live = Mapping[int, "Painted"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Painted:
+    """What one live object has on a plane.
+
+    Attributes
+    ----------
+    label : int
+        The object's number, which is its label.
+    rank : int
+        Where objects overlap, the one of higher rank is seen.
+    top, left : int
+        Row and column of the arrays' first pixel on the plane.
+    held : array of shape (h, w), bool
+        Pixels that belong to the object, seen or covered by other live objects.
+    under : array of shape (h, w), integer
+        What each held pixel was before any live object held it.
+    yielded : array of shape (h, w), bool
+        Pixels of the object's mask that the user has edited by hand.
+    """
+
+    label: int
+    rank: int
+    top: int
+    left: int
+    held: NDArray[np.bool_]
+    under: NDArray[np.integer[Any]]
+    yielded: NDArray[np.bool_]
+
+    @property
+    def box(self) -> Box:
+        """Half-open box ``(top, left, bottom, right)`` on the plane."""
+        height, width = self.held.shape
+        return self.top, self.left, self.top + height, self.left + width
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
+    """Pixels of a plane to be written, none of which has its new value already.
+
+    Attributes
+    ----------
+    rows, columns : arrays of shape (N,), int
+    values : array of shape (N,), of the labels' dtype
+    """
+
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    values: NDArray[np.integer[Any]]
+
+
+Read = Callable[[Box], "NDArray[np.integer[Any]]"]
+
+
+def respect_edits(read: Read, live: Live, boxes: Iterable[Box]) -> dict[int, Painted]:
+    """Return the live objects with what the user has edited since in mind.
+
+    A held pixel that no longer shows what was painted becomes a yielded one.  A yielded pixel that
+    shows the object's label again (the edit was undone) is held again.
+
+    Parameters
+    ----------
+    read : callable
+        ``(top, left, bottom, right) -> labels`` as they are now on the plane.
+    live : mapping of int to Painted
+    boxes : iterable of Box
+        Only objects that reach into one of these are looked at.
+    """
+    boxes = list(boxes)
+    checked = dict(live)
+    for number, painted in live.items():
+        if painted.held.size and any(_overlap(painted.box, box) for box in boxes):
+            now = read(painted.box)
+            edited = painted.held & (now != _seen(live, painted.box, now))
+            again = painted.yielded & (now == painted.label)
+            if edited.any() or again.any():
+                held = painted.held & ~edited | again
+                yielded = (painted.yielded | edited) & ~held
+                checked[number] = replace(painted, held=held, yielded=yielded)
+    return checked
+
+
+def paint(
+    read: Read,
+    live: Live,
+    masks: Mapping[int, MaskCrop | None],
+    policy: Policy,
+    next_rank: int,
+) -> dict[int, Painted]:
+    """Return the live objects after some of them got new masks, without writing anything.
+
+    Parameters
+    ----------
+    read : callable
+        ``(top, left, bottom, right) -> labels`` as they are now on the plane.
+    live : mapping of int to Painted
+        From :func:`respect_edits`.
+    masks : mapping of int to MaskCrop or None
+        New masks of new or live objects; None for objects that go.
+    policy : {"keep", "replace", "background"}
+    next_rank : int
+        Higher than all ranks so far; each mask takes one more.
+    """
+    after = {number: painted for number, painted in live.items() if number not in masks}
+    others = dict(after)
+    new = [(number, mask) for number, mask in masks.items() if mask is not None]
+    new.sort(key=lambda item: -item[1].area)  # the smallest ends up on top
+    for rank, (number, mask) in enumerate(new, start=next_rank):
+        now = read(mask.box)
+        under = _without(live, mask.box, now)
+        yielded = np.zeros(mask.mask.shape, dtype=bool)
+        if number in live:
+            _paste(yielded, mask.box, live[number], live[number].yielded)
+            yielded &= mask.mask
+        held = mask.mask & ~yielded
+        if policy != "replace":
+            held &= under == 0
+        if policy == "background":
+            held &= ~_held_by_any(others, mask.box)
+        after[number] = Painted(number, rank, mask.top, mask.left, held, under, yielded)
+    return after
+
+
+def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:
+    """Yield what to write so that the plane shows ``after`` where it showed ``before``.
+
+    Reads each region just before its edit is yielded, so write an edit before taking the next one.
+    Pixels whose value stays, also those that the user has edited, are in no edit.
+
+    Parameters
+    ----------
+    read : callable
+        ``(top, left, bottom, right) -> labels`` as they are now on the plane.
+    before, after : mapping of int to Painted
+    """
+    changed = [n for n in {**before, **after} if before.get(n) is not after.get(n)]
+    for number in changed:
+        boxes = [state[number].box for state in (before, after) if number in state]
+        for box in _joined([box for box in boxes if _area(box)]):
+            now = read(box)
+            then = _seen(after, box, _without(before, box, now))
+            rows, columns = np.nonzero(then != now)
+            if len(rows):
+                yield Edit(rows + box[0], columns + box[1], then[rows, columns])
+
+
+def _without(live: Live, box: Box, now: NDArray[Any]) -> NDArray[Any]:
+    """Return the labels in a box as they would be without any live object."""
+    out = now.copy()
+    for painted in live.values():
+        _paste(out, box, painted, painted.under, painted.held)
+    return out
+
+
+def _seen(live: Live, box: Box, ground: NDArray[Any]) -> NDArray[Any]:
+    """Return the labels in a box with the live objects laid over the ground by rank."""
+    out = ground.copy()
+    for painted in sorted(live.values(), key=lambda p: p.rank):
+        _paste(out, box, painted, painted.label, painted.held)
+    return out
+
+
+def _held_by_any(live: Live, box: Box) -> NDArray[np.bool_]:
+    out = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=bool)
+    for painted in live.values():
+        _paste(out, box, painted, True, painted.held)
+    return out
+
+
+def _paste(
+    out: NDArray[Any],
+    box: Box,
+    painted: Painted,
+    values: NDArray[Any] | int,
+    where: NDArray[np.bool_] | None = None,
+) -> None:
+    """Copy values of an object into the array of a box, where the two overlap (and ``where``)."""
+    if not _overlap(box, painted.box):
+        return
+    top, left, bottom, right = (
+        pick(a, b) for pick, a, b in zip((max, max, min, min), box, painted.box, strict=True)
+    )
+    there = np.s_[
+        top - painted.top : bottom - painted.top, left - painted.left : right - painted.left
+    ]
+    here = out[top - box[0] : bottom - box[0], left - box[1] : right - box[1]]
+    new = values[there] if isinstance(values, np.ndarray) else values
+    np.copyto(here, new, where=True if where is None else where[there], casting="unsafe")
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _area(box: Box) -> int:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _joined(boxes: list[Box]) -> list[Box]:
+    """Return the two boxes as one if that is no more work than both."""
+    if len(boxes) == 2:
+        tops, lefts, bottoms, rights = zip(*boxes, strict=True)
+        union = (min(tops), min(lefts), max(bottoms), max(rights))
+        if _area(union) <= _area(boxes[0]) + _area(boxes[1]):
+            return [union]
+    return boxes

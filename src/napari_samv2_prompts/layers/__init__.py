@@ -6,15 +6,16 @@ everything here works on a plain ``ViewerModel`` without a window.
 ``planes``          the shown plane, coordinates between layers, what to embed
 ``prompt_layers``   making Points, Shapes and Labels layers, their feature columns and colours
 ``prompt_reading``  Points and Shapes of a plane -> prompts
+``labels_checks``   which Labels layers can take results, and what to do about others
 ``labels_target``   masks -> one undoable edit of a Labels layer
 """
 
-from napari_samv2_prompts.layers.labels_target import (
-    LabelsTarget,
+from napari_samv2_prompts.layers.labels_checks import (
     TargetError,
     converted_labels,
     highest_label,
 )
+from napari_samv2_prompts.layers.labels_target import LabelsTarget
 from napari_samv2_prompts.layers.planes import current_plane, image_view
 from napari_samv2_prompts.layers.prompt_layers import (
     adopt_prompt_layer,

@@ -1,18 +1,27 @@
 """Writing masks into a Labels layer: changed pixels only, one undo step per result.
 
-Here: which Labels layers can be written, the edit itself, and following what the user undid or
-painted by hand.  Not here: which pixel gets which label (``masks``).
+Here: which Labels layers can be written, the edit itself, the next free label, and following what
+the user undid.  Not here: which pixel gets which label (``masks``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.masks import Policy
+from napari_samv2_prompts.layers.labels_checks import (
+    check_numbers,
+    check_place,
+    check_writable,
+    highest_label,
+)
+from napari_samv2_prompts.masks import Box, Painted, Policy, edits, paint, respect_edits
 from napari_samv2_prompts.prompts import MaskCrop
 
 if TYPE_CHECKING:
@@ -20,42 +29,78 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
-__all__ = ["LabelsTarget", "TargetError", "converted_labels", "highest_label"]
+__all__ = ["LabelsTarget"]
+
+# As many results as the viewer keeps undo steps.
+UNDO_STEPS = 100
+
+Live = Mapping[Plane, Mapping[int, Painted]]
 
 
-class TargetError(ValueError):
-    """A Labels layer can't take the result; the message says why and what to do.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Step:
+    """One undo step that we made: the viewer's record of it, and the live objects around it."""
 
-    Attributes
-    ----------
-    dtype : numpy.dtype or None
-        The dtype that would do, if converting the layer's data is all that is needed (see
-        :func:`converted_labels`).
-    """
+    atoms: list[tuple[tuple[NDArray[np.intp], ...], NDArray[Any], Any]]
+    before: Live
+    after: Live
 
-    def __init__(self, message: str, dtype: np.dtype[Any] | None = None) -> None:
-        super().__init__(message)
-        self.dtype = dtype
+    def shows(self, data: NDArray[Any], *, done: bool) -> bool:
+        """Whether the pixels are as after the step, or as before it."""
+        return all(
+            bool(np.all(data[indices] == (new if done else old)))
+            for indices, old, new in self.atoms
+        )
 
 
 class LabelsTarget:
     """The Labels layer that results are written to, and the live objects in it.
 
-    An object is *live* from its first mask to :meth:`accept` or :meth:`write` with None.  Only the
-    pixels of live objects are ever changed or removed, according to the rules in ``masks``.
+    An object is *live* from its first mask until it is taken away (:meth:`write` with None,
+    :meth:`remove`) or accepted.  Only the pixels of live objects are ever changed or removed,
+    according to the rules in ``masks``.  What the user undid counts as never painted.
 
     Holds bound methods on the layer's events: call :meth:`close` when done.
 
     Parameters
     ----------
     labels : napari.layers.Labels
+    highest : int, optional
+        The highest label in the layer, if that is known: 0 for a new one.
     """
 
-    def __init__(self, labels: Labels) -> None:
-        raise NotImplementedError
+    def __init__(self, labels: Labels, highest: int | None = None) -> None:
+        self._labels = labels
+        self._highest = highest
+        self._painted_since = 0  # highest label painted while `_highest` is not known
+        self._live: Live = {}
+        self._rank = 0
+        self._steps: deque[_Step] = deque(maxlen=UNDO_STEPS)
+        self._undone: list[_Step] = []
+        self._written: list[Any] | None = None  # a list while we write: what the viewer recorded
+        self._slots = [(labels.events.paint, self._on_paint), (labels.events.data, self._on_data)]
+        for emitter, slot in self._slots:
+            emitter.connect(slot)
+
+    @property
+    def labels(self) -> Labels:
+        """The layer that is written to."""
+        return self._labels
+
+    def close(self) -> None:
+        """Disconnect from the layer; idempotent."""
+        for emitter, slot in self._slots:
+            emitter.disconnect(slot)
+        self._slots = []
 
     def check(self, image_layer: Image, dims: Dims) -> None:
         """Refuse a layer that can't take masks of this image.
+
+        Parameters
+        ----------
+        image_layer : napari.layers.Image
+        dims : napari.components.Dims
+            ``viewer.dims``, for its units.
 
         Raises
         ------
@@ -63,7 +108,8 @@ class LabelsTarget:
             Another shape or place than the image's, multiscale, data that is not a writable numpy
             array (dask, zarr), or not of integer type.
         """
-        raise NotImplementedError
+        check_writable(self._labels)
+        check_place(self._labels, image_layer, dims)
 
     def write(
         self, plane: Plane, masks: Mapping[int, MaskCrop | None], policy: Policy = "keep"
@@ -89,52 +135,137 @@ class LabelsTarget:
         Raises
         ------
         TargetError
-            If the layer's dtype can't hold an object's number (``error.dtype`` says which can).
+            If the data can't be written, or the dtype can't hold an object's number
+            (``error.dtype`` says which can).
         """
-        raise NotImplementedError
+        check_writable(self._labels)
+        check_numbers(self._labels, (number for number, mask in masks.items() if mask is not None))
+        if plane.is_transposed:
+            masks = {n: None if m is None else _transposed(m) for n, m in masks.items()}
+        return self._apply({plane.in_data_order(): masks}, policy)
 
-    def remove(self, objects: frozenset[int] | set[int]) -> int:
+    def remove(self, objects: Iterable[int]) -> int:
         """Take live objects away on every plane, as one undo step; return the changed pixels."""
-        raise NotImplementedError
+        gone = frozenset(objects)
+        self._follow_undo()
+        changes = {plane: dict.fromkeys(gone & set(live)) for plane, live in self._live.items()}
+        return self._apply({plane: masks for plane, masks in changes.items() if masks}, "keep")
 
-    def accept(self, objects: frozenset[int] | None = None) -> None:
+    def accept(self, objects: Iterable[int] | None = None) -> None:
         """Forget live objects (all by default): their labels are the user's from now on."""
-        raise NotImplementedError
+        gone = self.live() if objects is None else frozenset(objects)
+        self._live = _less(self._live, gone)
+        for steps in (self._steps, self._undone):  # undoing must not bring them back to life
+            kept = [
+                replace(s, before=_less(s.before, gone), after=_less(s.after, gone)) for s in steps
+            ]
+            steps.clear()
+            steps.extend(kept)
 
     def live(self, plane: Plane | None = None) -> frozenset[int]:
         """Return the objects that are live, on one plane or on any."""
-        raise NotImplementedError
+        self._follow_undo()
+        if plane is not None:
+            return frozenset(self._live.get(plane.in_data_order(), {}))
+        return frozenset(number for live in self._live.values() for number in live)
 
     @property
     def needs_scan(self) -> bool:
         """Whether the highest label is unknown, so that :meth:`next_free` has to read all."""
-        raise NotImplementedError
+        return self._highest is None
 
     def scan_job(self) -> Callable[[], int]:
         """Return a function for the worker that finds the highest label (:meth:`set_highest`)."""
-        raise NotImplementedError
+        return partial(highest_label, self._labels.data)
 
     def set_highest(self, label: int) -> None:
         """Take the result of :meth:`scan_job`; what was painted meanwhile counts too."""
-        raise NotImplementedError
+        self._highest = max(label, self._painted_since)
 
     def next_free(self, at_least: int = 0) -> int:
         """Return a label above all in the layer, all live objects and ``at_least``.
 
-        Reads the whole layer if a scan is needed; else takes no time.
+        Reads the whole layer if :attr:`needs_scan`; else takes no time.
         """
-        raise NotImplementedError
+        if self._highest is None:
+            self.set_highest(self.scan_job()())
+        return max(self._highest or 0, at_least, *self.live(), 0) + 1
 
-    def close(self) -> None:
-        """Disconnect from the layer; idempotent."""
-        raise NotImplementedError
+    def _apply(self, changes: Mapping[Plane, Mapping[int, MaskCrop | None]], policy: Policy) -> int:
+        self._follow_undo()
+        before, after = dict(self._live), dict(self._live)
+        self._written = []
+        try:
+            with self._labels.block_history():
+                for plane, masks in changes.items():
+                    before[plane], after[plane] = self._repaint(plane, masks, policy)
+        finally:
+            written, self._written = self._written, None
+        self._live = after
+        if written:
+            self._steps.append(_Step(written, before, after))
+            self._undone.clear()
+        return sum(len(indices[0]) for indices, _, _ in written)
+
+    def _repaint(
+        self, plane: Plane, masks: Mapping[int, MaskCrop | None], policy: Policy
+    ) -> tuple[Mapping[int, Painted], Mapping[int, Painted]]:
+        """Write new masks on one plane; return its live objects before and after."""
+        live = self._live.get(plane, {})
+        read = partial(self._read, plane)
+        boxes = [mask.box for mask in masks.values() if mask is not None]
+        boxes += [live[number].box for number in masks if number in live]
+        live = respect_edits(read, live, boxes)
+        after = paint(read, live, masks, policy, self._rank)
+        self._rank += len(masks)
+        for edit in edits(read, live, after):
+            self._labels.data_setitem(plane.indices(edit.rows, edit.columns), edit.values)
+        return live, after
+
+    def _read(self, plane: Plane, box: Box) -> NDArray[Any]:
+        top, left, bottom, right = box
+        part: NDArray[Any] = self._labels.data[
+            plane.indexer(slice(top, bottom), slice(left, right))
+        ]
+        return part
+
+    def _follow_undo(self) -> None:
+        """Take the live objects to where the user's undo or redo took the data."""
+        data, went_back = self._labels.data, False
+        while self._steps and self._steps[-1].shows(data, done=False):
+            self._undone.append(self._steps.pop())
+            self._live, went_back = self._undone[-1].before, True
+        while not went_back and self._undone and self._undone[-1].shows(data, done=True):
+            self._steps.append(self._undone.pop())
+            self._live = self._steps[-1].after
+
+    def _on_paint(self, event: Any) -> None:
+        """Note what a step of the undo history painted, ours or the user's."""
+        if self._written is not None:
+            # A brush stroke that is under way ends up in the same step; its atoms are no tuples.
+            self._written += [atom for atom in event.value if isinstance(atom, tuple)]
+        for atom in event.value:
+            new = atom[2] if isinstance(atom, tuple) else getattr(atom, "new_value", None)
+            if new is None:
+                self._highest = None
+            else:
+                self._painted_since = max(self._painted_since, int(np.max(new, initial=0)))
+        if self._highest is not None:
+            self._highest = max(self._highest, self._painted_since)
+
+    def _on_data(self, event: Any = None) -> None:
+        """Forget everything about data that was replaced."""
+        self._live, self._highest, self._painted_since = {}, None, 0
+        self._steps.clear()
+        self._undone.clear()
 
 
-def highest_label(data: NDArray[np.integer[Any]]) -> int:
-    """Return the highest value of a label array, read in chunks; 0 for an empty one."""
-    raise NotImplementedError
+def _less(live: Live, gone: frozenset[int]) -> Live:
+    return {
+        plane: {n: painted for n, painted in objects.items() if n not in gone}
+        for plane, objects in live.items()
+    }
 
 
-def converted_labels(labels: Labels, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Return a layer's labels as another integer dtype, to be set as the data of a layer."""
-    raise NotImplementedError
+def _transposed(mask: MaskCrop) -> MaskCrop:
+    return MaskCrop(mask.left, mask.top, mask.mask.T)

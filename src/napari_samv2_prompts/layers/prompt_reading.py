@@ -143,14 +143,15 @@ def _gather_shapes(
     dropped: Counter[str],
 ) -> None:
     ends = np.cumsum([len(vertices) for vertices in layer.data])[:-1]
-    projected = project_to_plane(layer, np.concatenate(layer.data), image_layer, plane, dims)
-    outlines, on_plane = (np.split(part, ends) for part in projected)
-    columns = zip(object_numbers(layer), layer.shape_type, outlines, on_plane, strict=True)
-    for number, kind, pixels, here in columns:
-        if not here.all():
+    vertices = np.concatenate(layer.data)
+    pixels, on_plane = project_to_plane(layer, vertices, image_layer, plane, dims)
+    outlines, here = np.split(pixels, ends), np.split(on_plane, ends)
+    columns = zip(object_numbers(layer), layer.shape_type, outlines, here, strict=True)
+    for number, kind, outline, on_plane in columns:
+        if not on_plane.all():
             continue
         new = _Parts()
-        reason = "numberless" if number == 0 else _add_shape(new, str(kind), pixels, plane)
+        reason = "numberless" if number == 0 else _add_shape(new, str(kind), outline, plane)
         if reason:
             dropped[reason] += 1
             continue
