@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
 
 from napari_samv2_prompts.session import Cancelled, Done, Failed, Outcome, Progress, Stopped, Task
 
@@ -93,7 +93,7 @@ def _outcome(task: Task) -> Outcome:
         return Done(task.work(task))
     except Cancelled:
         return Stopped()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is becomes a value)
         if not isinstance(error, ValueError | OSError | MemoryError):
             _log.exception("The task %r failed.", str(task.kind))
         # The traceback holds every array of the failed work.

@@ -1,0 +1,178 @@
+"""The four layer choices: kept up to date with the viewer, and with each other.
+
+Which layers belong together is decided here.  What is done with them is the controller's business.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+from magicgui.widgets import ComboBox
+from napari.layers import Image, Labels, Points, Shapes
+from psygnal import Signal
+
+from .binding import Connections
+from .watching import Chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from napari.viewer import Viewer
+
+__all__ = ["LayerChoices"]
+
+_PARTNERS = ("points", "shapes", "labels")
+_KINDS: dict[str, type] = {"image": Image, "points": Points, "shapes": Shapes, "labels": Labels}
+
+
+class LayerChoices:
+    """One combo box each for image, points, shapes and labels.
+
+    The image follows the active layer of the viewer.  With another image come the layers that were
+    used with it, or that are named after it; else the present ones stay if they cover it.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    changed = Signal(Chosen)
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._used: dict[UUID, Chosen] = {}
+        self._quiet = False
+        self.image, self.points, self.shapes, self.labels = map(_combo, _KINDS)
+        self.image.changed.connect(self._on_image)
+        for box in self.boxes[1:]:
+            box.changed.connect(self._on_partner)
+        self._links = Connections()
+
+    @property
+    def boxes(self) -> tuple[ComboBox, ...]:
+        """The combo boxes, in the order of :class:`.Chosen`."""
+        return self.image, self.points, self.shapes, self.labels
+
+    @property
+    def chosen(self) -> Chosen:
+        """What is chosen now."""
+        return Chosen(*(box.value for box in self.boxes))
+
+    def start(self) -> None:
+        """Follow the viewer; choose the active image, or else the uppermost one."""
+        events, selection = self._viewer.layers.events, self._viewer.layers.selection
+        self._links.add(
+            self._on_list, events.inserted, events.removed, events.reordered, events.renamed
+        )
+        self._links.add(self._on_active, selection.events.active)
+        self.refresh()
+        images = [layer for _, layer in self._of("image")]
+        active = selection.active
+        self.set(self._with_partners(active if active in images else next(iter(images), None)))
+
+    def stop(self) -> None:
+        """Follow the viewer no more; idempotent."""
+        self._links.close()
+        self._used.clear()
+
+    def clear(self) -> None:
+        """Let go of all layers."""
+        with self._quietly():
+            for box in self.boxes:
+                box.choices = ()
+
+    def set(self, chosen: Chosen) -> None:
+        """Choose these layers, and say so once."""
+        with self._quietly():
+            for box, layer in zip(self.boxes, _layers(chosen), strict=True):
+                box.value = layer
+        self._tell()
+
+    def refresh(self) -> None:
+        """Offer the layers that the viewer has now."""
+        before = self.chosen
+        with self._quietly():
+            for box in self.boxes:
+                box.choices = self._of(box.name)
+        if self.chosen != before:
+            self._tell()
+
+    def _of(self, kind: str) -> list[tuple[str, Any]]:
+        """Return the layers of a kind, the uppermost first."""
+        layers: list[Any] = self._viewer.layers[::-1]
+        return [(layer.name, layer) for layer in layers if type(layer) is _KINDS[kind]]
+
+    # --- what goes together -----------------------------------------------------------------
+
+    def _with_partners(self, image: Image | None) -> Chosen:
+        if image is None:
+            return replace(self.chosen, image=None)
+        used = self._used.get(image.unique_id)
+        if used is not None and all(x is None or x in self._viewer.layers for x in _layers(used)):
+            return used
+        named = Chosen(image, *(self._named(image, kind) for kind in _PARTNERS))
+        if named != Chosen(image):
+            return named
+        if self.labels.value is not None and _cover_the_same(image, self.labels.value):
+            return replace(self.chosen, image=image)
+        return Chosen(image)
+
+    def _named(self, image: Image, kind: str) -> Any:
+        """Return the layer that is named after an image, if it can be one of ours."""
+        layer = dict(self._of(kind)).get(f"{image.name} {kind}")
+        is_ours = layer is not None and (kind == "labels" or "object" in layer.features)
+        return layer if is_ours else None
+
+    # --- events -----------------------------------------------------------------------------
+
+    def _on_list(self, event: object = None) -> None:
+        self.refresh()
+        if self.image.value is None:
+            active = self._viewer.layers.selection.active
+            if isinstance(active, Image):
+                self.set(self._with_partners(active))
+
+    def _on_active(self, event: Any) -> None:
+        layer = self._viewer.layers.selection.active
+        if type(layer) is Image and layer != self.image.value:
+            self.refresh()
+            self.set(self._with_partners(layer))
+
+    def _on_image(self, image: Image | None) -> None:
+        if not self._quiet:
+            self.set(self._with_partners(image))
+
+    def _on_partner(self, layer: object) -> None:
+        if not self._quiet:
+            self._tell()
+
+    def _tell(self) -> None:
+        chosen = self.chosen
+        if chosen.image is not None:
+            self._used[chosen.image.unique_id] = chosen
+        self.changed.emit(chosen)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        before, self._quiet = self._quiet, True
+        try:
+            yield
+        finally:
+            self._quiet = before
+
+
+def _layers(chosen: Chosen) -> tuple[Any, ...]:
+    return chosen.image, chosen.points, chosen.shapes, chosen.labels
+
+
+def _combo(name: str) -> ComboBox:
+    return ComboBox(name=name, choices=(), nullable=True)
+
+
+def _cover_the_same(image: Image, labels: Labels) -> bool:
+    here, there = image.extent.world, labels.extent.world
+    return bool(here.shape == there.shape and np.allclose(here, there))

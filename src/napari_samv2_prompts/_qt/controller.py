@@ -1,0 +1,368 @@
+"""Between the viewer and the session: layers become snapshots, results become labels.
+
+A :class:`Controller` listens to the viewer, makes one snapshot of everything whenever something
+settled, hands it to the session, and writes what comes back.  It knows no form: what is chosen in
+one is handed in, what is to be shown in one is announced as a frozen
+:class:`~.hints.Situation`.
+
+Not here: widgets (``widget.py``), numbering of objects (``objects.py``), what the layers mean
+(``layers``), what to compute when (``session``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_samv2_prompts.geometry import Plane, PlaneError
+from napari_samv2_prompts.images import Contrast
+from napari_samv2_prompts.layers import (
+    colour_prompts,
+    current_plane,
+    image_view,
+    make_layers,
+    prompted_objects,
+    read_prompts,
+    remove_objects,
+)
+from napari_samv2_prompts.masks import Policy
+from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
+from napari_samv2_prompts.session import ModelChoice, Removal, Results, Session, Snapshot, Status
+
+from .binding import Connections
+from .hints import Active, Situation
+from .objects import CurrentObject
+from .targets import Targets
+from .watching import SOON, Chosen, Watch
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+__all__ = ["Controller", "Options", "Place"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything that is chosen besides layers.
+
+    Attributes
+    ----------
+    model : ModelChoice
+    download : int
+        Megabytes that the user has not agreed to fetch yet; 0 if there is nothing to agree to.
+    policy : {"keep", "replace", "background"}
+    contrast : {"displayed", "percentiles"}
+    live : bool
+    """
+
+    model: ModelChoice = field(default_factory=ModelChoice)
+    download: int = 0
+    policy: Policy = "keep"
+    contrast: Contrast = "displayed"
+    live: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where prompts stand and masks go, for :class:`.session.Snapshot`."""
+
+    points: UUID | None
+    shapes: UUID | None
+    labels: UUID | None
+    plane: Plane
+
+
+class Controller:
+    """One user's work in one viewer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    session : Session
+        Closed together with the controller.
+    """
+
+    situation_changed = Signal(Situation)
+
+    def __init__(self, viewer: Viewer, session: Session) -> None:
+        self.session = session
+        self._viewer = viewer
+        self._chosen, self._options = Chosen(), Options()
+        self._object, self._targets, self._watch = CurrentObject(), Targets(), Watch(viewer)
+        self._prompted: tuple[int, ...] = ()
+        self._note = ""
+        self._closed = False
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.refresh)
+        self._links = Connections()
+        self._links.add(self._on_status, session.status_changed)
+        self._links.add(self._on_decoded, session.decoded)
+        self._links.add(self._on_removed, session.removed)
+        self._links.add(self.schedule, self._watch.changed)
+        self._links.add(self._on_tool, self._watch.tool_changed)
+        self._links.add(self._on_shapes, self._watch.shapes_changed)
+        self._links.add(self.pick_object, self._watch.pointed_at)
+
+    # --- what is chosen ---------------------------------------------------------------------
+
+    @property
+    def chosen(self) -> Chosen:
+        """The layers to work on."""
+        return self._chosen
+
+    def choose(self, chosen: Chosen) -> None:
+        """Work on these layers from now on."""
+        if self._closed:
+            return
+        self._chosen = chosen
+        self._watch.choose(chosen)
+        self._targets.solved()
+        gone = self._targets.keep({layer.unique_id for layer in self._viewer.layers})
+        self.session.forget(p for p in self.session.places if _labels_of(p) in gone)
+        self.schedule()
+
+    def set_options(self, options: Options) -> None:
+        """Work with these options from now on."""
+        self._options = options
+        self.schedule()
+
+    def schedule(self, delay: int = SOON) -> None:
+        """Look at everything again in a moment, once for any number of events."""
+        if not self._closed and (delay == SOON or not self._timer.isActive()):
+            self._timer.start(delay)
+        elif not self._closed and self._timer.interval() > SOON:
+            self._timer.start(max(delay, self._timer.interval()))
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way."""
+        return not self._timer.isActive() and not self.session.status.busy
+
+    # --- what the user does -----------------------------------------------------------------
+
+    def new_layers(self) -> Chosen:
+        """Add the layers that are missing to the viewer.
+
+        Returns
+        -------
+        Chosen
+            The layers, to be chosen.
+
+        Raises
+        ------
+        ValueError
+            If there is no image to make them for.
+        """
+        now = self._chosen
+        if now.image is None:
+            raise ValueError("Open an image first: the new layers take its size and place.")
+        with self._watch.paused():
+            points, shapes, labels = make_layers(
+                self._viewer, now.image, points=now.points, shapes=now.shapes, labels=now.labels
+            )
+        return Chosen(now.image, points, shapes, labels)
+
+    def next_object(self) -> None:
+        """End the current object, so that the next click starts another."""
+        self._flush()
+        self._object.next()
+        self._prepare()
+
+    def pick_object(self, number: int) -> None:
+        """Make an object current, so that clicks refine it."""
+        self._object.pick(number)
+        self._prepare()
+
+    def flip_sign(self) -> None:
+        """Have the next clicks say what does not belong to the object, or what does."""
+        self._object.positive = not self._object.positive
+        self._prepare()
+
+    def cycle_mask(self) -> None:
+        """Use the current object's next candidate."""
+        self._flush()
+        self.session.cycle(self._object.number)
+        self._announce()
+
+    def accept(self) -> tuple[int, ...]:
+        """Keep the labels and clear the prompts of all objects that have their mask.
+
+        Returns
+        -------
+        tuple of int
+            The objects.  One that still waits for its mask keeps its prompts.
+        """
+        self._flush()
+        objects = frozenset(number for _, number in self.session.accept())
+        self._targets.accept(objects)
+        with self._watch.paused():
+            remove_objects((self._chosen.points, self._chosen.shapes), objects)
+        self.refresh()
+        self.next_object()
+        return tuple(sorted(objects))
+
+    def undo(self) -> None:
+        """Take back the last change of the labels."""
+        if self._chosen.labels is not None:
+            self._chosen.labels.undo()
+
+    def convert_labels(self) -> None:
+        """Give the Labels layer the dtype that was offered, and predict again."""
+        if self._chosen.labels is not None:
+            self._targets.convert(self._chosen.labels)
+            self.run()
+
+    def run(self) -> None:
+        """Predict now, without waiting for anything to change."""
+        self._flush()
+        self.session.run()
+
+    # --- from layers to a snapshot ----------------------------------------------------------
+
+    def _flush(self) -> None:
+        if self._timer.isActive():
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Look at everything and tell the session."""
+        self._timer.stop()
+        if self._closed:
+            return
+        self._prompted, self._note = (), ""
+        try:
+            snapshot = self._snapshot()
+        except PlaneError as error:
+            self.session.update(None, str(error))
+        else:
+            self.session.update(snapshot)
+        self._announce()
+
+    def _snapshot(self) -> Snapshot | None:
+        chosen, options = self._chosen, self._options
+        if chosen.image is None:
+            return None
+        plane = current_plane(self._viewer.dims, chosen.image)
+        view = image_view(chosen.image, plane, options.contrast)
+        with self._watch.paused():
+            batch = self._read(plane)
+        self._prompted = batch.objects
+        place = Place(_id(chosen.points), _id(chosen.shapes), _id(chosen.labels), plane)
+        return (
+            None if options.download else Snapshot(view, place, options.model, batch, options.live)
+        )
+
+    def _read(self, plane: Plane) -> PromptBatch:
+        """Read the prompts, after taking away the labels of objects that have none left."""
+        image, points, shapes = self._chosen.image, self._chosen.points, self._chosen.shapes
+        labels, dims = self._chosen.labels, self._viewer.dims
+        if image is None or labels is None or not self._targets.fits(labels, image, dims):
+            self._object.choose(points, shapes, None, None)
+            colour_prompts(points, shapes, None)
+            return PromptBatch(())
+        target = self._targets.of(labels)
+        self._object.choose(points, shapes, labels, target)
+        target.remove(target.live() - prompted_objects(points, shapes))
+        prompts, notes = read_prompts(points, shapes, image, plane, dims)
+        self._note = " ".join(notes)
+        colour_prompts(points, shapes, labels)
+        return PromptBatch(prompts)
+
+    def _prepare(self) -> None:
+        with self._watch.paused():
+            self._object.prepare()
+        self._announce()
+
+    def _on_tool(self) -> None:
+        self._prepare()  # the viewer takes the features of what is selected for the next prompt
+
+    def _on_shapes(self) -> None:
+        with self._watch.paused():
+            self._object.take_new_shapes(self._viewer.dims)
+
+    # --- from results to labels -------------------------------------------------------------
+
+    def _on_decoded(self, results: Results) -> None:
+        self._write(results.snapshot.place, {item.object: item.crop for item in results.items})
+
+    def _on_removed(self, removal: Removal) -> None:
+        self._write(removal.place, dict.fromkeys(removal.objects))
+
+    def _write(
+        self, place: object, masks: dict[int, MaskCrop | None] | dict[int, MaskCrop]
+    ) -> None:
+        if isinstance(place, Place):
+            with self._watch.paused():
+                self._targets.write(place.labels, place.plane, masks, self._options.policy)
+        self._announce()
+
+    # --- news -------------------------------------------------------------------------------
+
+    def _on_status(self, status: Status) -> None:
+        self._announce()
+
+    def _announce(self) -> None:
+        if not self._closed:
+            self.situation_changed.emit(self.situation())
+
+    def situation(self) -> Situation:
+        """Return everything that decides what is shown."""
+        chosen, current = self._chosen, self._object
+        result = self.session.result(current.number)
+        active, adding = self._active()
+        return Situation(
+            status=self.session.status,
+            image=chosen.image is not None,
+            problem=self._targets.problem,
+            points=chosen.points is not None,
+            shapes=chosen.shapes is not None,
+            labels=chosen.labels is not None,
+            active=active,
+            adding=adding,
+            current=current.number,
+            started=current.started,
+            positive=current.positive,
+            prompted=len(self._prompted),
+            pending=len(self.session.pending),
+            scores=tuple(map(float, result.masks.scores)) if result else (),
+            chosen=result.chosen if result else 0,
+            live=self._options.live,
+            download=self._options.download,
+            note=self._note,
+            offer="" if self._targets.offer is None else str(self._targets.offer),
+        )
+
+    def _active(self) -> tuple[Active, bool]:
+        active = self._viewer.layers.selection.active
+        if active is not None and active == self._chosen.points:
+            return "points", active.mode == "add"
+        if active is not None and active == self._chosen.shapes:
+            return "shapes", active.mode.startswith("add")
+        return "other", False
+
+    # --- the end ----------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Stop everything and let go of viewer and layers; idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._timer.stop()
+        self._links.close()
+        self._watch.close()
+        self.session.close()
+        self._targets.close()
+        self._object = CurrentObject()
+        self._chosen = Chosen()
+
+
+def _id(layer: Any) -> UUID | None:
+    return None if layer is None else layer.unique_id
+
+
+def _labels_of(place: object) -> UUID | None:
+    return place.labels if isinstance(place, Place) else None

@@ -1,0 +1,248 @@
+"""The form of the dock widget: what it looks like, and nothing else.
+
+A :class:`Form` has buttons to connect to and shows a :class:`~.hints.Situation`; it knows neither
+viewer nor session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from magicgui.widgets import ComboBox
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QFormLayout,
+    QFrame,
+    QGridLayout,
+    QGroupBox,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .hints import Situation, mask_line, state_line, what_next
+
+__all__ = ["Form"]
+
+_POLICIES = (
+    ("keep existing labels", "keep"),
+    ("replace existing labels", "replace"),
+    ("fill background only", "background"),
+)
+_CONTRASTS = (("as displayed", "displayed"), ("1 to 99.8 % of values", "percentiles"))
+_KEYS = {"sign": "Q", "next": "N", "cycle": "W", "tool": "G"}
+
+
+class Form(QWidget):
+    """Buttons, choices and lines of text.
+
+    Parameters
+    ----------
+    layers : sequence of ComboBox
+        The layer choices, shown on top.
+    devices : iterable of str
+    """
+
+    def __init__(self, layers: Sequence[ComboBox], devices: Iterable[str]) -> None:
+        super().__init__()
+        self.model = ComboBox(name="model", choices=())
+        self.device = ComboBox(name="device", choices=tuple(devices))
+        self.policy = ComboBox(name="policy", choices=_POLICIES)
+        self.contrast = ComboBox(name="contrast", choices=_CONTRASTS)
+        self._make_buttons()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(6, 6, 6, 6)
+        layout.addWidget(self._next_step())
+        layout.addWidget(self._layer_part(layers))
+        layout.addWidget(self._prompt_part())
+        layout.addWidget(self._model_part())
+        layout.addWidget(self._state_part())
+        layout.addStretch()
+
+    # --- parts ------------------------------------------------------------------------------
+
+    def _make_buttons(self) -> None:
+        self.new_layers = _button("New layers", "Make layers for clicks, boxes and labels")
+        self.box = _button("Box", "Draw a box: each starts a new object", checkable=True)
+        self.click = _button("Click", "Click on the current object", checkable=True)
+        self.sign = _button("", "What the next click says", checkable=True)
+        self.object = QSpinBox()
+        self.object.setRange(1, 2**31 - 1)
+        self.object.setKeyboardTracking(False)
+        self.object.setToolTip("The object that clicks go to: its number is its label")
+        self.next = _button("Next", "End this object: the next click starts another")
+        self.cycle = _button("Other mask", "Use the next of the candidate masks")
+        self.undo = _button("Undo", "Take back the last change of the labels (Ctrl+Z)")
+        self.accept = _button("Accept all", "Keep the labels and clear their prompts")
+        self.live = QCheckBox("Live")
+        self.live.setChecked(True)
+        self.live.setToolTip("Segment as soon as a prompt is drawn")
+        self.run = _button("Run", "Segment what has changed, or everything again")
+        self.file = _button("File…", "Use weights from a file: .pt, .pth or .safetensors")
+        self.download = _button("Download", "Fetch the weights of this model")
+        self.cancel = _button("Cancel", "Stop what is going on")
+        self.convert = _button("Convert", "Give the Labels layer a type that holds more labels")
+
+    def _next_step(self) -> QWidget:
+        self.hint = _line(bold=True)
+        frame = QFrame()
+        frame.setFrameShape(QFrame.Shape.StyledPanel)
+        layout = QVBoxLayout(frame)
+        layout.addWidget(self.hint)
+        layout.addWidget(self.convert)
+        return frame
+
+    def _layer_part(self, layers: Sequence[ComboBox]) -> QWidget:
+        group = QGroupBox("Layers")
+        layout = _rows(group)
+        for box in layers:
+            layout.addRow(box.name.capitalize(), _shrinking(box))
+        layout.addRow(self.new_layers)
+        return group
+
+    def _prompt_part(self) -> QWidget:
+        group = QGroupBox("Prompts")
+        layout = QGridLayout(group)
+        self.mask_text = _line()
+        for row, widgets in enumerate(
+            (
+                (self.box, self.click),
+                (QLabel("Object"), self.object),
+                (self.sign, self.next),
+                (self.mask_text,),
+                (self.cycle, self.undo),
+                (self.live, self.run),
+                (self.accept,),
+            )
+        ):
+            for column, widget in enumerate(widgets):
+                layout.addWidget(widget, row, column, 1, 2 if len(widgets) == 1 else 1)
+        layout.setColumnStretch(0, 1)
+        layout.setColumnStretch(1, 1)
+        return group
+
+    def _model_part(self) -> QWidget:
+        group = QGroupBox("Model")
+        layout = _rows(group)
+        line = QHBoxLayout()
+        line.addWidget(_shrinking(self.model), 1)
+        line.addWidget(self.file)
+        layout.addRow("Model", line)
+        layout.addRow(self.download)
+        layout.addRow("Device", _shrinking(self.device))
+        layout.addRow("Contrast", _shrinking(self.contrast))
+        layout.addRow("Overlap", _shrinking(self.policy))
+        return group
+
+    def _state_part(self) -> QWidget:
+        self.state, self.note = _line(), _line()
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setMaximumHeight(12)
+        part = QWidget()
+        layout = QVBoxLayout(part)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for widget in (self.state, self.note):
+            layout.addWidget(widget)
+        line = QHBoxLayout()
+        line.addWidget(self.progress, 1)
+        line.addWidget(self.cancel)
+        layout.addLayout(line)
+        return part
+
+    # --- what is shown ----------------------------------------------------------------------
+
+    def name_keys(self, letters: frozenset[str]) -> None:
+        """Show on the buttons which keys do the same."""
+        self._letters = letters
+        self.next.setText("Next object" + self._key("next"))
+        self.cycle.setText("Other mask" + self._key("cycle"))
+
+    def _key(self, action: str) -> str:
+        letter = _KEYS[action]
+        return f" ({letter})" if letter in self._letters else ""
+
+    def show_situation(self, now: Situation) -> None:
+        """Show where things stand."""
+        self.hint.setText(what_next(now))
+        self.state.setText(state_line(now))
+        self.state.setToolTip(now.status.device_reason)
+        self.note.setText(now.note)
+        self.note.setVisible(bool(now.note))
+        self.mask_text.setText(mask_line(now))
+        self.mask_text.setVisible(bool(now.scores))
+        self._show_prompting(now)
+        self._show_work(now)
+
+    def _show_prompting(self, now: Situation) -> None:
+        ready = now.labels and not now.problem
+        self.new_layers.setVisible(now.image and not (now.points and now.shapes and now.labels))
+        self.box.setEnabled(now.shapes)
+        self.box.setChecked(now.active == "shapes" and now.adding)
+        self.click.setEnabled(now.points)
+        self.click.setChecked(now.active == "points" and now.adding)
+        self.sign.setEnabled(now.points)
+        self.sign.setChecked(not now.positive)
+        words = "belongs to it" if now.positive else "does not belong"
+        self.sign.setText(("+ " if now.positive else "− ") + words + self._key("sign"))
+        self.object.blockSignals(True)
+        self.object.setValue(now.current)
+        self.object.blockSignals(False)
+        self.object.setEnabled(ready)
+        self.next.setEnabled(ready and now.started)
+        self.cycle.setEnabled(len(now.scores) > 1)
+        self.undo.setEnabled(now.labels)
+        self.accept.setEnabled(ready and now.prompted > now.pending)
+
+    def _show_work(self, now: Situation) -> None:
+        busy, progress = now.status.busy, now.status.progress
+        self.run.setEnabled(now.image and not busy and not now.download)
+        self.progress.setVisible(busy)
+        self.cancel.setVisible(busy)
+        if progress is None:
+            self.progress.setRange(0, 0)
+        else:
+            self.progress.setRange(0, 1000)
+            self.progress.setValue(round(1000 * progress.share))
+        self.download.setVisible(now.download > 0)
+        self.download.setText(f"Download ({now.download} MB)")
+        self.convert.setVisible(bool(now.offer))
+        self.convert.setText(f"Convert labels to {now.offer}")
+
+
+def _button(text: str, tip: str, *, checkable: bool = False) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setCheckable(checkable)
+    return button
+
+
+def _line(*, bold: bool = False) -> QLabel:
+    label = QLabel()
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    font = label.font()
+    font.setBold(bold)
+    label.setFont(font)
+    return label
+
+
+def _rows(group: QWidget) -> QFormLayout:
+    layout = QFormLayout(group)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    return layout
+
+
+def _shrinking(box: ComboBox) -> QWidget:
+    """Return a combo box that a long layer name does not widen."""
+    native: QWidget = box.native
+    native.setMinimumWidth(60)
+    native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return native

@@ -1,0 +1,159 @@
+"""What the widget tells the user: where things stand, and what to do next.
+
+Pure functions of one frozen :class:`Situation`, so that a table of situations tests that the
+advice is never wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from napari_samv2_prompts.session import State, Status
+
+__all__ = ["Situation", "mask_line", "state_line", "what_next"]
+
+Active = Literal["points", "shapes", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Everything that decides what the widget says.
+
+    Attributes
+    ----------
+    status : Status
+        Of the session.
+    image : bool
+        Whether an image layer is chosen.
+    problem : str
+        Why prompts can't become labels, in a sentence with what to do; empty if they can.
+    points, shapes, labels : bool
+        Whether such a layer is chosen.
+    active : {"points", "shapes", "other"}
+        The layer that gets the user's clicks.
+    adding : bool
+        Whether that layer's tool adds points or shapes.
+    current : int
+        The object that clicks go to.
+    started : bool
+        Whether it has a prompt already.
+    positive : bool
+        The sign of the next click.
+    prompted, pending : int
+        Objects with prompts on this plane, and those of them whose masks are not up to date.
+    scores : tuple of float
+        Scores of the current object's candidates.
+    chosen : int
+        Which of them is used.
+    live : bool
+        Whether results come by themselves.
+    download : int
+        Megabytes to fetch before the chosen model can be used; 0 if it is here.
+    note : str
+        What was left out, in a sentence.
+    offer : str
+        The dtype that the Labels layer could be converted to, to solve the problem.
+    """
+
+    status: Status = field(default_factory=Status)
+    image: bool = False
+    problem: str = ""
+    points: bool = False
+    shapes: bool = False
+    labels: bool = False
+    active: Active = "other"
+    adding: bool = False
+    current: int = 1
+    started: bool = False
+    positive: bool = True
+    prompted: int = 0
+    pending: int = 0
+    scores: tuple[float, ...] = ()
+    chosen: int = 0
+    live: bool = True
+    download: int = 0
+    note: str = ""
+    offer: str = ""
+
+
+def state_line(situation: Situation) -> str:
+    """Say what the session is doing, with what and where."""
+    status = situation.status
+    model = ""
+    if status.model is not None:
+        name = status.model.name or (status.model.checkpoint and status.model.checkpoint.name)
+        model = f"{name} on {status.device}"
+    words = {
+        State.IDLE: "Waiting",
+        State.LOADING: "Loading the model",
+        State.EMBEDDING: "Embedding the image",
+        State.DECODING: "Predicting",
+        State.READY: "Ready",
+        State.FAILED: "Failed",
+    }[status.state]
+    if status.progress is not None:
+        words += f" ({status.progress.text or f'{100 * status.progress.share:.0f} %'})"
+    return f"{words} · {model}" if model else words
+
+
+def mask_line(situation: Situation) -> str:
+    """Say which candidate the current object has, with its score; empty without a mask."""
+    scores, chosen = situation.scores, situation.chosen
+    if not scores:
+        return ""
+    if len(scores) == 1:
+        return f"Object {situation.current}: score {scores[0]:.2f}"
+    listed = "  ".join(
+        f"[{score:.2f}]" if i == chosen else f"{score:.2f}" for i, score in enumerate(scores)
+    )
+    return f"Object {situation.current}: mask {chosen + 1} of {len(scores)}, scores {listed}"
+
+
+def what_next(situation: Situation) -> str:
+    """Say what to do next, in one or two sentences."""
+    return _obstacle(situation) or _advice(situation)
+
+
+def _obstacle(situation: Situation) -> str:
+    """Say what stands in the way of any result, and what removes it."""
+    status = situation.status
+    if not situation.image:
+        return "Open an image: File > Open, or drag a file into the window."
+    if situation.download:
+        return f"Press Download to fetch this model ({situation.download} MB), or choose another."
+    if status.state in (State.FAILED, State.IDLE) and status.reason:
+        again = " Then press Run." if status.state is State.FAILED else ""
+        return status.reason + again
+    if not (situation.labels and (situation.points or situation.shapes)):
+        return "Press New layers: it makes layers for clicks, boxes and labels."
+    return situation.problem
+
+
+def _advice(situation: Situation) -> str:
+    if situation.pending and not situation.live and not situation.status.busy:
+        return f"Press Run to segment {_objects(situation.pending)}, or go on drawing."
+    if situation.pending and situation.status.state in (State.LOADING, State.EMBEDDING):
+        return f"{_objects(situation.pending).capitalize()} will be segmented in a moment."
+    return _drawing(situation)
+
+
+def _drawing(situation: Situation) -> str:
+    if situation.active == "other" or not situation.adding:
+        choices = (("Box", situation.shapes), ("Click", situation.points))
+        tools = [name for name, there in choices if there]
+        return f"Press {' or '.join(tools)} to draw prompts for an object."
+    number = situation.current
+    if situation.active == "shapes":
+        if not situation.started:
+            return "Draw a box around an object."
+        return "Draw a box around the next object, or press Click to refine the mask."
+    if not situation.started:
+        return f"Click on an object: it becomes object {number}."
+    if situation.positive:
+        return f"Click on what belongs to object {number} too; Q for what does not. N: next object."
+    return f"Click on what does not belong to object {number}; Q turns back. N: next object."
+
+
+def _objects(count: int) -> str:
+    return "1 object" if count == 1 else f"{count} objects"

@@ -1,0 +1,148 @@
+"""What happens in the viewer, as few kinds of news.
+
+A :class:`Watch` connects to the viewer and to the chosen layers and says when to look again, when
+another tool is in the user's hand, when shapes were drawn and when an object was pointed at.  What
+follows from that is the controller's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from psygnal import Signal
+
+from napari_samv2_prompts.layers.prompt_layers import object_numbers
+
+from .binding import Connections
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Points, Shapes
+    from napari.viewer import Viewer
+
+__all__ = ["CONTRAST", "SETTLED", "SOON", "Chosen", "Watch"]
+
+SOON = 0  # ms: as soon as the event that is being handled is over
+SETTLED = 60  # ms: a slider that is being dragged
+CONTRAST = 300  # ms: contrast limits that are being dragged; each value embeds anew
+
+_SELECTING = ("select", "direct")  # the tools that point at what is there
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The layers to work on."""
+
+    image: Image | None = None
+    points: Points | None = None
+    shapes: Shapes | None = None
+    labels: Labels | None = None
+
+
+class Watch:
+    """Listens to a viewer and some of its layers.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    changed = Signal(
+        int
+    )  # something changed that prompts or the picture depend on; wait so many ms
+    tool_changed = Signal()  # another layer is active, or another of its tools
+    shapes_changed = Signal()  # shapes came, went or moved
+    pointed_at = Signal(int)  # the user selected a prompt or a label of this object
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._chosen = Chosen()
+        self._paused = False
+        self._of_viewer, self._of_layers = Connections(), Connections()
+        dims, layers = viewer.dims.events, viewer.layers
+        self._of_viewer.add(self._on_slider, dims.current_step, dims.point)
+        self._of_viewer.add(
+            self._on_change, dims.order, dims.ndisplay, dims.margin_left, dims.margin_right
+        )
+        self._of_viewer.add(self._on_change, layers.events.inserted, layers.events.removed)
+        self._of_viewer.add(self._on_tool, layers.selection.events.active)
+
+    def choose(self, chosen: Chosen) -> None:
+        """Listen to these layers, and to no others."""
+        links = self._of_layers
+        links.close()
+        self._chosen = chosen
+        if chosen.image is not None:
+            events = chosen.image.events
+            links.add(self._on_change, events.data, events.affine, events.scale, events.translate)
+            links.add(self._on_change, events.rotate, events.shear, events.units)
+            links.add(self._on_contrast, events.contrast_limits, events.gamma)
+        for layer in (chosen.points, chosen.shapes):
+            if layer is not None:
+                links.add(self._on_tool, layer.events.mode)
+                links.add(self._on_change, layer.events.features)
+        if chosen.points is not None:
+            links.add(self._on_points, chosen.points.events.data)
+            links.add(self._on_selected, chosen.points.selected_data.events.items_changed)
+        if chosen.shapes is not None:
+            links.add(self._on_shapes, chosen.shapes.events.data)
+            links.add(self._on_selected, chosen.shapes.selected_data.events.items_changed)
+        if chosen.labels is not None:
+            events = chosen.labels.events
+            links.add(self._on_change, events.data, events.colormap, events.scale, events.affine)
+            links.add(self._on_label, events.selected_label)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Say nothing of what happens meanwhile: our own edits are no news."""
+        before, self._paused = self._paused, True
+        try:
+            yield
+        finally:
+            self._paused = before
+
+    def close(self) -> None:
+        """Listen to nothing any more; idempotent."""
+        self._of_viewer.close()
+        self._of_layers.close()
+        self._chosen = Chosen()
+
+    def _tell(self, signal: Any, *values: object) -> None:
+        if not self._paused:
+            signal.emit(*values)
+
+    def _on_change(self, event: object = None) -> None:
+        self._tell(self.changed, SOON)
+
+    def _on_slider(self, event: object = None) -> None:
+        self._tell(self.changed, SETTLED)
+
+    def _on_contrast(self, event: object = None) -> None:
+        self._tell(self.changed, CONTRAST)
+
+    def _on_tool(self, event: object = None) -> None:
+        self._tell(self.tool_changed)
+
+    def _on_points(self, event: Any) -> None:
+        if event.action in ("added", "removed", "changed"):
+            self._tell(self.changed, SOON)
+
+    def _on_shapes(self, event: Any) -> None:
+        if event.action in ("added", "removed", "changed"):
+            self._tell(self.shapes_changed)
+            self._tell(self.changed, SOON)
+
+    def _on_selected(self, event: object = None) -> None:
+        for layer in (self._chosen.points, self._chosen.shapes):
+            if layer is None or layer.mode not in _SELECTING or not layer.selected_data:
+                continue
+            numbers = object_numbers(layer)
+            selected = {int(numbers[row]) for row in layer.selected_data if row < len(numbers)}
+            if len(selected) == 1 and 0 not in selected:
+                self._tell(self.pointed_at, selected.pop())
+
+    def _on_label(self, event: object = None) -> None:
+        labels = self._chosen.labels
+        if labels is not None and labels.selected_label > 0:
+            self._tell(self.pointed_at, int(labels.selected_label))

@@ -1,0 +1,352 @@
+"""The dock widget: what scripts can call, and its life in a window.
+
+Looks are in ``form.py``, the work is the controller's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QCoreApplication, QEvent, Qt
+from qtpy.QtWidgets import QFileDialog, QScrollArea, QVBoxLayout, QWidget
+
+from napari_samv2_prompts.session import PredictorFactory, Runner, Session, State
+
+from .binding import Connections, Keys
+from .choices import LayerChoices
+from .controller import Controller, Options
+from .form import Form
+from .hints import Situation
+from .models import DEVICES, WEIGHT_FILES, ModelEntry, entry_of, make_predictor, model_entries
+from .runner import QtRunner
+from .settings import read_settings
+
+if TYPE_CHECKING:
+    from magicgui.widgets import ComboBox
+    from napari.layers import Labels, Points, Shapes
+    from napari.viewer import Viewer
+
+__all__ = ["SAMV2PromptsWidget"]
+
+
+class SAMV2PromptsWidget(QWidget):
+    """Segment with points and shapes, one label per object.
+
+    Attributes
+    ----------
+    image, points, shapes, labels, model : ComboBox
+        The choices; set their ``value``.
+    session : Session
+        The engine, with its status and signals.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+    make_predictor : callable, optional
+        Makes the model, in the worker.
+    make_runner : callable, optional
+        Makes the worker.
+    """
+
+    def __init__(
+        self,
+        napari_viewer: Viewer,
+        *,
+        make_predictor: PredictorFactory = make_predictor,
+        make_runner: Callable[[], Runner] = QtRunner,
+    ) -> None:
+        super().__init__()
+        # Windows opened by a script hand out a proxy, whose layers are not equal to themselves
+        # everywhere; only public names are used on what it wraps.
+        self._viewer: Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
+        self._make_predictor, self._make_runner = make_predictor, make_runner
+        self._agreed: set[str] = set()  # models that may be downloaded
+        self._files: list[ModelEntry] = []
+        self._entries: dict[str, ModelEntry] = {}
+        self._shown: Situation | None = None
+        self._work: _Work | None = None
+        self._layers = LayerChoices(self._viewer)
+        self.image, self.points, self.shapes, self.labels = self._layers.boxes
+        self._form = Form(self._layers.boxes, DEVICES)
+        self.model: ComboBox = self._form.model
+        self._list_models()
+        self.model.value = read_settings().model
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QScrollArea.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(self._form)
+        bar = area.verticalScrollBar().sizeHint().width()
+        area.setMinimumWidth(self._form.minimumSizeHint().width() + bar)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(area)
+        self._connect_form()
+        self._set_up()
+
+    # --- for scripts ------------------------------------------------------------------------
+
+    @property
+    def session(self) -> Session:
+        """The engine."""
+        return self._controller.session
+
+    @property
+    def live(self) -> bool:
+        """Whether results come by themselves, or when Run is pressed."""
+        return bool(self._form.live.isChecked())
+
+    @live.setter
+    def live(self, value: bool) -> None:
+        self._form.live.setChecked(value)
+
+    def new_prompt_layers(self) -> tuple[Points, Shapes, Labels]:
+        """Make the layers for clicks, boxes and labels that are not chosen yet, and choose them.
+
+        Raises
+        ------
+        ValueError
+            If there is no image.
+        """
+        chosen = self._controller.new_layers()
+        self._layers.refresh()
+        self._layers.set(chosen)
+        for layer, mode in ((chosen.points, "add"), (chosen.shapes, "add_rectangle")):
+            self._take_tool(layer, mode)
+        return chosen.points, chosen.shapes, chosen.labels
+
+    def next_object(self) -> None:
+        """End the current object, so that the next click starts another."""
+        self._controller.next_object()
+
+    def accept(self) -> tuple[int, ...]:
+        """Keep the labels and clear their prompts; return the objects."""
+        return self._controller.accept()
+
+    def cycle_mask(self) -> None:
+        """Use the next candidate for the current object."""
+        self._controller.cycle_mask()
+
+    def run(self) -> None:
+        """Segment what has changed, or everything on the plane again if nothing has."""
+        self._controller.run()
+
+    def use_weights(self, path: str) -> None:
+        """Choose weights from a file in the published layout."""
+        entry = entry_of(path)
+        self._files = [*(e for e in self._files if e.value != entry.value), entry]
+        self._list_models()
+        self.model.value = entry.value
+
+    def wait_until_idle(self, timeout: float = 60) -> None:
+        """Process events until nothing is on its way.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds.
+
+        Raises
+        ------
+        TimeoutError
+            If something still is.
+        """
+        end = time.monotonic() + timeout
+        QCoreApplication.processEvents()
+        while self._work is not None and not self._controller.idle:
+            if time.monotonic() > end:
+                state = self.session.status.state
+                raise TimeoutError(f"Still {state} after {timeout:g} s.")
+            QCoreApplication.processEvents()
+            time.sleep(0.002)
+
+    # --- life -------------------------------------------------------------------------------
+
+    @property
+    def _controller(self) -> Controller:
+        if self._work is None:
+            raise RuntimeError("The widget was closed: open it again.")
+        return self._work.controller
+
+    def _set_up(self) -> None:
+        """Start working in the viewer; idempotent."""
+        if self._work is not None:
+            return
+        session = Session(self._make_predictor, self._make_runner(), read_settings().cache_mb)
+        controller = Controller(self._viewer, session)
+        keys = Keys(
+            self._viewer,
+            (
+                ("Q", self._on_key_sign),
+                ("N", self._on_key_next),
+                ("W", self._on_key_cycle),
+                ("G", self._on_key_tool),
+            ),
+        )
+        self._work = _Work(controller, keys, self._layers)
+        self._work.links.add(self._on_situation, controller.situation_changed)
+        self._work.links.add(controller.choose, self._layers.changed)
+        self.destroyed.connect(self._work.close)
+        self._form.name_keys(keys.letters)
+        self._on_options()
+        self._layers.start()
+        self._on_situation(controller.situation())
+
+    def _tear_down(self) -> None:
+        """Leave the viewer alone; idempotent."""
+        if self._work is not None:
+            self._work.close()
+            self._work = None
+            self._layers.clear()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Stop working when the dock is closed, which takes the widget out of it."""
+        if event and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self._tear_down()
+        return bool(super().event(event))
+
+    def showEvent(self, event: Any) -> None:
+        """Work again when shown again."""
+        super().showEvent(event)
+        self._set_up()
+
+    def reset_choices(self, event: object = None) -> None:
+        """Offer the layers that the viewer has now."""
+        if self._work is not None:
+            self._layers.refresh()
+
+    # --- from the form ----------------------------------------------------------------------
+
+    def _connect_form(self) -> None:
+        form = self._form
+        for button, slot in (
+            (form.new_layers, self._on_new_layers),
+            (form.box, self._on_box),
+            (form.click, self._on_click),
+            (form.sign, self._on_key_sign),
+            (form.next, self._on_key_next),
+            (form.cycle, self._on_key_cycle),
+            (form.undo, self._on_undo),
+            (form.accept, self._on_accept),
+            (form.run, self._on_run),
+            (form.file, self._on_file),
+            (form.download, self._on_download),
+            (form.cancel, self._on_cancel),
+            (form.convert, self._on_convert),
+        ):
+            button.clicked.connect(slot)
+        form.live.toggled.connect(self._on_options)
+        form.object.valueChanged.connect(self._on_object)
+        for box in (form.model, form.device, form.policy, form.contrast):
+            box.changed.connect(self._on_options)
+
+    def _on_options(self, value: object = None) -> None:
+        if self._work is None:
+            return
+        form = self._form
+        entry = self._entries[form.model.value]
+        download = 0 if entry.value in self._agreed else entry.megabytes
+        options = Options(
+            entry.choice(form.device.value), download, form.policy.value, form.contrast.value,
+            self.live,
+        )  # fmt: skip
+        self._controller.set_options(options)
+
+    def _list_models(self) -> None:
+        entries = [*model_entries(), *self._files]
+        self._entries = {entry.value: entry for entry in entries}
+        self.model.choices = [(entry.text, entry.value) for entry in entries]
+
+    def _on_new_layers(self) -> None:
+        try:
+            self.new_prompt_layers()
+        except (ValueError, MemoryError) as error:
+            show_error(str(error) or "Not enough memory for labels of this size.")
+
+    def _on_box(self) -> None:
+        self._take_tool(self.shapes.value, "add_rectangle")
+
+    def _on_click(self) -> None:
+        self._take_tool(self.points.value, "add")
+
+    def _on_key_tool(self, viewer: object = None) -> None:
+        if self._form.box.isChecked():
+            self._on_click()
+        else:
+            self._on_box()
+
+    def _take_tool(self, layer: Any, mode: str) -> None:
+        if layer is not None:
+            self._viewer.layers.selection.active = layer
+            if not layer.mode.startswith("add"):
+                layer.mode = mode
+            self._on_situation(self._controller.situation())
+
+    def _on_key_sign(self, viewer: object = None) -> None:
+        self._controller.flip_sign()
+
+    def _on_key_next(self, viewer: object = None) -> None:
+        self._controller.next_object()
+
+    def _on_key_cycle(self, viewer: object = None) -> None:
+        self._controller.cycle_mask()
+
+    def _on_object(self, number: int) -> None:
+        self._controller.pick_object(number)
+
+    def _on_undo(self) -> None:
+        self._controller.undo()
+
+    def _on_accept(self) -> None:
+        self._controller.accept()
+
+    def _on_run(self) -> None:
+        self._controller.run()
+
+    def _on_cancel(self) -> None:
+        self.session.cancel()
+
+    def _on_convert(self) -> None:
+        self._controller.convert_labels()
+
+    def _on_download(self) -> None:
+        self._agreed.add(self.model.value)
+        self._on_options()
+
+    def _on_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, "Weights", "", WEIGHT_FILES)
+        if path:
+            self.use_weights(path)
+
+    # --- to the form ------------------------------------------------------------------------
+
+    def _on_situation(self, now: Situation) -> None:
+        before, self._shown = self._shown, now
+        if now == before:
+            return
+        self._form.show_situation(now)
+        if before is None or now.status.model != before.status.model:
+            self._list_models()  # one more may be on this computer now
+        failed = now.status.state is State.FAILED
+        if failed and (before is None or before.status != now.status):
+            show_error(f"SAMV2 Prompts: {now.status.reason}")
+
+
+class _Work:
+    """All that must end when the widget leaves its window, and nothing that Qt may have deleted."""
+
+    def __init__(self, controller: Controller, keys: Keys, layers: LayerChoices) -> None:
+        self.controller = controller
+        self.links = Connections()
+        self._keys = keys
+        self._layers = layers
+
+    def close(self, destroyed: object = None) -> None:
+        """End it; idempotent."""
+        self.links.close()
+        self._keys.close()
+        self._layers.stop()
+        self.controller.close()
