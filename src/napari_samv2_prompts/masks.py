@@ -105,17 +105,16 @@ def respect_edits(read: Read, live: Live, boxes: Iterable[Box]) -> dict[int, Pai
     boxes : iterable of Box
         Only objects that reach into one of these are looked at.
     """
-    boxes = list(boxes)
+    stack = _Stack(live)
     checked = dict(live)
-    for number, painted in live.items():
-        if painted.held.size and any(_overlap(painted.box, box) for box in boxes):
-            now = read(painted.box)
-            edited = painted.held & (now != _seen(live, painted.box, now))
-            again = painted.yielded & (now == painted.label)
-            if edited.any() or again.any():
-                held = painted.held & ~edited | again
-                yielded = (painted.yielded | edited) & ~held
-                checked[number] = replace(painted, held=held, yielded=yielded)
+    for painted in {p.label: p for box in boxes for p in stack.near(box)}.values():
+        now = read(painted.box)
+        edited = painted.held & (now != stack.over(painted.box, now))
+        again = painted.yielded & (now == painted.label)
+        if edited.any() or again.any():
+            held = painted.held & ~edited | again
+            yielded = (painted.yielded | edited) & ~held
+            checked[painted.label] = replace(painted, held=held, yielded=yielded)
     return checked
 
 
@@ -141,12 +140,12 @@ def paint(
         Higher than all ranks so far; each mask takes one more.
     """
     after = {number: painted for number, painted in live.items() if number not in masks}
-    others = dict(after)
+    old, others = _Stack(live), _Stack(after)
     new = [(number, mask) for number, mask in masks.items() if mask is not None]
     new.sort(key=lambda item: -item[1].area)  # the smallest ends up on top
     for rank, (number, mask) in enumerate(new, start=next_rank):
         now = read(mask.box)
-        under = _without(live, mask.box, now)
+        under = old.under(mask.box, now)
         yielded = np.zeros(mask.mask.shape, dtype=bool)
         if number in live:
             _paste(yielded, mask.box, live[number], live[number].yielded)
@@ -155,7 +154,7 @@ def paint(
         if policy != "replace":
             held &= under == 0
         if policy == "background":
-            held &= ~_held_by_any(others, mask.box)
+            held &= ~others.held(mask.box)
         after[number] = Painted(number, rank, mask.top, mask.left, held, under, yielded)
     return after
 
@@ -172,38 +171,50 @@ def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:
         ``(top, left, bottom, right) -> labels`` as they are now on the plane.
     before, after : mapping of int to Painted
     """
-    changed = [n for n in {**before, **after} if before.get(n) is not after.get(n)]
-    for number in changed:
+    old, new = _Stack(before), _Stack(after)
+    for number in (n for n in {**before, **after} if before.get(n) is not after.get(n)):
         boxes = [state[number].box for state in (before, after) if number in state]
         for box in _joined([box for box in boxes if _area(box)]):
             now = read(box)
-            then = _seen(after, box, _without(before, box, now))
+            then = new.over(box, old.under(box, now))
             rows, columns = np.nonzero(then != now)
             if len(rows):
                 yield Edit(rows + box[0], columns + box[1], then[rows, columns])
 
 
-def _without(live: Live, box: Box, now: NDArray[Any]) -> NDArray[Any]:
-    """Return the labels in a box as they would be without any live object."""
-    out = now.copy()
-    for painted in live.values():
-        _paste(out, box, painted, painted.under, painted.held)
-    return out
+class _Stack:
+    """The live objects of a plane, lowest rank first, looked up by where they are."""
 
+    def __init__(self, live: Live) -> None:
+        self._objects = sorted(live.values(), key=lambda painted: painted.rank)
+        self._boxes = np.array([painted.box for painted in self._objects]).reshape(-1, 4)
 
-def _seen(live: Live, box: Box, ground: NDArray[Any]) -> NDArray[Any]:
-    """Return the labels in a box with the live objects laid over the ground by rank."""
-    out = ground.copy()
-    for painted in sorted(live.values(), key=lambda p: p.rank):
-        _paste(out, box, painted, painted.label, painted.held)
-    return out
+    def near(self, box: Box) -> list[Painted]:
+        """Return the objects that reach into a box."""
+        top, left, bottom, right = self._boxes.T
+        reach = (top < box[2]) & (bottom > box[0]) & (left < box[3]) & (right > box[1])
+        return [self._objects[i] for i in np.flatnonzero(reach)]
 
+    def under(self, box: Box, now: NDArray[Any]) -> NDArray[Any]:
+        """Return the labels in a box as they would be without the objects."""
+        out = now.copy()
+        for painted in self.near(box):
+            _paste(out, box, painted, painted.under, painted.held)
+        return out
 
-def _held_by_any(live: Live, box: Box) -> NDArray[np.bool_]:
-    out = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=bool)
-    for painted in live.values():
-        _paste(out, box, painted, True, painted.held)
-    return out
+    def over(self, box: Box, ground: NDArray[Any]) -> NDArray[Any]:
+        """Return the labels in a box with the objects laid over the ground."""
+        out = ground.copy()
+        for painted in self.near(box):
+            _paste(out, box, painted, painted.label, painted.held)
+        return out
+
+    def held(self, box: Box) -> NDArray[np.bool_]:
+        """Tell which pixels of a box are held by any of the objects."""
+        out = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=bool)
+        for painted in self.near(box):
+            _paste(out, box, painted, True, painted.held)
+        return out
 
 
 def _paste(
@@ -214,21 +225,15 @@ def _paste(
     where: NDArray[np.bool_] | None = None,
 ) -> None:
     """Copy values of an object into the array of a box, where the two overlap (and ``where``)."""
-    if not _overlap(box, painted.box):
-        return
-    top, left, bottom, right = (
-        pick(a, b) for pick, a, b in zip((max, max, min, min), box, painted.box, strict=True)
-    )
+    own = painted.box
+    top, left = max(box[0], own[0]), max(box[1], own[1])
+    bottom, right = max(top, min(box[2], own[2])), max(left, min(box[3], own[3]))
     there = np.s_[
         top - painted.top : bottom - painted.top, left - painted.left : right - painted.left
     ]
     here = out[top - box[0] : bottom - box[0], left - box[1] : right - box[1]]
     new = values[there] if isinstance(values, np.ndarray) else values
     np.copyto(here, new, where=True if where is None else where[there], casting="unsafe")
-
-
-def _overlap(a: Box, b: Box) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 def _area(box: Box) -> int:

@@ -46,11 +46,12 @@ class _Step:
     after: Live
 
     def shows(self, data: NDArray[Any], *, done: bool) -> bool:
-        """Whether the pixels are as after the step, or as before it."""
-        return all(
-            bool(np.all(data[indices] == (new if done else old)))
-            for indices, old, new in self.atoms
-        )
+        """Whether the pixels are as after the step, or as before it; most often one look tells."""
+        values = [(indices, new if done else old) for indices, old, new in self.atoms]
+        indices, value = values[0]
+        if data[tuple(axis[0] for axis in indices)] != np.ravel(value)[0]:
+            return False
+        return all(bool(np.all(data[indices] == value)) for indices, value in values)
 
 
 class LabelsTarget:
@@ -78,7 +79,14 @@ class LabelsTarget:
         self._steps: deque[_Step] = deque(maxlen=UNDO_STEPS)
         self._undone: list[_Step] = []
         self._written: list[Any] | None = None  # a list while we write: what the viewer recorded
-        self._slots = [(labels.events.paint, self._on_paint), (labels.events.data, self._on_data)]
+        events = labels.events
+        self._slots = [
+            (events.paint, self._on_paint),
+            (events.data, self._on_data),
+            # Undo and redo have no event of their own; these come after each one.
+            (events.set_data, self._follow_undo),
+            (events.reload, self._follow_undo),
+        ]
         for emitter, slot in self._slots:
             emitter.connect(slot)
 
@@ -204,7 +212,6 @@ class LabelsTarget:
         self._live = after
         if written:
             self._steps.append(_Step(written, before, after))
-            self._undone.clear()
         return sum(len(indices[0]) for indices, _, _ in written)
 
     def _repaint(
@@ -229,13 +236,18 @@ class LabelsTarget:
         ]
         return part
 
-    def _follow_undo(self) -> None:
-        """Take the live objects to where the user's undo or redo took the data."""
-        data, went_back = self._labels.data, False
-        while self._steps and self._steps[-1].shows(data, done=False):
+    def _follow_undo(self, event: Any = None) -> None:
+        """Take the live objects to where the user's undo or redo took the data.
+
+        One step at a time: a step is only recognised before the next one is undone.
+        """
+        if self._written is not None:
+            return
+        data = self._labels.data
+        if self._steps and self._steps[-1].shows(data, done=False):
             self._undone.append(self._steps.pop())
-            self._live, went_back = self._undone[-1].before, True
-        while not went_back and self._undone and self._undone[-1].shows(data, done=True):
+            self._live = self._undone[-1].before
+        elif self._undone and self._undone[-1].shows(data, done=True):
             self._steps.append(self._undone.pop())
             self._live = self._steps[-1].after
 
@@ -244,6 +256,7 @@ class LabelsTarget:
         if self._written is not None:
             # A brush stroke that is under way ends up in the same step; its atoms are no tuples.
             self._written += [atom for atom in event.value if isinstance(atom, tuple)]
+        self._undone.clear()
         for atom in event.value:
             new = atom[2] if isinstance(atom, tuple) else getattr(atom, "new_value", None)
             if new is None:
