@@ -68,8 +68,8 @@ def test_a_row_of_ones_own_says_all_sizes_and_any_input_runs(side: int) -> None:
             torch.randn(3, 1, side // 4, side // 4),
         )
     assert features.embedding.shape == (2, 48, side // 16, side // 16)
-    assert features.high_res_4.shape == (2, 6, side // 4, side // 4)
-    assert features.high_res_8.shape == (2, 12, side // 8, side // 8)
+    assert features.high_res_4.shape == (2, (side // 16) ** 2, 16, 6)
+    assert features.high_res_8.shape == (2, (side // 16) ** 2, 4, 12)
     assert decoded.logits.shape == (3, 4, side // 4, side // 4)
     assert decoded.scores.shape == (3, 4)
     assert decoded.object_logits.shape == (3,)

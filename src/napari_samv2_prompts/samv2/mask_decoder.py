@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .hiera import Mlp
@@ -18,7 +19,7 @@ from .prompt_encoder import EncodedPrompts, LayerNorm2d
 from .transformer import TwoWayTransformer
 from .variants import Variant
 
-__all__ = ["Decoded", "MaskDecoder", "choose_single"]
+__all__ = ["Decoded", "MaskDecoder", "choose_single", "from_cells", "to_cells"]
 
 N_MASKS = 4
 STABILITY_DELTA = 0.05
@@ -62,6 +63,39 @@ def choose_single(decoded: Decoded) -> Decoded:
     )
 
 
+def to_cells(x: Tensor, halvings: int) -> Tensor:
+    """Regroup ``(P, C, H, W)`` by the cells of a coarser grid: ``(P, cells, parts, C)``.
+
+    A cell's parts are in the order in which upscaling makes them: the four quarters of the cell,
+    then the four quarters of each quarter.  In this layout both upscaling steps are plain matrix
+    products, and nothing is moved between them.
+    """
+    side = 2**halvings
+    rows, columns = x.shape[2] // side, x.shape[3] // side
+    quarters = [2] * halvings
+    x = x.reshape(x.shape[0], x.shape[1], rows, *quarters, columns, *quarters)
+    fine_rows, fine_columns = range(3, 3 + halvings), range(4 + halvings, 4 + 2 * halvings)
+    parts = [axis for pair in zip(fine_rows, fine_columns, strict=True) for axis in pair]
+    x = x.permute(0, 2, 3 + halvings, *parts, 1)
+    return x.reshape(x.shape[0], rows * columns, side * side, -1)
+
+
+def from_cells(x: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Undo :func:`to_cells` for a grid of ``(height, width)`` cells with 4 x 4 parts each."""
+    height, width = grid
+    x = x.reshape(x.shape[0], height, width, 2, 2, 2, 2, -1).permute(0, 7, 1, 3, 5, 2, 4, 6)
+    return x.reshape(x.shape[0], x.shape[1], 4 * height, 4 * width)
+
+
+def _split_cells(x: Tensor, conv: nn.Module) -> Tensor:
+    """Apply a 2 x 2 transposed convolution with stride 2 to ``(P, M, parts, C)``."""
+    assert isinstance(conv, nn.ConvTranspose2d)
+    assert conv.bias is not None
+    weight = conv.weight.permute(2, 3, 1, 0).reshape(4 * conv.out_channels, -1)
+    x = F.linear(x, weight, conv.bias.repeat(4))
+    return x.reshape(x.shape[0], x.shape[1], -1, conv.out_channels)
+
+
 class MaskDecoder(nn.Module):
     """Two-way transformer, upscaling, one hypernetwork per mask token, score heads.
 
@@ -98,18 +132,27 @@ class MaskDecoder(nn.Module):
         self.pred_obj_score_head = Mlp(width, width, width, 1, activation=nn.ReLU)
 
     def high_res(self, stride4: Tensor, stride8: Tensor) -> tuple[Tensor, Tensor]:
-        """Narrow the neck's fine maps for the upscaling; done once per image, not per prompt."""
-        return self.conv_s0(stride4), self.conv_s1(stride8)
+        """Narrow the neck's fine maps for the upscaling; done once per image, not per prompt.
+
+        Returns
+        -------
+        high_res_4 : Tensor of shape (B, M, 16, C/8)
+        high_res_8 : Tensor of shape (B, M, 4, C/4)
+            In cells, see :func:`to_cells`.
+        """
+        return to_cells(self.conv_s0(stride4), 2), to_cells(self.conv_s1(stride8), 1)
 
     def _upscale(
         self, image: Tensor, high_res_4: Tensor, high_res_8: Tensor, drawn: Tensor | None
     ) -> Tensor:
-        """Bring ``(P, C, S/16, S/16)`` to ``(P, C/8, S/4, S/4)``."""
+        """Bring cells ``(P, M, C)`` to their 4 x 4 parts, ``(P, M, 16, C/8)``."""
         first, norm, act1, second, act2 = self.output_upscaling
-        x = act1(norm(first(image) + high_res_8))
-        x = second(x) + high_res_4
+        assert isinstance(norm, LayerNorm2d)
+        x = act1(norm.over_last(_split_cells(image[:, :, None], first) + high_res_8))
+        x = _split_cells(x, second) + high_res_4
         if drawn is not None and hasattr(self, "conv_drawn"):
-            x = x + self.conv_drawn(drawn)
+            conv = self.conv_drawn
+            x = x + F.linear(to_cells(drawn, 2), conv.weight.flatten(1), conv.bias)
         upscaled: Tensor = act2(x)
         return upscaled
 
@@ -127,10 +170,10 @@ class MaskDecoder(nn.Module):
         ----------
         embedding : Tensor of shape (P or 1, C, H, W)
             Image embedding, stride 16.
-        position : Tensor of shape (C, H, W)
+        position : Tensor of shape (H * W, C)
             Encoding of the embedding's grid.
         high_res_4, high_res_8 : Tensor
-            Of :meth:`high_res`; ``(P or 1, C/8, 4H, 4W)`` and ``(P or 1, C/4, 2H, 2W)``.
+            Of :meth:`high_res`, with P rows or one.
         prompts : EncodedPrompts
         """
         n_prompts = prompts.sparse.shape[0]
@@ -140,15 +183,12 @@ class MaskDecoder(nn.Module):
         tokens = torch.cat([learnt.expand(n_prompts, -1, -1), prompts.sparse], dim=1)
         image = embedding + prompts.dense
         height, width = image.shape[-2:]
-        tokens, image = self.transformer(
-            image.flatten(2).transpose(1, 2), position.flatten(1).T[None], tokens
-        )
-        image = image.transpose(1, 2).unflatten(2, (height, width))
+        tokens, image = self.transformer(image.flatten(2).transpose(1, 2), position[None], tokens)
         upscaled = self._upscale(image, high_res_4, high_res_8, prompts.drawn)
         mask_tokens = tokens[:, 2 : 2 + N_MASKS]
         kernels = torch.stack(
             [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
         )
-        logits = (kernels @ upscaled.flatten(2)).unflatten(2, upscaled.shape[-2:])
+        logits = from_cells(upscaled @ kernels[:, None].transpose(2, 3), (height, width))
         scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
         return Decoded(logits, scores, self.pred_obj_score_head(tokens[:, 0])[:, 0])

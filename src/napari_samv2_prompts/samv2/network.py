@@ -45,8 +45,9 @@ class ImageFeatures(NamedTuple):
     Attributes
     ----------
     embedding : Tensor of shape (B, C, S/16, S/16)
-    high_res_4 : Tensor of shape (B, C/8, S/4, S/4)
-    high_res_8 : Tensor of shape (B, C/4, S/8, S/8)
+    high_res_4 : Tensor of shape (B, M, 16, C/8)
+        The finer maps, at strides 4 and 8, grouped by the M cells of the embedding's grid.
+    high_res_8 : Tensor of shape (B, M, 4, C/4)
     """
 
     embedding: Tensor

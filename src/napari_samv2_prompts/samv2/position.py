@@ -43,9 +43,19 @@ class RandomFourierEncoding(nn.Module):
         return torch.cat([phase.sin(), phase.cos()], dim=-1).to(matrix.dtype)
 
     def grid(self, height: int, width: int) -> Tensor:
-        """Return the encoding of every cell's centre of a grid, ``(C, height, width)``."""
-        device = self.positional_encoding_gaussian_matrix.device
-        y = (torch.arange(height, device=device) + 0.5) / height
-        x = (torch.arange(width, device=device) + 0.5) / width
-        centres = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
-        return self(centres).permute(2, 0, 1)
+        """Return the encoding of every cell's centre of a grid, ``(height * width, C)``.
+
+        The phase is a sum of a part of x and a part of y, so sines and cosines of rows and columns
+        are enough: ``sin(a + b) = sin a cos b + cos a sin b``, and its like for the cosine.
+        """
+        matrix = self.positional_encoding_gaussian_matrix.float()
+
+        def phases(length: int, frequencies: Tensor) -> Tensor:
+            centres = (torch.arange(length, device=matrix.device) + 0.5) / length
+            return (2 * centres - 1)[:, None] * frequencies * (2 * math.pi)
+
+        across, down = phases(width, matrix[0])[None], phases(height, matrix[1])[:, None]
+        sin_x, cos_x, sin_y, cos_y = across.sin(), across.cos(), down.sin(), down.cos()
+        sines, cosines = sin_x * cos_y + cos_x * sin_y, cos_x * cos_y - sin_x * sin_y
+        encoding = torch.cat([sines, cosines], dim=-1).flatten(0, 1)
+        return encoding.to(self.positional_encoding_gaussian_matrix.dtype)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .position import RandomFourierEncoding
@@ -42,12 +43,13 @@ class LayerNorm2d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.eps = eps
 
+    def over_last(self, x: Tensor) -> Tensor:
+        """Normalise the channels where they are the last axis."""
+        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each position's channels."""
-        mean = x.mean(dim=1, keepdim=True)
-        variance = (x - mean).square().mean(dim=1, keepdim=True)
-        x = (x - mean) * torch.rsqrt(variance + self.eps)
-        return x * self.weight[:, None, None] + self.bias[:, None, None]
+        return self.over_last(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class EncodedPrompts(NamedTuple):
