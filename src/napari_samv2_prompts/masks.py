@@ -177,9 +177,10 @@ def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:
         for box in _joined([box for box in boxes if _area(box)]):
             now = read(box)
             then = new.over(box, old.under(box, now))
-            rows, columns = np.nonzero(then != now)
+            differs = then != now
+            rows, columns = np.nonzero(differs)
             if len(rows):
-                yield Edit(rows + box[0], columns + box[1], then[rows, columns])
+                yield Edit(rows + box[0], columns + box[1], then[differs])
 
 
 class _Stack:

@@ -41,13 +41,13 @@ Live = Mapping[Plane, Mapping[int, Painted]]
 class _Step:
     """One undo step that we made: the viewer's record of it, and the live objects around it."""
 
-    atoms: list[tuple[tuple[NDArray[np.intp], ...], NDArray[Any], Any]]
+    records: list[tuple[tuple[NDArray[np.intp], ...], NDArray[Any], Any]]
     before: Live
     after: Live
 
     def shows(self, data: NDArray[Any], *, done: bool) -> bool:
         """Whether the pixels are as after the step, or as before it; most often one look tells."""
-        values = [(indices, new if done else old) for indices, old, new in self.atoms]
+        values = [(indices, new if done else old) for indices, old, new in self.records]
         indices, value = values[0]
         if data[tuple(axis[0] for axis in indices)] != np.ravel(value)[0]:
             return False
@@ -202,6 +202,8 @@ class LabelsTarget:
     def _apply(self, changes: Mapping[Plane, Mapping[int, MaskCrop | None]], policy: Policy) -> int:
         self._follow_undo()
         before, after = dict(self._live), dict(self._live)
+        if not self._labels.visible:
+            self._labels.set_view_slice()  # a hidden layer may still hold an older slice
         self._written = []
         try:
             with self._labels.block_history():
@@ -253,18 +255,16 @@ class LabelsTarget:
 
     def _on_paint(self, event: Any) -> None:
         """Note what a step of the undo history painted, ours or the user's."""
+        # The records are tuples that end with the new value: of three parts for `data_setitem`, of
+        # more for brush, fill and polygon.
         if self._written is not None:
-            # A brush stroke that is under way ends up in the same step; its atoms are no tuples.
-            self._written += [atom for atom in event.value if isinstance(atom, tuple)]
+            # A brush stroke that is under way ends up in the same step.
+            self._written += [record for record in event.value if len(record) == 3]
         self._undone.clear()
-        for atom in event.value:
-            new = atom[2] if isinstance(atom, tuple) else getattr(atom, "new_value", None)
-            if new is None:
-                self._highest = None
-            else:
-                self._painted_since = max(self._painted_since, int(np.max(new, initial=0)))
+        painted = max((int(np.max(record[-1], initial=0)) for record in event.value), default=0)
+        self._painted_since = max(self._painted_since, painted)
         if self._highest is not None:
-            self._highest = max(self._highest, self._painted_since)
+            self._highest = max(self._highest, painted)
 
     def _on_data(self, event: Any = None) -> None:
         """Forget everything about data that was replaced."""
