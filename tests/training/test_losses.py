@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from training.losses import (
+    LossWeights,
+    dice_loss,
+    focal_loss,
+    mask_iou,
+    neighbourhood_weights,
+    round_loss,
+)
+
+
+def square(size: int = 16, low: int = 4, high: int = 12) -> torch.Tensor:
+    target = torch.zeros(1, size, size)
+    target[:, low:high, low:high] = 1
+    return target
+
+
+def logits_of(target: torch.Tensor) -> torch.Tensor:
+    """Low-res logits that give the target back, (P, 1, S/4, S/4)."""
+    return (F.avg_pool2d(target, 2) - 0.5)[:, None] * 40
+
+
+def test_the_right_masks_cost_next_to_nothing_and_wrong_ones_much():
+    target = square()
+    right = logits_of(target).repeat(1, 4, 1, 1)
+    object_logits = torch.tensor([20.0])
+    good = round_loss(right, torch.ones(1, 4), object_logits, target, LossWeights())
+    bad = round_loss(-right, torch.ones(1, 4), -object_logits, target, LossWeights())
+    assert good.iou.min() == 1
+    assert bad.iou.max() == 0
+    assert good.total < 0.1 * bad.total
+
+
+def test_only_the_best_of_the_three_is_trained():
+    target = square()
+    right = logits_of(target)
+    logits = torch.cat([right, -right, right, torch.zeros_like(right)], 1).requires_grad_()
+    round_loss(logits, torch.ones(1, 4), torch.ones(1), target, LossWeights()).total.backward()
+    assert logits.grad is not None
+    trained = logits.grad.abs().sum((0, 2, 3)) > 0
+    assert trained.tolist() == [True, False, True, False]
+
+
+def test_where_there_is_no_object_only_the_scores_learn():
+    logits = torch.randn(1, 4, 8, 8, requires_grad=True)
+    scores = torch.full((1, 4), 0.5, requires_grad=True)
+    presence = torch.zeros(1, requires_grad=True)
+    loss = round_loss(logits, scores, presence, torch.zeros(1, 16, 16), LossWeights())
+    loss.total.backward()
+    assert logits.grad is None or logits.grad.abs().sum() == 0
+    assert (scores.grad > 0).all()
+    assert presence.grad > 0
+
+
+def test_each_side_of_the_neighbourhood_has_the_same_weight_whatever_the_size():
+    for high in (6, 40):
+        weights = neighbourhood_weights(square(128, 4, high))
+        assert torch.isclose(weights.sum(), torch.tensor(2.0), atol=1e-3)
+        assert weights[0, 5, 5] > weights[0, 127, 127]
+
+
+def test_the_focal_loss_without_focus_is_the_weighted_cross_entropy():
+    logits, target = torch.randn(2, 8, 8), torch.rand(2, 8, 8)
+    weights = torch.rand(2, 8, 8)
+    expected = F.binary_cross_entropy_with_logits(logits, target, weight=weights, reduction="none")
+    assert torch.allclose(focal_loss(logits, target, weights, 0.0), expected.sum((1, 2)))
+    assert (focal_loss(logits, target, weights, 2.0) < expected.sum((1, 2))).all()
+
+
+def test_dice_and_iou_of_half_an_object():
+    target = square()
+    half = torch.where(torch.arange(16) < 8, 20.0, -20.0).repeat(1, 16, 1)
+    half = torch.where(target > 0, half, -20.0)
+    assert torch.isclose(mask_iou(half[:, None], target)[0, 0], torch.tensor(0.5))
+    assert torch.isclose(dice_loss(half, target)[0], torch.tensor(1 / 3), atol=0.01)

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from training.checkpoint import resume, start
+from training.data import SampleSettings
+from training.interaction import add_clicks, choose, first_prompts
+from training.recipe import Recipe, learning_rate
+from training.train import train
+
+from training import clicks
+
+RECIPE = Recipe(
+    steps=40,
+    batch=2,
+    samples=SampleSettings(size=64, objects=3, full=64, generated=0.5),
+    rate=2e-3,
+    warmup=5,
+)
+
+
+def test_a_few_steps_lower_the_loss(small, images, tmp_path):
+    run = start(RECIPE, small)
+    losses = [h["loss"] for h in train(run, RECIPE, images, tmp_path, workers=0)]
+    assert len(losses) == RECIPE.steps
+    assert np.mean(losses[-8:]) < 0.75 * np.mean(losses[:8])
+
+
+def test_a_killed_run_goes_on_along_the_same_curve(small, images, tmp_path):
+    recipe = replace(RECIPE, steps=8)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "killed").mkdir()
+    whole = start(recipe, small)
+    curve = train(whole, recipe, images, tmp_path / "whole", workers=0)
+
+    killed = start(recipe, small)
+    train(killed, recipe, images, tmp_path / "killed", workers=0, until=5)
+    again = start(replace(recipe, samples=replace(recipe.samples, seed=9)), small)
+    resume(again, tmp_path / "killed" / "checkpoint.pt")
+    assert again.step == 5
+    rest = train(again, recipe, images, tmp_path / "killed", workers=0)
+
+    assert rest == curve[5:]
+    for one, two in zip(
+        [*whole.network.parameters(), *whole.ema.parameters()],
+        [*again.network.parameters(), *again.ema.parameters()],
+        strict=True,
+    ):
+        assert torch.equal(one, two)
+
+
+def test_the_average_lags_behind_and_is_never_trained(small, images, tmp_path):
+    run = start(RECIPE, small)
+    before = run.ema.no_mem_embed.clone()
+    train(run, RECIPE, images, tmp_path, workers=0, until=3)
+    moved = (run.network.no_mem_embed - before).abs().sum()
+    assert 0 < (run.ema.no_mem_embed - before).abs().sum() < moved
+    assert not any(p.requires_grad for p in run.ema.parameters())
+
+
+def test_the_rate_warms_up_and_falls_to_its_end():
+    rates = [learning_rate(RECIPE, step) for step in range(RECIPE.steps + 1)]
+    assert rates[0] < rates[2] < rates[4]
+    assert max(rates) == pytest.approx(RECIPE.rate)
+    assert rates[-1] == pytest.approx(RECIPE.final_rate)
+    assert all(a >= b for a, b in pairwise(rates[5:]))
+
+
+def test_first_prompts_of_one_kind_have_no_padding():
+    rng = np.random.default_rng(0)
+    batch = {
+        "clicks": torch.rand(2, 3, 3, 2) * 60,
+        "box": torch.rand(2, 3, 2, 2) * 60,
+        "mask": torch.zeros(2, 3, 1, 16, 16),
+    }
+    made = [first_prompts(rng, batch).labels for _ in range(60)]
+    kinds = {tuple(sorted(set(labels.flatten().tolist()))) for labels in made}
+    assert (clicks.POSITIVE,) in kinds
+    assert (clicks.BOX_START, clicks.BOX_END) in kinds
+    for labels in made:
+        if (labels == clicks.PAD).any():
+            assert (labels[:, 0] == clicks.BOX_START).any() or (labels[:, 1] == clicks.PAD).all()
+
+
+def test_a_corrective_click_lies_in_the_error_at_input_scale():
+    target = torch.zeros(1, 32, 32)
+    target[:, 10:20, 10:20] = 1
+    batch = {"clicks": torch.full((1, 1, 3, 2), 5.0), "box": torch.zeros(1, 1, 2, 2)}
+    batch["mask"] = torch.zeros(1, 1, 1, 16, 16)
+    prompts = first_prompts(np.random.default_rng(3), batch)
+    nothing = torch.full((1, 16, 16), -5.0)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        added = add_clicks(rng, prompts, nothing, target, feed=True)
+        x, y = added.coords[0, -1].tolist()
+        assert added.labels[0, -1] == clicks.POSITIVE
+        assert 20 <= x < 40
+        assert 20 <= y < 40
+        assert torch.equal(added.mask[:, 0], nothing)
+        assert add_clicks(rng, prompts, nothing, target, feed=False).mask is None
+
+
+def test_a_single_click_is_answered_by_the_best_of_three_others_by_the_first_mask():
+    logits = torch.arange(4.0).reshape(1, 4, 1, 1).repeat(4, 1, 2, 2)
+    scores = torch.tensor([[0.9, 0.1, 0.8, 0.2]]).repeat(4, 1)
+    labels = torch.tensor([[1, -1], [1, 1], [1, 0], [2, 3]])
+    assert choose(logits, scores, labels)[:, 0, 0].tolist() == [2, 0, 0, 0]

@@ -1,0 +1,1 @@
+"""Training and evaluation of the bundled model. Not part of the installed package."""

@@ -1,0 +1,63 @@
+"""The state of a training run: begin it, save it, go on with it."""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napari_samv2_prompts.samv2.network import SAMV2Network
+from napari_samv2_prompts.samv2.variants import Variant
+from training.recipe import Recipe
+
+
+@dataclass
+class Run:
+    """The state of a training run: all that a checkpoint holds."""
+
+    network: SAMV2Network
+    ema: SAMV2Network
+    optimizer: torch.optim.AdamW
+    step: int = 0
+
+
+def start(recipe: Recipe, variant: Variant, weights: dict[str, Tensor] | None = None) -> Run:
+    """Build the network, from given weights or at random, with its optimizer and moving average."""
+    torch.manual_seed(recipe.samples.seed)
+    network = SAMV2Network(variant).train()
+    if weights is not None:
+        network.load_state_dict(weights)
+    decayed = [p for p in network.parameters() if p.ndim >= 2]
+    plain = [p for p in network.parameters() if p.ndim < 2]
+    groups = [
+        {"params": decayed, "weight_decay": recipe.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
+    return Run(network, copy.deepcopy(network).requires_grad_(False), optimizer)
+
+
+def save(run: Run, path: Path) -> None:
+    """Write a checkpoint so that a kill at any moment leaves the old one or the new one."""
+    state = {
+        "step": run.step,
+        "network": run.network.state_dict(),
+        "ema": run.ema.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(state, path.with_suffix(".part"))
+    os.replace(path.with_suffix(".part"), path)
+
+
+def resume(run: Run, path: Path) -> None:
+    """Set a run to the state of a checkpoint."""
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    run.network.load_state_dict(state["network"])
+    run.ema.load_state_dict(state["ema"])
+    run.optimizer.load_state_dict(state["optimizer"])
+    run.step = int(state["step"])

@@ -1,0 +1,260 @@
+"""Evaluate a model as people use it: ``python -m training.evaluate --data FOLDER``.
+
+Every object of the validation images is asked for with a box, and with one to five clicks, each at
+the centre of the largest region that is still wrong. Masks are compared at the image's own
+resolution. Prints a table in Markdown and writes all single values as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from torch import Tensor
+from tqdm import tqdm
+
+from napari_samv2_prompts.samv2.network import ImageFeatures, SAMV2Network, build_samv2
+from napari_samv2_prompts.samv2.preprocess import to_pixels
+from training import baselines, clicks
+from training.annotated import Annotated, read_folder
+from training.interaction import choose
+from training.losses import mask_iou
+
+Bool = NDArray[np.bool_]
+Row = dict[str, float | str]
+
+CLICKS = 5
+SMALLEST = 20
+"""Objects of fewer pixels are not evaluated."""
+PROMPTS_AT_ONCE = 32
+BUNDLED = (
+    Path(__file__).parents[1] / "src" / "napari_samv2_prompts" / "weights" / "nano.safetensors"
+)
+
+
+def load_model(weights: Path, model: str = "nano") -> SAMV2Network:
+    """Build a model from a weights file, or from a training checkpoint (its moving average)."""
+    if weights.suffix != ".pt":
+        return build_samv2(model, checkpoint=weights)
+    state = torch.load(weights, weights_only=True, map_location="cpu")
+    network = build_samv2(model)
+    network.load_state_dict(state.get("ema", state.get("model")))
+    return network
+
+
+class Prompter:
+    """One encoded image and a batch of its objects, prompted round by round.
+
+    Parameters
+    ----------
+    network : SAMV2Network
+    image : (H, W, 3) uint8
+    dtype : torch.dtype
+        Number type of the image encoder.
+    """
+
+    def __init__(self, network: SAMV2Network, image: NDArray[np.uint8], dtype: torch.dtype) -> None:
+        self.network, self.shape = network, image.shape[:2]
+        self.size = network.variant.input_size
+        network.image_encoder.to(dtype)
+        pixels = to_pixels(image, self.size, torch.device("cpu"))
+        with torch.inference_mode():
+            features = network.encode_image(pixels.to(dtype))
+            self.features = ImageFeatures(*(tensor.float() for tensor in features))
+
+    def scaled(self, points: NDArray[np.float32]) -> Tensor:
+        """Image pixels (..., 2) to input pixels."""
+        height, width = self.shape
+        return torch.from_numpy(points) * torch.tensor([self.size / width, self.size / height])
+
+    def decode(self, coords: Tensor, labels: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Low-res logits (P, 4, S/4, S/4) and scores (P, 4)."""
+        with torch.inference_mode():
+            decoded = self.network.decode_prompts(self.features, coords, labels, mask)
+        return decoded.logits, decoded.scores
+
+    def enlarged(self, logits: Tensor) -> Tensor:
+        """Logits at the image's resolution."""
+        return torch.nn.functional.interpolate(
+            logits, size=self.shape, mode="bilinear", align_corners=False
+        )
+
+
+def evaluate_objects(prompter: Prompter, masks: Bool) -> list[Row]:
+    """Prompt all objects (P, H, W) of one image in every way; a row for each."""
+    true = torch.from_numpy(masks)
+    boxes = np.stack([clicks.mask_box(mask) for mask in masks])
+    corners = torch.tensor([clicks.BOX_START, clicks.BOX_END]).repeat(len(masks), 1)
+    logits, scores = prompter.decode(prompter.scaled(boxes.reshape(-1, 2, 2)), corners, None)
+    iou = mask_iou(prompter.enlarged(logits[:, :1]), true.float())
+    rows: list[Row] = [
+        {"box": float(i), "box score": float(s)}
+        for i, s in zip(iou[:, 0], scores[:, 0], strict=True)
+    ]
+
+    points = np.array([clicks.centre(mask)[:2] for mask in masks], np.float32)[:, None]
+    labels = torch.full((len(masks), 1), clicks.POSITIVE)
+    previous = None
+    for number in range(1, CLICKS + 1):
+        logits, scores = prompter.decode(prompter.scaled(points), labels, previous)
+        chosen = choose(logits, scores, labels)[:, None]
+        fine = prompter.enlarged(chosen)
+        iou = mask_iou(fine, true.float())[:, 0]
+        if number == 1:
+            every = mask_iou(prompter.enlarged(logits), true.float())
+            picked = scores[:, 1:].max(1).values
+        else:
+            picked = scores[:, 0]
+        for place, row in enumerate(rows):
+            row[f"clicks {number}"] = float(iou[place])
+            row[f"score {number}"] = float(picked[place])
+            if number == 1:
+                row["best of three"] = float(every[place, 1:].max())
+                row["single"] = float(every[place, 0])
+        made = [
+            clicks.corrective_click(f[0] > 0, m) for f, m in zip(fine.numpy(), masks, strict=True)
+        ]
+        points = np.concatenate([points, np.array([m[:2] for m in made], np.float32)[:, None]], 1)
+        labels = torch.cat([labels, torch.tensor([[m[2]] for m in made])], 1)
+        previous = chosen.clamp(-32, 32)
+    return rows
+
+
+def evaluate_baselines(image: NDArray[np.uint8], masks: Bool) -> list[Row]:
+    """What needs no model, on the same objects."""
+    grey = baselines.to_grey(image)
+    regions = {bright: baselines.watershed_regions(grey, bright=bright) for bright in (True, False)}
+    threshold = baselines.otsu(grey)
+    rows: list[Row] = []
+    for mask in masks:
+        box, (x, y, _) = clicks.mask_box(mask), clicks.centre(mask)
+        guesses = {
+            "watershed from the click": baselines.region_at(
+                regions[bool(grey[round(y), round(x)] > threshold)], x, y
+            ),
+            "ellipse in the box": baselines.ellipse_in_box(mask.shape, box),
+            "Otsu in the box": baselines.otsu_in_box(grey, box),
+        }
+        rows.append(
+            {name: float((g & mask).sum() / (g | mask).sum()) for name, g in guesses.items()}
+        )
+    return rows
+
+
+def evaluate_image(
+    network: SAMV2Network,
+    item: Annotated,
+    dtype: torch.dtype,
+    limit: int | None = None,
+    *,
+    compare: bool = True,
+) -> list[Row]:
+    """Rows of an image's objects, of ``limit`` evenly chosen ones if that is given."""
+    values, sizes = np.unique(item.labels[item.labels > 0], return_counts=True)
+    values = values[sizes > SMALLEST]
+    if limit is not None and len(values) > limit:
+        values = values[np.linspace(0, len(values) - 1, limit).astype(int)]
+    prompter, rows = Prompter(network, item.image, dtype), []
+    for start in range(0, len(values), PROMPTS_AT_ONCE):
+        masks = item.labels[None] == values[start : start + PROMPTS_AT_ONCE, None, None]
+        found = evaluate_objects(prompter, masks)
+        other: list[Row] = evaluate_baselines(item.image, masks) if compare else [{} for _ in found]
+        for row, extra, mask in zip(found, other, masks, strict=True):
+            diameter = 2 * np.sqrt(mask.sum() / np.pi)
+            size = "small" if diameter < 12 else "medium" if diameter < 24 else "large"
+            rows.append(row | extra | {"image": item.name, "kind": item.kind, "size": size})
+    return rows
+
+
+MEASURES = (
+    "box",
+    *(f"clicks {n}" for n in range(1, CLICKS + 1)),
+    "single",
+    "best of three",
+    "watershed from the click",
+    "ellipse in the box",
+    "Otsu in the box",
+)
+
+
+def table(rows: list[Row]) -> str:
+    """Mean IoU of every measure: all objects, kinds of image, sizes of object; in Markdown."""
+    groups: dict[str, Callable[[Row], bool]] = {"all": lambda row: True}
+    groups |= {kind: lambda row, kind=kind: row["kind"] == kind for kind in _present(rows, "kind")}  # type: ignore[misc]
+    groups |= {size: lambda row, size=size: row["size"] == size for size in _present(rows, "size")}  # type: ignore[misc]
+    chosen = {name: [row for row in rows if test(row)] for name, test in groups.items()}
+    lines = ["| mean IoU | " + " | ".join(chosen) + " |", "|---" * (len(chosen) + 1) + "|"]
+    lines.append("| objects | " + " | ".join(str(len(group)) for group in chosen.values()) + " |")
+    for measure in (m for m in MEASURES if m in rows[0]):
+        means = (
+            f"{np.mean([float(row[measure]) for row in group]):.3f}" for group in chosen.values()
+        )
+        lines.append(f"| {measure} | " + " | ".join(means) + " |")
+    return "\n".join(lines)
+
+
+def _present(rows: Iterable[Row], column: str) -> list[str]:
+    return sorted({str(row[column]) for row in rows})
+
+
+def calibration(rows: list[Row]) -> dict[str, float]:
+    """Spearman's rho of predicted score and true IoU: one click, box, all rounds of clicks."""
+
+    def column(name: str) -> list[float]:
+        return [float(row[name]) for row in rows]
+
+    numbers = range(1, CLICKS + 1)
+    pairs = {
+        "1 click": (column("score 1"), column("clicks 1")),
+        "box": (column("box score"), column("box")),
+    }
+    pairs["1 to 5 clicks"] = (
+        [s for n in numbers for s in column(f"score {n}")],
+        [i for n in numbers for i in column(f"clicks {n}")],
+    )
+    return {name: float(spearmanr(*pair).statistic) for name, pair in pairs.items()}
+
+
+def _selected(images: list[Annotated], every: int) -> Iterator[Annotated]:
+    yield from tqdm(images[::every], unit="image", mininterval=5)
+
+
+def main() -> None:
+    """Read the command line, evaluate, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of NAME.png with NAME.labels.png"
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        default=BUNDLED,
+        help="weights or training checkpoint; default the bundled",
+    )
+    parser.add_argument("--out", type=Path, help="file for the single values (JSON)")
+    parser.add_argument("--every", type=int, default=1, help="take every n-th image")
+    parser.add_argument("--limit", type=int, help="objects an image at most")
+    parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--no-baselines", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    network, dtype = load_model(args.weights), getattr(torch, args.dtype)
+    rows: list[Row] = []
+    for item in _selected(read_folder(args.data, validation=True), args.every):
+        rows += evaluate_image(network, item, dtype, args.limit, compare=not args.no_baselines)
+    print(table(rows))
+    for name, rho in calibration(rows).items():
+        print(f"Spearman rho of score and IoU, {name}: {rho:.3f}")
+    if args.out:
+        args.out.write_text(json.dumps(rows, indent=0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The simulated user of a training step: first prompts, and the clicks that correct them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training import clicks
+from training.losses import enlarge
+
+
+@dataclass
+class Prompts:
+    """The prompts of all objects of a batch, growing by a click a round."""
+
+    coords: Tensor
+    labels: Tensor
+    mask: Tensor | None
+
+
+def first_prompts(rng: np.random.Generator, batch: dict[str, Tensor]) -> Prompts:
+    """Choose what a step begins with: clicks, boxes with or without a rough mask, a mixture.
+
+    Steps of one kind matter: there the decoder sees exactly the tokens it sees at inference, with
+    no padding.
+    """
+    points, boxes = batch["clicks"].flatten(0, 1), batch["box"].flatten(0, 1)
+    n = len(points)
+    kind = str(rng.choice(["clicks", "boxes", "mixed"], p=[0.45, 0.35, 0.2]))
+    if kind == "clicks":
+        count = int(rng.choice([1, 2, 3], p=[0.85, 0.1, 0.05]))
+        return Prompts(points[:, :count], torch.full((n, count), clicks.POSITIVE), None)
+    corners = torch.tensor([clicks.BOX_START, clicks.BOX_END]).repeat(n, 1)
+    if kind == "boxes":
+        mask = batch["mask"].flatten(0, 1) if rng.random() < 0.15 else None
+        return Prompts(boxes, corners, mask)
+    clicked = torch.from_numpy(rng.random(n) < 0.5)
+    single = torch.tensor([clicks.POSITIVE, clicks.PAD]).repeat(n, 1)
+    coords = torch.where(
+        clicked[:, None, None], points[:, :2] * torch.tensor([[[1.0], [0.0]]]), boxes
+    )
+    return Prompts(coords, torch.where(clicked[:, None], single, corners), None)
+
+
+def add_clicks(
+    rng: np.random.Generator, prompts: Prompts, chosen: Tensor, targets: Tensor, feed: bool
+) -> Prompts:
+    """Add each object's corrective click, and feed its chosen logits (P, S/4, S/4) back."""
+    predicted = (enlarge(chosen[:, None])[:, 0] > 0).cpu().numpy()
+    true = (targets >= 0.5).cpu().numpy()
+    made = [clicks.training_click(rng, p, t) for p, t in zip(predicted, true, strict=True)]
+    values = torch.tensor(made, dtype=torch.float32)
+    # A target pixel covers two input pixels: its centre lies half an input pixel further.
+    coords = torch.cat([prompts.coords, values[:, None, :2] * 2 + 0.5], 1)
+    labels = torch.cat([prompts.labels, values[:, 2:].long()], 1)
+    return Prompts(coords, labels, chosen[:, None].clamp(-32, 32) if feed else None)
+
+
+def choose(logits: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
+    """The logits (P, S/4, S/4) a user would see: best of three after one click, else mask 0."""
+    single = ((labels == clicks.POSITIVE).sum(1) == 1) & ((labels >= clicks.BOX_START).sum(1) == 0)
+    single &= (labels == clicks.NEGATIVE).sum(1) == 0
+    index = torch.where(single, scores[:, 1:].argmax(1) + 1, 0)
+    return logits[torch.arange(len(logits)), index]

@@ -1,0 +1,126 @@
+"""The loss of one round of prompts: masks, predicted IoU and object score.
+
+Masks are compared at half the input's size, finer than the quarter-size logits: the boundaries of
+small objects depend on where between two logits the zero lies.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SURROUND = 8.0
+"""How far, in target pixels, an object's neighbourhood reaches beyond half its own extent."""
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms, and the focal exponent (0 is plain cross-entropy)."""
+
+    focal: float = 2.0
+    dice: float = 1.0
+    score: float = 0.5
+    presence: float = 0.2
+    gamma: float = 0.0
+
+
+@dataclass(frozen=True)
+class RoundLoss:
+    """The loss of a round and what is worth showing of it.
+
+    Attributes
+    ----------
+    total : Tensor of shape ()
+    iou : Tensor of shape (P, 4)
+        True IoU of the four masks, without gradient.
+    """
+
+    total: Tensor
+    iou: Tensor
+
+
+def neighbourhood_weights(target: Tensor) -> Tensor:
+    """Pixel weights (P, H, W) that sum to 1 in each object's enlarged box and to 1 outside of it.
+
+    A mean over all pixels would drown a small object's boundary in background. The box is enlarged
+    by half its extent plus `SURROUND` pixels on each side.
+    """
+    axes = []
+    for dim in (2, 1):
+        filled = (target > 0).any(dim)
+        length = filled.shape[1]
+        place = torch.arange(length, device=target.device)
+        first = torch.where(filled, place, length).amin(1, keepdim=True)
+        last = torch.where(filled, place, -1).amax(1, keepdim=True)
+        margin = (last - first + 1) / 2 + SURROUND
+        axes.append(((place >= first - margin) & (place <= last + margin)).float())
+    inside = axes[0][:, :, None] * axes[1][:, None, :]
+    area = inside.sum((1, 2), keepdim=True)
+    rest = (inside[0].numel() - area).clamp_min(1)
+    return inside / area.clamp_min(1) + (1 - inside) / rest
+
+
+def focal_loss(logits: Tensor, target: Tensor, weights: Tensor, gamma: float) -> Tensor:
+    """Cross-entropy with soft targets, weighted by |p - t|^gamma (Lin et al. 2017): (P,)."""
+    loss = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    if gamma:
+        loss = loss * (logits.sigmoid() - target).abs() ** gamma
+    return (loss * weights).sum((1, 2))
+
+
+def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """1 - 2 |p t| / (|p| + |t|), smoothed by one pixel: (P,)."""
+    p = logits.sigmoid()
+    return 1 - (2 * (p * target).sum((1, 2)) + 1) / (p.sum((1, 2)) + target.sum((1, 2)) + 1)
+
+
+def enlarge(logits: Tensor) -> Tensor:
+    """Low-res logits (P, C, h, w) at twice their size, interpolated as the predictor does it."""
+    return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
+    """IoU (P, C) of logits (P, C, H, W) with soft targets (P, H, W); 0 where both are empty."""
+    predicted, true = logits > 0, (target >= 0.5)[:, None]
+    inter = (predicted & true).sum((2, 3))
+    return inter / (predicted | true).sum((2, 3)).clamp_min(1)
+
+
+def round_loss(
+    logits: Tensor, scores: Tensor, object_logits: Tensor, target: Tensor, weights: LossWeights
+) -> RoundLoss:
+    """The loss of all four masks of each prompt.
+
+    Mask 0 is always trained. Of masks 1 to 3 only the best is (Kirillov et al. 2023), so that they
+    part ways where a click is ambiguous. Scores of all four learn their true IoU (L1), the object
+    score whether there is an object; where there is none, masks are not trained.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (P, 4, S/4, S/4)
+    scores : Tensor of shape (P, 4)
+    object_logits : Tensor of shape (P,)
+    target : Tensor of shape (P, S/2, S/2), float32
+        Covered share of each pixel.
+    weights : LossWeights
+    """
+    rows = torch.arange(len(logits), device=logits.device)
+    present = target.flatten(1).any(1)
+    with torch.no_grad():
+        iou = mask_iou(enlarge(logits.detach()), target)
+        coarse = F.avg_pool2d(target, 2)
+        best = torch.stack([dice_loss(logits[:, i], coarse) for i in (1, 2, 3)], 1).argmin(1) + 1
+        pixel_weights = neighbourhood_weights(target)
+    chosen = enlarge(torch.stack([logits[:, 0], logits[rows, best]], 1))
+    per_prompt = sum(
+        weights.focal * focal_loss(chosen[:, i], target, pixel_weights, weights.gamma)
+        + weights.dice * dice_loss(chosen[:, i], target)
+        for i in (0, 1)
+    )
+    masks = (per_prompt * present).sum() / present.sum().clamp_min(1)
+    score = (scores - iou).abs().mean(1).mean()
+    presence = F.binary_cross_entropy_with_logits(object_logits, present.float())
+    return RoundLoss(masks + 4 * weights.score * score + weights.presence * presence, iou)

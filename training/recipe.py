@@ -1,0 +1,61 @@
+"""Recipes: what a stage of training depends on besides data and initial weights."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from training.data import SampleSettings
+from training.losses import LossWeights
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a stage depends on besides the data and the weights it begins with."""
+
+    steps: int
+    batch: int
+    samples: SampleSettings
+    rate: float = 8e-4
+    final_rate: float = 1e-4
+    warmup: int = 200
+    weight_decay: float = 0.02
+    clip: float = 1.0
+    ema: float = 0.998
+    rounds: tuple[float, ...] = (0.35, 0.4, 0.25)
+    weights: LossWeights = field(default_factory=LossWeights)
+
+
+STAGES = {
+    "patches": Recipe(
+        steps=1500, batch=8, samples=SampleSettings(size=128, objects=4, seed=1), final_rate=5e-4
+    ),
+    "crops": Recipe(
+        steps=1500,
+        batch=4,
+        samples=SampleSettings(size=256, seed=2),
+        rate=6e-4,
+        final_rate=2e-4,
+        warmup=50,
+    ),
+    "full": Recipe(
+        steps=700,
+        batch=2,
+        samples=SampleSettings(size=512, seed=3),
+        rate=3e-4,
+        final_rate=1e-6,
+        warmup=50,
+    ),
+}
+"""The stages, with objects at one scale: small windows first, which are cheap, and at last the size
+that is used."""
+
+
+def learning_rate(recipe: Recipe, step: int) -> float:
+    """Linear warm-up, then a cosine from ``rate`` to ``final_rate``."""
+    if step < recipe.warmup:
+        return recipe.rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(recipe.steps - recipe.warmup, 1)
+    return recipe.final_rate + (recipe.rate - recipe.final_rate) * 0.5 * (
+        1 + math.cos(math.pi * min(done, 1.0))
+    )

@@ -1,0 +1,120 @@
+"""A model on images like none it was trained on: ``python -m training.unseen --pictures FOLDER``.
+
+scikit-image's coins, cell and immunohistochemistry; with ``--nuclei IMAGE MASK`` also an image of
+nuclei with its labels, such as the one that StarDist's package carries. Prints the numbers, writes
+one picture each.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy import ndimage
+from skimage import data, filters, segmentation
+
+from napari_samv2_prompts.samv2.network import SAMV2Network
+from training import clicks
+from training.annotated import Annotated
+from training.evaluate import BUNDLED, Prompter, calibration, evaluate_image, load_model, table
+from training.interaction import choose
+
+Bool = NDArray[np.bool_]
+Point = tuple[float, float]
+
+GOOD = 0.8
+"""IoU from which a coin counts as segmented."""
+CELL_CLICKS: tuple[Point, ...] = ((428, 372),)
+STAIN_CLICKS: tuple[Point, ...] = ((318, 400), (345, 130), (443, 317), (20, 300), (279, 244))
+
+
+def as_rgb(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """8-bit RGB of a grey or RGB image; other number types are stretched."""
+    if image.dtype != np.uint8:
+        low, high = np.percentile(image, (0.1, 99.9))
+        image = (np.clip((image.astype(float) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    rgb = image if image.ndim == 3 else np.repeat(image[..., None], 3, 2)
+    return np.asarray(rgb, np.uint8)
+
+
+def coin_labels() -> NDArray[np.int32]:
+    """Label the 24 coins as scikit-image's own example does: markers, edges, watershed."""
+    image = data.coins()
+    markers = np.where(image < 30, 1, np.where(image > 150, 2, 0))
+    inside = segmentation.watershed(filters.sobel(image), markers) == 2
+    labels, _ = ndimage.label(ndimage.binary_fill_holes(inside))
+    kept = np.flatnonzero(np.bincount(labels.ravel()) >= 100)[1:]
+    return (np.searchsorted(kept, labels) + 1).astype(np.int32) * np.isin(labels, kept)
+
+
+def click_masks(network: SAMV2Network, image: NDArray[np.uint8], points: Sequence[Point]) -> Bool:
+    """One mask (P, H, W) for each click (x, y): the best scored of three."""
+    prompter = Prompter(network, image, torch.float32)
+    labels = torch.full((len(points), 1), clicks.POSITIVE)
+    coords = prompter.scaled(np.array(points, np.float32)[:, None])
+    logits, scores = prompter.decode(coords, labels, None)
+    return (prompter.enlarged(choose(logits, scores, labels)[:, None])[:, 0] > 0).numpy()
+
+
+def draw(image: NDArray[np.uint8], masks: Bool, points: Sequence[Point], path: Path) -> None:
+    """Write the image with each mask's outline and its click."""
+    picture = image.astype(float) / 255
+    colours = np.random.default_rng(3).uniform(0.25, 1, (len(masks), 3))
+    for mask, colour in zip(masks, colours, strict=True):
+        picture[mask] = 0.75 * picture[mask] + 0.25 * colour
+        picture[segmentation.find_boundaries(mask, mode="inner")] = colour
+    drawn = Image.fromarray((picture * 255).astype(np.uint8))
+    brush = ImageDraw.Draw(drawn)
+    for x, y in points:
+        brush.ellipse((x - 2, y - 2, x + 2, y + 2), fill=(255, 255, 255), outline=(0, 0, 0))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawn.save(path, optimize=True)
+
+
+def coins(network: SAMV2Network, folder: Path) -> NDArray[np.float64]:
+    """IoU of each coin from one click at its centre; writes ``nano-coins.png``."""
+    image, labels = as_rgb(data.coins()), coin_labels()
+    true = np.stack([labels == value for value in range(1, labels.max() + 1)])
+    points = [clicks.centre(mask)[:2] for mask in true]
+    masks = click_masks(network, image, points)
+    draw(image, masks, points, folder / "nano-coins.png")
+    return (masks & true).sum((1, 2)) / (masks | true).sum((1, 2))
+
+
+def main() -> None:
+    """Read the command line, evaluate, print and draw."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--weights", type=Path, default=BUNDLED)
+    parser.add_argument("--pictures", type=Path, required=True, help="folder for the pictures")
+    parser.add_argument(
+        "--nuclei", type=Path, nargs=2, metavar=("IMAGE", "MASK"), help="TIFF files"
+    )
+    args = parser.parse_args()
+    network = load_model(args.weights)
+    iou = coins(network, args.pictures)
+    print(
+        f"coins: {(iou >= GOOD).sum()} of {len(iou)} at IoU >= {GOOD} from one click, "
+        f"mean {iou.mean():.3f}"
+    )
+    examples = {
+        "cell": (data.cell(), CELL_CLICKS),
+        "stain": (data.immunohistochemistry(), STAIN_CLICKS),
+    }
+    for name, (source, points) in examples.items():
+        image = as_rgb(source)
+        draw(image, click_masks(network, image, points), points, args.pictures / f"nano-{name}.png")
+    if args.nuclei:
+        from tifffile import imread
+
+        image, labels = as_rgb(imread(args.nuclei[0])), imread(args.nuclei[1]).astype(np.int32)
+        rows = evaluate_image(network, Annotated("nuclei", image, labels, "dark"), torch.float32)
+        print(table(rows), calibration(rows), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
