@@ -16,6 +16,9 @@ settings.load_profile("here")
 Layouts = dict[str, dict[str, list[int]]]
 
 
+_WINDOWS = {"make_napari_viewer", "make_napari_viewer_proxy", "qapp", "qtbot"}
+
+
 @pytest.fixture(scope="session")
 def layouts() -> Layouts:
     """Names and shapes of the tensors in the published checkpoints, by variant."""
@@ -30,5 +33,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     skip = pytest.mark.skip(reason="opens a napari window, and there is no display")
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
-        if "make_napari_viewer" in fixtures or "make_napari_viewer_proxy" in fixtures:
+        if _WINDOWS.intersection(fixtures):
             item.add_marker(skip)

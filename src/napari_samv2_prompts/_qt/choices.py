@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["LayerChoices"]
 
 _PARTNERS = ("points", "shapes", "labels")
-_KINDS: dict[str, type] = {"image": Image, "points": Points, "shapes": Shapes, "labels": Labels}
+_KINDS: dict[str, Any] = {"image": Image, "points": Points, "shapes": Shapes, "labels": Labels}
 
 
 class LayerChoices:
@@ -103,8 +103,8 @@ class LayerChoices:
 
     def _of(self, kind: str) -> list[tuple[str, Any]]:
         """Return the layers of a kind, the uppermost first."""
-        layers: list[Any] = self._viewer.layers[::-1]
-        return [(layer.name, layer) for layer in layers if type(layer) is _KINDS[kind]]
+        layers = self._viewer.layers[::-1]
+        return [(layer.name, layer) for layer in layers if isinstance(layer, _KINDS[kind])]
 
     # --- what goes together -----------------------------------------------------------------
 
@@ -138,7 +138,7 @@ class LayerChoices:
 
     def _on_active(self, event: Any) -> None:
         layer = self._viewer.layers.selection.active
-        if type(layer) is Image and layer != self.image.value:
+        if isinstance(layer, Image) and layer != self.image.value:
             self.refresh()
             self.set(self._with_partners(layer))
 

@@ -31,11 +31,11 @@ from .hints import Situation, mask_line, state_line, what_next
 __all__ = ["Form"]
 
 _POLICIES = (
-    ("keep existing labels", "keep"),
-    ("replace existing labels", "replace"),
-    ("fill background only", "background"),
+    ("keep what is there", "keep"),
+    ("replace it", "replace"),
+    ("background only", "background"),
 )
-_CONTRASTS = (("as displayed", "displayed"), ("1 to 99.8 % of values", "percentiles"))
+_CONTRASTS = (("as displayed", "displayed"), ("by percentiles", "percentiles"))
 _KEYS = {"sign": "Q", "next": "N", "cycle": "W", "tool": "G"}
 
 
@@ -55,6 +55,9 @@ class Form(QWidget):
         self.device = ComboBox(name="device", choices=tuple(devices))
         self.policy = ComboBox(name="policy", choices=_POLICIES)
         self.contrast = ComboBox(name="contrast", choices=_CONTRASTS)
+        self.policy.tooltip = "What a mask does where there are labels already"
+        self.contrast.tooltip = "What the model sees: the contrast limits of the layer, or its own"
+        self._letters: frozenset[str] = frozenset()
         self._make_buttons()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
@@ -75,6 +78,7 @@ class Form(QWidget):
         self.object = QSpinBox()
         self.object.setRange(1, 2**31 - 1)
         self.object.setKeyboardTracking(False)
+        self.object.setPrefix("Object ")
         self.object.setToolTip("The object that clicks go to: its number is its label")
         self.next = _button("Next", "End this object: the next click starts another")
         self.cycle = _button("Other mask", "Use the next of the candidate masks")
@@ -84,7 +88,7 @@ class Form(QWidget):
         self.live.setChecked(True)
         self.live.setToolTip("Segment as soon as a prompt is drawn")
         self.run = _button("Run", "Segment what has changed, or everything again")
-        self.file = _button("File…", "Use weights from a file: .pt, .pth or .safetensors")
+        self.file = _button("From a file…", "Use weights of your own: .pt, .pth or .safetensors")
         self.download = _button("Download", "Fetch the weights of this model")
         self.cancel = _button("Cancel", "Stop what is going on")
         self.convert = _button("Convert", "Give the Labels layer a type that holds more labels")
@@ -110,17 +114,16 @@ class Form(QWidget):
         group = QGroupBox("Prompts")
         layout = QGridLayout(group)
         self.mask_text = _line()
-        for row, widgets in enumerate(
-            (
-                (self.box, self.click),
-                (QLabel("Object"), self.object),
-                (self.sign, self.next),
-                (self.mask_text,),
-                (self.cycle, self.undo),
-                (self.live, self.run),
-                (self.accept,),
-            )
-        ):
+        rows: tuple[tuple[QWidget, ...], ...] = (
+            (self.box, self.click),
+            (self.object, self.next),
+            (self.sign,),
+            (self.mask_text,),
+            (self.cycle, self.undo),
+            (self.live, self.run),
+            (self.accept,),
+        )
+        for row, widgets in enumerate(rows):
             for column, widget in enumerate(widgets):
                 layout.addWidget(widget, row, column, 1, 2 if len(widgets) == 1 else 1)
         layout.setColumnStretch(0, 1)
@@ -130,11 +133,9 @@ class Form(QWidget):
     def _model_part(self) -> QWidget:
         group = QGroupBox("Model")
         layout = _rows(group)
-        line = QHBoxLayout()
-        line.addWidget(_shrinking(self.model), 1)
-        line.addWidget(self.file)
-        layout.addRow("Model", line)
+        layout.addRow("Model", _shrinking(self.model))
         layout.addRow(self.download)
+        layout.addRow("", self.file)
         layout.addRow("Device", _shrinking(self.device))
         layout.addRow("Contrast", _shrinking(self.contrast))
         layout.addRow("Overlap", _shrinking(self.policy))
@@ -161,7 +162,9 @@ class Form(QWidget):
     def name_keys(self, letters: frozenset[str]) -> None:
         """Show on the buttons which keys do the same."""
         self._letters = letters
-        self.next.setText("Next object" + self._key("next"))
+        self.box.setToolTip(f"Draw a box: each starts a new object{self._key('tool')}")
+        self.click.setToolTip(f"Click on the current object{self._key('tool')}")
+        self.next.setText("Next" + self._key("next"))
         self.cycle.setText("Other mask" + self._key("cycle"))
 
     def _key(self, action: str) -> str:
@@ -172,7 +175,6 @@ class Form(QWidget):
         """Show where things stand."""
         self.hint.setText(what_next(now))
         self.state.setText(state_line(now))
-        self.state.setToolTip(now.status.device_reason)
         self.note.setText(now.note)
         self.note.setVisible(bool(now.note))
         self.mask_text.setText(mask_line(now))
@@ -189,8 +191,8 @@ class Form(QWidget):
         self.click.setChecked(now.active == "points" and now.adding)
         self.sign.setEnabled(now.points)
         self.sign.setChecked(not now.positive)
-        words = "belongs to it" if now.positive else "does not belong"
-        self.sign.setText(("+ " if now.positive else "− ") + words + self._key("sign"))
+        words = "what belongs to it" if now.positive else "what does not"
+        self.sign.setText(f"Click: {words}{self._key('sign')}")
         self.object.blockSignals(True)
         self.object.setValue(now.current)
         self.object.blockSignals(False)

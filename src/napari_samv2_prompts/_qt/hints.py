@@ -83,7 +83,7 @@ def state_line(situation: Situation) -> str:
     model = ""
     if status.model is not None:
         name = status.model.name or (status.model.checkpoint and status.model.checkpoint.name)
-        model = f"{name} on {status.device}"
+        model = f"{name} on {status.device} ({status.device_reason})"
     words = {
         State.IDLE: "Waiting",
         State.LOADING: "Loading the model",
@@ -147,7 +147,8 @@ def _drawing(situation: Situation) -> str:
     if situation.active == "shapes":
         if not situation.started:
             return "Draw a box around an object."
-        return "Draw a box around the next object, or press Click to refine the mask."
+        refine = ", or press Click to refine the mask" if situation.points else ""
+        return f"Draw a box around the next object{refine}."
     if not situation.started:
         return f"Click on an object: it becomes object {number}."
     if situation.positive:

@@ -90,9 +90,7 @@ class CurrentObject:
 
     def next(self) -> None:
         """End the current object, so that the next click starts another."""
-        if self.started:
-            self.number = self._free()
-        self.positive = True
+        self.number, self.positive = self._free(), True
 
     def pick(self, number: int) -> None:
         """Go (back) to an object."""

@@ -74,16 +74,14 @@ class SAMV2PromptsWidget(QWidget):
         self.model: ComboBox = self._form.model
         self._list_models()
         self.model.value = read_settings().model
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setWidget(self._form)
-        bar = area.verticalScrollBar().sizeHint().width()
-        area.setMinimumWidth(self._form.minimumSizeHint().width() + bar)
+        self._area = QScrollArea()
+        self._area.setWidgetResizable(True)
+        self._area.setFrameShape(QScrollArea.Shape.NoFrame)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._area.setWidget(self._form)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(self._area)
         self._connect_form()
         self._set_up()
 
@@ -212,6 +210,9 @@ class SAMV2PromptsWidget(QWidget):
         """Work again when shown again."""
         super().showEvent(event)
         self._set_up()
+        bar = self._area.verticalScrollBar()  # its text has the window's font only now
+        width = self._form.minimumSizeHint().width()
+        self._area.setMinimumWidth(width + (bar.sizeHint().width() if bar else 0))
 
     def reset_choices(self, event: object = None) -> None:
         """Offer the layers that the viewer has now."""

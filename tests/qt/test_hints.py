@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from napari_samv2_prompts._qt.hints import Situation, mask_line, state_line, what_next
+from napari_samv2_prompts.session import ModelChoice, Progress, State, Status
+
+READY = Status(State.READY, "", ModelChoice("nano"), "cpu", "no GPU")
+BASE = Situation(status=READY, image=True, points=True, shapes=True, labels=True)
+
+
+def at(state: State, reason: str = "") -> Status:
+    return replace(READY, state=state, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("situation", "words"),
+    [
+        (Situation(), "Open an image"),
+        (replace(BASE, download=156), "Press Download"),
+        (replace(BASE, status=at(State.FAILED, "The file is broken.")), "The file is broken. Then"),
+        (replace(BASE, status=at(State.IDLE, "Cancelled. Press Run to go on.")), "Press Run"),
+        (replace(BASE, status=at(State.IDLE, "Switch to 2D.")), "Switch to 2D."),
+        (replace(BASE, labels=False), "New layers"),
+        (replace(BASE, points=False, shapes=False), "New layers"),
+        (replace(BASE, problem="The layer is too small."), "The layer is too small."),
+        (replace(BASE, live=False, pending=2, prompted=2), "Press Run to segment 2 objects"),
+        (replace(BASE, pending=1, status=at(State.EMBEDDING)), "1 object will be segmented"),
+        (BASE, "Press Box or Click"),
+        (replace(BASE, points=False), "Press Box to"),
+        (replace(BASE, shapes=False), "Press Click to"),
+        (replace(BASE, active="shapes"), "Press Box or Click"),
+        (replace(BASE, active="shapes", adding=True), "Draw a box around an object"),
+        (replace(BASE, active="shapes", adding=True, started=True), "around the next object"),
+        (replace(BASE, active="points", adding=True, current=7), "becomes object 7"),
+        (replace(BASE, active="points", adding=True, current=7, started=True), "object 7 too"),
+        (
+            replace(BASE, active="points", adding=True, started=True, positive=False),
+            "does not belong",
+        ),
+    ],
+)
+def test_the_advice_fits_the_situation(situation: Situation, words: str) -> None:
+    assert words in what_next(situation)
+
+
+def test_nothing_to_draw_with_is_not_advised() -> None:
+    assert "Click" not in what_next(replace(BASE, active="shapes", adding=True, points=False,
+                                            started=True))  # fmt: skip
+
+
+def test_the_state_names_model_device_and_reason() -> None:
+    assert state_line(BASE) == "Ready · nano on cpu (no GPU)"
+
+
+def test_progress_is_told_in_words_or_per_cent() -> None:
+    loading = replace(READY, state=State.LOADING, progress=Progress(0.5, "78 of 156 MB"))
+    assert "78 of 156 MB" in state_line(replace(BASE, status=loading))
+    assert "(50 %)" in state_line(replace(BASE, status=replace(loading, progress=Progress(0.5))))
+
+
+def test_the_chosen_candidate_is_marked_among_the_scores() -> None:
+    line = mask_line(replace(BASE, current=4, scores=(0.9, 0.8, 0.7), chosen=1))
+    assert line == "Object 4: mask 2 of 3, scores 0.90  [0.80]  0.70"
+    assert mask_line(BASE) == ""

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from napari_samv2_prompts._qt.runner import QtRunner
+from napari_samv2_prompts.session import Done, Failed, Outcome, Progress, State, Stopped, Task
+
+pytestmark = pytest.mark.usefixtures("qapp")
+
+
+class Post:
+    """What a runner delivered, and in which thread."""
+
+    def __init__(self) -> None:
+        self.outcomes: list[Outcome] = []
+        self.progress: list[Progress] = []
+        self.threads: set[int] = set()
+
+    def done(self, task: Task, outcome: Outcome) -> None:
+        self.outcomes.append(outcome)
+        self.threads.add(threading.get_ident())
+
+    def told(self, task: Task, progress: Progress) -> None:
+        self.progress.append(progress)
+        self.threads.add(threading.get_ident())
+
+
+def workers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith("samv2-prompts")]
+
+
+@pytest.fixture
+def runner() -> Iterator[QtRunner]:
+    runner = QtRunner()
+    yield runner
+    runner.close()
+
+
+def submit(runner: QtRunner, post: Post, work) -> Task:
+    task = Task(State.EMBEDDING, "key", work)
+    runner.submit(task, post.done, post.told)
+    return task
+
+
+def test_work_is_done_elsewhere_and_delivered_here(qtbot, runner: QtRunner) -> None:
+    post = Post()
+    submit(runner, post, lambda task: threading.get_ident())
+    qtbot.waitUntil(lambda: len(post.outcomes) > 0)
+    (outcome,) = post.outcomes
+    assert isinstance(outcome, Done)
+    assert outcome.value != threading.get_ident()
+    assert post.threads == {threading.get_ident()}
+
+
+def test_progress_arrives_before_the_result(qtbot, runner: QtRunner) -> None:
+    post = Post()
+    submit(runner, post, lambda task: task.report(0.5, "half"))
+    qtbot.waitUntil(lambda: len(post.outcomes) > 0)
+    assert post.progress == [Progress(0.5, "half")]
+
+
+def test_an_error_is_delivered_as_a_value_and_logged(qtbot, runner: QtRunner, caplog) -> None:
+    post = Post()
+    submit(runner, post, lambda task: 1 / 0)
+    qtbot.waitUntil(lambda: len(post.outcomes) > 0)
+    (outcome,) = post.outcomes
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, ZeroDivisionError)
+    assert outcome.error.__traceback__ is None
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_one_task_at_a_time_in_order(qtbot, runner: QtRunner) -> None:
+    post, running, seen = Post(), [], []
+
+    def work(task: Task) -> None:
+        running.append(task)
+        time.sleep(0.01)
+        seen.append(len(running))
+        running.remove(task)
+
+    for _ in range(5):
+        submit(runner, post, work)
+    qtbot.waitUntil(lambda: len(post.outcomes) == 5)
+    assert seen == [1] * 5
+
+
+def test_a_task_cancelled_before_its_turn_does_nothing(qtbot, runner: QtRunner) -> None:
+    post, go, ran = Post(), threading.Event(), []
+    submit(runner, post, lambda task: go.wait(5))
+    submit(runner, post, lambda task: ran.append(1)).cancel()
+    go.set()
+    qtbot.waitUntil(lambda: len(post.outcomes) == 2)
+    assert ran == []
+    assert isinstance(post.outcomes[1], Stopped)
+
+
+def test_a_task_stops_where_it_reports(qtbot, runner: QtRunner) -> None:
+    post, started = Post(), threading.Event()
+
+    def work(task: Task) -> None:
+        started.set()
+        for _ in range(1000):
+            time.sleep(0.005)
+            task.report(0.1)
+
+    task = submit(runner, post, work)
+    started.wait(5)
+    task.cancel()
+    qtbot.waitUntil(lambda: len(post.outcomes) > 0)
+    assert isinstance(post.outcomes[0], Stopped)
+
+
+def test_after_close_nothing_is_delivered_and_the_thread_ends(qtbot) -> None:
+    runner, post, go = QtRunner(), Post(), threading.Event()
+    before = len(workers())
+    submit(runner, post, lambda task: go.wait(5))
+    qtbot.waitUntil(lambda: len(workers()) == before + 1)
+    start = time.perf_counter()
+    runner.close()
+    runner.close()
+    assert time.perf_counter() - start < 0.1
+    go.set()
+    qtbot.waitUntil(lambda: len(workers()) == before)
+    qtbot.wait(20)
+    assert post.outcomes == []

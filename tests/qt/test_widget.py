@@ -1,0 +1,479 @@
+"""The dock widget in a real window."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QApplication, QPushButton
+from tests.fakes import Factory, FakePredictor
+
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts.session import Cancelled, State, Task
+
+Opened = Callable[..., SAMV2PromptsWidget]
+
+BOX = np.array([[10, 10], [10, 30], [25, 30], [25, 10]])
+
+
+class SlowPredictor(FakePredictor):
+    """Embeds until it is told to stop, or until the test lets it go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started, self.go = threading.Event(), threading.Event()
+
+    def embed(self, image, progress=None):
+        self.started.set()
+        while not self.go.wait(0.005):
+            progress(0.5)
+        return super().embed(image, None)
+
+
+def slow() -> Factory:
+    factory = Factory()
+    factory.predictor = SlowPredictor()
+    return factory
+
+
+def workers() -> list[threading.Thread]:
+    return [t for t in threading.enumerate() if t.name.startswith("samv2-prompts")]
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    viewer = make_napari_viewer()
+    viewer.add_image(np.ones((80, 100)), name="cells")
+    return viewer
+
+
+@pytest.fixture
+def opened() -> Opened:
+    def open_in(viewer, factory: Factory | None = None) -> SAMV2PromptsWidget:
+        widget = SAMV2PromptsWidget(viewer, make_predictor=factory or Factory())
+        viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
+        return widget
+
+    return open_in
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left():
+    yield
+    end = time.monotonic() + 5
+    while workers() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert workers() == []
+
+
+def painted(layer) -> set[int]:
+    return set(np.unique(layer.data).tolist()) - {0}
+
+
+# --- opening ---
+
+
+def test_the_menu_command_and_add_plugin_dock_widget_both_open_it(viewer, monkeypatch) -> None:
+    from napari._app_model import get_app_model
+
+    monkeypatch.setattr(
+        "napari_samv2_prompts._qt.widget.SAMV2PromptsWidget.__init__.__kwdefaults__",
+        {"make_predictor": Factory(), "make_runner": SAMV2PromptsWidget.__init__.__kwdefaults__[
+            "make_runner"]},
+    )  # fmt: skip
+    get_app_model().commands.execute_command("napari-samv2-prompts.widget").result()
+    _, second = viewer.window.add_plugin_dock_widget("napari-samv2-prompts", "SAMV2 Prompts")
+    first = next(
+        w for w in viewer.window.dock_widgets.values() if type(w).__name__ == "SAMV2PromptsWidget"
+    )
+    for widget in (first, second):
+        widget.wait_until_idle(10)
+        assert widget.session.status.state is State.READY
+        assert widget.image.value == viewer.layers["cells"]
+
+
+def test_it_takes_the_active_image_at_opening(viewer, opened: Opened) -> None:
+    viewer.add_image(np.zeros((10, 10)), name="other")
+    viewer.layers.selection.active = viewer.layers["cells"]
+    assert opened(viewer).image.value.name == "cells"
+
+
+def test_it_opens_without_an_image_and_takes_the_first_that_comes(
+    make_napari_viewer, opened: Opened
+) -> None:
+    viewer = make_napari_viewer()
+    widget = opened(viewer)
+    widget.wait_until_idle(10)
+    assert widget.image.value is None
+    assert "Open an image" in widget._form.hint.text()
+    viewer.add_image(np.ones((20, 20)), name="new")
+    widget.wait_until_idle(10)
+    assert widget.image.value.name == "new"
+    assert widget.session.status.state is State.READY
+
+
+# --- the loop ---
+
+
+def test_the_loop(viewer, opened: Opened) -> None:
+    widget = opened(viewer)
+    points, shapes, labels = widget.new_prompt_layers()
+    assert [layer.name for layer in (points, shapes, labels)] == [
+        "cells points", "cells shapes", "cells labels"
+    ]  # fmt: skip
+    assert viewer.layers.selection.active == shapes
+    assert shapes.mode == "add_rectangle"
+    shapes.add_rectangles([BOX])
+    widget.wait_until_idle(10)
+    assert labels.data[20, 20] == 1
+    points.add([[20, 33]])
+    widget.wait_until_idle(10)
+    assert labels.data[20, 33] == 1
+    widget.next_object()
+    points.add([[60, 60]])
+    widget.wait_until_idle(10)
+    before = int((labels.data == 2).sum())
+    widget.cycle_mask()
+    assert int((labels.data == 2).sum()) > before
+    labels.undo()
+    assert int((labels.data == 2).sum()) == before
+    assert widget.accept() == (1, 2)
+    assert (len(points.data), len(shapes.data)) == (0, 0)
+    assert painted(labels) == {1, 2}
+
+
+def test_prompts_drawn_while_embedding_are_segmented_when_it_is_done(
+    viewer, opened: Opened
+) -> None:
+    factory = slow()
+    widget = opened(viewer, factory)
+    _, shapes, labels = widget.new_prompt_layers()
+    assert wait_for(factory.predictor.started)
+    shapes.add_rectangles([BOX])
+    QApplication.processEvents()
+    assert painted(labels) == set()
+    factory.predictor.go.set()
+    widget.wait_until_idle(10)
+    assert painted(labels) == {1}
+
+
+def wait_for(event: threading.Event, timeout: float = 5) -> bool:
+    end = time.monotonic() + timeout
+    while not event.is_set() and time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.002)
+    return event.is_set()
+
+
+def test_live_off_waits_for_run(viewer, opened: Opened) -> None:
+    widget = opened(viewer)
+    widget.live = False
+    _, shapes, labels = widget.new_prompt_layers()
+    shapes.add_rectangles([BOX])
+    widget.wait_until_idle(10)
+    assert painted(labels) == set()
+    assert "Press Run" in widget._form.hint.text()
+    widget._form.run.click()
+    widget.wait_until_idle(10)
+    assert painted(labels) == {1}
+
+
+def test_cancel_stops_the_embedding_and_run_takes_it_up_again(viewer, opened: Opened) -> None:
+    factory = slow()
+    widget = opened(viewer, factory)
+    assert wait_for(factory.predictor.started)
+    assert widget._form.cancel.isVisibleTo(widget)
+    widget._form.cancel.click()
+    widget.wait_until_idle(10)
+    assert widget.session.status.state is State.IDLE
+    assert not widget._form.cancel.isVisibleTo(widget)
+    factory.predictor.go.set()
+    widget._form.run.click()
+    widget.wait_until_idle(10)
+    assert widget.session.status.state is State.READY
+
+
+def test_waiting_too_long_raises(viewer, opened: Opened) -> None:
+    widget = opened(viewer, slow())
+    with pytest.raises(TimeoutError, match="embedding"):
+        widget.wait_until_idle(0.5)
+
+
+def test_a_failure_is_a_sentence_in_the_widget_and_a_notification(viewer, opened: Opened) -> None:
+    factory = Factory()
+    factory.error = ValueError("nano.safetensors is broken: install the package again.")
+    widget = opened(viewer, factory)
+    notification_manager.records.clear()
+    widget.wait_until_idle(10)
+    assert "is broken: install the package again." in widget._form.hint.text()
+    (note,) = notification_manager.records
+    assert "is broken" in note.message
+    notification_manager.records.clear()
+
+
+# --- layers ---
+
+
+def test_the_image_follows_the_active_image_layer_and_its_layers_come_with_it(
+    viewer, opened: Opened
+) -> None:
+    widget = opened(viewer)
+    first = widget.new_prompt_layers()
+    other = viewer.add_image(np.zeros((30, 30)), name="other")
+    widget.wait_until_idle(10)
+    assert widget.image.value == other
+    assert (widget.points.value, widget.labels.value) == (None, None)
+    viewer.layers.selection.active = viewer.layers["cells"]
+    widget.wait_until_idle(10)
+    assert (widget.points.value, widget.shapes.value, widget.labels.value) == first
+
+
+def test_another_channel_of_the_same_place_keeps_layers_and_masks(viewer, opened: Opened) -> None:
+    factory = Factory()
+    widget = opened(viewer, factory)
+    _, shapes, labels = widget.new_prompt_layers()
+    shapes.add_rectangles([BOX])
+    widget.wait_until_idle(10)
+    viewer.add_image(np.zeros((80, 100)), name="green")
+    widget.wait_until_idle(10)
+    assert widget.image.value.name == "green"
+    assert widget.labels.value == labels
+    assert painted(labels) == {1}
+    assert len(factory.predictor.batches) == 1
+    assert len(factory.predictor.images) == 2
+
+
+def test_the_choices_follow_the_layer_list(viewer, opened: Opened) -> None:
+    widget = opened(viewer)
+    added = viewer.add_points(np.empty((0, 2)), name="mine")
+    assert added in widget.points.choices
+    added.name = "yours"
+    assert "yours" in [str(text) for text in combo_texts(widget.points)]
+    viewer.layers.remove(added)
+    assert added not in widget.points.choices
+
+
+def combo_texts(box) -> list[str]:
+    return [box.native.itemText(i) for i in range(box.native.count())]
+
+
+def test_layers_removed_and_renamed_while_embedding_do_no_harm(viewer, opened: Opened) -> None:
+    factory = slow()
+    widget = opened(viewer, factory)
+    points, shapes, labels = widget.new_prompt_layers()
+    shapes.add_rectangles([BOX])
+    assert wait_for(factory.predictor.started)
+    viewer.layers["cells"].name = "renamed"
+    QApplication.processEvents()
+    for layer in (labels, points, shapes, viewer.layers["renamed"]):
+        viewer.layers.remove(layer)
+        QApplication.processEvents()
+    factory.predictor.go.set()
+    widget.wait_until_idle(10)
+    assert widget.image.value is None
+    assert "Open an image" in widget._form.hint.text()
+
+
+def test_the_slider_embeds_the_plane_it_stops_at(make_napari_viewer, opened: Opened) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(np.zeros((5, 40, 40)), name="stack")
+    factory = Factory()
+    widget = opened(viewer, factory)
+    widget.wait_until_idle(10)
+    for plane in (1, 2, 3, 4):
+        viewer.dims.set_point(0, plane)
+    widget.wait_until_idle(10)
+    assert len(factory.predictor.images) == 2
+
+
+# --- keys ---
+
+
+def press(viewer, letter: str) -> None:
+    bound = {str(key): action for key, action in viewer.keymap.items()}
+    bound[letter](viewer)
+
+
+def test_the_keys_do_what_the_buttons_say(viewer, opened: Opened) -> None:
+    widget = opened(viewer)
+    points, shapes, _ = widget.new_prompt_layers()
+    press(viewer, "G")
+    assert viewer.layers.selection.active == points
+    press(viewer, "G")
+    assert viewer.layers.selection.active == shapes
+    points.add([[20, 20]])
+    widget.wait_until_idle(10)
+    press(viewer, "Q")
+    assert points.feature_defaults["polarity"][0] == "negative"
+    press(viewer, "N")
+    assert points.feature_defaults["object"][0] == 2
+    assert "(N)" in widget._form.next.text()
+
+
+def test_a_key_that_is_taken_is_left_alone(viewer, opened: Opened) -> None:
+    mine = viewer.bind_key("N", lambda viewer: None)
+    widget = opened(viewer)
+    assert "(N)" not in widget._form.next.text()
+    assert "(W)" in widget._form.cycle.text()
+    close_dock(viewer, widget)
+    assert {str(key) for key in viewer.keymap} == {"N"}
+    assert mine is None
+
+
+# --- life ---
+
+
+def close_dock(viewer, widget) -> None:
+    """Do what the X of the dock does."""
+    dock = widget.parent()
+    dock.findChild(QPushButton, "QTitleBarCloseButton").click()
+    QApplication.processEvents()
+
+
+def test_x_ends_the_work_and_frees_the_widget(viewer, opened: Opened) -> None:
+    widget = opened(viewer)
+    widget.new_prompt_layers()
+    widget.wait_until_idle(10)
+    close_dock(viewer, widget)
+    assert dict(viewer.keymap) == {}
+    dead = weakref.ref(widget)
+    viewer.layers["cells points"].add([[20, 20]])
+    viewer.dims.ndisplay = 3
+    QApplication.processEvents()
+    assert painted(viewer.layers["cells labels"]) == set()
+    del widget
+    gc.collect()
+    QApplication.processEvents()
+    gc.collect()
+    assert dead() is None, gc.get_referrers(dead())
+
+
+def test_x_while_embedding_ends_the_thread(viewer, opened: Opened) -> None:
+    factory = slow()
+    widget = opened(viewer, factory)
+    assert wait_for(factory.predictor.started)
+    close_dock(viewer, widget)  # the fixture waits for the thread
+
+
+def test_a_widget_that_was_closed_can_be_shown_again(viewer, opened: Opened) -> None:
+    widget = opened(viewer)
+    _, shapes, labels = widget.new_prompt_layers()
+    close_dock(viewer, widget)
+    viewer.window.add_dock_widget(widget, name="again")
+    widget.show()
+    shapes.add_rectangles([BOX])
+    widget.wait_until_idle(10)
+    assert widget.labels.value == labels
+    assert painted(labels) == {1}
+
+
+def test_hiding_the_dock_does_not_end_the_work(viewer, opened: Opened) -> None:
+    widget = opened(viewer)
+    session = widget.session
+    widget.parent().setVisible(False)
+    QApplication.processEvents()
+    widget.parent().setVisible(True)
+    assert widget.session is session
+
+
+def test_closing_the_viewer_while_embedding_ends_the_thread(
+    make_napari_viewer, opened: Opened
+) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(np.ones((40, 40)))
+    factory = slow()
+    opened(viewer, factory)
+    assert wait_for(factory.predictor.started)
+    viewer.close()
+    QApplication.processEvents()
+    end = time.monotonic() + 5
+    while workers() and time.monotonic() < end:
+        QApplication.processEvents()
+        time.sleep(0.01)
+    assert workers() == []
+
+
+def test_two_widgets_in_one_viewer_do_not_disturb_each_other(viewer, opened: Opened) -> None:
+    one = opened(viewer)
+    two = SAMV2PromptsWidget(viewer, make_predictor=Factory())
+    viewer.window.add_dock_widget(two, name="two")
+    points, shapes, labels = one.new_prompt_layers()
+    shapes.add_rectangles([BOX])
+    one.wait_until_idle(10)
+    two.wait_until_idle(10)
+    assert painted(labels) == {1}
+    close_dock(viewer, one)
+    assert two.session.status.state is State.READY
+    two.labels.value, two.points.value = labels, points
+    points.add([[60, 60]])
+    two.wait_until_idle(10)
+    assert labels.data[60, 60] != 0
+
+
+def test_two_viewers_work_side_by_side(make_napari_viewer, opened: Opened) -> None:
+    widgets = []
+    for size in (40, 60):
+        viewer = make_napari_viewer()
+        viewer.add_image(np.ones((size, size)), name=f"image {size}")
+        widgets.append(opened(viewer))
+    for widget, size in zip(widgets, (40, 60), strict=True):
+        _, shapes, labels = widget.new_prompt_layers()
+        shapes.add_rectangles([BOX])
+        widget.wait_until_idle(10)
+        assert widget.image.value.name == f"image {size}"
+        assert labels.data.shape == (size, size)
+        assert painted(labels) == {1}
+
+
+# --- models ---
+
+
+def test_a_published_model_asks_before_it_is_fetched(
+    viewer, opened: Opened, monkeypatch, tmp_path
+) -> None:
+    monkeypatch.setenv("NAPARI_SAMV2_PROMPTS_CACHE", str(tmp_path))
+    factory = Factory()
+    widget = opened(viewer, factory)
+    widget.wait_until_idle(10)
+    widget.model.value = "tiny"
+    widget.wait_until_idle(10)
+    assert [choice.name for choice in factory.made] == ["nano"]
+    assert "156 MB" in widget._form.hint.text()
+    widget._form.download.click()
+    widget.wait_until_idle(10)
+    assert factory.made[-1].name == "tiny"
+    assert widget.session.status.model.name == "tiny"
+
+
+def test_weights_from_a_file_are_used_and_listed(viewer, opened: Opened, tmp_path) -> None:
+    factory = Factory()
+    widget = opened(viewer, factory)
+    path = tmp_path / "mine.pt"
+    widget.use_weights(str(path))
+    widget.wait_until_idle(10)
+    assert factory.made[-1].checkpoint == path
+    assert "mine.pt (file)" in combo_texts(widget.model)
+
+
+def test_download_progress_is_shown(viewer, opened: Opened) -> None:
+    go = threading.Event()
+
+    def make(choice, task: Task) -> FakePredictor:
+        while not go.wait(0.005):
+            task.report(0.25, "39 of 156 MB")
+        raise Cancelled
+
+    widget = SAMV2PromptsWidget(viewer, make_predictor=make)
+    viewer.window.add_dock_widget(widget, name="x")
+    end = time.monotonic() + 5
+    while "39 of 156 MB" not in widget._form.state.text() and time.monotonic() < end:
+        QApplication.processEvents()
+    assert "39 of 156 MB" in widget._form.state.text()
+    go.set()
+    widget.wait_until_idle(10)
