@@ -21,6 +21,7 @@ from qtpy.QtCore import QTimer
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.images import Contrast
 from napari_samv2_prompts.layers import (
+    LabelsTarget,
     colour_prompts,
     current_plane,
     image_view,
@@ -124,6 +125,8 @@ class Controller:
         self._targets.solved()
         gone = self._targets.keep({layer.unique_id for layer in self._viewer.layers})
         self.session.forget(p for p in self.session.places if _labels_of(p) in gone)
+        with self._watch.paused():
+            self._take_layers()  # at once: what is drawn next needs its number
         self.schedule()
 
     def set_options(self, options: Options) -> None:
@@ -258,19 +261,24 @@ class Controller:
 
     def _read(self, plane: Plane) -> PromptBatch:
         """Read the prompts, after taking away the labels of objects that have none left."""
-        image, points, shapes = self._chosen.image, self._chosen.points, self._chosen.shapes
-        labels, dims = self._chosen.labels, self._viewer.dims
-        if image is None or labels is None or not self._targets.fits(labels, image, dims):
-            self._object.choose(points, shapes, None, None)
-            colour_prompts(points, shapes, None)
+        chosen, points, shapes = self._chosen, self._chosen.points, self._chosen.shapes
+        target = self._take_layers()
+        colour_prompts(points, shapes, chosen.labels)
+        if target is None or chosen.image is None:
             return PromptBatch(())
-        target = self._targets.of(labels)
-        self._object.choose(points, shapes, labels, target)
         target.remove(target.live() - prompted_objects(points, shapes))
-        prompts, notes = read_prompts(points, shapes, image, plane, dims)
+        prompts, notes = read_prompts(points, shapes, chosen.image, plane, self._viewer.dims)
         self._note = " ".join(notes)
-        colour_prompts(points, shapes, labels)
         return PromptBatch(prompts)
+
+    def _take_layers(self) -> LabelsTarget | None:
+        """Give the prompt layers their columns; return where masks can go."""
+        image, labels, target = self._chosen.image, self._chosen.labels, None
+        if image is not None and labels is not None:
+            fits = self._targets.fits(labels, image, self._viewer.dims)
+            target = self._targets.of(labels) if fits else None
+        self._object.choose(self._chosen.points, self._chosen.shapes, labels, target)
+        return target
 
     def _prepare(self) -> None:
         with self._watch.paused():

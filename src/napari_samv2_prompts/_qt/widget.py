@@ -202,8 +202,11 @@ class SAMV2PromptsWidget(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         """Stop working when the dock is closed, which takes the widget out of it."""
-        if event and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self._tear_down()
+        if event and event.type() == QEvent.Type.ParentChange:
+            if self.parent() is None:
+                self._tear_down()
+            else:
+                self._set_up()
         return bool(super().event(event))
 
     def showEvent(self, event: Any) -> None:
