@@ -1,0 +1,67 @@
+"""``python -m benchmarks``: run, print the table and the machine, write JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.measure import Pair, in_new_process, machine
+
+
+def memory(name: str) -> Pair:
+    """Compare peak memory of embedding and 64 boxes, each in a process of its own."""
+    ours = in_new_process("benchmarks.one_process", "ours", name)["peak_mb"]
+    theirs = in_new_process("benchmarks.one_process", "theirs", name)["peak_mb"]
+    ratio = theirs / ours
+    return Pair(f"{name}: peak memory (MB)", ours, theirs, ratio, ratio, ratio)
+
+
+def table(rows: list[Pair]) -> str:
+    """Format the rows as a Markdown table."""
+    lines = ["| what | ours | peer | peer / ours | range |", "|---|---|---|---|---|"]
+    for row in rows:
+        if "MB" in row.what:
+            values = f"{row.ours:.0f} MB | {row.theirs:.0f} MB"
+        else:
+            values = f"{row.ours * 1e3:.1f} ms | {row.theirs * 1e3:.1f} ms"
+        lines.append(
+            f"| {row.what} | {values} | {row.ratio:.2f} | {row.low:.2f} to {row.high:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Run what the command line names."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--sizes", nargs="*", default=["tiny", "large"], help="published sizes")
+    parser.add_argument("--repeat", type=int, default=5, help="pairs of each comparison")
+    parser.add_argument("--no-memory", action="store_true", help="leave out peak memory")
+    parser.add_argument("--plugin", action="store_true", help="the dock widget too (a display)")
+    parser.add_argument("--json", type=Path, help="file to write")
+    arguments = parser.parse_args()
+    described = machine()
+
+    from benchmarks.model import compare, nano_against_tiny
+
+    rows = nano_against_tiny(arguments.repeat)
+    for name in arguments.sizes:
+        rows += compare(name, arguments.repeat)
+        if not arguments.no_memory:
+            rows.append(memory(name))
+    result: dict[str, object] = {"machine": described, "rows": [asdict(row) for row in rows]}
+    for key, value in described.items():
+        print(f"- {key}: {value}")
+    print(f"\n{table(rows)}")
+    if arguments.plugin:
+        from benchmarks.plugin import measure_plugin
+
+        result["plugin"] = measure_plugin()
+        print("\n" + "\n".join(f"- {key}: {value}" for key, value in result["plugin"].items()))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=2), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

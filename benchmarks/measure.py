@@ -1,0 +1,117 @@
+"""Timing by pairs, peak memory in a process of its own, and words about the machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Pair", "in_new_process", "machine", "pairs", "seconds"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One thing done by this package and by a peer, alternately.
+
+    Attributes
+    ----------
+    what : str
+    ours, theirs : float
+        Median seconds (or MB, for memory).
+    ratio : float
+        Median over the pairs of theirs divided by ours: above 1, this package is ahead.
+    low, high : float
+        Smallest and largest of these ratios.
+    """
+
+    what: str
+    ours: float
+    theirs: float
+    ratio: float
+    low: float
+    high: float
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def pairs(what: str, ours: Callable[[], object], theirs: Callable[[], object], repeat: int) -> Pair:
+    """Time both in turn, so that a busy moment of the machine meets both."""
+    ours()
+    theirs()
+    times = [(seconds(ours), seconds(theirs)) for _ in range(repeat)]
+    mine, other = zip(*times, strict=True)
+    ratios = [theirs / ours for ours, theirs in times]
+    return Pair(
+        what,
+        statistics.median(mine),
+        statistics.median(other),
+        statistics.median(ratios),
+        min(ratios),
+        max(ratios),
+    )
+
+
+def in_new_process(module: str, *arguments: str) -> dict[str, float]:
+    """Run ``python -m module arguments``; its last line of output is JSON.
+
+    Returns that, with ``seconds`` (the whole process) and ``peak_mb`` (its resident memory).
+    """
+    code = (
+        "import json, resource, runpy, sys, time; start = time.perf_counter();"
+        f"sys.argv = {[module, *arguments]!r};"
+        f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True);"
+        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "peak /= 1024 if sys.platform == 'linux' else 1024 ** 2;"
+        "print(json.dumps({'inside': time.perf_counter() - start, 'peak_mb': peak}))"
+    )
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return {**result, "seconds": time.perf_counter() - start}
+
+
+def machine() -> dict[str, str]:
+    """Describe what the numbers were taken on."""
+    import torch
+
+    from napari_samv2_prompts.samv2.device import choose_device
+
+    choice = choose_device()
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "threads": str(torch.get_num_threads()),
+        "vector instructions": torch.backends.cpu.get_cpu_capability(),
+        "device": choice.reason,
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "load before": " ".join(f"{value:.2f}" for value in os.getloadavg()),
+        "commit": _commit(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
+        return names[0]
+    except (OSError, IndexError):
+        return platform.processor()
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"

@@ -1,0 +1,126 @@
+"""The model: embedding, one click, 64 boxes to masks, against ``transformers``' Sam2Model.
+
+The peer has the same random weights, in float32, eager, as a script written to its documentation
+would call it: the image becomes float pixels, masks are enlarged to the image and thresholded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tests.samv2.transformers_twin import build_twin
+from torch import Tensor
+
+from benchmarks.measure import Pair, pairs
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
+from napari_samv2_prompts.samv2.network import SAMV2Network
+from napari_samv2_prompts.samv2.preprocess import to_pixels
+
+__all__ = ["SIZE", "boxes", "compare", "nano_against_tiny", "picture", "random_network"]
+
+SIZE = (1200, 1800)
+N_BOXES = 64
+
+
+def picture() -> np.ndarray:
+    """Return a colour picture of the size of the published example."""
+    noise = np.random.default_rng(0).random((24, 36, 3)).astype(np.float32)
+    smooth = F.interpolate(torch.from_numpy(noise).permute(2, 0, 1)[None], SIZE, mode="bicubic")
+    return (smooth[0].permute(1, 2, 0).clamp(0, 1) * 255).byte().numpy()
+
+
+def boxes() -> np.ndarray:
+    """Return an 8 x 8 grid of boxes, each 150 x 100 pixels."""
+    columns, rows = np.meshgrid(np.arange(8) * 220 + 20, np.arange(8) * 145 + 20)
+    corners = np.stack([columns, rows], axis=-1).reshape(-1, 2)
+    return np.hstack([corners, corners + np.array([150, 100])]).astype(float)
+
+
+def random_network(name: str) -> SAMV2Network:
+    """Build a network with the same random weights each time."""
+    torch.manual_seed(0)
+    return build_samv2(name)
+
+
+@dataclass
+class Ours:
+    """What is measured of this package, by its values."""
+
+    predictor: SAMV2ImagePredictor
+    image: np.ndarray
+
+    def embed(self) -> object:
+        return self.predictor.embed(self.image)
+
+    def click(self) -> Callable[[], object]:
+        embedding = self.predictor.embed(self.image)
+        batch = PromptBatch((Prompt.of(1, [[500, 375]]),))
+        return lambda: self.predictor.decode(embedding, batch)
+
+    def boxes(self) -> Callable[[], object]:
+        embedding = self.predictor.embed(self.image)
+        batch = PromptBatch(tuple(Prompt.of(i, box=box) for i, box in enumerate(boxes())))
+        return lambda: self.predictor.decode(embedding, batch)
+
+
+class Theirs:
+    """The same of the peer."""
+
+    def __init__(self, network: SAMV2Network, image: np.ndarray) -> None:
+        self.side = network.variant.input_size
+        self.twin = build_twin(network, self.side)
+        self.image = image
+        self.scale = torch.tensor([self.side / SIZE[1], self.side / SIZE[0]])
+
+    @torch.inference_mode()
+    def embed(self) -> list[Tensor]:
+        pixels = to_pixels(self.image, self.side, torch.device("cpu"))
+        return list(self.twin.get_image_embeddings(pixels))
+
+    @torch.inference_mode()
+    def _masks(self, embeddings: list[Tensor], multimask: bool, **prompts: Tensor) -> np.ndarray:
+        output = self.twin(image_embeddings=list(embeddings), multimask_output=multimask, **prompts)
+        full = F.interpolate(output.pred_masks[0], SIZE, mode="bilinear", align_corners=False)
+        return (full > 0).numpy()
+
+    def click(self) -> Callable[[], object]:
+        embeddings = self.embed()
+        points = (torch.tensor([[500.0, 375.0]]) * self.scale)[None, None]
+        labels = torch.ones(1, 1, 1, dtype=torch.long)
+        return lambda: self._masks(embeddings, True, input_points=points, input_labels=labels)
+
+    def boxes(self) -> Callable[[], object]:
+        embeddings = self.embed()
+        given = torch.from_numpy(boxes()).float() * self.scale.repeat(2)
+        return lambda: self._masks(embeddings, False, input_boxes=given[None])
+
+
+def compare(name: str, repeat: int) -> list[Pair]:
+    """Compare one published size with the peer."""
+    network, image = random_network(name), picture()
+    theirs = Theirs(network, image)
+    ours = Ours(SAMV2ImagePredictor(network), image)
+    return [
+        pairs(f"{name}: embed", ours.embed, theirs.embed, repeat),
+        pairs(f"{name}: one click", ours.click(), theirs.click(), repeat),
+        pairs(
+            f"{name}: {N_BOXES} boxes to masks", ours.boxes(), theirs.boxes(), max(1, repeat // 2)
+        ),
+    ]
+
+
+def nano_against_tiny(repeat: int) -> list[Pair]:
+    """Compare the bundled model with this package's own smallest published size."""
+    image = picture()
+    nano = Ours(SAMV2ImagePredictor(random_network("nano")), image)
+    tiny = Ours(SAMV2ImagePredictor(random_network("tiny")), image)
+    return [
+        pairs("nano, peer is our tiny: embed", nano.embed, tiny.embed, repeat),
+        pairs("nano, peer is our tiny: one click", nano.click(), tiny.click(), repeat),
+        pairs(f"nano, peer is our tiny: {N_BOXES} boxes", nano.boxes(), tiny.boxes(), repeat),
+    ]

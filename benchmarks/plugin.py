@@ -1,0 +1,154 @@
+"""The plugin's own path in a real viewer: click to pixels, writing labels, gaps of the window.
+
+Needs a display (``xvfb-run`` will do) and a Qt binding.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from benchmarks.model import boxes, picture
+
+__all__ = ["measure_plugin"]
+
+CLICKS = 15
+LARGE = (12_000, 12_000)
+
+
+class Gaps:
+    """The times between rounds of the event loop, by a timer that fires each few milliseconds."""
+
+    def __init__(self) -> None:
+        from qtpy.QtCore import QTimer
+
+        self.worst = 0.0
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._tick)
+        self._timer.start(2)
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.worst = max(self.worst, now - self._last)
+        self._last = now
+
+    def stop(self) -> float:
+        """Return the worst gap in milliseconds."""
+        self._tick()
+        self._timer.stop()
+        return self.worst * 1e3
+
+
+@contextmanager
+def opened(image: np.ndarray) -> Iterator[tuple[Any, Any, Gaps]]:
+    """Open a viewer with an image and the dock widget; watch its gaps from the first moment."""
+    import napari
+
+    viewer = napari.Viewer(show=True)
+    viewer.add_image(image)
+    settle(0.5)
+    gaps = Gaps()
+    _, widget = viewer.window.add_plugin_dock_widget("napari-samv2-prompts", "SAMV2 Prompts")
+    try:
+        yield viewer, widget, gaps
+    finally:
+        viewer.close()
+        settle(0.2)
+
+
+def settle(seconds: float) -> None:
+    """Let the window work for a while."""
+    from qtpy.QtCore import QCoreApplication
+
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        QCoreApplication.processEvents()
+        time.sleep(0.001)
+
+
+def until(condition: Callable[[], bool], timeout: float = 60) -> float:
+    """Process events until a condition holds; return how long that took."""
+    from qtpy.QtCore import QCoreApplication
+
+    start = time.perf_counter()
+    while not condition():
+        QCoreApplication.processEvents()
+        if time.perf_counter() - start > timeout:
+            raise TimeoutError
+    return time.perf_counter() - start
+
+
+def gaps_and_clicks() -> dict[str, float]:
+    """Measure the window's gaps in each phase, and the time from click to pixels."""
+    result: dict[str, float] = {}
+    with opened(picture()) as (_, widget, gaps):
+        widget.wait_until_idle()
+        result["worst gap while opening, loading and embedding (ms)"] = gaps.stop()
+        points, shapes, _ = widget.new_prompt_layers()
+        widget.wait_until_idle()
+        times = []
+        for x, y in boxes()[:CLICKS, :2]:
+            widget.next_object()
+            points.add([[y + 40, x + 60]])
+            number = int(points.features["object"].iloc[-1])
+
+            def answered(number: int = number) -> bool:
+                return widget.session.result(number) is not None
+
+            times.append(until(answered) * 1e3)
+            widget.wait_until_idle()
+        result["click to pixels, median (ms)"] = statistics.median(times)
+        gaps = Gaps()
+        rectangles = [[[y0, x0], [y0, x1], [y1, x1], [y1, x0]] for x0, y0, x1, y1 in boxes()]
+        shapes.add_rectangles(rectangles)
+        widget.wait_until_idle()
+        result["worst gap while decoding 64 boxes (ms)"] = gaps.stop()
+    return result
+
+
+def label_writes() -> dict[str, float]:
+    """Measure writing a 200 x 200 object into a large Labels layer."""
+    from napari.components import ViewerModel
+
+    from napari_samv2_prompts.layers import LabelsTarget, current_plane
+    from napari_samv2_prompts.prompts import MaskCrop
+
+    viewer = ViewerModel()
+    labels = viewer.add_labels(np.zeros(LARGE, dtype=np.uint16))
+    target, plane = LabelsTarget(labels), current_plane(viewer.dims, labels)
+    rows, columns = np.ogrid[-100:100, -100:100]
+    disc = rows**2 + columns**2 < 100**2
+    times = []
+    for number in range(1, CLICKS + 1):
+        crop = MaskCrop(300 * number, 400, disc)
+        start = time.perf_counter()
+        target.write(plane, {number: crop}, "keep")
+        times.append((time.perf_counter() - start) * 1e3)
+    return {"write of a 200 x 200 object into 12000 x 12000, median (ms)": statistics.median(times)}
+
+
+def start_up() -> dict[str, float]:
+    """Measure importing the package and making the widget, without torch."""
+    import subprocess
+    import sys
+
+    code = (
+        "import time, sys; start = time.perf_counter(); import napari_samv2_prompts;"
+        "print((time.perf_counter() - start) * 1e3); assert 'torch' not in sys.modules"
+    )
+    runs = [
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+        for _ in range(3)
+    ]
+    return {"import napari_samv2_prompts, median (ms)": statistics.median(runs)}
+
+
+def measure_plugin() -> dict[str, float]:
+    """Measure everything of this module."""
+    return {**start_up(), **label_writes(), **gaps_and_clicks()}
