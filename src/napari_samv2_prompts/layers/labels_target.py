@@ -157,7 +157,8 @@ class LabelsTarget:
         gone = frozenset(objects)
         self._follow_undo()
         changes = {plane: dict.fromkeys(gone & set(live)) for plane, live in self._live.items()}
-        return self._apply({plane: masks for plane, masks in changes.items() if masks}, "keep")
+        changes = {plane: masks for plane, masks in changes.items() if masks}
+        return self._apply(changes, "keep") if changes else 0
 
     def accept(self, objects: Iterable[int] | None = None) -> None:
         """Forget live objects (all by default): their labels are the user's from now on."""
