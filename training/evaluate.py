@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import spearmanr
 from torch import Tensor
 from tqdm import tqdm
 
@@ -25,11 +23,10 @@ from training import baselines, clicks
 from training.annotated import Annotated, read_folder
 from training.interaction import choose
 from training.losses import mask_iou
+from training.pictures import outlined, save
+from training.report import CLICKS, Row, calibration, table
 
 Bool = NDArray[np.bool_]
-Row = dict[str, float | str]
-
-CLICKS = 5
 SMALLEST = 20
 """Objects of fewer pixels are not evaluated."""
 PROMPTS_AT_ONCE = 32
@@ -86,8 +83,11 @@ class Prompter:
         )
 
 
-def evaluate_objects(prompter: Prompter, masks: Bool) -> list[Row]:
-    """Prompt all objects (P, H, W) of one image in every way; a row for each."""
+def evaluate_objects(prompter: Prompter, masks: Bool) -> tuple[list[Row], Bool]:
+    """Prompt all objects (P, H, W) of one image in every way.
+
+    Returns a row for each object, and their masks (P, H, W) after one click.
+    """
     true = torch.from_numpy(masks)
     boxes = np.stack([clicks.mask_box(mask) for mask in masks])
     corners = torch.tensor([clicks.BOX_START, clicks.BOX_END]).repeat(len(masks), 1)
@@ -108,7 +108,7 @@ def evaluate_objects(prompter: Prompter, masks: Bool) -> list[Row]:
         iou = mask_iou(fine, true.float())[:, 0]
         if number == 1:
             every = mask_iou(prompter.enlarged(logits), true.float())
-            picked = scores[:, 1:].max(1).values
+            picked, after_one = scores[:, 1:].max(1).values, (fine[:, 0] > 0).numpy()
         else:
             picked = scores[:, 0]
         for place, row in enumerate(rows):
@@ -123,7 +123,7 @@ def evaluate_objects(prompter: Prompter, masks: Bool) -> list[Row]:
         points = np.concatenate([points, np.array([m[:2] for m in made], np.float32)[:, None]], 1)
         labels = torch.cat([labels, torch.tensor([[m[2]] for m in made])], 1)
         previous = chosen.clamp(-32, 32)
-    return rows
+    return rows, after_one
 
 
 def evaluate_baselines(image: NDArray[np.uint8], masks: Bool) -> list[Row]:
@@ -154,75 +154,43 @@ def evaluate_image(
     limit: int | None = None,
     *,
     compare: bool = True,
+    pictures: Path | None = None,
 ) -> list[Row]:
-    """Rows of an image's objects, of ``limit`` evenly chosen ones if that is given."""
+    """Evaluate an image's objects, a row each.
+
+    Parameters
+    ----------
+    network : SAMV2Network
+    item : Annotated
+    dtype : torch.dtype
+        Number type of the image encoder.
+    limit : int, optional
+        Evaluate this many objects at most, evenly chosen.
+    compare : bool
+        Whether to try the baselines too.
+    pictures : path, optional
+        Folder for a picture of the masks after one click, the truth in white.
+    """
     values, sizes = np.unique(item.labels[item.labels > 0], return_counts=True)
     values = values[sizes > SMALLEST]
     if limit is not None and len(values) > limit:
         values = values[np.linspace(0, len(values) - 1, limit).astype(int)]
-    prompter, rows = Prompter(network, item.image, dtype), []
+    prompter, rows, seen = Prompter(network, item.image, dtype), [], []
     for start in range(0, len(values), PROMPTS_AT_ONCE):
         masks = item.labels[None] == values[start : start + PROMPTS_AT_ONCE, None, None]
-        found = evaluate_objects(prompter, masks)
+        found, after_one = evaluate_objects(prompter, masks)
+        seen.append((after_one, masks))
         other: list[Row] = evaluate_baselines(item.image, masks) if compare else [{} for _ in found]
         for row, extra, mask in zip(found, other, masks, strict=True):
             diameter = 2 * np.sqrt(mask.sum() / np.pi)
             size = "small" if diameter < 12 else "medium" if diameter < 24 else "large"
             rows.append(row | extra | {"image": item.name, "kind": item.kind, "size": size})
+    if pictures is not None and seen:
+        guessed, true = (np.concatenate(part) for part in zip(*seen, strict=True))
+        points = [clicks.centre(mask)[:2] for mask in true]
+        enlarge = max(1, 768 // max(item.labels.shape))
+        save(outlined(item.image, guessed, points, true, enlarge), pictures / f"{item.name}.png")
     return rows
-
-
-MEASURES = (
-    "box",
-    *(f"clicks {n}" for n in range(1, CLICKS + 1)),
-    "single",
-    "best of three",
-    "watershed from the click",
-    "ellipse in the box",
-    "Otsu in the box",
-)
-
-
-def table(rows: list[Row]) -> str:
-    """Mean IoU of every measure: all objects, kinds of image, sizes of object; in Markdown."""
-    groups: dict[str, Callable[[Row], bool]] = {"all": lambda row: True}
-    groups |= {kind: lambda row, kind=kind: row["kind"] == kind for kind in _present(rows, "kind")}  # type: ignore[misc]
-    groups |= {size: lambda row, size=size: row["size"] == size for size in _present(rows, "size")}  # type: ignore[misc]
-    chosen = {name: [row for row in rows if test(row)] for name, test in groups.items()}
-    lines = ["| mean IoU | " + " | ".join(chosen) + " |", "|---" * (len(chosen) + 1) + "|"]
-    lines.append("| objects | " + " | ".join(str(len(group)) for group in chosen.values()) + " |")
-    for measure in (m for m in MEASURES if m in rows[0]):
-        means = (
-            f"{np.mean([float(row[measure]) for row in group]):.3f}" for group in chosen.values()
-        )
-        lines.append(f"| {measure} | " + " | ".join(means) + " |")
-    return "\n".join(lines)
-
-
-def _present(rows: Iterable[Row], column: str) -> list[str]:
-    return sorted({str(row[column]) for row in rows})
-
-
-def calibration(rows: list[Row]) -> dict[str, float]:
-    """Spearman's rho of predicted score and true IoU: one click, box, all rounds of clicks."""
-
-    def column(name: str) -> list[float]:
-        return [float(row[name]) for row in rows]
-
-    numbers = range(1, CLICKS + 1)
-    pairs = {
-        "1 click": (column("score 1"), column("clicks 1")),
-        "box": (column("box score"), column("box")),
-    }
-    pairs["1 to 5 clicks"] = (
-        [s for n in numbers for s in column(f"score {n}")],
-        [i for n in numbers for i in column(f"clicks {n}")],
-    )
-    return {name: float(spearmanr(*pair).statistic) for name, pair in pairs.items()}
-
-
-def _selected(images: list[Annotated], every: int) -> Iterator[Annotated]:
-    yield from tqdm(images[::every], unit="image", mininterval=5)
 
 
 def main() -> None:
@@ -238,6 +206,7 @@ def main() -> None:
         help="weights or training checkpoint; default the bundled",
     )
     parser.add_argument("--out", type=Path, help="file for the single values (JSON)")
+    parser.add_argument("--pictures", type=Path, help="folder for pictures, outside the repository")
     parser.add_argument("--every", type=int, default=1, help="take every n-th image")
     parser.add_argument("--limit", type=int, help="objects an image at most")
     parser.add_argument("--dtype", default="float32", choices=["float32", "bfloat16", "float16"])
@@ -247,8 +216,11 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     network, dtype = load_model(args.weights), getattr(torch, args.dtype)
     rows: list[Row] = []
-    for item in _selected(read_folder(args.data, validation=True), args.every):
-        rows += evaluate_image(network, item, dtype, args.limit, compare=not args.no_baselines)
+    images = read_folder(args.data, validation=True)[:: args.every]
+    for item in tqdm(images, unit="image", mininterval=5):
+        rows += evaluate_image(
+            network, item, dtype, args.limit, compare=not args.no_baselines, pictures=args.pictures
+        )
     print(table(rows))
     for name, rho in calibration(rows).items():
         print(f"Spearman rho of score and IoU, {name}: {rho:.3f}")

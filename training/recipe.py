@@ -45,6 +45,7 @@ STAGES = {
         rate=3e-4,
         final_rate=1e-6,
         warmup=50,
+        ema=0.995,
     ),
 }
 """The stages, with objects at one scale: small windows first, which are cheap, and at last the size

@@ -148,7 +148,11 @@ def train(
 
 def _write_recipe(recipe: Recipe, variant: Variant, args: argparse.Namespace) -> None:
     """Keep with a run what it was made by, the stage before it included."""
-    before = json.loads((args.begin.parent / "recipe.json").read_text()) if args.begin else None
+    before = None
+    if args.begin:
+        step = torch.load(args.begin, weights_only=True, map_location="cpu")["step"]
+        recipe_before = json.loads((args.begin.parent / "recipe.json").read_text())
+        before = recipe_before | {"stopped_at": step}
     content = {"stage": args.stage, **asdict(recipe), "variant": asdict(variant), "begin": before}
     (args.out / "recipe.json").write_text(json.dumps(content, indent=1))
 

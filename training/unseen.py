@@ -14,18 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
 from scipy import ndimage
 from skimage import data, filters, segmentation
 
 from napari_samv2_prompts.samv2.network import SAMV2Network
 from training import clicks
 from training.annotated import Annotated
-from training.evaluate import BUNDLED, Prompter, calibration, evaluate_image, load_model, table
+from training.evaluate import BUNDLED, Prompter, evaluate_image, load_model
 from training.interaction import choose
+from training.pictures import Point, outlined, save
+from training.report import calibration, table
 
 Bool = NDArray[np.bool_]
-Point = tuple[float, float]
 
 GOOD = 0.8
 """IoU from which a coin counts as segmented."""
@@ -61,28 +61,13 @@ def click_masks(network: SAMV2Network, image: NDArray[np.uint8], points: Sequenc
     return (prompter.enlarged(choose(logits, scores, labels)[:, None])[:, 0] > 0).numpy()
 
 
-def draw(image: NDArray[np.uint8], masks: Bool, points: Sequence[Point], path: Path) -> None:
-    """Write the image with each mask's outline and its click."""
-    picture = image.astype(float) / 255
-    colours = np.random.default_rng(3).uniform(0.25, 1, (len(masks), 3))
-    for mask, colour in zip(masks, colours, strict=True):
-        picture[mask] = 0.75 * picture[mask] + 0.25 * colour
-        picture[segmentation.find_boundaries(mask, mode="inner")] = colour
-    drawn = Image.fromarray((picture * 255).astype(np.uint8))
-    brush = ImageDraw.Draw(drawn)
-    for x, y in points:
-        brush.ellipse((x - 2, y - 2, x + 2, y + 2), fill=(255, 255, 255), outline=(0, 0, 0))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawn.save(path, optimize=True)
-
-
 def coins(network: SAMV2Network, folder: Path) -> NDArray[np.float64]:
     """IoU of each coin from one click at its centre; writes ``nano-coins.png``."""
     image, labels = as_rgb(data.coins()), coin_labels()
     true = np.stack([labels == value for value in range(1, labels.max() + 1)])
     points = [clicks.centre(mask)[:2] for mask in true]
     masks = click_masks(network, image, points)
-    draw(image, masks, points, folder / "nano-coins.png")
+    save(outlined(image, masks, points), folder / "nano-coins.png")
     return (masks & true).sum((1, 2)) / (masks | true).sum((1, 2))
 
 
@@ -107,7 +92,8 @@ def main() -> None:
     }
     for name, (source, points) in examples.items():
         image = as_rgb(source)
-        draw(image, click_masks(network, image, points), points, args.pictures / f"nano-{name}.png")
+        masks = click_masks(network, image, points)
+        save(outlined(image, masks, points), args.pictures / f"nano-{name}.png")
     if args.nuclei:
         from tifffile import imread
 

@@ -9,9 +9,10 @@ from safetensors import safe_open
 from training.annotated import Annotated
 from training.checkpoint import save, start
 from training.data import SampleSettings
-from training.evaluate import calibration, evaluate_image, load_model, table
+from training.evaluate import evaluate_image, load_model
 from training.export import export
 from training.recipe import Recipe
+from training.report import calibration, table
 from training.unseen import coin_labels
 
 from napari_samv2_prompts.samv2.mask_decoder import Decoded
@@ -44,11 +45,12 @@ def squares() -> Annotated:
     return Annotated("squares", image, labels, "dark")
 
 
-def test_a_perfect_model_scores_one(small, squares):
+def test_a_perfect_model_scores_one(small, squares, tmp_path):
     oracle = Oracle(small).eval()
     oracle.truth = torch.from_numpy(squares.labels)
-    rows = evaluate_image(oracle, squares, torch.float32)
+    rows = evaluate_image(oracle, squares, torch.float32, pictures=tmp_path)
     assert len(rows) == 3
+    assert (tmp_path / "squares.png").exists()
     for measure in ("box", "clicks 1", "clicks 5", "single", "best of three"):
         assert [row[measure] for row in rows] == [1.0, 1.0, 1.0]
     assert "| objects | 3 |" in table(rows)
