@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from napari_samv2_prompts.samv2.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.network import ImageFeatures, SAMV2Network, build_samv2
 from napari_samv2_prompts.samv2.preprocess import to_pixels
 from training import baselines, clicks
@@ -70,11 +71,11 @@ class Prompter:
         height, width = self.shape
         return torch.from_numpy(points) * torch.tensor([self.size / width, self.size / height])
 
-    def decode(self, coords: Tensor, labels: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Low-res logits (P, 4, S/4, S/4) and scores (P, 4)."""
+    def decode(self, coords: Tensor, labels: Tensor, mask: Tensor | None) -> Decoded:
+        """All four masks of each prompt, in pixels of the input."""
         with torch.inference_mode():
-            decoded = self.network.decode_prompts(self.features, coords, labels, mask)
-        return decoded.logits, decoded.scores
+            decoded: Decoded = self.network.decode_prompts(self.features, coords, labels, mask)
+        return decoded
 
     def enlarged(self, logits: Tensor) -> Tensor:
         """Logits at the image's resolution."""
@@ -91,38 +92,36 @@ def evaluate_objects(prompter: Prompter, masks: Bool) -> tuple[list[Row], Bool]:
     true = torch.from_numpy(masks)
     boxes = np.stack([clicks.mask_box(mask) for mask in masks])
     corners = torch.tensor([clicks.BOX_START, clicks.BOX_END]).repeat(len(masks), 1)
-    logits, scores = prompter.decode(prompter.scaled(boxes.reshape(-1, 2, 2)), corners, None)
-    iou = mask_iou(prompter.enlarged(logits[:, :1]), true.float())
+    decoded = prompter.decode(prompter.scaled(boxes.reshape(-1, 2, 2)), corners, None)
+    chosen, score = choose(decoded, corners)
+    iou = mask_iou(prompter.enlarged(chosen[:, None]), true.float())[:, 0]
     rows: list[Row] = [
-        {"box": float(i), "box score": float(s)}
-        for i, s in zip(iou[:, 0], scores[:, 0], strict=True)
+        {"box": float(i), "box score": float(s)} for i, s in zip(iou, score, strict=True)
     ]
 
     points = np.array([clicks.centre(mask)[:2] for mask in masks], np.float32)[:, None]
     labels = torch.full((len(masks), 1), clicks.POSITIVE)
     previous = None
     for number in range(1, CLICKS + 1):
-        logits, scores = prompter.decode(prompter.scaled(points), labels, previous)
-        chosen = choose(logits, scores, labels)[:, None]
-        fine = prompter.enlarged(chosen)
+        decoded = prompter.decode(prompter.scaled(points), labels, previous)
+        chosen, score = choose(decoded, labels)
+        fine = prompter.enlarged(chosen[:, None])
         iou = mask_iou(fine, true.float())[:, 0]
         if number == 1:
-            every = mask_iou(prompter.enlarged(logits), true.float())
-            picked, after_one = scores[:, 1:].max(1).values, (fine[:, 0] > 0).numpy()
-        else:
-            picked = scores[:, 0]
+            every = mask_iou(prompter.enlarged(decoded.logits), true.float())
+            after_one = (fine[:, 0] > 0).numpy()
         for place, row in enumerate(rows):
             row[f"clicks {number}"] = float(iou[place])
-            row[f"score {number}"] = float(picked[place])
+            row[f"score {number}"] = float(score[place])
             if number == 1:
                 row["best of three"] = float(every[place, 1:].max())
-                row["single"] = float(every[place, 0])
+                row["mask 0"] = float(every[place, 0])
         made = [
             clicks.corrective_click(f[0] > 0, m) for f, m in zip(fine.numpy(), masks, strict=True)
         ]
         points = np.concatenate([points, np.array([m[:2] for m in made], np.float32)[:, None]], 1)
         labels = torch.cat([labels, torch.tensor([[m[2]] for m in made])], 1)
-        previous = chosen.clamp(-32, 32)
+        previous = chosen[:, None].clamp(-32, 32)
     return rows, after_one
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_samv2_prompts.samv2.mask_decoder import Decoded, choose_single
 from training import clicks
 from training.losses import enlarge
 
@@ -59,9 +60,17 @@ def add_clicks(
     return Prompts(coords, labels, chosen[:, None].clamp(-32, 32) if feed else None)
 
 
-def choose(logits: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
-    """The logits (P, S/4, S/4) a user would see: best of three after one click, else mask 0."""
-    single = ((labels == clicks.POSITIVE).sum(1) == 1) & ((labels >= clicks.BOX_START).sum(1) == 0)
-    single &= (labels == clicks.NEGATIVE).sum(1) == 0
-    index = torch.where(single, scores[:, 1:].argmax(1) + 1, 0)
-    return logits[torch.arange(len(logits)), index]
+def choose(decoded: Decoded, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Choose the masks a user would see, with their scores: (P, S/4, S/4) and (P,).
+
+    After a single click the best scored of three, else what the predictor gives as single mask.
+    """
+    positive = (labels == clicks.POSITIVE).sum(1)
+    ambiguous = (positive == 1) & ((labels != clicks.PAD).sum(1) == 1)
+    best = decoded.scores[:, 1:].argmax(1) + 1
+    rows = torch.arange(len(best), device=best.device)
+    alone = choose_single(decoded)
+    return (
+        torch.where(ambiguous[:, None, None], decoded.logits[rows, best], alone.logits[:, 0]),
+        torch.where(ambiguous, decoded.scores[rows, best], alone.scores[:, 0]),
+    )

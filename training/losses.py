@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_samv2_prompts.samv2.mask_decoder import Decoded
+
 SURROUND = 8.0
 """How far, in target pixels, an object's neighbourhood reaches beyond half its own extent."""
 
@@ -89,9 +91,7 @@ def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
     return inter / (predicted | true).sum((2, 3)).clamp_min(1)
 
 
-def round_loss(
-    logits: Tensor, scores: Tensor, object_logits: Tensor, target: Tensor, weights: LossWeights
-) -> RoundLoss:
+def round_loss(decoded: Decoded, target: Tensor, weights: LossWeights) -> RoundLoss:
     """The loss of all four masks of each prompt.
 
     Mask 0 is always trained. Of masks 1 to 3 only the best is (Kirillov et al. 2023), so that they
@@ -100,13 +100,12 @@ def round_loss(
 
     Parameters
     ----------
-    logits : Tensor of shape (P, 4, S/4, S/4)
-    scores : Tensor of shape (P, 4)
-    object_logits : Tensor of shape (P,)
+    decoded : Decoded
     target : Tensor of shape (P, S/2, S/2), float32
         Covered share of each pixel.
     weights : LossWeights
     """
+    logits, scores, object_logits = decoded
     rows = torch.arange(len(logits), device=logits.device)
     present = target.flatten(1).any(1)
     with torch.no_grad():

@@ -16,7 +16,7 @@ CLICKS = 5
 MEASURES = (
     "box",
     *(f"clicks {n}" for n in range(1, CLICKS + 1)),
-    "single",
+    "mask 0",
     "best of three",
     "watershed from the click",
     "ellipse in the box",

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from napari_samv2_prompts.samv2.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.preprocess import DEVIATION, MEAN
 from napari_samv2_prompts.samv2.variants import Variant, find_variant
 from training.annotated import Annotated, read_folder
@@ -64,12 +65,13 @@ def train_step(
             decoded = run.network.decode_prompts(
                 features, prompts.coords.to(device), prompts.labels.to(device), mask
             )
-        logits, scores = decoded.logits.float(), decoded.scores.float()
-        loss = round_loss(logits, scores, decoded.object_logits.float(), targets, recipe.weights)
+        decoded = Decoded(*(part.float() for part in decoded))
+        loss = round_loss(decoded, targets, recipe.weights)
         total = total + loss.total / rounds
         ious.append(float(loss.iou[present, 0].mean()) if present.any() else float("nan"))
         if number + 1 < rounds:
-            chosen = choose(logits.detach(), scores.detach(), prompts.labels.to(device))
+            with torch.no_grad():
+                chosen, _ = choose(decoded, prompts.labels.to(device))
             prompts = add_clicks(rng, prompts, chosen, targets, feed)
     _update(run, recipe, total)
     return {

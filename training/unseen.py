@@ -57,8 +57,8 @@ def click_masks(network: SAMV2Network, image: NDArray[np.uint8], points: Sequenc
     prompter = Prompter(network, image, torch.float32)
     labels = torch.full((len(points), 1), clicks.POSITIVE)
     coords = prompter.scaled(np.array(points, np.float32)[:, None])
-    logits, scores = prompter.decode(coords, labels, None)
-    return (prompter.enlarged(choose(logits, scores, labels)[:, None])[:, 0] > 0).numpy()
+    chosen, _ = choose(prompter.decode(coords, labels, None), labels)
+    return (prompter.enlarged(chosen[:, None])[:, 0] > 0).numpy()
 
 
 def coins(network: SAMV2Network, folder: Path) -> NDArray[np.float64]:

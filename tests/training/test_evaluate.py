@@ -51,7 +51,7 @@ def test_a_perfect_model_scores_one(small, squares, tmp_path):
     rows = evaluate_image(oracle, squares, torch.float32, pictures=tmp_path)
     assert len(rows) == 3
     assert (tmp_path / "squares.png").exists()
-    for measure in ("box", "clicks 1", "clicks 5", "single", "best of three"):
+    for measure in ("box", "clicks 1", "clicks 5", "mask 0", "best of three"):
         assert [row[measure] for row in rows] == [1.0, 1.0, 1.0]
     assert "| objects | 3 |" in table(rows)
 

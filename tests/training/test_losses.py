@@ -11,6 +11,8 @@ from training.losses import (
     round_loss,
 )
 
+from napari_samv2_prompts.samv2.mask_decoder import Decoded
+
 
 def square(size: int = 16, low: int = 4, high: int = 12) -> torch.Tensor:
     target = torch.zeros(1, size, size)
@@ -27,8 +29,8 @@ def test_the_right_masks_cost_next_to_nothing_and_wrong_ones_much():
     target = square()
     right = logits_of(target).repeat(1, 4, 1, 1)
     object_logits = torch.tensor([20.0])
-    good = round_loss(right, torch.ones(1, 4), object_logits, target, LossWeights())
-    bad = round_loss(-right, torch.ones(1, 4), -object_logits, target, LossWeights())
+    good = round_loss(Decoded(right, torch.ones(1, 4), object_logits), target, LossWeights())
+    bad = round_loss(Decoded(-right, torch.ones(1, 4), -object_logits), target, LossWeights())
     assert good.iou.min() == 1
     assert bad.iou.max() == 0
     assert good.total < 0.1 * bad.total
@@ -38,7 +40,8 @@ def test_only_the_best_of_the_three_is_trained():
     target = square()
     right = logits_of(target)
     logits = torch.cat([right, -right, right, torch.zeros_like(right)], 1).requires_grad_()
-    round_loss(logits, torch.ones(1, 4), torch.ones(1), target, LossWeights()).total.backward()
+    decoded = Decoded(logits, torch.ones(1, 4), torch.ones(1))
+    round_loss(decoded, target, LossWeights()).total.backward()
     assert logits.grad is not None
     trained = logits.grad.abs().sum((0, 2, 3)) > 0
     assert trained.tolist() == [True, False, True, False]
@@ -48,7 +51,7 @@ def test_where_there_is_no_object_only_the_scores_learn():
     logits = torch.randn(1, 4, 8, 8, requires_grad=True)
     scores = torch.full((1, 4), 0.5, requires_grad=True)
     presence = torch.zeros(1, requires_grad=True)
-    loss = round_loss(logits, scores, presence, torch.zeros(1, 16, 16), LossWeights())
+    loss = round_loss(Decoded(logits, scores, presence), torch.zeros(1, 16, 16), LossWeights())
     loss.total.backward()
     assert logits.grad is None or logits.grad.abs().sum() == 0
     assert (scores.grad > 0).all()

@@ -12,6 +12,7 @@ from training.interaction import add_clicks, choose, first_prompts
 from training.recipe import Recipe, learning_rate
 from training.train import train
 
+from napari_samv2_prompts.samv2.mask_decoder import Decoded
 from training import clicks
 
 RECIPE = Recipe(
@@ -104,8 +105,10 @@ def test_a_corrective_click_lies_in_the_error_at_input_scale():
         assert add_clicks(rng, prompts, nothing, target, feed=False).mask is None
 
 
-def test_a_single_click_is_answered_by_the_best_of_three_others_by_the_first_mask():
-    logits = torch.arange(4.0).reshape(1, 4, 1, 1).repeat(4, 1, 2, 2)
+def test_a_single_click_is_answered_by_the_best_of_three_others_by_the_single_mask():
+    logits = torch.arange(1.0, 5.0).reshape(1, 4, 1, 1).repeat(4, 1, 2, 2)
     scores = torch.tensor([[0.9, 0.1, 0.8, 0.2]]).repeat(4, 1)
     labels = torch.tensor([[1, -1], [1, 1], [1, 0], [2, 3]])
-    assert choose(logits, scores, labels)[:, 0, 0].tolist() == [2, 0, 0, 0]
+    chosen, score = choose(Decoded(logits, scores, torch.ones(4)), labels)
+    assert chosen[:, 0, 0].tolist() == [3, 1, 1, 1]
+    assert score.tolist() == pytest.approx([0.8, 0.9, 0.9, 0.9])
