@@ -27,7 +27,8 @@ class Bench:
         self.factory = Factory()
         self.runner = runner or SyncRunner()
         self.session = Session(self.factory, self.runner)
-        self.controller = Controller(self.viewer, self.session)
+        self.chores = SyncRunner()
+        self.controller = Controller(self.viewer, self.session, self.chores)
         self.choose(Chosen(self.image))
 
     def choose(self, chosen: Chosen) -> None:
@@ -184,6 +185,23 @@ def test_new_objects_start_above_what_a_picked_labels_layer_holds(bench: Bench) 
     bench.choose(replace(bench.controller.chosen, labels=labels))
     bench.click(50, 50)
     assert objects_of(bench.points) == [42]
+
+
+def test_a_large_labels_layer_is_searched_by_the_worker(bench: Bench, monkeypatch) -> None:
+    monkeypatch.setattr("napari_samv2_prompts._qt.targets.QUICK", 10)
+    chores = bench.controller._targets._runner = ManualRunner()
+    data = np.zeros((80, 100), np.uint16)
+    data[0, 0] = 7
+    labels = bench.viewer.add_labels(data)
+    bench.choose(replace(bench.controller.chosen, labels=labels))
+    bench.click(20, 20)
+    assert not bench.controller.idle
+    assert bench.painted == {7}
+    chores.finish_all()
+    assert bench.labels.data[20, 20] == 8
+    bench.click(50, 50)
+    assert bench.labels.data[50, 50] == 9
+    assert bench.controller.idle
 
 
 def test_picked_layers_without_columns_get_an_object_for_each_item(bench: Bench) -> None:

@@ -103,7 +103,7 @@ class LayerChoices:
 
     def _of(self, kind: str) -> list[tuple[str, Any]]:
         """Return the layers of a kind, the uppermost first."""
-        layers = self._viewer.layers[::-1]
+        layers = reversed(list(self._viewer.layers))  # slicing a layer list takes milliseconds
         return [(layer.name, layer) for layer in layers if isinstance(layer, _KINDS[kind])]
 
     # --- what goes together -----------------------------------------------------------------

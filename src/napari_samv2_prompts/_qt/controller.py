@@ -32,7 +32,15 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
-from napari_samv2_prompts.session import ModelChoice, Removal, Results, Session, Snapshot, Status
+from napari_samv2_prompts.session import (
+    ModelChoice,
+    Removal,
+    Results,
+    Runner,
+    Session,
+    Snapshot,
+    Status,
+)
 
 from .binding import Connections
 from .hints import Active, Situation
@@ -85,15 +93,18 @@ class Controller:
     viewer : napari.viewer.Viewer
     session : Session
         Closed together with the controller.
+    runner : Runner
+        For chores that must not wait for the model; closed together with the controller.
     """
 
     situation_changed = Signal(Situation)
 
-    def __init__(self, viewer: Viewer, session: Session) -> None:
+    def __init__(self, viewer: Viewer, session: Session, runner: Runner) -> None:
         self.session = session
         self._viewer = viewer
         self._chosen, self._options = Chosen(), Options()
-        self._object, self._targets, self._watch = CurrentObject(), Targets(), Watch(viewer)
+        self._object, self._targets = CurrentObject(), Targets(runner)
+        self._watch = Watch(viewer)
         self._prompted: tuple[int, ...] = ()
         self._note = ""
         self._closed = False
@@ -105,6 +116,7 @@ class Controller:
         self._links.add(self._on_decoded, session.decoded)
         self._links.add(self._on_removed, session.removed)
         self._links.add(self.schedule, self._watch.changed)
+        self._links.add(self._on_searched, self._targets.searched)
         self._links.add(self._on_tool, self._watch.tool_changed)
         self._links.add(self._on_shapes, self._watch.shapes_changed)
         self._links.add(self.pick_object, self._watch.pointed_at)
@@ -144,7 +156,8 @@ class Controller:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way."""
-        return not self._timer.isActive() and not self.session.status.busy
+        working = self.session.status.busy or self._targets.searching
+        return not self._timer.isActive() and not working
 
     # --- what the user does -----------------------------------------------------------------
 
@@ -168,6 +181,8 @@ class Controller:
             points, shapes, labels = make_layers(
                 self._viewer, now.image, points=now.points, shapes=now.shapes, labels=now.labels
             )
+        if now.labels is None:
+            self._targets.of(labels, highest=0)
         return Chosen(now.image, points, shapes, labels)
 
     def next_object(self) -> None:
@@ -275,8 +290,11 @@ class Controller:
         """Give the prompt layers their columns; return where masks can go."""
         image, labels, target = self._chosen.image, self._chosen.labels, None
         if image is not None and labels is not None:
-            fits = self._targets.fits(labels, image, self._viewer.dims)
-            target = self._targets.of(labels) if fits else None
+            if self._targets.fits(labels, image, self._viewer.dims):
+                target = self._targets.of(labels)
+            if target is not None and not self._targets.numbered(labels):
+                self._object.wait(self._chosen.points, self._chosen.shapes)
+                return None
         self._object.choose(self._chosen.points, self._chosen.shapes, labels, target)
         return target
 
@@ -284,6 +302,9 @@ class Controller:
         with self._watch.paused():
             self._object.prepare()
         self._announce()
+
+    def _on_searched(self) -> None:
+        self.refresh()
 
     def _on_tool(self) -> None:
         self._prepare()  # the viewer takes the features of what is selected for the next prompt

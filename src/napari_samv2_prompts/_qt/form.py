@@ -80,6 +80,12 @@ class Form(QWidget):
         self.object.setKeyboardTracking(False)
         self.object.setPrefix("Object ")
         self.object.setToolTip("The object that clicks go to: its number is its label")
+        self.memory = QSpinBox()
+        self.memory.setRange(10, 1_000_000)
+        self.memory.setSingleStep(500)
+        self.memory.setValue(1000)
+        self.memory.setSuffix(" MB")
+        self.memory.setToolTip("Memory for planes that were embedded: going back to one is instant")
         self.next = _button("Next", "End this object: the next click starts another")
         self.cycle = _button("Other mask", "Use the next of the candidate masks")
         self.undo = _button("Undo", "Take back the last change of the labels (Ctrl+Z)")
@@ -139,6 +145,7 @@ class Form(QWidget):
         layout.addRow("Device", _shrinking(self.device))
         layout.addRow("Contrast", _shrinking(self.contrast))
         layout.addRow("Overlap", _shrinking(self.policy))
+        layout.addRow("Memory", self.memory)
         return group
 
     def _state_part(self) -> QWidget:

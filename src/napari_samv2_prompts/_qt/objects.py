@@ -34,6 +34,7 @@ class CurrentObject:
     Attributes
     ----------
     number : int
+        0 while it is not known which numbers are free.
     positive : bool
     """
 
@@ -54,7 +55,11 @@ class CurrentObject:
         target: LabelsTarget | None,
     ) -> None:
         """Work on these layers from now on, giving them the columns they lack."""
-        same = (points, shapes, labels) == (self._points, self._shapes, self._labels)
+        same = self.number and (points, shapes, labels) == (
+            self._points,
+            self._shapes,
+            self._labels,
+        )
         self._points, self._shapes = points, shapes
         self._labels, self._target = labels, target
         for layer in (points, shapes):
@@ -63,6 +68,11 @@ class CurrentObject:
         if not same:
             self.number, self.positive = self._free(), True
         self._n_shapes = 0 if shapes is None else len(shapes.data)
+        self.prepare()
+
+    def wait(self, points: Points | None, shapes: Shapes | None) -> None:
+        """Have no number until `choose`: what is drawn meanwhile gets its object then."""
+        self._points, self._shapes, self.number = points, shapes, 0
         self.prepare()
 
     @property
@@ -78,12 +88,13 @@ class CurrentObject:
             object_=self.number,
             polarity="positive" if self.positive else "negative",
             labels=self._labels,
-            shape_object=self._free() if self.started else self.number,
+            shape_object=self._free() if self.number and self.started else self.number,
         )
         labels = self._labels
         if (
             labels is not None
             and labels.selected_label != self.number
+            and self.number > 0
             and self.number <= np.iinfo(labels.data.dtype).max
         ):
             labels.selected_label = self.number
@@ -104,7 +115,7 @@ class CurrentObject:
         which it keeps on another plane only.
         """
         layer = self._shapes
-        if layer is None:
+        if layer is None or not self.number:
             return
         first, self._n_shapes = self._n_shapes, len(layer.data)
         if len(layer.data) <= first or "object" not in layer.features:

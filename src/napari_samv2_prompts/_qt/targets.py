@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from psygnal import Signal
+
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import LabelsTarget, TargetError, converted_labels
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.session import Done, Outcome, Progress, Runner, State, Task
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -20,9 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Targets"]
 
+QUICK = 4_000_000  # labels that are searched for the highest one in a few milliseconds
+
 
 class Targets:
     """One :class:`.LabelsTarget` per Labels layer that was worked on.
+
+    Parameters
+    ----------
+    runner : Runner
+        Searches large layers for their highest label.
 
     Attributes
     ----------
@@ -32,16 +42,44 @@ class Targets:
         The dtype that would solve the problem.
     """
 
-    def __init__(self) -> None:
+    searched = Signal()  # a large layer's highest label was found
+
+    def __init__(self, runner: Runner) -> None:
         self.problem = ""
         self.offer: Any = None
+        self._runner = runner
+        self._searching: set[UUID] = set()
         self._targets: dict[UUID, LabelsTarget] = {}
 
-    def of(self, labels: Labels) -> LabelsTarget:
-        """Return the target for a layer."""
+    def of(self, labels: Labels, highest: int | None = None) -> LabelsTarget:
+        """Return the target for a layer, whose highest label may be known."""
         if labels.unique_id not in self._targets:
-            self._targets[labels.unique_id] = LabelsTarget(labels)
+            self._targets[labels.unique_id] = LabelsTarget(labels, highest)
         return self._targets[labels.unique_id]
+
+    @property
+    def searching(self) -> bool:
+        """Whether a layer is being searched for its highest label."""
+        return bool(self._searching)
+
+    def numbered(self, labels: Labels) -> bool:
+        """Whether new objects can have their number; if not, the search for it is under way."""
+        target, key = self.of(labels), labels.unique_id
+        if not target.needs_scan or labels.data.size <= QUICK:
+            return True
+        if key not in self._searching:
+            self._searching.add(key)
+            search = target.scan_job()
+            task = Task(State.LOADING, key, lambda task: search())
+            self._runner.submit(task, self._on_searched, _ignore)
+        return False
+
+    def _on_searched(self, task: Task, outcome: Outcome) -> None:
+        key: UUID = task.key  # type: ignore[assignment]
+        self._searching.discard(key)
+        if isinstance(outcome, Done) and key in self._targets:
+            self._targets[key].set_highest(outcome.value)  # type: ignore[arg-type]
+        self.searched.emit()
 
     def fits(self, labels: Labels, image: Image, dims: Dims) -> bool:
         """Whether masks of an image can be written to a layer; if not, the problem says why."""
@@ -96,7 +134,13 @@ class Targets:
 
     def close(self) -> None:
         """Let go of all layers; idempotent."""
+        self._runner.close()
+        self._searching.clear()
         self.keep(set())
 
     def _refuse(self, error: TargetError) -> None:
         self.problem, self.offer = str(error), error.dtype
+
+
+def _ignore(task: Task, progress: Progress) -> None:
+    """Take no notice."""

@@ -22,7 +22,6 @@ from .form import Form
 from .hints import Situation
 from .models import DEVICES, WEIGHT_FILES, ModelEntry, entry_of, make_predictor, model_entries
 from .runner import QtRunner
-from .settings import read_settings
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
@@ -73,7 +72,6 @@ class SAMV2PromptsWidget(QWidget):
         self._form = Form(self._layers.boxes, DEVICES)
         self.model: ComboBox = self._form.model
         self._list_models()
-        self.model.value = read_settings().model
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
         self._area.setFrameShape(QScrollArea.Shape.NoFrame)
@@ -173,8 +171,9 @@ class SAMV2PromptsWidget(QWidget):
         """Start working in the viewer; idempotent."""
         if self._work is not None:
             return
-        session = Session(self._make_predictor, self._make_runner(), read_settings().cache_mb)
-        controller = Controller(self._viewer, session)
+        memory = self._form.memory.value()
+        session = Session(self._make_predictor, self._make_runner(), memory)
+        controller = Controller(self._viewer, session, self._make_runner())
         keys = Keys(
             self._viewer,
             (
@@ -244,6 +243,7 @@ class SAMV2PromptsWidget(QWidget):
             button.clicked.connect(slot)
         form.live.toggled.connect(self._on_options)
         form.object.valueChanged.connect(self._on_object)
+        form.memory.valueChanged.connect(self._on_memory)
         for box in (form.model, form.device, form.policy, form.contrast):
             box.changed.connect(self._on_options)
 
@@ -300,6 +300,9 @@ class SAMV2PromptsWidget(QWidget):
 
     def _on_object(self, number: int) -> None:
         self._controller.pick_object(number)
+
+    def _on_memory(self, megabytes: int) -> None:
+        self.session.cache.budget_mb = megabytes
 
     def _on_undo(self) -> None:
         self._controller.undo()
