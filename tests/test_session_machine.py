@@ -1,0 +1,114 @@
+"""Whatever the user does and in whatever order the worker answers, the end is right."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.fakes import Factory, FakeView, ManualRunner
+
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.session import ModelChoice, Removal, Results, Session, Snapshot, State
+
+OBJECTS = st.integers(1, 3)
+CLICKS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=3)
+
+
+class SessionMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = ManualRunner()
+        self.session = Session(Factory(), self.runner, cache_mb=2)
+        self.session.decoded.connect(self.take)
+        self.session.removed.connect(self.drop)
+        self.place, self.model = 0, "nano"
+        self.prompts: dict[int, dict[int, list[tuple[int, int]]]] = {0: {}, 1: {}}
+        self.painted: dict[int, dict[int, Prompt]] = {0: {}, 1: {}}
+
+    # What a Labels layer would hold: for each plane and object the prompt that was answered.
+
+    def take(self, results: Results) -> None:
+        asked = {prompt.object: prompt for prompt in results.snapshot.prompts}
+        for item in results.items:
+            self.painted[results.snapshot.place][item.object] = asked[item.object]
+
+    def drop(self, removal: Removal) -> None:
+        for number in removal.objects:
+            del self.painted[removal.place][number]
+
+    def tell(self) -> None:
+        prompts = [Prompt(n, points=xy) for n, xy in self.prompts[self.place].items()]
+        view = FakeView((self.place, "view"))
+        self.session.update(
+            Snapshot(view, self.place, ModelChoice(self.model), PromptBatch(tuple(prompts)))
+        )
+
+    @rule(number=OBJECTS, clicks=CLICKS)
+    def prompt(self, number: int, clicks: list[tuple[int, int]]) -> None:
+        self.prompts[self.place][number] = clicks
+        self.tell()
+
+    @rule(number=OBJECTS)
+    def delete(self, number: int) -> None:
+        self.prompts[self.place].pop(number, None)
+        self.tell()
+
+    @rule(place=st.integers(0, 1))
+    def slide(self, place: int) -> None:
+        self.place = place
+        self.tell()
+
+    @rule(model=st.sampled_from(["nano", "tiny"]))
+    def choose(self, model: str) -> None:
+        self.model = model
+        self.tell()
+
+    @rule()
+    def no_image(self) -> None:
+        self.session.update(None, "There is no image.")
+
+    @rule(number=OBJECTS)
+    def cycle(self, number: int) -> None:
+        self.session.cycle(number)
+
+    @rule()
+    def cancel(self) -> None:
+        self.session.cancel()
+
+    @precondition(lambda self: self.runner.jobs)
+    @rule(data=st.data())
+    def answer(self, data: st.DataObject) -> None:
+        index = data.draw(st.integers(0, len(self.runner.jobs) - 1))
+        if data.draw(st.booleans()):
+            self.runner.finish(index)
+        else:
+            self.runner.fail(ValueError("no luck"), index)
+
+    @rule()
+    def settle(self) -> None:
+        """Look again, try again, and let everything finish: masks answer the prompts."""
+        self.tell()
+        if self.session.status.state in (State.IDLE, State.FAILED):
+            self.session.run()
+        self.runner.finish_all()
+        assert self.session.status.state is State.READY
+        assert self.session.pending == ()
+        painted = self.painted[self.place]
+        assert {n: list(map(tuple, p.points.tolist())) for n, p in painted.items()} == (
+            self.prompts[self.place]
+        )
+
+    @invariant()
+    def one_task_is_wanted_at_most(self) -> None:
+        assert len(self.runner.live) <= 1
+
+    @invariant()
+    def the_cache_keeps_its_budget(self) -> None:
+        assert self.session.cache.nbytes <= 2_000_000
+
+    def teardown(self) -> None:
+        self.session.close()
+
+
+TestSession = SessionMachine.TestCase
+TestSession.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
