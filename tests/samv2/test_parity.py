@@ -80,8 +80,8 @@ def check_encoder(network: SAMV2Network, side: int) -> None:
     with torch.inference_mode():
         ours = network.encode_image(pixels)
         theirs = build_twin(network, side).get_image_embeddings(pixels)
-    assert worst(ours.high_res_4, to_cells(theirs[0], 2)) < TOLERANCE
-    assert worst(ours.high_res_8, to_cells(theirs[1], 1)) < TOLERANCE
+    assert worst(ours.high_res_4, to_cells(theirs[0].permute(0, 2, 3, 1), 2)) < TOLERANCE
+    assert worst(ours.high_res_8, to_cells(theirs[1].permute(0, 2, 3, 1), 1)) < TOLERANCE
     assert worst(ours.embedding, theirs[2]) < TOLERANCE
 
 

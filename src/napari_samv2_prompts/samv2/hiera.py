@@ -28,9 +28,20 @@ NORM_EPS = 1e-6
 
 
 def _pool(x: Tensor) -> Tensor:
-    """Halve a channels-last map ``(B, H, W, C)`` by taking the largest of each 2 x 2."""
-    batch, height, width, channels = x.shape
-    return x.reshape(batch, height // 2, 2, width // 2, 2, channels).amax(dim=(2, 4))
+    """Halve a channels-last map ``(B, H, W, C)`` by taking the largest of each 2 x 2.
+
+    Two element-wise maxima: reducing over axes that are not last is some twenty times slower.
+    """
+    rows = x.unflatten(1, (-1, 2))
+    columns = torch.maximum(rows[:, :, 0], rows[:, :, 1]).unflatten(2, (-1, 2))
+    return torch.maximum(columns[:, :, :, 0], columns[:, :, :, 1])
+
+
+def _bicubic_weights(source: int, target: int, like: Tensor) -> Tensor:
+    """Return the matrix ``(target, source)`` that resizes one axis bicubically."""
+    unit = torch.eye(source, device=like.device, dtype=torch.float32)[None, None]
+    resized = F.interpolate(unit, size=(target, source), mode="bicubic")
+    return resized[0, 0].to(like.dtype)
 
 
 def _to_windows(x: Tensor, side: int) -> Tensor:
@@ -203,13 +214,17 @@ class Hiera(nn.Module):
     def _position(self, height: int, width: int) -> Tensor:
         """Return the position map ``(1, height, width, C)`` of the first stage's tokens."""
         window = self.pos_embed_window
-        background = F.interpolate(self.pos_embed, size=(height, width), mode="bicubic")
+        # Resizing is linear and separable: two small products instead of one pass per channel.
+        down = _bicubic_weights(self.pos_embed.shape[2], height, self.pos_embed)
+        across = _bicubic_weights(self.pos_embed.shape[3], width, self.pos_embed)
+        rows = torch.tensordot(down, self.pos_embed[0].permute(1, 2, 0), dims=1)
+        background = (across @ rows)[None]
         repeats = (-(-height // window.shape[2]), -(-width // window.shape[3]))
-        tiled = window.tile((1, 1, *repeats))[:, :, :height, :width]
-        return (background + tiled).permute(0, 2, 3, 1)
+        tiled = window.permute(0, 2, 3, 1).tile((1, *repeats, 1))[:, :height, :width]
+        return background + tiled
 
     def forward(self, pixels: Tensor, progress: Progress | None = None) -> list[Tensor]:
-        """Return the last map of each stage, finest first, as ``(B, C, H, W)`` views.
+        """Return the last map of each stage, finest first, channels last: ``(B, H, W, C)``.
 
         Parameters
         ----------
@@ -224,7 +239,7 @@ class Hiera(nn.Module):
         for index, block in enumerate(self.blocks):
             x = block(x)
             if index in self.stage_ends:
-                stages.append(x.permute(0, 3, 1, 2))
+                stages.append(x)
             if progress is not None:
                 progress((index + 1) / len(self.blocks))
         return stages

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .hiera import Mlp
+from .neck import pointwise
 from .prompt_encoder import EncodedPrompts, LayerNorm2d
 from .transformer import TwoWayTransformer
 from .variants import Variant
@@ -64,19 +65,19 @@ def choose_single(decoded: Decoded) -> Decoded:
 
 
 def to_cells(x: Tensor, halvings: int) -> Tensor:
-    """Regroup ``(P, C, H, W)`` by the cells of a coarser grid: ``(P, cells, parts, C)``.
+    """Regroup ``(P, H, W, C)`` by the cells of a coarser grid: ``(P, cells, parts, C)``.
 
     A cell's parts are in the order in which upscaling makes them: the four quarters of the cell,
     then the four quarters of each quarter.  In this layout both upscaling steps are plain matrix
     products, and nothing is moved between them.
     """
     side = 2**halvings
-    rows, columns = x.shape[2] // side, x.shape[3] // side
+    rows, columns = x.shape[1] // side, x.shape[2] // side
     quarters = [2] * halvings
-    x = x.reshape(x.shape[0], x.shape[1], rows, *quarters, columns, *quarters)
-    fine_rows, fine_columns = range(3, 3 + halvings), range(4 + halvings, 4 + 2 * halvings)
+    x = x.reshape(x.shape[0], rows, *quarters, columns, *quarters, x.shape[3])
+    fine_rows, fine_columns = range(2, 2 + halvings), range(3 + halvings, 3 + 2 * halvings)
     parts = [axis for pair in zip(fine_rows, fine_columns, strict=True) for axis in pair]
-    x = x.permute(0, 2, 3 + halvings, *parts, 1)
+    x = x.permute(0, 1, 2 + halvings, *parts, x.ndim - 1)
     return x.reshape(x.shape[0], rows * columns, side * side, -1)
 
 
@@ -134,13 +135,20 @@ class MaskDecoder(nn.Module):
     def high_res(self, stride4: Tensor, stride8: Tensor) -> tuple[Tensor, Tensor]:
         """Narrow the neck's fine maps for the upscaling; done once per image, not per prompt.
 
+        Parameters
+        ----------
+        stride4, stride8 : Tensor of shape (B, S/4, S/4, C) and (B, S/8, S/8, C)
+
         Returns
         -------
         high_res_4 : Tensor of shape (B, M, 16, C/8)
         high_res_8 : Tensor of shape (B, M, 4, C/4)
             In cells, see :func:`to_cells`.
         """
-        return to_cells(self.conv_s0(stride4), 2), to_cells(self.conv_s1(stride8), 1)
+        return (
+            to_cells(pointwise(stride4, self.conv_s0), 2),
+            to_cells(pointwise(stride8, self.conv_s1), 1),
+        )
 
     def _upscale(
         self, image: Tensor, high_res_4: Tensor, high_res_8: Tensor, drawn: Tensor | None
@@ -151,8 +159,7 @@ class MaskDecoder(nn.Module):
         x = act1(norm.over_last(_split_cells(image[:, :, None], first) + high_res_8))
         x = _split_cells(x, second) + high_res_4
         if drawn is not None and hasattr(self, "conv_drawn"):
-            conv = self.conv_drawn
-            x = x + F.linear(to_cells(drawn, 2), conv.weight.flatten(1), conv.bias)
+            x = x + pointwise(to_cells(drawn.permute(0, 2, 3, 1), 2), self.conv_drawn)
         upscaled: Tensor = act2(x)
         return upscaled
 

@@ -10,7 +10,13 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FpnNeck"]
+__all__ = ["FpnNeck", "pointwise"]
+
+
+def pointwise(x: Tensor, conv: nn.Module) -> Tensor:
+    """Apply a 1 x 1 convolution to a channels-last map, as the matrix product that it is."""
+    assert isinstance(conv, nn.Conv2d)
+    return F.linear(x, conv.weight.flatten(1), conv.bias)
 
 
 class FpnNeck(nn.Module):
@@ -39,7 +45,7 @@ class FpnNeck(nn.Module):
         self.top_down_levels = top_down_levels
 
     def forward(self, stages: list[Tensor]) -> list[Tensor]:
-        """Return maps of strides 4, 8 and 16, each ``(B, width, H, W)``.
+        """Return maps of strides 4, 8 and 16, channels last: ``(B, H, W, width)``.
 
         Parameters
         ----------
@@ -50,10 +56,10 @@ class FpnNeck(nn.Module):
         above: Tensor | None = None
         last = len(stages) - 1
         for level in range(last, -1, -1):
-            x: Tensor = self.convs[last - level](stages[level])
+            x = pointwise(stages[level], self.convs[last - level].get_submodule("conv"))
             if above is not None and level in self.top_down_levels:
                 # Summed in float32, as published: half precision would round the sum twice.
-                coarse = F.interpolate(above.float(), scale_factor=2.0, mode="nearest")
+                coarse = above.float().repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
                 x = (x.float() + coarse).to(x.dtype)
             above = x
             levels.append(x)

@@ -77,7 +77,7 @@ class ImageEncoder(nn.Module):
         self.neck = FpnNeck(variant.stage_widths, variant.width, variant.top_down_levels)
 
     def forward(self, pixels: Tensor, progress: Progress | None = None) -> list[Tensor]:
-        """Map ``(B, 3, S, S)`` to maps of strides 4, 8 and 16."""
+        """Map ``(B, 3, S, S)`` to channels-last maps of strides 4, 8 and 16."""
         dtype = self.trunk.pos_embed.dtype
         levels: list[Tensor] = self.neck(self.trunk(pixels.to(dtype), progress))
         return levels
@@ -130,7 +130,7 @@ class SAMV2Network(nn.Module):
         levels = self.image_encoder(pixels, progress)
         stride4, stride8, embedding = (level.to(self.no_mem_embed.dtype) for level in levels)
         # An image alone has no memory to attend to; training marked that by adding this vector.
-        embedding = embedding + self.no_mem_embed.reshape(1, -1, 1, 1)
+        embedding = (embedding + self.no_mem_embed).permute(0, 3, 1, 2)
         return ImageFeatures(embedding, *self.sam_mask_decoder.high_res(stride4, stride8))
 
     def decode_prompts(
