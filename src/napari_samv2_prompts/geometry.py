@@ -221,9 +221,10 @@ class AffineMap:
         return len(self.offset)
 
     def __call__(self, points: ArrayLike) -> NDArray[np.float64]:
-        """Map points of shape (M, N)."""
-        mapped: NDArray[np.float64] = np.asarray(points, dtype=np.float64) @ self.matrix.T
-        return mapped + self.offset
+        """Map points of shape (M, N); what isn't finite stays so."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            mapped: NDArray[np.float64] = np.asarray(points, dtype=np.float64) @ self.matrix.T
+            return mapped + self.offset
 
     def inverse(self) -> AffineMap:
         """Return the map back.
