@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import MaskCrop
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from napari_samv2_prompts.prompts import MaskCrop
 
 __all__ = ["Box", "Edit", "Painted", "Policy", "edits", "paint", "respect_edits"]
 
