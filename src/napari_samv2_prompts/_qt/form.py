@@ -58,6 +58,7 @@ class Form(QWidget):
         self.policy.tooltip = "What a mask does where there are labels already"
         self.contrast.tooltip = "What the model sees: the contrast limits of the layer, or its own"
         self._letters: frozenset[str] = frozenset()
+        self.model.native.view().setMinimumWidth(260)  # the whole line is read in the open list
         self._make_buttons()
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 6, 6, 6)
@@ -120,6 +121,7 @@ class Form(QWidget):
         group = QGroupBox("Prompts")
         layout = QGridLayout(group)
         self.mask_text = _line()
+        self.mask_text.setMinimumHeight(2 * self.mask_text.fontMetrics().lineSpacing())
         rows: tuple[tuple[QWidget, ...], ...] = (
             (self.box, self.click),
             (self.object, self.next),
@@ -185,7 +187,6 @@ class Form(QWidget):
         self.note.setText(now.note)
         self.note.setVisible(bool(now.note))
         self.mask_text.setText(mask_line(now))
-        self.mask_text.setVisible(bool(now.scores))
         self._show_prompting(now)
         self._show_work(now)
 
