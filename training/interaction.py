@@ -30,7 +30,7 @@ def first_prompts(rng: np.random.Generator, batch: dict[str, Tensor]) -> Prompts
     """
     points, boxes = batch["clicks"].flatten(0, 1), batch["box"].flatten(0, 1)
     n = len(points)
-    kind = str(rng.choice(["clicks", "boxes", "mixed"], p=[0.45, 0.35, 0.2]))
+    kind = str(rng.choice(["clicks", "boxes", "mixed"], p=[0.55, 0.35, 0.1]))
     if kind == "clicks":
         count = int(rng.choice([1, 2, 3], p=[0.85, 0.1, 0.05]))
         return Prompts(points[:, :count], torch.full((n, count), clicks.POSITIVE), None)

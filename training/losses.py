@@ -20,12 +20,17 @@ SURROUND = 8.0
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Weights of the terms, and the focal exponent (0 is plain cross-entropy)."""
+    """Weights of the terms, and the focal exponent (0 is plain cross-entropy).
+
+    ``others`` is a little of the dice loss for all of masks 1 to 3. Where objects are rarely
+    ambiguous each would otherwise learn from a third of the data only.
+    """
 
     focal: float = 2.0
     dice: float = 1.0
     score: float = 0.5
     presence: float = 0.2
+    others: float = 0.3
     gamma: float = 0.0
 
 
@@ -79,6 +84,12 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     return 1 - (2 * (p * target).sum((1, 2)) + 1) / (p.sum((1, 2)) + target.sum((1, 2)) + 1)
 
 
+def dice_loss_of_all(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean dice loss over several masks (P, C, H, W) of one target (P, H, W): (P,)."""
+    each = dice_loss(logits.flatten(0, 1), target.repeat_interleave(logits.shape[1], 0))
+    return each.view(logits.shape[:2]).mean(1)
+
+
 def enlarge(logits: Tensor) -> Tensor:
     """Low-res logits (P, C, h, w) at twice their size, interpolated as the predictor does it."""
     return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
@@ -94,9 +105,10 @@ def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
 def round_loss(decoded: Decoded, target: Tensor, weights: LossWeights) -> RoundLoss:
     """The loss of all four masks of each prompt.
 
-    Mask 0 is always trained. Of masks 1 to 3 only the best is (Kirillov et al. 2023), so that they
-    part ways where a click is ambiguous. Scores of all four learn their true IoU (L1), the object
-    score whether there is an object; where there is none, masks are not trained.
+    Mask 0 is always trained. Of masks 1 to 3 the best is (Kirillov et al. 2023), so that they part
+    ways where a click is ambiguous; the others hardly (see `LossWeights`). Scores of all four learn
+    their true IoU (L1), the object score whether there is an object; where there is none, masks are
+    not trained.
 
     Parameters
     ----------
@@ -119,6 +131,8 @@ def round_loss(decoded: Decoded, target: Tensor, weights: LossWeights) -> RoundL
         + weights.dice * dice_loss(chosen[:, i], target)
         for i in (0, 1)
     )
+    if weights.others:
+        per_prompt = per_prompt + weights.others * dice_loss_of_all(logits[:, 1:], coarse)
     masks = (per_prompt * present).sum() / present.sum().clamp_min(1)
     score = (scores - iou).abs().mean(1).mean()
     presence = F.binary_cross_entropy_with_logits(object_logits, present.float())

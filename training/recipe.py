@@ -22,7 +22,7 @@ class Recipe:
     weight_decay: float = 0.02
     clip: float = 1.0
     ema: float = 0.998
-    rounds: tuple[float, ...] = (0.35, 0.4, 0.25)
+    rounds: tuple[float, ...] = (0.4, 0.35, 0.25)
     weights: LossWeights = field(default_factory=LossWeights)
 
 
@@ -34,15 +34,15 @@ STAGES = {
         steps=1500,
         batch=4,
         samples=SampleSettings(size=256, seed=2),
-        rate=6e-4,
-        final_rate=2e-4,
+        rate=3e-4,
+        final_rate=1e-4,
         warmup=50,
     ),
     "full": Recipe(
         steps=700,
         batch=2,
         samples=SampleSettings(size=512, seed=3),
-        rate=3e-4,
+        rate=2e-4,
         final_rate=1e-6,
         warmup=50,
         ema=0.995,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from training.losses import (
@@ -36,15 +37,20 @@ def test_the_right_masks_cost_next_to_nothing_and_wrong_ones_much():
     assert good.total < 0.1 * bad.total
 
 
-def test_only_the_best_of_the_three_is_trained():
+@pytest.mark.parametrize("others", [0.0, 0.3])
+def test_of_the_three_the_best_is_trained_and_the_others_little(others):
     target = square()
-    right = logits_of(target)
-    logits = torch.cat([right, -right, right, torch.zeros_like(right)], 1).requires_grad_()
+    # The best is not quite right, so that there is something left to learn.
+    right = (logits_of(target) / 20).repeat(1, 4, 1, 1)
+    logits = (right * torch.tensor([1.0, 0.2, 1.0, 0.1]).view(1, 4, 1, 1)).requires_grad_()
     decoded = Decoded(logits, torch.ones(1, 4), torch.ones(1))
-    round_loss(decoded, target, LossWeights()).total.backward()
+    round_loss(decoded, target, LossWeights(others=others)).total.backward()
     assert logits.grad is not None
-    trained = logits.grad.abs().sum((0, 2, 3)) > 0
-    assert trained.tolist() == [True, False, True, False]
+    trained = logits.grad.abs().sum((0, 2, 3))
+    assert trained[0] > 0
+    assert trained[2] > 0
+    assert (trained[[1, 3]] > 0).tolist() == [others > 0] * 2
+    assert trained[[1, 3]].max() < 0.5 * trained[2]
 
 
 def test_where_there_is_no_object_only_the_scores_learn():
