@@ -421,3 +421,25 @@ def test_two_models_at_once_are_refused() -> None:
         SAMV2ImagePredictor("small", use_default_samv2_t=True)
     with pytest.raises(ValueError, match="name or a built network"):
         SAMV2ImagePredictor(3)  # type: ignore[arg-type]
+
+
+# --- number types ---
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("variant", [MINI, DRAWN], ids=["published kind", "drawn prompts"])
+def test_half_precision_encodes_in_half_and_decodes_in_full(variant: Variant, dtype: str) -> None:
+    exact = SAMV2ImagePredictor(make_network(variant), device="cpu", dtype="float32")
+    half = SAMV2ImagePredictor(make_network(variant), device="cpu", dtype=dtype)
+    batch = PromptBatch((Prompt.of(1, [[20, 20]]), Prompt.of(2, box=[10, 10, 50, 40])))
+    embedding = half.embed(make_image())
+    assert embedding.nbytes * 2 == exact.embed(make_image()).nbytes
+    assert half._network.sam_mask_decoder.conv_s0.weight.dtype == torch.float32
+    answers = zip(
+        half.decode(embedding, batch), exact.decode(exact.embed(make_image()), batch), strict=True
+    )
+    for approximate, reference in answers:
+        spread = np.ptp(reference.low_res_logits)
+        difference = np.abs(approximate.low_res_logits - reference.low_res_logits).max()
+        assert difference < 0.05 * spread
+        np.testing.assert_allclose(approximate.scores, reference.scores, atol=0.02)
