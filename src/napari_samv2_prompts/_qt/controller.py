@@ -53,6 +53,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Controller", "Options", "Place"]
 
+OPENING = 200  # ms: loading libraries blocks the first drawing of a window
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -107,7 +109,7 @@ class Controller:
         self._watch = Watch(viewer)
         self._prompted: tuple[int, ...] = ()
         self._note = ""
-        self._closed = False
+        self._closed, self._opening = False, True
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.refresh)
@@ -148,10 +150,12 @@ class Controller:
 
     def schedule(self, delay: int = SOON) -> None:
         """Look at everything again in a moment, once for any number of events."""
-        if not self._closed and (delay == SOON or not self._timer.isActive()):
+        if self._closed:
+            return
+        if self._opening:  # let the window be drawn before the model is loaded beside it
+            delay = OPENING
+        if delay == SOON or not self._timer.isActive() or self._timer.interval() > SOON:
             self._timer.start(delay)
-        elif not self._closed and self._timer.interval() > SOON:
-            self._timer.start(max(delay, self._timer.interval()))
 
     @property
     def idle(self) -> bool:
@@ -251,6 +255,7 @@ class Controller:
         self._timer.stop()
         if self._closed:
             return
+        self._opening = False
         self._prompted, self._note = (), ""
         try:
             snapshot = self._snapshot()

@@ -11,15 +11,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from qtpy.QtCore import QObject, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
 
 from napari_samv2_prompts.session import Cancelled, Done, Failed, Outcome, Progress, Stopped, Task
 
 __all__ = ["QtRunner"]
 
 _log = logging.getLogger(__name__)
-
-_Call = Callable[[], None]
 
 
 class _Mailbox(QObject):
@@ -32,24 +30,22 @@ class _Mailbox(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._open = True
-        self._posted.connect(self._call)
+        self._posted.connect(self._call, Qt.ConnectionType.QueuedConnection)
 
-    def post(self, call: _Call) -> None:
+    def post(self, call: Callable[[], None]) -> None:
         with self._lock:
             if self._open:
                 self._posted.emit(call)
 
-    def _call(self, call: _Call) -> None:
+    def _call(self, call: Callable[[], None]) -> None:
         if self._open:
             call()
 
     def close(self) -> None:
         with self._lock:
-            if self._open:
-                self._open = False
-                self.deleteLater()
+            self._open = False
 
 
 class QtRunner:

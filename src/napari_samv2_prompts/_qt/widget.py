@@ -157,7 +157,7 @@ class SAMV2PromptsWidget(QWidget):
                 state = self.session.status.state
                 raise TimeoutError(f"Still {state} after {timeout:g} s.")
             QCoreApplication.processEvents()
-            time.sleep(0.002)
+            time.sleep(0.005)
 
     # --- life -------------------------------------------------------------------------------
 
@@ -212,6 +212,7 @@ class SAMV2PromptsWidget(QWidget):
         """Work again when shown again."""
         super().showEvent(event)
         self._set_up()
+        self._controller.schedule()
         bar = self._area.verticalScrollBar()  # its text has the window's font only now
         width = self._form.minimumSizeHint().width()
         self._area.setMinimumWidth(width + (bar.sizeHint().width() if bar else 0))
