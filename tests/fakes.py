@@ -131,7 +131,7 @@ def outcome_of(task: Task) -> Outcome:
         return Stopped() if task.cancelled else Done(task.work(task))
     except Cancelled:
         return Stopped()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  (whatever it is becomes a value)
         return Failed(error)
 
 
