@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.images import percentile_limits, read_plane, render_plane, to_uint8
+from napari_samv2_prompts.images import (
+    Channel,
+    compose_planes,
+    percentile_limits,
+    read_plane,
+    render_plane,
+    to_uint8,
+)
 
 FLAT = Plane((0, 1), (None, None), (4, 5))
 
@@ -161,3 +168,52 @@ def test_lazy_arrays_give_the_same_picture(kind):
         render_plane(lazy, plane, limits=(0.0, 5000.0)),
         render_plane(data, plane, limits=(0.0, 5000.0)),
     )
+
+
+RED = np.stack([np.linspace(0, 1, 256), np.zeros(256), np.zeros(256), np.ones(256)], axis=1)
+GREEN = RED[:, [1, 0, 2, 3]]
+
+
+def flat(value, colours, **kwargs):
+    return Channel(np.full((4, 5), value, np.uint8), (0.0, 255.0), 1.0, colours, **kwargs)
+
+
+@pytest.mark.parametrize(
+    ("blending", "opacity", "expected"),
+    [
+        ("additive", 1.0, (200, 100, 0)),
+        ("additive", 0.5, (200, 50, 0)),
+        ("translucent", 1.0, (0, 100, 0)),
+        ("translucent", 0.5, (100, 50, 0)),
+        ("translucent_no_depth", 0.5, (100, 50, 0)),
+        ("opaque", 0.5, (0, 100, 0)),
+        ("minimum", 1.0, (0, 0, 0)),
+        ("multiplicative", 1.0, (0, 0, 0)),
+    ],
+)
+def test_channels_blend_as_in_the_viewer(blending, opacity, expected):
+    channels = [flat(200, RED), flat(100, GREEN, blending=blending, opacity=opacity)]
+    picture = compose_planes(channels, FLAT)
+    assert picture.shape == (4, 5, 3)
+    np.testing.assert_allclose(picture[0, 0], expected, atol=1)
+
+
+def test_the_lowest_channel_lies_on_black():
+    for blending in ("additive", "translucent", "multiplicative"):
+        channels = [flat(200, RED, blending=blending, opacity=0.5)]
+        np.testing.assert_allclose(compose_planes(channels, FLAT)[0, 0], (100, 0, 0), atol=1)
+    channels = [flat(200, RED, blending="minimum")]
+    assert compose_planes(channels, FLAT)[0, 0].tolist() == [200, 0, 0]
+
+
+def test_a_colour_image_is_a_channel_too():
+    rgb = Channel(np.full((4, 5, 3), 90, np.uint8), (0.0, 255.0), 1.0, RED, rgb=True)
+    picture = compose_planes([rgb, flat(100, GREEN)], FLAT)
+    assert picture[0, 0].tolist() == [90, 190, 90]
+
+
+def test_composed_blocks_join_seamlessly(monkeypatch):
+    ramp = Channel(np.arange(20, dtype=np.uint8).reshape(4, 5), (0.0, 19.0), 1.0, RED)
+    whole = compose_planes([ramp], FLAT)
+    monkeypatch.setattr("napari_samv2_prompts.images.BLOCK", 25)
+    np.testing.assert_array_equal(compose_planes([ramp], FLAT), whole)

@@ -1,7 +1,8 @@
 """A plane of any array as the 8-bit picture that the model sees.
 
 Here: :class:`ImageView` (what is to be embedded, as a key and a slow ``read``), reading a plane out
-of numpy, dask, zarr, xarray or the like, and mapping its values to 8 bit.
+of numpy, dask, zarr, xarray or the like, mapping its values to 8 bit, and laying several coloured
+channels over each other.
 
 Not here: layers (``layers``), coordinates (``geometry``), resizing to the model's input
 (``samv2``).
@@ -9,7 +10,7 @@ Not here: layers (``layers``), coordinates (``geometry``), resizing to the model
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.geometry import Plane
 
-__all__ = ["Contrast", "ImageView", "percentile_limits", "read_plane", "render_plane", "to_uint8"]
+__all__ = [
+    "Channel",
+    "Contrast",
+    "ImageView",
+    "compose_planes",
+    "percentile_limits",
+    "read_plane",
+    "render_plane",
+    "to_uint8",
+]
 
 Contrast = Literal["displayed", "percentiles"]
 
@@ -53,6 +63,90 @@ class ImageView:
     key: Hashable
     shape: tuple[int, int]
     read: Callable[[], NDArray[np.uint8]] = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Channel:
+    """One of several images of the same size that are shown together, and how it is shown.
+
+    Attributes
+    ----------
+    data : array of any kind
+    limits, gamma
+        As for :func:`render_plane`.
+    colours : array of shape (256, 4), float
+        The colormap as RGBA in [0, 1].
+    opacity : float
+    blending : str
+        How the viewer lays it over the channels below: "additive", "translucent",
+        "translucent_no_depth", "opaque", "minimum" or "multiplicative".
+    rgb : bool
+        Whether the data has colours of its own, so that the colormap means nothing.
+    """
+
+    data: Any
+    limits: tuple[float, float]
+    gamma: float
+    colours: NDArray[np.float64]
+    opacity: float = 1.0
+    blending: str = "additive"
+    rgb: bool = False
+
+
+def compose_planes(channels: Sequence[Channel], plane: Plane) -> NDArray[np.uint8]:
+    """Lay the same plane of several channels over each other, as a viewer does on a black canvas.
+
+    Parameters
+    ----------
+    channels : sequence of Channel
+        The lowest first.
+    plane : Plane
+        Of each of them.
+
+    Returns
+    -------
+    array of shape (H, W, 3), uint8
+    """
+    pictures = [
+        render_plane(c.data, plane, rgb=c.rgb, limits=c.limits, gamma=c.gamma) for c in channels
+    ]
+    out = np.empty((*plane.shape, 3), dtype=np.uint8)
+    rows = max(1, BLOCK // (4 * plane.shape[1]))
+    for start in range(0, plane.shape[0], rows):
+        block = np.s_[start : start + rows]
+        colour: NDArray[Any] | None = None  # nothing but the canvas yet
+        for channel, picture in zip(channels, pictures, strict=True):
+            colour = _blended(colour, channel, picture[block])
+        if colour is not None:
+            out[block] = np.rint(np.clip(colour, 0, 1) * 255)
+    return out
+
+
+def _blended(
+    below: NDArray[Any] | None, channel: Channel, picture: NDArray[np.uint8]
+) -> NDArray[Any]:
+    """Lay a channel over what is below; the equations are those of the viewer's blending modes."""
+    colour: NDArray[Any]
+    alpha: NDArray[Any]
+    if channel.rgb:
+        colour, alpha = picture / np.float32(255), np.ones((), np.float32)
+    else:
+        rgba = channel.colours.astype(np.float32)[picture]
+        colour, alpha = rgba[..., :3], rgba[..., 3:]
+    alpha = alpha * np.float32(channel.opacity)
+    if channel.blending == "opaque" or (channel.blending == "minimum" and below is None):
+        return colour
+    if below is None:
+        return colour * alpha
+    if channel.blending == "minimum":
+        out = np.minimum(below, colour)
+    elif channel.blending == "multiplicative":
+        out = below * colour
+    elif channel.blending == "additive":
+        out = below + colour * alpha
+    else:
+        out = colour * alpha + below * (1 - alpha)
+    return np.asarray(out)
 
 
 def render_plane(

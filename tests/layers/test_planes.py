@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 
 from napari_samv2_prompts.geometry import PlaneError
-from napari_samv2_prompts.layers import current_plane, image_view
+from napari_samv2_prompts.layers import composed_view, current_plane, image_view
 from napari_samv2_prompts.layers.planes import project_to_plane, world_map
 
 
@@ -194,6 +194,47 @@ def test_contrast_is_that_of_the_display():
     picture = image_view(image, current_plane(viewer.dims, image)).read()
     shares = np.clip((image.data.astype(float) - 160) / (3200 - 160), 0, 1) ** 0.7
     np.testing.assert_array_equal(picture, np.rint(shares * 255))
+
+
+def test_channels_are_composed_in_their_colours():
+    viewer = ViewerModel()
+    data = volume(3, 6, 7, 2).astype(np.uint16) * 10
+    green, magenta = viewer.add_image(
+        data, channel_axis=3, colormap=["green", "magenta"], contrast_limits=[(0, 2550), (500, 900)]
+    )
+    assert magenta.blending == "additive"
+    viewer.dims.set_current_step(0, 1)
+    plane = current_plane(viewer.dims, green)
+    view = composed_view([green, magenta], plane, viewer.dims)
+    one = data[1, ..., 0] / 2550 * 255
+    two = np.clip((data[1, ..., 1] - 500.0) / 400, 0, 1) * 255
+    np.testing.assert_allclose(view.read(), np.stack([two, one, two], axis=-1), atol=1)
+
+
+def test_a_composed_view_changes_with_any_of_its_channels():
+    viewer = ViewerModel()
+    layers = viewer.add_image(volume(6, 7, 2), channel_axis=2)
+    plane = current_plane(viewer.dims, layers[0])
+    seen = [composed_view(layers, plane, viewer.dims)]
+    assert seen[0] == composed_view(layers, plane, viewer.dims)
+    for name, value in {
+        "colormap": "red",
+        "opacity": 0.5,
+        "blending": "translucent",
+        "gamma": 2.0,
+        "contrast_limits": (1, 9),
+        "data": volume(6, 7),
+    }.items():
+        setattr(layers[1], name, value)
+        seen.append(composed_view(layers, plane, viewer.dims))
+    assert len({view.key for view in seen}) == len(seen)
+
+
+def test_channels_in_other_places_are_refused():
+    viewer, first = viewer_with(volume(6, 7))
+    moved = viewer.add_image(volume(6, 7), translate=(0, 3), name="moved")
+    with pytest.raises(PlaneError, match="moved"):
+        composed_view([first, moved], current_plane(viewer.dims, first), viewer.dims)
 
 
 def test_multiscale_images_are_read_at_full_size():

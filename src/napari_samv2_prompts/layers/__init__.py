@@ -16,7 +16,7 @@ from napari_samv2_prompts.layers.labels_checks import (
     highest_label,
 )
 from napari_samv2_prompts.layers.labels_target import LabelsTarget
-from napari_samv2_prompts.layers.planes import current_plane, image_view
+from napari_samv2_prompts.layers.planes import composed_view, current_plane, image_view
 from napari_samv2_prompts.layers.prompt_layers import (
     adopt_prompt_layer,
     colour_prompts,
@@ -32,6 +32,7 @@ __all__ = [
     "TargetError",
     "adopt_prompt_layer",
     "colour_prompts",
+    "composed_view",
     "converted_labels",
     "current_plane",
     "highest_label",

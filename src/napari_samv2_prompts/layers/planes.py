@@ -7,20 +7,38 @@ be embedded.  Not here: prompts (``prompt_reading``), values of pixels (``images
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
-from napari_samv2_prompts.images import Contrast, ImageView, render_plane
+from napari_samv2_prompts.images import (
+    Channel,
+    Contrast,
+    ImageView,
+    compose_planes,
+    render_plane,
+)
 
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Labels, Layer
     from numpy.typing import NDArray
 
-__all__ = ["current_plane", "image_view", "layer_shape", "project_to_plane", "world_map"]
+__all__ = [
+    "composed_view",
+    "current_plane",
+    "image_view",
+    "layer_shape",
+    "project_to_plane",
+    "world_map",
+]
+
+# Transforms are measured at points this many pixels from the origin: close to it, a large translate
+# would swallow the digits of a small scale.
+FAR = 2.0**20
 
 
 def current_plane(dims: Dims, image_layer: Image) -> Plane:
@@ -107,6 +125,56 @@ def image_view(
     )
 
 
+def composed_view(
+    layers: Sequence[Image], plane: Plane, dims: Dims, *, revision: int = 0
+) -> ImageView:
+    """Return the picture of several channels together, in their colours and blending.
+
+    Parameters
+    ----------
+    layers : sequence of Image
+        The channels, the lowest of the viewer first; hidden ones count like the others.
+    plane : Plane
+        Of the first one.
+    dims : Dims
+    revision : int, optional
+        As for :func:`image_view`.
+
+    Raises
+    ------
+    PlaneError
+        If they don't have the same shape and place.
+    """
+    first, channels, key = layers[0], [], []
+    for layer in layers:
+        here = layer_shape(layer) == layer_shape(first) and world_map(layer, dims).almost_equals(
+            world_map(first, dims), layer_shape(first)
+        )
+        if not here:
+            raise PlaneError(
+                f"The images {first.name!r} and {layer.name!r} differ in shape or place,"
+                " so they can't be used as channels of one picture."
+            )
+        low, high = (float(limit) for limit in layer.contrast_limits)
+        channel = Channel(
+            data=layer.data[0] if layer.multiscale else layer.data,
+            limits=(low, high),
+            gamma=float(layer.gamma),
+            colours=np.asarray(layer.colormap.map(np.linspace(0, 1, 256)), dtype=np.float64),
+            opacity=float(layer.opacity),
+            blending=str(layer.blending),
+            rgb=bool(layer.rgb),
+        )
+        channels.append(channel)
+        look = channel.limits, channel.gamma, channel.opacity, channel.blending
+        key.append((layer.unique_id, _Same(channel.data), look, channel.colours.tobytes()))
+    return ImageView(
+        key=(tuple(key), revision, plane),
+        shape=plane.shape,
+        read=partial(compose_planes, tuple(channels), plane),
+    )
+
+
 def layer_shape(layer: Image | Labels) -> tuple[int, ...]:
     """Return the full-size shape of a layer's data without the channel axis of RGB."""
     return tuple(int(n) for n in layer.data.shape[: layer.ndim])
@@ -119,8 +187,9 @@ def world_map(layer: Layer, dims: Dims) -> AffineMap:
     of the viewer: layers may have others of the same kind (nm beside um).
     """
     origin = np.asarray(layer.data_to_world(np.zeros(layer.ndim)))
-    matrix = np.stack([layer.data_to_world(unit) for unit in np.eye(layer.ndim)], axis=1)
-    world = AffineMap(matrix - origin[:, None], origin)
+    far = np.eye(layer.ndim) * FAR
+    columns = np.stack([layer.data_to_world(point) for point in far], axis=1)
+    world = AffineMap((columns - origin[:, None]) / FAR, origin)
     if not dims.units or len(dims.units) < layer.ndim:  # the viewer ignores units that don't match
         return world
     pairs = zip(layer.units, dims.units[-layer.ndim :], strict=True)
