@@ -14,23 +14,23 @@ def alter(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint
         low, high = np.percentile(x[::4, ::4], [rng.uniform(0, 2), rng.uniform(98, 100)])
         x = np.clip((x - low) / max(high - low, 0.02), 0, 1)
     grey = bool((image[..., 0] == image[..., 2]).all())
-    if grey and rng.random() < 0.15:
+    if grey and rng.random() < 0.1:
         ends = rng.uniform(0, 1, (2, 3)).astype(np.float32)
         x = ends[0] + x * (ends[1] - ends[0])
     elif not grey:
         x = _recoloured(rng, x)
-    if rng.random() < 0.2:
+    if rng.random() < 0.12:
         x = 1 - x
-    if rng.random() < 0.5:
+    if rng.random() < 0.35:
         x = np.clip(
             x * np.float32(np.exp(rng.normal(0, 0.3))) + np.float32(rng.normal(0, 0.05)), 0, 1
         )
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         x = x ** np.float32(np.exp(rng.normal(0, 0.35)))
-    if rng.random() < 0.15:
+    if rng.random() < 0.1:
         sigma = rng.uniform(0.4, 1.5)
         x = ndimage.gaussian_filter(x, (sigma, sigma, 0))
-    if rng.random() < 0.25:
+    if rng.random() < 0.15:
         x = x + np.float32(rng.uniform(0.005, 0.05)) * rng.standard_normal(
             (*x.shape[:2], 1), np.float32
         )

@@ -181,7 +181,7 @@ def first_prompts(
         rough = np.zeros((size // 4, size // 4), np.float32)
     else:
         points = [clicks.random_pixel(rng, mask) for _ in range(N_CLICKS)]
-        if rng.random() < 0.5:
+        if rng.random() < 0.65:
             points[0] = clicks.centre(mask)[:2]
         box = clicks.jitter_box(rng, clicks.mask_box(mask), rng.uniform(0, 0.1), 20.0).reshape(2, 2)
         rough = rough_logits(rng, mask)

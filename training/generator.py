@@ -211,7 +211,7 @@ def _lay(
             1 - rng.uniform(0.1, 0.6) * (1 - np.sqrt(np.clip(depth / reach[labels], 0, 1)))
         )
     texture = (
-        rng.uniform(0, 0.2) * smooth_noise(rng, size, rng.uniform(1, 14)) * (rng.random() < 0.7)
+        rng.uniform(0, 0.35) * smooth_noise(rng, size, rng.uniform(1, 14)) * (rng.random() < 0.7)
     )
     alpha = ndimage.gaussian_filter((labels > 0).astype(np.float32), rng.uniform(0.3, 0.8))
     under = canvas.mean((0, 1))

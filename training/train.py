@@ -92,7 +92,7 @@ def _update(run: Run, recipe: Recipe, total: Tensor) -> None:
     torch.nn.utils.clip_grad_norm_(run.network.parameters(), recipe.clip)
     run.optimizer.step()
     run.step += 1
-    decay = min(recipe.ema, (1 + run.step) / (10 + run.step))
+    decay = min(recipe.ema, (1 + run.step) / (4 + run.step))
     with torch.no_grad():
         torch._foreach_lerp_(list(run.ema.parameters()), list(run.network.parameters()), 1 - decay)
 
