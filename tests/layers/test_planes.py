@@ -266,6 +266,59 @@ def test_lazy_data_is_computed_for_the_plane_alone_and_only_when_read():
     assert computed == [20]
 
 
+class Counting:
+    """An array on some slow store that counts the bytes that are read from it."""
+
+    def __init__(self, array):
+        self.array, self.read = array, 0
+        self.shape, self.dtype, self.ndim, self.size = (
+            array.shape,
+            array.dtype,
+            array.ndim,
+            array.size,
+        )
+
+    def __getitem__(self, key):
+        part = np.asarray(self.array[key])
+        self.read += part.nbytes
+        return part
+
+
+@pytest.mark.parametrize("n_planes", [10, 1000])
+def test_the_bytes_read_are_those_of_the_plane_however_long_the_stack(n_planes):
+    store = Counting(np.zeros((n_planes, 20, 30), np.uint16))
+    viewer, image = viewer_with(store, contrast_limits=(0, 1), visible=False)
+    viewer.dims.set_current_step(0, 5)
+    store.read = 0
+    view = image_view(image, current_plane(viewer.dims, image))
+    assert store.read == 0
+    view.read()
+    assert store.read == 20 * 30 * 2
+
+
+def sources(data):
+    """The same values in every kind of array that is installed."""
+    return {
+        "numpy": lambda: data,
+        "dask": lambda: pytest.importorskip("dask.array").from_array(data, chunks=3),
+        "zarr": lambda: pytest.importorskip("zarr").array(data, chunks=(3,) * data.ndim),
+        "xarray": lambda: pytest.importorskip("xarray").DataArray(data),
+        "tensorstore": lambda: pytest.importorskip("tensorstore").array(data),
+    }
+
+
+@pytest.mark.parametrize("kind", list(sources(np.zeros(1))))
+@pytest.mark.parametrize("shape", [(5, 6), (4, 5, 6), (2, 3, 5, 6), (2, 2, 3, 5, 6)])
+def test_planes_of_any_source_and_any_number_of_axes(kind, shape):
+    data = volume(*shape)
+    viewer, image = viewer_with(sources(data)[kind](), rgb=False, contrast_limits=(0, 255))
+    assert image.ndim == len(shape)
+    for axis in range(len(shape) - 2):
+        viewer.dims.set_current_step(axis, 1)
+    view = image_view(image, current_plane(viewer.dims, image))
+    np.testing.assert_array_equal(view.read(), data[(1,) * (len(shape) - 2)])
+
+
 def test_the_image_layer_is_never_altered():
     viewer, image = viewer_with(
         volume(5, 6, 7), scale=(2, 0.5, 3), translate=(1, 2, 3), gamma=0.8, contrast_limits=(5, 90)
