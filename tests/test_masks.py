@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_samv2_prompts.masks import edits, paint, respect_edits
+from napari_samv2_prompts.prompts import MaskCrop
+
+SHAPE = (9, 11)
+
+
+class Page:
+    """A plane of labels, and the three steps that a result takes on it."""
+
+    def __init__(self, labels=None):
+        self.labels = np.zeros(SHAPE, np.uint16) if labels is None else labels.copy()
+        self.live, self.rank, self.read_pixels = {}, 0, 0
+
+    def read(self, box):
+        top, left, bottom, right = box
+        part = self.labels[top:bottom, left:right]
+        self.read_pixels += part.size
+        return part
+
+    def write(self, masks, policy="keep"):
+        boxes = [m.box for m in masks.values() if m is not None]
+        boxes += [self.live[n].box for n in masks if n in self.live]
+        before = respect_edits(self.read, self.live, boxes)
+        after = paint(self.read, before, masks, policy, self.rank)
+        self.rank += len(masks)
+        written = []
+        for edit in edits(self.read, before, after):
+            assert (self.labels[edit.rows, edit.columns] != edit.values).all()
+            self.labels[edit.rows, edit.columns] = edit.values
+            written.append(edit)
+        self.live = after
+        return written
+
+
+def rectangle(top, left, height, width):
+    return MaskCrop(top, left, np.ones((height, width), bool))
+
+
+@st.composite
+def rectangles(draw):
+    top, left = draw(st.integers(0, 8)), draw(st.integers(0, 10))
+    return rectangle(top, left, draw(st.integers(1, 9 - top)), draw(st.integers(1, 11 - left)))
+
+
+existing = st.lists(rectangles(), max_size=3).map(
+    lambda masks: sum((i * m.full(SHAPE) for i, m in enumerate(masks, 50)), np.zeros(SHAPE, int))
+)
+
+
+@given(existing, rectangles())
+def test_edits_lie_within_the_mask_and_hold_no_pixel_twice(labels, mask):
+    page = Page(labels)
+    rows, columns = [], []
+    for edit in page.write({1: mask}, "replace"):
+        rows += edit.rows.tolist()
+        columns += edit.columns.tolist()
+    assert len(set(zip(rows, columns, strict=True))) == len(rows) == mask.area
+    assert mask.full(SHAPE)[rows, columns].all()
+
+
+@given(existing, rectangles(), rectangles())
+def test_moving_touches_only_what_differs(labels, first, second):
+    page = Page(labels)
+    page.write({1: first})
+    before = page.labels.copy()
+    n_written = sum(len(edit.rows) for edit in page.write({1: second}))
+    assert n_written == (page.labels != before).sum()
+
+
+@given(existing, st.lists(rectangles(), min_size=1, max_size=4))
+def test_labels_of_others_never_change_under_keep(labels, masks):
+    page = Page(labels)
+    for number, mask in enumerate(masks, start=1):
+        page.write({number: mask}, "keep")
+    np.testing.assert_array_equal(page.labels[labels > 0], labels[labels > 0])
+    assert (page.labels[~np.any([m.full(SHAPE) for m in masks], axis=0) & (labels == 0)] == 0).all()
+
+
+@given(existing, st.lists(rectangles(), min_size=1, max_size=4), st.randoms())
+def test_taking_all_objects_away_in_any_order_restores_every_pixel(labels, masks, random):
+    page = Page(labels)
+    for number, mask in enumerate(masks, start=1):
+        page.write({number: mask}, "replace")
+    numbers = list(page.live)
+    random.shuffle(numbers)
+    for number in numbers:
+        page.write({number: None})
+    np.testing.assert_array_equal(page.labels, labels)
+    assert page.live == {}
+
+
+def test_the_object_predicted_last_is_on_top():
+    page = Page()
+    page.write({1: rectangle(0, 0, 5, 5)})
+    page.write({2: rectangle(2, 2, 6, 6)})
+    assert page.labels[3, 3] == 2
+    page.write({1: rectangle(0, 0, 5, 6)})
+    assert page.labels[3, 3] == 1
+    page.write({1: None})
+    assert page.labels[3, 3] == 2
+
+
+def test_of_objects_predicted_together_the_smaller_is_on_top():
+    for small in (1, 2):
+        page = Page()
+        page.write({small: rectangle(2, 2, 2, 2), 3 - small: rectangle(0, 0, 9, 11)})
+        assert (page.labels[2:4, 2:4] == small).all()
+        assert (page.labels == small).sum() == 4
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [("keep", [9, 2, 2, 0]), ("replace", [2, 2, 2, 0]), ("background", [9, 1, 2, 0])],
+)
+def test_policies(policy, expected):
+    page = Page()
+    page.labels[0, 0] = 9  # existing label
+    page.write({1: rectangle(0, 1, 1, 1)})
+    page.write({2: rectangle(0, 0, 1, 3)}, policy)
+    assert page.labels[0, :4].tolist() == expected
+
+
+def test_an_edited_pixel_is_the_users_as_long_as_the_mask_covers_it():
+    page = Page()
+    page.write({1: rectangle(0, 0, 4, 4)})
+    page.labels[1, 1] = 0  # erased
+    page.labels[2, 2] = 70  # painted
+    page.write({1: rectangle(0, 0, 5, 5)})
+    assert page.labels[1, 1] == 0
+    assert page.labels[2, 2] == 70
+    page.write({1: None})
+    assert np.argwhere(page.labels).tolist() == [[2, 2]]
+
+
+def test_an_edit_where_two_objects_overlap_is_respected_by_both():
+    page = Page()
+    page.write({1: rectangle(0, 0, 5, 5)})
+    page.write({2: rectangle(2, 2, 5, 5)})
+    page.labels[3, 3] = 0
+    page.write({1: rectangle(0, 0, 5, 6)})
+    page.write({2: rectangle(2, 2, 5, 6)})
+    assert page.labels[3, 3] == 0
+
+
+def test_painting_back_an_objects_own_label_makes_the_pixel_its_own_again():
+    page = Page()
+    page.write({1: rectangle(0, 0, 4, 4)})
+    page.labels[1, 1] = 0
+    page.write({1: rectangle(0, 0, 4, 5)})
+    page.labels[1, 1] = 1
+    page.write({1: None})
+    assert not page.labels.any()
+
+
+def test_an_empty_mask_clears_what_was_painted():
+    page = Page()
+    page.write({1: rectangle(0, 0, 4, 4)})
+    page.write({1: MaskCrop(0, 0, np.zeros((0, 0), bool))})
+    assert not page.labels.any()
+    assert set(page.live) == {1}
+
+
+def test_work_goes_with_the_mask_not_with_the_plane():
+    read = []
+    for side in (50, 500):
+        page = Page(np.zeros((side, side), np.uint16))
+        page.write({1: rectangle(5, 5, 10, 10)})
+        page.write({1: rectangle(30, 30, 10, 10)})
+        read.append(page.read_pixels)
+    assert read[0] == read[1] <= 10 * 100
