@@ -97,9 +97,12 @@ def enlarge(logits: Tensor) -> Tensor:
 
 def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
     """IoU (P, C) of logits (P, C, H, W) with soft targets (P, H, W); 0 where both are empty."""
-    predicted, true = logits > 0, (target >= 0.5)[:, None]
-    inter = (predicted & true).sum((2, 3))
-    return inter / (predicted | true).sum((2, 3)).clamp_min(1)
+    # Counting by products of float32 is several times faster than sums of booleans, and exact.
+    predicted = (logits > 0).flatten(2).to(torch.float32)
+    true = (target >= 0.5).flatten(1).to(torch.float32)
+    inter = (predicted @ true[:, :, None])[..., 0]
+    union = predicted.sum(2) + true.sum(1, keepdim=True) - inter
+    return inter / union.clamp_min(1)
 
 
 def round_loss(decoded: Decoded, target: Tensor, weights: LossWeights) -> RoundLoss:
