@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LowResMasks", "check_prompts", "decode_low_res"]
 
-_CELLS_AT_ONCE = 2**20  # low-res cells decoded at a time: 16 prompts at the published input size
+# Low-res cells decoded at a time.  A CPU is fastest while what it works on stays in its cache and
+# in memory it has already: 4 prompts at the published input size.  A GPU wants as many as fit.
+_CELLS_AT_ONCE = 2**18
+_CELLS_AT_ONCE_GPU = 2**22
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,7 +112,8 @@ def decode_low_res(
         groups[prompt.n_tokens, prompt.mask is not None].append(row)
     dtype = network.no_mem_embed.dtype
     features = embedding.features.to(device=choice.device, dtype=dtype)
-    chunk = max(1, _CELLS_AT_ONCE // embedding.logits_size**2)
+    cells = _CELLS_AT_ONCE if choice.device.type == "cpu" else _CELLS_AT_ONCE_GPU
+    chunk = max(1, cells // embedding.logits_size**2)
     results: list[LowResMasks | None] = [None] * len(prompts)
     for rows in groups.values():
 
