@@ -44,6 +44,7 @@ from napari_samv2_prompts.session import (
 
 from .binding import Connections
 from .hints import Active, Situation
+from .mailbox import Mailbox
 from .objects import CurrentObject
 from .targets import Targets
 from .watching import SOON, Chosen, Watch
@@ -109,7 +110,8 @@ class Controller:
         self._watch = Watch(viewer)
         self._prompted: tuple[int, ...] = ()
         self._note = ""
-        self._closed, self._opening = False, True
+        self._closed, self._opening, self._posted = False, True, False
+        self._mailbox = Mailbox()
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.refresh)
@@ -153,15 +155,22 @@ class Controller:
         if self._closed:
             return
         if self._opening:  # let the window be drawn before the model is loaded beside it
-            delay = OPENING
-        if delay == SOON or not self._timer.isActive() or self._timer.interval() > SOON:
-            self._timer.start(delay)
+            self._timer.start(OPENING)
+        elif delay == SOON and not self._posted:
+            self._timer.stop()
+            self._posted = True
+            self._mailbox.post(self.flush)
+        elif not self._posted:
+            self._timer.start(max(delay, self._timer.remainingTime()))
+
+    @property
+    def _waiting(self) -> bool:
+        return self._posted or self._timer.isActive()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way."""
-        working = self.session.status.busy or self._targets.searching
-        return not self._timer.isActive() and not working
+        return not (self._waiting or self.session.status.busy or self._targets.searching)
 
     # --- what the user does -----------------------------------------------------------------
 
@@ -191,7 +200,7 @@ class Controller:
 
     def next_object(self) -> None:
         """End the current object, so that the next click starts another."""
-        self._flush()
+        self.flush()
         self._object.next()
         self._prepare()
 
@@ -207,7 +216,7 @@ class Controller:
 
     def cycle_mask(self) -> None:
         """Use the current object's next candidate."""
-        self._flush()
+        self.flush()
         self.session.cycle(self._object.number)
         self._announce()
 
@@ -219,7 +228,7 @@ class Controller:
         tuple of int
             The objects.  One that still waits for its mask keeps its prompts.
         """
-        self._flush()
+        self.flush()
         objects = frozenset(number for _, number in self.session.accept())
         self._targets.accept(objects)
         with self._watch.paused():
@@ -241,18 +250,20 @@ class Controller:
 
     def run(self) -> None:
         """Predict now, without waiting for anything to change."""
-        self._flush()
+        self.flush()
         self.session.run()
 
     # --- from layers to a snapshot ----------------------------------------------------------
 
-    def _flush(self) -> None:
-        if self._timer.isActive():
+    def flush(self) -> None:
+        """Look at what was scheduled now."""
+        if self._waiting:
             self.refresh()
 
     def refresh(self) -> None:
         """Look at everything and tell the session."""
         self._timer.stop()
+        self._posted = False
         if self._closed:
             return
         self._opening = False
@@ -386,6 +397,7 @@ class Controller:
             return
         self._closed = True
         self._timer.stop()
+        self._mailbox.close()
         self._links.close()
         self._watch.close()
         self.session.close()

@@ -26,6 +26,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from napari_samv2_prompts.session import State
+
 from .hints import Situation, mask_line, state_line, what_next
 
 __all__ = ["Form"]
@@ -213,8 +215,9 @@ class Form(QWidget):
     def _show_work(self, now: Situation) -> None:
         busy, progress = now.status.busy, now.status.progress
         self.run.setEnabled(now.image and not busy and not now.download)
-        self.progress.setVisible(busy)
-        self.cancel.setVisible(busy)
+        slow = now.status.state in (State.LOADING, State.EMBEDDING)  # the rest would only flicker
+        self.progress.setVisible(slow)
+        self.cancel.setVisible(slow)
         if progress is None:
             self.progress.setRange(0, 0)
         else:

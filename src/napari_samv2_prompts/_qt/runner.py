@@ -7,45 +7,16 @@ An unforeseen error is logged with its traceback and delivered like any other, n
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
-
 from napari_samv2_prompts.session import Cancelled, Done, Failed, Outcome, Progress, Stopped, Task
+
+from .mailbox import Mailbox
 
 __all__ = ["QtRunner"]
 
 _log = logging.getLogger(__name__)
-
-
-class _Mailbox(QObject):
-    """Calls what is posted from any thread in the thread that made the mailbox.
-
-    Once closed, nothing is called any more: not what is posted, nor what is on its way.
-    """
-
-    _posted = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-        self._open = True
-        self._posted.connect(self._call, Qt.ConnectionType.QueuedConnection)
-
-    def post(self, call: Callable[[], None]) -> None:
-        with self._lock:
-            if self._open:
-                self._posted.emit(call)
-
-    def _call(self, call: Callable[[], None]) -> None:
-        if self._open:
-            call()
-
-    def close(self) -> None:
-        with self._lock:
-            self._open = False
 
 
 class QtRunner:
@@ -55,7 +26,7 @@ class QtRunner:
     """
 
     def __init__(self) -> None:
-        self._mailbox = _Mailbox()
+        self._mailbox = Mailbox()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="samv2-prompts")
 
     def submit(
@@ -78,7 +49,7 @@ class QtRunner:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _work(mailbox: _Mailbox, task: Task, on_done: Callable[[Task, Outcome], None]) -> None:
+def _work(mailbox: Mailbox, task: Task, on_done: Callable[[Task, Outcome], None]) -> None:
     outcome = _outcome(task)
     mailbox.post(lambda: on_done(task, outcome))
 
