@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points, Shapes
+from napari.utils.interactions import (
+    mouse_move_callbacks,
+    mouse_press_callbacks,
+    mouse_release_callbacks,
+)
 from tests.fakes import Factory, ManualRunner, SyncRunner
 
-from napari_samv2_prompts._qt.controller import Controller, Options
-from napari_samv2_prompts._qt.watching import Chosen
+from napari_samv2_prompts._qt.controller import Controller
+from napari_samv2_prompts._qt.wishes import Chosen, Options
 from napari_samv2_prompts.session import ModelChoice, Session, State
 
 pytestmark = pytest.mark.usefixtures("qapp")
@@ -295,10 +301,40 @@ def test_a_label_beyond_the_layers_type_offers_another_type(bench: Bench) -> Non
     now = bench.controller.situation()
     assert "255" in now.problem or "uint8" in now.problem
     assert now.offer
-    bench.controller.convert_labels()
+    bench.choose(bench.controller.convert_labels())
+    bench.controller.run()
+    assert bench.labels == labels
     assert labels.data[40, 40] == 256
     assert labels.data[0, 0] == 255
     assert bench.controller.situation().problem == ""
+
+
+def test_lazy_labels_are_offered_as_a_copy_and_left_alone(bench: Bench) -> None:
+    array = pytest.importorskip("dask.array")
+    data = array.zeros((80, 100), dtype=np.uint16)
+    lazy = bench.viewer.add_labels(data, name="lazy")
+    bench.choose(replace(bench.controller.chosen, labels=lazy))
+    assert "dask" in bench.controller.situation().problem
+    bench.choose(bench.controller.convert_labels())
+    assert bench.labels != lazy
+    bench.click(40, 40)
+    assert bench.painted == {1}
+    assert lazy.data is data
+
+
+def test_other_prompt_layers_do_not_take_the_labels_of_the_first_away(bench: Bench) -> None:
+    bench.click(20, 20)
+    first = bench.points
+    other = bench.viewer.add_points(ndim=2, name="other")
+    bench.choose(replace(bench.controller.chosen, points=other))
+    assert bench.painted == {1}
+    bench.click(60, 60)
+    assert bench.painted == {1, 2}
+    bench.choose(replace(bench.controller.chosen, points=first))
+    assert bench.painted == {1, 2}
+    bench.viewer.layers.remove(first)
+    bench.choose(replace(bench.controller.chosen, points=None))
+    assert bench.painted == {1, 2}
 
 
 def test_a_labels_layer_of_another_shape_is_refused_in_words(bench: Bench) -> None:
@@ -430,3 +466,66 @@ def test_close_is_idempotent_and_ends_all_answers(bench: Bench, qtbot) -> None:
     qtbot.wait(20)
     assert not labels.data.any()
     assert bench.runner.closed == 1
+
+
+# --- with the mouse ---
+
+
+class Mouse:
+    """Presses, moves and releases on a layer, as the canvas reports them."""
+
+    def __init__(self, viewer: ViewerModel, layer) -> None:
+        self.viewer, self.layer = viewer, layer
+
+    def event(self, kind: str, position: tuple[float, ...]) -> SimpleNamespace:
+        return SimpleNamespace(
+            type=kind,
+            is_dragging=kind == "mouse_move",
+            modifiers=[],
+            position=position,
+            pos=np.array(position[-2:]),
+            view_direction=None,
+            up_direction=None,
+            dims_displayed=list(self.viewer.dims.displayed),
+            dims_point=self.viewer.dims.point,
+            button=1,
+            handled=False,
+            source=None,
+        )
+
+    def drag(self, *positions: tuple[float, ...]) -> None:
+        mouse_press_callbacks(self.layer, self.event("mouse_press", positions[0]))
+        for position in positions[1:]:
+            mouse_move_callbacks(self.layer, self.event("mouse_move", position))
+        mouse_release_callbacks(self.layer, self.event("mouse_release", positions[-1]))
+
+
+def test_boxes_and_clicks_with_the_mouse(bench: Bench) -> None:
+    bench.viewer.layers.selection.active = bench.shapes
+    bench.shapes.mode = "add_rectangle"
+    draw = Mouse(bench.viewer, bench.shapes)
+    draw.drag((5, 5), (10, 10), (15, 20))
+    bench.controller.refresh()
+    draw.drag((30, 30), (35, 35), (40, 50))
+    bench.controller.refresh()
+    assert objects_of(bench.shapes) == [1, 2]
+    bench.viewer.layers.selection.active = bench.points
+    bench.points.mode = "add"
+    click = Mouse(bench.viewer, bench.points)
+    click.drag((35, 55))
+    bench.controller.refresh()
+    bench.controller.next_object()
+    click.drag((60, 60))
+    bench.controller.refresh()
+    click.drag((60, 64))
+    bench.controller.refresh()
+    assert objects_of(bench.points) == [2, 3, 3]
+    assert bench.painted == {1, 2, 3}
+
+
+def test_a_click_without_a_drag_on_shapes_is_no_object(bench: Bench) -> None:
+    bench.viewer.layers.selection.active = bench.shapes
+    bench.shapes.mode = "add_rectangle"
+    Mouse(bench.viewer, bench.shapes).drag((5, 5))
+    bench.controller.refresh()
+    assert bench.session.status.state is State.READY

@@ -16,7 +16,7 @@ from napari.layers import Image, Labels, Points, Shapes
 from psygnal import Signal
 
 from .binding import Connections
-from .watching import Chosen
+from .wishes import Chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,15 +11,15 @@ Not here: widgets (``widget.py``), numbering of objects (``objects.py``), what t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
+import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.geometry import Plane, PlaneError
-from napari_samv2_prompts.images import Contrast
 from napari_samv2_prompts.layers import (
     LabelsTarget,
     colour_prompts,
@@ -30,10 +30,8 @@ from napari_samv2_prompts.layers import (
     read_prompts,
     remove_objects,
 )
-from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
 from napari_samv2_prompts.session import (
-    ModelChoice,
     Removal,
     Results,
     Runner,
@@ -47,45 +45,15 @@ from .hints import Active, Situation
 from .mailbox import Mailbox
 from .objects import CurrentObject
 from .targets import Targets
-from .watching import SOON, Chosen, Watch
+from .watching import SOON, Watch
+from .wishes import Chosen, Options, Place, id_of, labels_of, place_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-__all__ = ["Controller", "Options", "Place"]
+__all__ = ["Controller"]
 
 OPENING = 200  # ms: loading libraries blocks the first drawing of a window
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Everything that is chosen besides layers.
-
-    Attributes
-    ----------
-    model : ModelChoice
-    download : int
-        Megabytes that the user has not agreed to fetch yet; 0 if there is nothing to agree to.
-    policy : {"keep", "replace", "background"}
-    contrast : {"displayed", "percentiles"}
-    live : bool
-    """
-
-    model: ModelChoice = field(default_factory=ModelChoice)
-    download: int = 0
-    policy: Policy = "keep"
-    contrast: Contrast = "displayed"
-    live: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where prompts stand and masks go, for :class:`.session.Snapshot`."""
-
-    points: UUID | None
-    shapes: UUID | None
-    labels: UUID | None
-    plane: Plane
 
 
 class Controller:
@@ -108,7 +76,9 @@ class Controller:
         self._chosen, self._options = Chosen(), Options()
         self._object, self._targets = CurrentObject(), Targets(runner)
         self._watch = Watch(viewer)
-        self._prompted: tuple[int, ...] = ()
+        self._prompted: tuple[int, ...] = ()  # on the plane
+        self._all_prompted: frozenset[int] = frozenset()  # on all planes of these layers:
+        self._prompt_layers: tuple[UUID | None, ...] = ()
         self._note = ""
         self._closed, self._opening, self._posted = False, True, False
         self._mailbox = Mailbox()
@@ -140,7 +110,7 @@ class Controller:
         self._watch.choose(chosen)
         self._targets.solved()
         gone = self._targets.keep({layer.unique_id for layer in self._viewer.layers})
-        self.session.forget(p for p in self.session.places if _labels_of(p) in gone)
+        self.session.forget(p for p in self.session.places if labels_of(p) in gone)
         with self._watch.paused():
             self._take_layers()  # at once: what is drawn next needs its number
         self.schedule()
@@ -242,11 +212,25 @@ class Controller:
         if self._chosen.labels is not None:
             self._chosen.labels.undo()
 
-    def convert_labels(self) -> None:
-        """Give the Labels layer the dtype that was offered, and predict again."""
-        if self._chosen.labels is not None:
-            self._targets.convert(self._chosen.labels)
-            self.run()
+    def convert_labels(self) -> Chosen:
+        """Give the labels the dtype that was offered, and predict again.
+
+        Returns
+        -------
+        Chosen
+            The layers, to be chosen: labels that can't be edited where they are come as a copy.
+        """
+        now, labels = self._chosen, self._chosen.labels
+        if labels is None or now.image is None or self._targets.offer is None:
+            return now
+        data = self._targets.converted(labels)
+        if not (isinstance(labels.data, np.ndarray) and labels.editable):
+            with self._watch.paused():
+                *_, labels = make_layers(
+                    self._viewer, now.image, points=now.points, shapes=now.shapes
+                )
+        labels.data = data
+        return replace(now, labels=labels)
 
     def run(self) -> None:
         """Predict now, without waiting for anything to change."""
@@ -285,7 +269,7 @@ class Controller:
         with self._watch.paused():
             batch = self._read(plane)
         self._prompted = batch.objects
-        place = Place(_id(chosen.points), _id(chosen.shapes), _id(chosen.labels), plane)
+        place = place_of(chosen, plane)
         return (
             None if options.download else Snapshot(view, place, options.model, batch, options.live)
         )
@@ -297,10 +281,22 @@ class Controller:
         colour_prompts(points, shapes, chosen.labels)
         if target is None or chosen.image is None:
             return PromptBatch(())
-        target.remove(target.live() - prompted_objects(points, shapes))
+        self._remove_unprompted(target)
         prompts, notes = read_prompts(points, shapes, chosen.image, plane, self._viewer.dims)
         self._note = " ".join(notes)
         return PromptBatch(prompts)
+
+    def _remove_unprompted(self, target: LabelsTarget) -> None:
+        """Take away the labels of objects that lost their last prompt, on whatever plane.
+
+        Prompts are lost by deleting them.  Those of other layers than before are not lost.
+        """
+        points, shapes = self._chosen.points, self._chosen.shapes
+        layers = tuple(id_of(layer) for layer in (points, shapes, self._chosen.labels))
+        prompted = prompted_objects(points, shapes)
+        if layers == self._prompt_layers:
+            target.remove(target.live() & (self._all_prompted - prompted))
+        self._prompt_layers, self._all_prompted = layers, prompted
 
     def _take_layers(self) -> LabelsTarget | None:
         """Give the prompt layers their columns; return where masks can go."""
@@ -404,11 +400,3 @@ class Controller:
         self._targets.close()
         self._object = CurrentObject()
         self._chosen = Chosen()
-
-
-def _id(layer: Any) -> UUID | None:
-    return None if layer is None else layer.unique_id
-
-
-def _labels_of(place: object) -> UUID | None:
-    return place.labels if isinstance(place, Place) else None

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from psygnal import Signal
 
-from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import LabelsTarget, TargetError, converted_labels
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
@@ -20,6 +20,7 @@ from napari_samv2_prompts.session import Done, Outcome, Progress, Runner, State,
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Labels
+    from numpy.typing import NDArray
 
 __all__ = ["Targets"]
 
@@ -85,7 +86,7 @@ class Targets:
         """Whether masks of an image can be written to a layer; if not, the problem says why."""
         try:
             self.of(labels).check(image, dims)
-        except TargetError as error:
+        except (TargetError, PlaneError) as error:
             self._refuse(error)
             return False
         if self.offer is None:
@@ -110,11 +111,11 @@ class Targets:
         else:
             self.solved()
 
-    def convert(self, labels: Labels) -> None:
-        """Give a layer the dtype that was offered."""
-        if self.offer is not None:
-            labels.data = converted_labels(labels, self.offer)
-            self.solved()
+    def converted(self, labels: Labels) -> NDArray[Any]:
+        """Return a layer's labels in the dtype that was offered."""
+        data: NDArray[Any] = converted_labels(labels, self.offer)
+        self.solved()
+        return data
 
     def accept(self, objects: frozenset[int]) -> None:
         """Leave objects to the user."""
@@ -138,8 +139,8 @@ class Targets:
         self._searching.clear()
         self.keep(set())
 
-    def _refuse(self, error: TargetError) -> None:
-        self.problem, self.offer = str(error), error.dtype
+    def _refuse(self, error: ValueError) -> None:
+        self.problem, self.offer = str(error), getattr(error, "dtype", None)
 
 
 def _ignore(task: Task, progress: Progress) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
@@ -17,28 +16,18 @@ from psygnal import Signal
 from napari_samv2_prompts.layers.prompt_layers import object_numbers
 
 from .binding import Connections
+from .wishes import Chosen
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels, Points, Shapes
     from napari.viewer import Viewer
 
-__all__ = ["CONTRAST", "SETTLED", "SOON", "Chosen", "Watch"]
+__all__ = ["CONTRAST", "SETTLED", "SOON", "Watch"]
 
 SOON = 0  # ms: as soon as the event that is being handled is over
 SETTLED = 60  # ms: a slider that is being dragged
 CONTRAST = 300  # ms: contrast limits that are being dragged; each value embeds anew
 
 _SELECTING = ("select", "direct")  # the tools that point at what is there
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The layers to work on."""
-
-    image: Image | None = None
-    points: Points | None = None
-    shapes: Shapes | None = None
-    labels: Labels | None = None
 
 
 class Watch:

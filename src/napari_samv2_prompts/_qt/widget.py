@@ -17,11 +17,12 @@ from napari_samv2_prompts.session import PredictorFactory, Runner, Session, Stat
 
 from .binding import Connections, Keys
 from .choices import LayerChoices
-from .controller import Controller, Options
+from .controller import Controller
 from .form import Form
 from .hints import Situation
 from .models import DEVICES, WEIGHT_FILES, ModelEntry, entry_of, make_predictor, model_entries
 from .runner import QtRunner
+from .wishes import Options
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
@@ -318,7 +319,10 @@ class SAMV2PromptsWidget(QWidget):
         self.session.cancel()
 
     def _on_convert(self) -> None:
-        self._controller.convert_labels()
+        chosen = self._controller.convert_labels()
+        self._layers.refresh()
+        self._layers.set(chosen)
+        self._controller.run()
 
     def _on_download(self) -> None:
         self._agreed.add(self.model.value)

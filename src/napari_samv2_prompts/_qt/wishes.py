@@ -1,0 +1,76 @@
+"""What the user has chosen, as frozen values: layers, options, and the place they make.
+
+What is made of them is the controller's business.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.images import Contrast
+from napari_samv2_prompts.masks import Policy
+from napari_samv2_prompts.session import ModelChoice
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels, Layer, Points, Shapes
+
+__all__ = ["Chosen", "Options", "Place", "id_of", "labels_of", "place_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The layers to work on."""
+
+    image: Image | None = None
+    points: Points | None = None
+    shapes: Shapes | None = None
+    labels: Labels | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything that is chosen besides layers.
+
+    Attributes
+    ----------
+    model : ModelChoice
+    download : int
+        Megabytes that the user has not agreed to fetch yet; 0 if there is nothing to agree to.
+    policy : {"keep", "replace", "background"}
+    contrast : {"displayed", "percentiles"}
+    live : bool
+    """
+
+    model: ModelChoice = field(default_factory=ModelChoice)
+    download: int = 0
+    policy: Policy = "keep"
+    contrast: Contrast = "displayed"
+    live: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where prompts stand and masks go, for :class:`.session.Snapshot`."""
+
+    points: UUID | None
+    shapes: UUID | None
+    labels: UUID | None
+    plane: Plane
+
+
+def place_of(chosen: Chosen, plane: Plane) -> Place:
+    """Return the place of the chosen layers on a plane."""
+    return Place(id_of(chosen.points), id_of(chosen.shapes), id_of(chosen.labels), plane)
+
+
+def labels_of(place: object) -> UUID | None:
+    """Return the Labels layer of a place."""
+    return place.labels if isinstance(place, Place) else None
+
+
+def id_of(layer: Layer | None) -> UUID | None:
+    """Return what tells a layer from all others, or None for none."""
+    return None if layer is None else layer.unique_id

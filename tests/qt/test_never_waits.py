@@ -1,0 +1,87 @@
+"""The window goes on while the model works.  Real gaps are measured by the benchmarks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QTimer
+from tests.fakes import Factory, FakePredictor
+
+from napari_samv2_prompts._qt.quiet_import import import_quietly
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+
+SLEEP = 1.0
+
+
+class Sleepy(FakePredictor):
+    def embed(self, image, progress=None):
+        time.sleep(SLEEP)
+        return super().embed(image, progress)
+
+    def decode(self, embedding, batch, multimask_output=None):
+        time.sleep(SLEEP)
+        return super().decode(embedding, batch, multimask_output)
+
+
+class Gaps:
+    """The worst time between two rounds of the event loop."""
+
+    def __init__(self) -> None:
+        self.worst = 0.0
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._tick)
+        self._timer.start(5)
+
+    def _tick(self) -> None:
+        now = time.perf_counter()
+        self.worst, self._last = max(self.worst, now - self._last), now
+
+
+def test_the_window_does_not_wait_for_embedding_and_decoding(make_napari_viewer) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(np.ones((80, 100)), name="cells")
+    factory = Factory()
+    factory.predictor = Sleepy()
+    widget = SAMV2PromptsWidget(viewer, make_predictor=factory)
+    viewer.window.add_dock_widget(widget)
+    _, shapes, labels = widget.new_prompt_layers()
+    gaps = Gaps()
+    shapes.add_rectangles([np.array([[5, 5], [5, 9], [9, 9], [9, 5]]) + 10 * i for i in range(6)])
+    widget.wait_until_idle(30)
+    assert set(np.unique(labels.data)) == set(range(7))
+    assert gaps.worst < SLEEP / 2
+
+
+def test_opening_the_widget_does_not_import_torch() -> None:
+    code = (
+        "import sys; from napari_samv2_prompts._qt import widget, controller, models;"
+        "models.model_entries(); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_quiet_import_leaves_the_collector_as_it_was_and_gives_the_module() -> None:
+    code = (
+        "import gc, sys; from napari_samv2_prompts._qt.quiet_import import import_quietly;"
+        "module = import_quietly('napari_samv2_prompts.samv2.image_predictor');"
+        "assert gc.isenabled() and gc.get_freeze_count() == 0;"
+        "assert module is sys.modules['napari_samv2_prompts.samv2.image_predictor'];"
+        "import torch; torch.zeros(3).sum()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_torch_that_cannot_be_loaded_is_one_sentence(monkeypatch) -> None:
+    import importlib
+
+    def refuse(name: str) -> None:
+        raise OSError("[WinError 1114] c10.dll")
+
+    monkeypatch.setattr(importlib, "import_module", refuse)
+    with pytest.raises(ImportError, match=r"PyTorch cannot be loaded.*c10\.dll"):
+        import_quietly("napari_samv2_prompts.samv2.no_such_module")
