@@ -171,6 +171,28 @@ def test_after_several_undos_no_debris_is_left():
     np.testing.assert_array_equal(target.labels.data, disc(5, 11, 2).full(SHAPE))
 
 
+def test_redoing_a_move_is_not_taken_for_undoing_what_came_before():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(0, 0, 0)})
+    target.write(PLANE, {1: disc(0, 12, 0)})
+    target.labels.undo()
+    target.labels.redo()
+    assert target.live() == {1}
+    target.remove([1])
+    assert not target.labels.data.any()
+
+
+def test_undoing_further_is_not_taken_for_redoing_a_removal():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(3, 3, 1), 2: disc(8, 8, 1)})
+    target.write(PLANE, {1: None})
+    target.labels.undo()
+    target.labels.undo()
+    assert target.live() == frozenset()
+    target.write(PLANE, {2: disc(8, 9, 1)})
+    np.testing.assert_array_equal(target.labels.data, 2 * disc(8, 9, 1).full(SHAPE))
+
+
 def test_an_undone_result_counts_as_never_painted():
     target = target_on(np.zeros(SHAPE, np.uint16))
     target.write(PLANE, {1: disc(5, 5, 3)})
@@ -361,6 +383,8 @@ def test_replaced_data_starts_afresh():
     assert target.next_free() == 4
     target.write(PLANE, {1: None})
     assert (target.labels.data == 3).all()
+    target.labels.data = np.zeros((3, 3), np.uint16)
+    assert target.live() == frozenset()
 
 
 def test_labels_beyond_255_do_not_wrap():
@@ -383,6 +407,19 @@ def test_a_label_that_the_dtype_cannot_hold_is_refused_with_an_offer():
     assert target.labels.data[5, 5] == 256
     with pytest.raises(TargetError, match="uint32"):
         target.write(PLANE, {70000: disc(5, 5, 2)})
+
+
+def test_converting_the_layer_leaves_its_objects_live():
+    target = target_on(np.zeros(SHAPE, np.uint8))
+    target.write(PLANE, {1: disc(5, 5, 3), 2: disc(5, 10, 1)})
+    target.labels.data = converted_labels(target.labels, np.dtype(np.uint16))
+    assert target.live() == {1, 2}
+    target.write(PLANE, {1: disc(5, 5, 1), 300: disc(10, 10, 1)})
+    assert (target.labels.data == 1).sum() == disc(5, 5, 1).area
+    target.labels.undo()
+    assert (target.labels.data == 1).sum() == disc(5, 5, 3).area
+    target.remove(target.live())
+    assert not target.labels.data.any()
 
 
 class TestRefusals:

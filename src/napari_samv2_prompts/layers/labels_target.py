@@ -72,6 +72,7 @@ class LabelsTarget:
 
     def __init__(self, labels: Labels, highest: int | None = None) -> None:
         self._labels = labels
+        self._shape = labels.data.shape
         self._highest = highest
         self._painted_since = 0  # highest label painted while `_highest` is not known
         self._live: Live = {}
@@ -244,15 +245,19 @@ class LabelsTarget:
 
         One step at a time: a step is only recognised before the next one is undone.
         """
-        if self._written is not None:
-            return
         data = self._labels.data
-        if self._steps and self._steps[-1].shows(data, done=False):
-            self._undone.append(self._steps.pop())
-            self._live = self._undone[-1].before
-        elif self._undone and self._undone[-1].shows(data, done=True):
+        if self._written is not None or data.shape != self._shape:
+            return
+        undone = bool(self._steps) and self._steps[-1].shows(data, done=False)
+        redone = bool(self._undone) and self._undone[-1].shows(data, done=True)
+        if undone and redone:  # one step clears what the other one paints
+            redone = self._shown(self._undone[-1].after)
+        if redone:
             self._steps.append(self._undone.pop())
             self._live = self._steps[-1].after
+        elif undone:
+            self._undone.append(self._steps.pop())
+            self._live = self._undone[-1].before
 
     def _on_paint(self, event: Any) -> None:
         """Note what a step of the undo history painted, ours or the user's."""
@@ -268,10 +273,25 @@ class LabelsTarget:
             self._highest = max(self._highest, painted)
 
     def _on_data(self, event: Any = None) -> None:
-        """Forget everything about data that was replaced."""
-        self._live, self._highest, self._painted_since = {}, None, 0
-        self._steps.clear()
-        self._undone.clear()
+        """Forget everything about data that was replaced, unless it was merely converted."""
+        self._highest, self._painted_since = None, 0
+        same_shape = self._labels.data.shape == self._shape
+        self._shape = self._labels.data.shape
+        if not (same_shape and any(self._live.values()) and self._shown(self._live)):
+            self._live = {}
+            self._steps.clear()
+            self._undone.clear()
+
+    def _shown(self, live: Live) -> bool:
+        """Whether the data holds all of these objects just as they were painted."""
+        if not isinstance(self._labels.data, np.ndarray):
+            return False
+        for plane, there in live.items():
+            boxes = [painted.box for painted in there.values()]
+            now = respect_edits(partial(self._read, plane), there, boxes)
+            if any(now[number] is not painted for number, painted in there.items()):
+                return False
+        return True
 
 
 def _less(live: Live, gone: frozenset[int]) -> Live:
