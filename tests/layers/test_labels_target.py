@@ -193,6 +193,17 @@ def test_undoing_further_is_not_taken_for_redoing_a_removal():
     np.testing.assert_array_equal(target.labels.data, 2 * disc(8, 9, 1).full(SHAPE))
 
 
+def test_undo_after_an_undone_removal_is_told_from_redoing_the_removal():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(0, 0, 0)})
+    target.write(PLANE, {1: disc(0, 12, 0)})
+    target.remove([1])
+    target.labels.undo()
+    target.labels.undo()
+    target.remove([1])
+    assert not target.labels.data.any()
+
+
 def test_an_undone_result_counts_as_never_painted():
     target = target_on(np.zeros(SHAPE, np.uint16))
     target.write(PLANE, {1: disc(5, 5, 3)})

@@ -53,6 +53,14 @@ class _Step:
             return False
         return all(bool(np.all(data[indices] == value)) for indices, value in values)
 
+    def within(self, other: _Step, shape: tuple[int, ...]) -> bool:
+        """Whether another step changed every pixel that this one changed."""
+        own, others = (
+            np.concatenate([np.ravel_multi_index(indices, shape) for indices, _, _ in s.records])
+            for s in (self, other)
+        )
+        return bool(np.isin(own, others).all())
+
 
 class LabelsTarget:
     """The Labels layer that results are written to, and the live objects in it.
@@ -250,8 +258,10 @@ class LabelsTarget:
             return
         undone = bool(self._steps) and self._steps[-1].shows(data, done=False)
         redone = bool(self._undone) and self._undone[-1].shows(data, done=True)
-        if undone and redone:  # one step clears what the other one paints
-            redone = self._shown(self._undone[-1].after)
+        if undone and redone:
+            # The step to be redone clears what the last one painted.  If that is all the last one
+            # did, it was redone; if not, the rest of the last one's pixels shows that it is undone.
+            redone = self._steps[-1].within(self._undone[-1], data.shape)
         if redone:
             self._steps.append(self._undone.pop())
             self._live = self._steps[-1].after
