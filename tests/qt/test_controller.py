@@ -402,6 +402,29 @@ def test_new_contrast_and_new_data_embed_again(bench: Bench) -> None:
     assert len(images) == 3
 
 
+def test_all_visible_channels_are_seen_together(bench: Bench) -> None:
+    images = bench.factory.predictor.images
+    bench.viewer.layers.remove(bench.image)
+    red = bench.viewer.add_image(np.eye(80, 100), colormap="red", blending="additive")
+    green = bench.viewer.add_image(np.eye(80, 100)[::-1], colormap="green", blending="additive")
+    bench.controller.set_options(Options(look="channels"))
+    bench.choose(Chosen(red))
+    assert images[-1][0, 0].tolist() == [255, 0, 0]
+    assert images[-1][79, 0].tolist() == [0, 255, 0]
+    green.visible = False
+    bench.controller.refresh()
+    assert images[-1][79, 0].tolist() == [0, 0, 0]
+
+
+def test_a_channel_that_changes_is_noticed(bench: Bench, qtbot) -> None:
+    green = bench.viewer.add_image(np.ones((80, 100)), name="green")
+    bench.controller.set_options(Options(look="channels"))
+    bench.controller.refresh()
+    embedded = len(bench.factory.predictor.images)
+    green.visible = False
+    qtbot.waitUntil(lambda: len(bench.factory.predictor.images) > embedded, timeout=3000)
+
+
 def test_a_scaled_image_gives_the_same_pixels() -> None:
     bench = Bench(scale=(0.5, 0.25), translate=(7, -3)).make_layers()
     bench.draw((5, 5, 15, 20))

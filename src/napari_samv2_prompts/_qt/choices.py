@@ -10,12 +10,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import numpy as np
 from magicgui.widgets import ComboBox
 from napari.layers import Image, Labels, Points, Shapes
 from psygnal import Signal
 
 from .binding import Connections
+from .looks import cover_the_same
 from .wishes import Chosen
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class LayerChoices:
         named = Chosen(image, *(self._named(image, kind) for kind in _PARTNERS))
         if named != Chosen(image):
             return named
-        if self.labels.value is not None and _cover_the_same(image, self.labels.value):
+        if self.labels.value is not None and cover_the_same(image, self.labels.value):
             return replace(self.chosen, image=image)
         return Chosen(image)
 
@@ -171,8 +171,3 @@ def _layers(chosen: Chosen) -> tuple[Any, ...]:
 
 def _combo(name: str) -> ComboBox:
     return ComboBox(name=name, choices=(), nullable=True)
-
-
-def _cover_the_same(image: Image, labels: Labels) -> bool:
-    here, there = image.extent.world, labels.extent.world
-    return bool(here.shape == there.shape and np.allclose(here, there))

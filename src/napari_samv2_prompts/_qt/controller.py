@@ -24,7 +24,6 @@ from napari_samv2_prompts.layers import (
     LabelsTarget,
     colour_prompts,
     current_plane,
-    image_view,
     make_layers,
     prompted_objects,
     read_prompts,
@@ -42,6 +41,7 @@ from napari_samv2_prompts.session import (
 
 from .binding import Connections
 from .hints import Active, Situation
+from .looks import view_of
 from .mailbox import Mailbox
 from .objects import CurrentObject
 from .targets import Targets
@@ -213,12 +213,9 @@ class Controller:
             self._chosen.labels.undo()
 
     def convert_labels(self) -> Chosen:
-        """Give the labels the dtype that was offered, and predict again.
+        """Give the labels the dtype that was offered; return the layers, to be chosen.
 
-        Returns
-        -------
-        Chosen
-            The layers, to be chosen: labels that can't be edited where they are come as a copy.
+        Labels that can't be edited where they are come as a copy.
         """
         now, labels = self._chosen, self._chosen.labels
         if labels is None or now.image is None or self._targets.offer is None:
@@ -265,7 +262,7 @@ class Controller:
         if chosen.image is None:
             return None
         plane = current_plane(self._viewer.dims, chosen.image)
-        view = image_view(chosen.image, plane, options.contrast)
+        view = view_of(self._viewer, chosen.image, plane, options.look)
         with self._watch.paused():
             batch = self._read(plane)
         self._prompted = batch.objects

@@ -37,7 +37,11 @@ _POLICIES = (
     ("replace it", "replace"),
     ("background only", "background"),
 )
-_CONTRASTS = (("as displayed", "displayed"), ("by percentiles", "percentiles"))
+_LOOKS = (
+    ("as displayed", "displayed"),
+    ("by percentiles", "percentiles"),
+    ("all visible channels", "channels"),
+)
 _KEYS = {"sign": "Q", "next": "N", "cycle": "W", "tool": "G"}
 
 
@@ -56,9 +60,9 @@ class Form(QWidget):
         self.model = ComboBox(name="model", choices=())
         self.device = ComboBox(name="device", choices=tuple(devices))
         self.policy = ComboBox(name="policy", choices=_POLICIES)
-        self.contrast = ComboBox(name="contrast", choices=_CONTRASTS)
+        self.look = ComboBox(name="look", choices=_LOOKS)
         self.policy.tooltip = "What a mask does where there are labels already"
-        self.contrast.tooltip = "What the model sees: the contrast limits of the layer, or its own"
+        self.look.tooltip = "What the model sees of the image: its contrast and channels"
         self._letters: frozenset[str] = frozenset()
         self.model.native.view().setMinimumWidth(260)  # the whole line is read in the open list
         self._make_buttons()
@@ -147,7 +151,7 @@ class Form(QWidget):
         layout.addRow(self.download)
         layout.addRow("", self.file)
         layout.addRow("Device", _shrinking(self.device))
-        layout.addRow("Contrast", _shrinking(self.contrast))
+        layout.addRow("Picture", _shrinking(self.look))
         layout.addRow("Overlap", _shrinking(self.policy))
         layout.addRow("Memory", self.memory)
         return group

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from napari.layers import Image
 from psygnal import Signal
 
 from napari_samv2_prompts.layers.prompt_layers import object_numbers
@@ -46,6 +47,7 @@ class Watch:
     pointed_at = Signal(int)  # the user selected a prompt or a label of this object
 
     def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
         self._chosen = Chosen()
         self._paused = False
         self._of_viewer, self._of_layers = Connections(), Connections()
@@ -54,7 +56,7 @@ class Watch:
         self._of_viewer.add(
             self._on_change, dims.order, dims.ndisplay, dims.margin_left, dims.margin_right
         )
-        self._of_viewer.add(self._on_change, layers.events.inserted, layers.events.removed)
+        self._of_viewer.add(self._on_list, layers.events.inserted, layers.events.removed)
         self._of_viewer.add(self._on_tool, layers.selection.events.active)
 
     def choose(self, chosen: Chosen) -> None:
@@ -66,7 +68,11 @@ class Watch:
             events = chosen.image.events
             links.add(self._on_change, events.data, events.affine, events.scale, events.translate)
             links.add(self._on_change, events.rotate, events.shear, events.units)
-            links.add(self._on_contrast, events.contrast_limits, events.gamma)
+        for layer in self._viewer.layers:
+            if isinstance(layer, Image):  # every image can be a channel of the picture
+                events = layer.events
+                links.add(self._on_look, events.contrast_limits, events.gamma, events.colormap)
+                links.add(self._on_look, events.opacity, events.blending, events.visible)
         for layer in (chosen.points, chosen.shapes):
             if layer is not None:
                 links.add(self._on_tool, layer.events.mode)
@@ -101,13 +107,17 @@ class Watch:
         if not self._paused:
             signal.emit(*values)
 
+    def _on_list(self, event: object = None) -> None:
+        self.choose(self._chosen)
+        self._tell(self.changed, SOON)
+
     def _on_change(self, event: object = None) -> None:
         self._tell(self.changed, SOON)
 
     def _on_slider(self, event: object = None) -> None:
         self._tell(self.changed, SETTLED)
 
-    def _on_contrast(self, event: object = None) -> None:
+    def _on_look(self, event: object = None) -> None:
         self._tell(self.changed, CONTRAST)
 
     def _on_tool(self, event: object = None) -> None:

@@ -246,7 +246,7 @@ class SAMV2PromptsWidget(QWidget):
         form.live.toggled.connect(self._on_options)
         form.object.valueChanged.connect(self._on_object)
         form.memory.valueChanged.connect(self._on_memory)
-        for box in (form.model, form.device, form.policy, form.contrast):
+        for box in (form.model, form.device, form.policy, form.look):
             box.changed.connect(self._on_options)
 
     def _on_options(self, value: object = None) -> None:
@@ -256,7 +256,7 @@ class SAMV2PromptsWidget(QWidget):
         entry = self._entries[form.model.value]
         download = 0 if entry.value in self._agreed else entry.megabytes
         options = Options(
-            entry.choice(form.device.value), download, form.policy.value, form.contrast.value,
+            entry.choice(form.device.value), download, form.policy.value, form.look.value,
             self.live,
         )  # fmt: skip
         self._controller.set_options(options)

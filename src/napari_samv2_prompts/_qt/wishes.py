@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.images import Contrast
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.session import ModelChoice
+
+from .looks import Look
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer, Points, Shapes
@@ -40,14 +41,14 @@ class Options:
     download : int
         Megabytes that the user has not agreed to fetch yet; 0 if there is nothing to agree to.
     policy : {"keep", "replace", "background"}
-    contrast : {"displayed", "percentiles"}
+    look : {"displayed", "percentiles", "channels"}
     live : bool
     """
 
     model: ModelChoice = field(default_factory=ModelChoice)
     download: int = 0
     policy: Policy = "keep"
-    contrast: Contrast = "displayed"
+    look: Look = "displayed"
     live: bool = True
 
 
