@@ -51,8 +51,8 @@ def test_nothing_to_draw_with_is_not_advised() -> None:
                                             started=True))  # fmt: skip
 
 
-def test_the_state_names_model_device_and_reason() -> None:
-    assert state_line(BASE) == "Ready · nano on cpu (no GPU)"
+def test_the_state_names_model_and_device() -> None:
+    assert state_line(BASE) == "Ready · nano on cpu"
 
 
 def test_progress_is_told_in_words_or_per_cent() -> None:

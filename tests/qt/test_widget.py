@@ -118,6 +118,13 @@ def test_it_opens_without_an_image_and_takes_the_first_that_comes(
     assert widget.session.status.state is State.READY
 
 
+def test_it_says_which_model_runs_where_and_why(viewer, opened: Opened) -> None:
+    widget = opened(viewer)
+    widget.wait_until_idle(10)
+    assert widget._form.state.text() == "Ready · nano on cpu"
+    assert widget._form.reason.text() == "because this is a test"
+
+
 # --- the loop ---
 
 

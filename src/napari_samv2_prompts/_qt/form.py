@@ -13,13 +13,13 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QFormLayout,
-    QFrame,
     QGridLayout,
     QGroupBox,
     QHBoxLayout,
     QLabel,
     QProgressBar,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QSpinBox,
     QVBoxLayout,
@@ -33,8 +33,8 @@ from .hints import Situation, mask_line, state_line, what_next
 __all__ = ["Form"]
 
 _POLICIES = (
-    ("keep what is there", "keep"),
-    ("replace it", "replace"),
+    ("keep labels", "keep"),
+    ("replace labels", "replace"),
     ("background only", "background"),
 )
 _LOOKS = (
@@ -66,14 +66,20 @@ class Form(QWidget):
         self._letters: frozenset[str] = frozenset()
         self.model.native.view().setMinimumWidth(260)  # the whole line is read in the open list
         self._make_buttons()
+        self._area = _scrolling(self._layer_part(layers), self._prompt_part(), self._model_part())
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(6, 6, 6, 6)
-        layout.addWidget(self._next_step())
-        layout.addWidget(self._layer_part(layers))
-        layout.addWidget(self._prompt_part())
-        layout.addWidget(self._model_part())
-        layout.addWidget(self._state_part())
-        layout.addStretch()
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._head())  # always in sight
+        layout.addWidget(self._area, 1)
+
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    def fit_width(self) -> None:
+        """Be as wide as the parts; call it when shown, as they have the window's font only then."""
+        parts, bar = self._area.widget(), self._area.verticalScrollBar()
+        if parts and bar:
+            width = parts.minimumSizeHint().width() + bar.sizeHint().width()
+            self._area.setMinimumWidth(width)
 
     # --- parts ------------------------------------------------------------------------------
 
@@ -106,14 +112,20 @@ class Form(QWidget):
         self.cancel = _button("Cancel", "Stop what is going on")
         self.convert = _button("Convert", "Give the Labels layer a type that holds more labels")
 
-    def _next_step(self) -> QWidget:
-        self.hint = _line(bold=True)
-        frame = QFrame()
-        frame.setFrameShape(QFrame.Shape.StyledPanel)
-        layout = QVBoxLayout(frame)
-        layout.addWidget(self.hint)
-        layout.addWidget(self.convert)
-        return frame
+    def _head(self) -> QWidget:
+        self.hint, self.state = _line(bold=True), _line()
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setMaximumHeight(12)
+        head = QWidget()
+        layout = QVBoxLayout(head)
+        for widget in (self.hint, self.convert, self.state):
+            layout.addWidget(widget)
+        line = QHBoxLayout()
+        line.addWidget(self.progress, 1)
+        line.addWidget(self.cancel)
+        layout.addLayout(line)
+        return head
 
     def _layer_part(self, layers: Sequence[ComboBox]) -> QWidget:
         group = QGroupBox("Layers")
@@ -126,13 +138,14 @@ class Form(QWidget):
     def _prompt_part(self) -> QWidget:
         group = QGroupBox("Prompts")
         layout = QGridLayout(group)
-        self.mask_text = _line()
+        self.mask_text, self.note = _line(), _line()
         self.mask_text.setMinimumHeight(2 * self.mask_text.fontMetrics().lineSpacing())
         rows: tuple[tuple[QWidget, ...], ...] = (
             (self.box, self.click),
             (self.object, self.next),
             (self.sign,),
             (self.mask_text,),
+            (self.note,),
             (self.cycle, self.undo),
             (self.live, self.run),
             (self.accept,),
@@ -151,26 +164,12 @@ class Form(QWidget):
         layout.addRow(self.download)
         layout.addRow("", self.file)
         layout.addRow("Device", _shrinking(self.device))
+        self.reason = _line()
+        layout.addRow(self.reason)
         layout.addRow("Picture", _shrinking(self.look))
         layout.addRow("Overlap", _shrinking(self.policy))
         layout.addRow("Memory", self.memory)
         return group
-
-    def _state_part(self) -> QWidget:
-        self.state, self.note = _line(), _line()
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(False)
-        self.progress.setMaximumHeight(12)
-        part = QWidget()
-        layout = QVBoxLayout(part)
-        layout.setContentsMargins(0, 0, 0, 0)
-        for widget in (self.state, self.note):
-            layout.addWidget(widget)
-        line = QHBoxLayout()
-        line.addWidget(self.progress, 1)
-        line.addWidget(self.cancel)
-        layout.addLayout(line)
-        return part
 
     # --- what is shown ----------------------------------------------------------------------
 
@@ -190,6 +189,8 @@ class Form(QWidget):
         """Show where things stand."""
         self.hint.setText(what_next(now))
         self.state.setText(state_line(now))
+        self.reason.setText(now.status.device_reason)
+        self.reason.setVisible(bool(now.status.device_reason))
         self.note.setText(now.note)
         self.note.setVisible(bool(now.note))
         self.mask_text.setText(mask_line(now))
@@ -263,3 +264,19 @@ def _shrinking(box: ComboBox) -> QWidget:
     native.setMinimumWidth(60)
     native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return native
+
+
+def _scrolling(*parts: QWidget) -> QScrollArea:
+    """Put parts below each other, with a bar beside them where the window is too low."""
+    content = QWidget()
+    layout = QVBoxLayout(content)
+    layout.setContentsMargins(6, 0, 6, 6)
+    for part in parts:
+        layout.addWidget(part)
+    layout.addStretch()
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(content)
+    return area

@@ -83,7 +83,7 @@ def state_line(situation: Situation) -> str:
     model = ""
     if status.model is not None:
         name = status.model.name or (status.model.checkpoint and status.model.checkpoint.name)
-        model = f"{name} on {status.device} ({status.device_reason})"
+        model = f"{name} on {status.device}"
     words = {
         State.IDLE: "Waiting",
         State.LOADING: "Loading the model",

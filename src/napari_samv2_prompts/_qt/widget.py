@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error
-from qtpy.QtCore import QCoreApplication, QEvent, Qt
-from qtpy.QtWidgets import QFileDialog, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtCore import QCoreApplication, QEvent
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_samv2_prompts.session import PredictorFactory, Runner, Session, State
 
@@ -73,14 +73,10 @@ class SAMV2PromptsWidget(QWidget):
         self._form = Form(self._layers.boxes, DEVICES)
         self.model: ComboBox = self._form.model
         self._list_models()
-        self._area = QScrollArea()
-        self._area.setWidgetResizable(True)
-        self._area.setFrameShape(QScrollArea.Shape.NoFrame)
-        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._area.setWidget(self._form)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self._area)
+        layout.addWidget(self._form)
+        self.setSizePolicy(self._form.sizePolicy())
         self._connect_form()
         self._set_up()
 
@@ -214,9 +210,7 @@ class SAMV2PromptsWidget(QWidget):
         super().showEvent(event)
         self._set_up()
         self._controller.schedule()
-        bar = self._area.verticalScrollBar()  # its text has the window's font only now
-        width = self._form.minimumSizeHint().width()
-        self._area.setMinimumWidth(width + (bar.sizeHint().width() if bar else 0))
+        self._form.fit_width()
 
     def reset_choices(self, event: object = None) -> None:
         """Offer the layers that the viewer has now."""
