@@ -79,6 +79,7 @@ def until(condition: Callable[[], bool], timeout: float = 60) -> float:
     start = time.perf_counter()
     while not condition():
         QCoreApplication.processEvents()
+        time.sleep(0.0005)  # an event loop waits, too: spinning would take the lock from the worker
         if time.perf_counter() - start > timeout:
             raise TimeoutError
     return time.perf_counter() - start

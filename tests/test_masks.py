@@ -174,4 +174,16 @@ def test_work_goes_with_the_mask_not_with_the_plane():
         page.write({1: rectangle(5, 5, 10, 10)})
         page.write({1: rectangle(30, 30, 10, 10)})
         read.append(page.read_pixels)
-    assert read[0] == read[1] <= 10 * 100
+    assert read[0] == read[1] <= 2 * 35**2
+    far = Page(np.zeros((2000, 2000), np.uint16))
+    far.write({1: rectangle(5, 5, 10, 10)})
+    far.write({1: rectangle(1900, 1900, 10, 10)})
+    assert far.read_pixels <= 10 * 100
+
+
+def test_many_objects_are_written_in_one_edit():
+    page = Page(np.zeros((400, 400), np.uint16))
+    masks = {n: rectangle(40 * (n % 8), 40 * (n // 8), 25, 25) for n in range(1, 60)}
+    after = paint(page.read, {}, masks, "keep", 0)
+    (edit,) = edits(page.read, {}, after)
+    assert len(edit.rows) == 59 * 25 * 25

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Box", "Edit", "Painted", "Policy", "edits", "paint", "respect_edits"]
 
+# Having one more region written takes a viewer as long as looking at about this many more pixels.
+EDIT_COST = 200_000
+
 Policy = Literal["keep", "replace", "background"]
 Box = tuple[int, int, int, int]  # half open: top, left, bottom, right
 Live = Mapping[int, "Painted"]
@@ -172,15 +175,15 @@ def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:
     before, after : mapping of int to Painted
     """
     old, new = _Stack(before), _Stack(after)
-    for number in (n for n in {**before, **after} if before.get(n) is not after.get(n)):
-        boxes = [state[number].box for state in (before, after) if number in state]
-        for box in _joined([box for box in boxes if _area(box)]):
-            now = read(box)
-            then = new.over(box, old.under(box, now))
-            differs = then != now
-            rows, columns = np.nonzero(differs)
-            if len(rows):
-                yield Edit(rows + box[0], columns + box[1], then[differs])
+    changed = [n for n in {**before, **after} if before.get(n) is not after.get(n)]
+    boxes = [state[n].box for n in changed for state in (before, after) if n in state]
+    for box in _joined([box for box in boxes if _area(box)]):
+        now = read(box)
+        then = new.over(box, old.under(box, now))
+        differs = then != now
+        rows, columns = np.nonzero(differs)
+        if len(rows):
+            yield Edit(rows + box[0], columns + box[1], then[differs])
 
 
 class _Stack:
@@ -242,10 +245,10 @@ def _area(box: Box) -> int:
 
 
 def _joined(boxes: list[Box]) -> list[Box]:
-    """Return the two boxes as one if that is no more work than both."""
-    if len(boxes) == 2:
-        tops, lefts, bottoms, rights = zip(*boxes, strict=True)
-        union = (min(tops), min(lefts), max(bottoms), max(rights))
-        if _area(union) <= _area(boxes[0]) + _area(boxes[1]):
-            return [union]
-    return boxes
+    """Return boxes that cover the given ones: a single one if that is less work."""
+    if len(boxes) < 2:
+        return boxes
+    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
+    union = (min(tops), min(lefts), max(bottoms), max(rights))
+    each_alone = sum(_area(box) for box in boxes) + EDIT_COST * (len(boxes) - 1)
+    return [union] if _area(union) <= each_alone else boxes

@@ -49,7 +49,7 @@ def _as_labels(labels: ArrayLike | None, n_points: int) -> NDArray[np.int8]:
         raise ValueError(
             f"There are {n_points} points but {len(array)} point labels; give one label per point."
         )
-    if not np.isin(array, (0, 1)).all():
+    if not ((array == 0) | (array == 1)).all():
         raise ValueError("Point labels must be 1 (on the object) or 0 (not on the object).")
     return array.astype(np.int8)
 
