@@ -60,6 +60,16 @@ def add_clicks(
     return Prompts(coords, labels, chosen[:, None].clamp(-32, 32) if feed else None)
 
 
+def misled(rng: np.random.Generator, chosen: Tensor) -> Tensor:
+    """Exchange some masks (P, h, w) for another object's, or for nothing, before a correction.
+
+    A network that only ever corrects small errors of its own learns to keep what it is fed.
+    """
+    chance = torch.from_numpy(rng.random(len(chosen)))[:, None, None].to(chosen.device)
+    nothing = torch.full_like(chosen, -8.0)
+    return torch.where(chance < 0.2, chosen.roll(1, 0), torch.where(chance < 0.3, nothing, chosen))
+
+
 def choose(decoded: Decoded, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Choose the masks a user would see, with their scores: (P, S/4, S/4) and (P,).
 

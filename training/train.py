@@ -29,7 +29,7 @@ from napari_samv2_prompts.samv2.variants import Variant, find_variant
 from training.annotated import Annotated, read_folder
 from training.checkpoint import Run, resume, save, start
 from training.data import Samples
-from training.interaction import add_clicks, choose, first_prompts
+from training.interaction import add_clicks, choose, first_prompts, misled
 from training.losses import round_loss
 from training.parallel import average_gradients, process_count, process_rank
 from training.recipe import STAGES, Recipe, learning_rate
@@ -72,6 +72,8 @@ def train_step(
         if number + 1 < rounds:
             with torch.no_grad():
                 chosen, _ = choose(decoded, prompts.labels.to(device))
+                if number == 0:
+                    chosen = misled(rng, chosen)
             prompts = add_clicks(rng, prompts, chosen, targets, feed)
     _update(run, recipe, total)
     return {

@@ -8,7 +8,7 @@ import pytest
 import torch
 from training.checkpoint import resume, start
 from training.data import SampleSettings
-from training.interaction import add_clicks, choose, first_prompts
+from training.interaction import add_clicks, choose, first_prompts, misled
 from training.recipe import Recipe, learning_rate
 from training.train import train
 
@@ -103,6 +103,18 @@ def test_a_corrective_click_lies_in_the_error_at_input_scale():
         assert 20 <= y < 40
         assert torch.equal(added.mask[:, 0], nothing)
         assert add_clicks(rng, prompts, nothing, target, feed=False).mask is None
+
+
+def test_some_masks_are_exchanged_before_a_correction():
+    masks = torch.arange(200.0).view(200, 1, 1).expand(200, 4, 4)
+    changed = misled(np.random.default_rng(0), masks)[:, 0, 0]
+    own = changed == masks[:, 0, 0]
+    others = changed == masks.roll(1, 0)[:, 0, 0]
+    nothing = changed == -8
+    assert (own | others | nothing).all()
+    assert 0.55 < own.float().mean() < 0.85
+    assert others.any()
+    assert nothing.any()
 
 
 def test_a_single_click_is_answered_by_the_best_of_three_others_by_the_single_mask():
