@@ -19,7 +19,6 @@ from napari_samv2_prompts.samv2.registry import bundled_file
 from napari_samv2_prompts.session import State
 
 pytestmark = [
-    pytest.mark.slow,
     pytest.mark.skipif(
         not bundled_file("nano").is_file(), reason="the bundled weights are not in this checkout"
     ),
