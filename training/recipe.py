@@ -50,7 +50,7 @@ STAGES = {
         warmup=50,
     ),
     "refine": Recipe(
-        steps=750,
+        steps=560,
         batch=6,
         samples=SampleSettings(size=192, objects=6, generated=0.35, seed=4),
         rate=1.2e-4,
@@ -58,13 +58,23 @@ STAGES = {
         warmup=30,
         rounds=(0.15, 0.4, 0.25, 0.2),
     ),
+    "scores": Recipe(
+        steps=370,
+        batch=4,
+        samples=SampleSettings(size=256, generated=0.3, seed=5),
+        rate=1.2e-4,
+        final_rate=1e-6,
+        warmup=30,
+        rounds=(0.4, 0.3, 0.2, 0.1),
+        weights=LossWeights(score=1.0),
+    ),
 }
-"""The stages.
+"""The stages, in their order.
 
 All show objects at the scale of the full input, in windows that cost less: those of 128 pixels
-leave the plateau fastest, 256 teach what is far away, 192 give the most objects for the time; the
-last has more corrective clicks. After 250 steps with 256 the masks were as good on the full input
-as on windows.
+leave the plateau fastest, 256 teach what is far away, 192 give the most objects for the time. The
+masks are as good on the full input as on windows of 256. "refine" has more corrective clicks,
+"scores" more weight on the predicted IoU.
 """
 
 
