@@ -131,10 +131,14 @@ class Plane:
         tuple of arrays of shape (N,), intp
             Ready for fancy indexing of the layer's data.
         """
-        out = [np.full(len(rows), 0 if i is None else i, dtype=np.intp) for i in self.index]
-        out[self.axes[0]] = np.asarray(rows, dtype=np.intp)
-        out[self.axes[1]] = np.asarray(columns, dtype=np.intp)
-        return tuple(out)
+        shown = {
+            self.axes[0]: np.asarray(rows, dtype=np.intp),
+            self.axes[1]: np.asarray(columns, dtype=np.intp),
+        }
+        return tuple(
+            shown[axis] if axis in shown else np.full(len(rows), index, dtype=np.intp)
+            for axis, index in enumerate(self.index)
+        )
 
     def to_pixels(self, points: ArrayLike) -> NDArray[np.float64]:
         """Return data coordinates as plane pixels, whatever their place on the hidden axes.
