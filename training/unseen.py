@@ -93,7 +93,7 @@ def main() -> None:
     for name, (source, points) in examples.items():
         image = as_rgb(source)
         masks = click_masks(network, image, points)
-        save(outlined(image, masks, points), args.pictures / f"nano-{name}.png")
+        save(outlined(image, masks, points), args.pictures / f"nano-{name}.jpg")
     if args.nuclei:
         from tifffile import imread
 
