@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from os import PathLike
 
 from .network import SAMV2Network, build_samv2
-from .registry import CheckpointError, find, published_file
+from .registry import CheckpointError, find
 from .variants import DEFAULT_MODEL, available_models, find_variant
 
 __all__ = ["network_from_arguments"]
@@ -65,7 +65,6 @@ def network_from_arguments(
             )
         from .download import download
 
-        published_file(name, version)
         path = download(name, version)
     return build_samv2(variant, checkpoint=path)
 
