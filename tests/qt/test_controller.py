@@ -345,6 +345,17 @@ def test_a_labels_layer_of_another_shape_is_refused_in_words(bench: Bench) -> No
     assert not labels.data.any()
 
 
+def test_empty_masks_are_told_until_they_have_pixels(bench: Bench) -> None:
+    bench.draw((5, 5, 15, 20))
+    bench.controller.next_object()
+    bench.controller.flip_sign()
+    bench.click(60, 60)  # the fake model answers a lone negative click with nothing
+    assert bench.controller.situation().empty == (2,)
+    bench.controller.flip_sign()
+    bench.click(60, 80)
+    assert bench.controller.situation().empty == ()
+
+
 # --- planes, pictures, modes ---
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from napari_samv2_prompts._qt.hints import Situation, mask_line, state_line, what_next
+from napari_samv2_prompts._qt.hints import Situation, mask_line, note_line, state_line, what_next
 from napari_samv2_prompts.session import ModelChoice, Progress, State, Status
 
 READY = Status(State.READY, "", ModelChoice("nano"), "cpu", "no GPU")
@@ -65,3 +65,15 @@ def test_the_chosen_candidate_is_marked_among_the_scores() -> None:
     line = mask_line(replace(BASE, current=4, scores=(0.9, 0.8, 0.7), chosen=1))
     assert line == "Object 4: mask 2 of 3, scores 0.90  [0.80]  0.70"
     assert mask_line(BASE) == ""
+
+
+def test_an_empty_mask_is_told_with_what_to_do() -> None:
+    assert note_line(BASE) == ""
+    one = replace(BASE, empty=(3,), note="1 prompt is left out.")
+    assert note_line(one) == (
+        "Object 3: empty mask; add a click inside it, or delete its prompts. 1 prompt is left out."
+    )
+    several = replace(BASE, empty=(3,), current=3, scores=(0.9, 0.8, 0.7))
+    assert "take another mask," in note_line(several)
+    many = replace(BASE, empty=tuple(range(1, 9)))
+    assert note_line(many).startswith("Objects 1, 2, 3, 4, 5, …: empty masks;")

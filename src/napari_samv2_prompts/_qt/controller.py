@@ -40,12 +40,12 @@ from napari_samv2_prompts.session import (
 )
 
 from .binding import Connections
-from .hints import Active, Situation
+from .hints import Situation
 from .looks import view_of
 from .mailbox import Mailbox
 from .objects import CurrentObject
 from .targets import Targets
-from .watching import SOON, Watch
+from .watching import SOON, Watch, tool_in_hand
 from .wishes import Chosen, Options, Place, id_of, labels_of, place_of
 
 if TYPE_CHECKING:
@@ -351,7 +351,7 @@ class Controller:
         """Return everything that decides what is shown."""
         chosen, current = self._chosen, self._object
         result = self.session.result(current.number)
-        active, adding = self._active()
+        active, adding = tool_in_hand(self._viewer, chosen)
         return Situation(
             status=self.session.status,
             image=chosen.image is not None,
@@ -366,6 +366,7 @@ class Controller:
             positive=current.positive,
             prompted=len(self._prompted),
             pending=len(self.session.pending),
+            empty=self._empty(),
             scores=tuple(map(float, result.masks.scores)) if result else (),
             chosen=result.chosen if result else 0,
             live=self._options.live,
@@ -374,13 +375,9 @@ class Controller:
             offer="" if self._targets.offer is None else str(self._targets.offer),
         )
 
-    def _active(self) -> tuple[Active, bool]:
-        active = self._viewer.layers.selection.active
-        if active is not None and active == self._chosen.points:
-            return "points", active.mode == "add"
-        if active is not None and active == self._chosen.shapes:
-            return "shapes", active.mode.startswith("add")
-        return "other", False
+    def _empty(self) -> tuple[int, ...]:
+        results = map(self.session.result, self._prompted)
+        return tuple(item.object for item in results if item and not item.crop.mask.size)
 
     # --- the end ----------------------------------------------------------------------------
 

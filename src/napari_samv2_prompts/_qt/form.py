@@ -28,7 +28,7 @@ from qtpy.QtWidgets import (
 
 from napari_samv2_prompts.session import State
 
-from .hints import Situation, mask_line, state_line, what_next
+from .hints import Situation, mask_line, note_line, state_line, what_next
 
 __all__ = ["Form"]
 
@@ -191,8 +191,9 @@ class Form(QWidget):
         self.state.setText(state_line(now))
         self.reason.setText(now.status.device_reason)
         self.reason.setVisible(bool(now.status.device_reason))
-        self.note.setText(now.note)
-        self.note.setVisible(bool(now.note))
+        note = note_line(now)
+        self.note.setText(note)
+        self.note.setVisible(bool(note))
         self.mask_text.setText(mask_line(now))
         self._show_prompting(now)
         self._show_work(now)

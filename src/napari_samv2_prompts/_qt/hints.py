@@ -11,9 +11,11 @@ from typing import Literal
 
 from napari_samv2_prompts.session import State, Status
 
-__all__ = ["Situation", "mask_line", "state_line", "what_next"]
+__all__ = ["Situation", "mask_line", "note_line", "state_line", "what_next"]
 
 Active = Literal["points", "shapes", "other"]
+
+_LISTED = 5  # object numbers that are read out before the list is cut short
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,8 @@ class Situation:
         The sign of the next click.
     prompted, pending : int
         Objects with prompts on this plane, and those of them whose masks are not up to date.
+    empty : tuple of int
+        Objects with prompts on this plane whose mask has no pixel.
     scores : tuple of float
         Scores of the current object's candidates.
     chosen : int
@@ -69,6 +73,7 @@ class Situation:
     positive: bool = True
     prompted: int = 0
     pending: int = 0
+    empty: tuple[int, ...] = ()
     scores: tuple[float, ...] = ()
     chosen: int = 0
     live: bool = True
@@ -108,6 +113,26 @@ def mask_line(situation: Situation) -> str:
         f"[{score:.2f}]" if i == chosen else f"{score:.2f}" for i, score in enumerate(scores)
     )
     return f"Object {situation.current}: mask {chosen + 1} of {len(scores)}, scores {listed}"
+
+
+def note_line(situation: Situation) -> str:
+    """Say what was left out, and which prompts gave nothing to see; empty if there is no such."""
+    return " ".join(filter(None, (_emptiness(situation), situation.note)))
+
+
+def _emptiness(situation: Situation) -> str:
+    numbers = situation.empty
+    if not numbers:
+        return ""
+    if len(numbers) > 1:
+        listed = ", ".join(map(str, numbers[:_LISTED])) + (", …" if numbers[_LISTED:] else "")
+        return f"Objects {listed}: empty masks; add a click inside each, or delete their prompts."
+    other = " take another mask," if numbers[0] == situation.current and _choice(situation) else ""
+    return f"Object {numbers[0]}: empty mask;{other} add a click inside it, or delete its prompts."
+
+
+def _choice(situation: Situation) -> bool:
+    return len(situation.scores) > 1
 
 
 def what_next(situation: Situation) -> str:

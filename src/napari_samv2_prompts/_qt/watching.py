@@ -17,12 +17,13 @@ from psygnal import Signal
 from napari_samv2_prompts.layers.prompt_layers import object_numbers
 
 from .binding import Connections
+from .hints import Active
 from .wishes import Chosen
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-__all__ = ["CONTRAST", "SETTLED", "SOON", "Watch"]
+__all__ = ["CONTRAST", "SETTLED", "SOON", "Watch", "tool_in_hand"]
 
 SOON = 0  # ms: as soon as the event that is being handled is over
 SETTLED = 60  # ms: a slider that is being dragged
@@ -145,3 +146,13 @@ class Watch:
         labels = self._chosen.labels
         if labels is not None and labels.selected_label > 0:
             self._tell(self.pointed_at, int(labels.selected_label))
+
+
+def tool_in_hand(viewer: Viewer, chosen: Chosen) -> tuple[Active, bool]:
+    """Return which kind of layer gets the user's clicks, and whether its tool adds prompts."""
+    active = viewer.layers.selection.active
+    if active is not None and active == chosen.points:
+        return "points", active.mode == "add"
+    if active is not None and active == chosen.shapes:
+        return "shapes", active.mode.startswith("add")
+    return "other", False
