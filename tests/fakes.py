@@ -30,8 +30,11 @@ LOGITS = 16
 @dataclass
 class FakeEmbedding:
     image: NDArray[np.uint8]
-    nbytes: int = 1_000_000
+    nbytes: int = 2_000_000
     logits_size: int = LOGITS
+
+    def halved(self) -> FakeEmbedding:
+        return FakeEmbedding(self.image, self.nbytes // 2)
 
 
 @dataclass

@@ -237,9 +237,9 @@ def test_the_cache_holds_its_budget_and_drops_what_was_used_longest_ago() -> Non
     cache: EmbeddingCache[FakeEmbedding] = EmbeddingCache(2.5)
     image = np.zeros((1, 1), np.uint8)
     for key in "ab":
-        cache.put(key, FakeEmbedding(image))
+        cache.put(key, FakeEmbedding(image).halved())
     cache.get("a")
-    cache.put("c", FakeEmbedding(image))
+    cache.put("c", FakeEmbedding(image).halved())
     assert [key in cache for key in "abc"] == [True, False, True]
     assert cache.nbytes <= 2_500_000
 

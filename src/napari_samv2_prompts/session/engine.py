@@ -375,7 +375,7 @@ def _embed(predictor: Predictor, view: View, task: Task) -> Embedding:
     """Read and embed a picture; runs in the worker."""
     image = view.read()
     task.check()
-    return predictor.embed(image, task.report)
+    return predictor.embed(image, task.report).halved()
 
 
 def _decode(predictor: Predictor, embedding: Embedding, batch: PromptBatch) -> Masks:

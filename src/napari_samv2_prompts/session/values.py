@@ -71,6 +71,10 @@ class Embedding(Sized, Protocol):
         """Side of the low-res logits, and of a mask prompt."""
         ...
 
+    def halved(self) -> Embedding:
+        """Return the same in half precision, which is how it is kept."""
+        ...
+
 
 class Predictor(Protocol):
     """The model, as far as the session needs it."""

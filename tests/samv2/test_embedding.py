@@ -1,0 +1,82 @@
+"""What is kept of an image: in half the memory, with the same masks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from skimage.data import coins
+
+from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
+from napari_samv2_prompts.samv2.registry import bundled_file
+from napari_samv2_prompts.samv2.variants import Variant
+
+MINI = Variant(
+    "mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
+    width=32, decoder_heads=2, decoder_mlp=32, score_width=32,
+)  # fmt: skip
+PROMPTS = PromptBatch(
+    (
+        Prompt(1, points=[(330, 40)]),
+        Prompt(2, box=(251, 30, 301, 76)),
+        Prompt(3, points=[(210, 50), (270, 120)], labels=[1, 0]),
+    )
+)
+
+
+def random_predictor() -> SAMV2ImagePredictor:
+    torch.manual_seed(3)
+    return SAMV2ImagePredictor(build_samv2(MINI), device="cpu", dtype="float32")
+
+
+@pytest.fixture(params=["random", "nano"])
+def predictor(request: pytest.FixtureRequest) -> SAMV2ImagePredictor:
+    if request.param == "random":
+        return random_predictor()
+    if not bundled_file("nano").exists():
+        pytest.skip("the bundled weights are missing")
+    return SAMV2ImagePredictor("nano", device="cpu", dtype="float32")
+
+
+def whole(masks: Masks) -> np.ndarray:
+    """Every candidate of every object in full size."""
+    return np.stack([paste(item, i, masks) for item in masks for i in range(len(item.crops))])
+
+
+def paste(item: ItemMasks, index: int, masks: Masks) -> np.ndarray:
+    out = np.zeros(masks.image_size, bool)
+    top, left, bottom, right = item.crops[index].box
+    out[top:bottom, left:right] = item.crops[index].mask
+    return out
+
+
+def test_half_the_memory_gives_the_same_masks(predictor: SAMV2ImagePredictor) -> None:
+    exact = predictor.embed(coins())
+    kept = exact.halved()
+    assert kept.nbytes * 2 == exact.nbytes
+    one, other = (whole(predictor.decode(e, PROMPTS)) for e in (exact, kept))
+    union = (one | other).sum(axis=(1, 2))
+    assert (union > 0).all()
+    assert ((one & other).sum(axis=(1, 2)) / union).min() >= 0.99
+
+
+def test_the_bytes_that_are_counted_are_the_bytes_that_are_held() -> None:
+    kept = random_predictor().embed(coins()).halved()
+    held = sum(tensor.untyped_storage().nbytes() for tensor in kept.features)
+    assert kept.nbytes == held
+
+
+def test_what_is_in_half_precision_already_stays_as_it_is() -> None:
+    embedding = random_predictor().embed(coins())
+    brain = replace(embedding, features=embedding.features.to(dtype=torch.bfloat16))
+    assert brain.halved() is brain
+
+
+def test_numbers_too_large_for_half_precision_are_kept_in_full() -> None:
+    embedding = random_predictor().embed(coins())
+    features = embedding.features._replace(embedding=embedding.features.embedding * 1e6)
+    huge = replace(embedding, features=features)
+    assert huge.halved() is huge
