@@ -119,7 +119,7 @@ def test_the_picture_is_a_copy():
 
 
 def test_float_blocks_join_seamlessly(monkeypatch):
-    monkeypatch.setattr("napari_samv2_prompts.images.BLOCK", 7)
+    monkeypatch.setattr("napari_samv2_prompts.images.values.BLOCK", 7)
     image = np.random.default_rng(0).random((4, 5))
     np.testing.assert_array_equal(to_uint8(image, (0, 1)), displayed(image, 0, 1))
 
@@ -215,5 +215,5 @@ def test_a_colour_image_is_a_channel_too():
 def test_composed_blocks_join_seamlessly(monkeypatch):
     ramp = Channel(np.arange(20, dtype=np.uint8).reshape(4, 5), (0.0, 19.0), 1.0, RED)
     whole = compose_planes([ramp], FLAT)
-    monkeypatch.setattr("napari_samv2_prompts.images.BLOCK", 25)
+    monkeypatch.setattr("napari_samv2_prompts.images.channels.BLOCK", 25)
     np.testing.assert_array_equal(compose_planes([ramp], FLAT), whole)

@@ -21,6 +21,7 @@ from napari_samv2_prompts.images import (
     compose_planes,
     render_plane,
 )
+from napari_samv2_prompts.regions import Region
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -98,7 +99,8 @@ def image_view(
 ) -> ImageView:
     """Return what is to be embedded: a key that says the content, and a function that reads it.
 
-    Quick, for the GUI thread; ``view.read()`` is for the worker and touches no layer.
+    It is the whole plane, in every pixel; ``view.within`` gives a part of it for a model.  Quick,
+    for the GUI thread; ``view.read()`` is for the worker and touches no layer.
 
     Parameters
     ----------
@@ -112,16 +114,17 @@ def image_view(
         Count up to have edits in place noticed.  Replaced data (``layer.data = ...``) is noticed
         without it.
     """
-    data = image_layer.data[0] if image_layer.multiscale else image_layer.data
+    data = _levels(image_layer)
     limits, gamma = None, 1.0
     if contrast == "displayed":
         low, high = image_layer.contrast_limits
         limits, gamma = (float(low), float(high)), float(image_layer.gamma)
     rgb = bool(image_layer.rgb)
     return ImageView(
-        key=(image_layer.unique_id, _Same(data), revision, plane, limits, gamma),
+        picture=(image_layer.unique_id, _Same(image_layer.data), revision, plane, limits, gamma),
         shape=plane.shape,
-        read=partial(render_plane, data, plane, rgb=rgb, limits=limits, gamma=gamma),
+        region=Region.whole(plane.shape),
+        render=partial(render_plane, data, plane, rgb=rgb, limits=limits, gamma=gamma),
     )
 
 
@@ -157,7 +160,7 @@ def composed_view(
             )
         low, high = (float(limit) for limit in layer.contrast_limits)
         channel = Channel(
-            data=layer.data[0] if layer.multiscale else layer.data,
+            data=_levels(layer),
             limits=(low, high),
             gamma=float(layer.gamma),
             colours=np.asarray(layer.colormap.map(np.linspace(0, 1, 256)), dtype=np.float64),
@@ -167,12 +170,18 @@ def composed_view(
         )
         channels.append(channel)
         look = channel.limits, channel.gamma, channel.opacity, channel.blending
-        key.append((layer.unique_id, _Same(channel.data), look, channel.colours.tobytes()))
+        key.append((layer.unique_id, _Same(layer.data), look, channel.colours.tobytes()))
     return ImageView(
-        key=(tuple(key), revision, plane),
+        picture=(tuple(key), revision, plane),
         shape=plane.shape,
-        read=partial(compose_planes, tuple(channels), plane),
+        region=Region.whole(plane.shape),
+        render=partial(compose_planes, tuple(channels), plane),
     )
+
+
+def _levels(layer: Image) -> Any:
+    """Return a layer's array, or all levels of its pyramid as a tuple, the full size first."""
+    return tuple(layer.data) if layer.multiscale else layer.data
 
 
 def layer_shape(layer: Image | Labels) -> tuple[int, ...]:

@@ -1,0 +1,186 @@
+"""Which part of a large plane is embedded, so that the model sees what the user sees.
+
+Here: :class:`Region` (a rectangle of whole pixels) and :func:`choose_region`, which follows what is
+visible.  Pure functions of numbers.
+
+An *extent* is ``(x0, y0, x1, y1)`` in plane pixels, like a box prompt: pixel centres are at whole
+numbers, so that the region of rows 0 to 9 has its edges at -0.5 and 9.5.
+
+Not here: cameras and layers (``layers``, ``_qt``), reading pixels (``images``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, floor, log2
+
+__all__ = ["Extent", "Region", "choose_region"]
+
+Extent = tuple[float, float, float, float]
+"""``(x0, y0, x1, y1)`` in plane pixels, pixel centres at whole numbers."""
+
+# Room around what has to be seen, as a share of it on each side.  A fresh region has about MARGIN;
+# it is kept while at least KEPT of that is left, so that small moves of the camera cost nothing.
+MARGIN, KEPT = 1 / 4, 1 / 16
+# A region is kept until it is this many times as wide as a fresh one would be: then the picture
+# gains from looking closer.
+TOO_WIDE = 2.0
+# From this share of the plane on, the rest of it is taken along.
+NEARLY_ALL = 0.8
+# What is prompted keeps this share of the region's size away from an edge beyond which there is
+# more of the plane: an object that is cut in two is not recognised.
+EDGE = 1 / 32
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Region:
+    """A part of a plane, in whole pixels, half open.
+
+    Parameters
+    ----------
+    top, left, bottom, right : int
+    """
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @classmethod
+    def whole(cls, shape: tuple[int, int]) -> Region:
+        """Return the region of a whole plane, ``(height, width)``."""
+        return cls(0, 0, *shape)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """``(height, width)`` in plane pixels."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def extent(self) -> Extent:
+        """The edges as an extent."""
+        return self.left - 0.5, self.top - 0.5, self.right - 0.5, self.bottom - 0.5
+
+    def is_within(self, shape: tuple[int, int]) -> bool:
+        """Tell whether a plane of a shape has all of these pixels."""
+        return self.bottom <= shape[0] and self.right <= shape[1]
+
+    def holds(self, extent: Extent, shape: tuple[int, int]) -> bool:
+        """Tell whether an extent lies inside, a little off edges that are not the plane's.
+
+        Parameters
+        ----------
+        extent : tuple of float
+            What is beyond the plane does not count.
+        shape : tuple of int
+            Of the plane.
+        """
+        height, width = self.size
+        room = width * EDGE, height * EDGE
+        x0, y0, x1, y1 = extent
+        return _covers(self, (x0 - room[0], y0 - room[1], x1 + room[0], y1 + room[1]), shape)
+
+    def holding(self, extent: Extent, shape: tuple[int, int]) -> Region:
+        """Return a region around an extent: of this one's size, or larger if need be.
+
+        Parameters
+        ----------
+        extent : tuple of float
+        shape : tuple of int
+            Of the plane.
+
+        Returns
+        -------
+        Region
+            It :meth:`holds` the extent.
+        """
+        x0, y0, x1, y1 = extent
+        (height, width), grown = self.size, 1 + 2 * MARGIN
+        factor = max(1.0, (y1 - y0) * grown / height, (x1 - x0) * grown / width)
+        return _around(extent, (height * factor, width * factor), shape)
+
+
+def choose_region(
+    shape: tuple[int, int],
+    visible: Extent,
+    *,
+    pixel_size: tuple[float, float] = (1.0, 1.0),
+    least: float = 1.0,
+    current: Region | None = None,
+) -> Region:
+    """Return the region to embed so that the model sees what is visible.
+
+    It is as square as the plane allows, because the model stretches what it gets to a square; it
+    has a margin, and starts and ends on a grid, so that coming back to a place asks for the same
+    region again.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(height, width)`` of the plane.
+    visible : tuple of float
+        The extent that is on screen; it may reach beyond the plane.
+    pixel_size : tuple of float
+        Height and width of a pixel in the world: the region is square there.
+    least : float
+        Smallest side in pixels: closer than this there is nothing more to be seen.
+    current : Region, optional
+        The region that is embedded now.  It is returned as long as it will do.
+    """
+    wanted = _clipped(visible, shape)
+    if wanted is None:
+        return current if current and current.is_within(shape) else Region.whole(shape)
+    x0, y0, x1, y1 = wanted
+    side = max((y1 - y0) * pixel_size[0], (x1 - x0) * pixel_size[1]) * (1 + 2 * MARGIN)
+    size = max(side / pixel_size[0], least), max(side / pixel_size[1], least)
+    fresh = _around(wanted, size, shape)
+    if current is not None and current.is_within(shape):
+        room = (x1 - x0) * KEPT, (y1 - y0) * KEPT
+        near = (x0 - room[0], y0 - room[1], x1 + room[0], y1 + room[1])
+        close = all(a <= b * TOO_WIDE for a, b in zip(current.size, fresh.size, strict=True))
+        if close and _covers(current, near, shape):
+            return current
+    return fresh
+
+
+def _clipped(extent: Extent, shape: tuple[int, int]) -> Extent | None:
+    """Return the part of an extent that is on the plane, or None."""
+    x0, y0, x1, y1 = extent
+    left, top, right, bottom = Region.whole(shape).extent
+    clipped = max(x0, left), max(y0, top), min(x1, right), min(y1, bottom)
+    return clipped if clipped[0] <= clipped[2] and clipped[1] <= clipped[3] else None
+
+
+def _covers(region: Region, extent: Extent, shape: tuple[int, int]) -> bool:
+    """Tell whether a region has all of an extent that is on the plane."""
+    wanted = _clipped(extent, shape)
+    x0, y0, x1, y1 = region.extent
+    return wanted is None or (
+        x0 <= wanted[0] and y0 <= wanted[1] and wanted[2] <= x1 and wanted[3] <= y1
+    )
+
+
+def _around(extent: Extent, size: tuple[float, float], shape: tuple[int, int]) -> Region:
+    """Return a region of at least a size around the middle of an extent, on a grid."""
+    x0, y0, x1, y1 = extent
+    top, bottom = _span((y0 + y1) / 2, size[0], shape[0])
+    left, right = _span((x0 + x1) / 2, size[1], shape[1])
+    return Region(top, left, bottom, right)
+
+
+def _span(centre: float, length: float, whole: int) -> tuple[int, int]:
+    """Return first and last index (half open) of a stretch along one axis.
+
+    Its ends lie on multiples of a power of two, at most an eighth of its length, so that they are
+    whole pixels of the coarser levels of a pyramid, too.
+    """
+    if length >= NEARLY_ALL * whole:
+        return 0, whole
+    step = 2 ** max(0, floor(log2(max(length, 1.0) / 8)))
+    count = ceil(length / step)
+    start = round((centre + 0.5 - count * step / 2) / step)
+    start = min(max(start, 0), (whole - count * step) // step)
+    if start <= 0:
+        return 0, min(whole, count * step)
+    stop = (start + count) * step
+    return start * step, whole if whole - stop < step else stop
