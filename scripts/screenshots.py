@@ -8,6 +8,7 @@ advice that does not fit.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +109,7 @@ STEPS: tuple[Callable[[Desk], None], ...] = (
 def main(**widget_arguments: Any) -> None:
     """Go through the steps in the dark theme, and through some in the light one."""
     argparse.ArgumentParser(description=__doc__).parse_args()
+    os.environ["NAPARI_SAMV2_PROMPTS_SETTINGS"] = ""  # pictures of the defaults
     for theme, steps in (("dark", STEPS), ("light", STEPS[:3])):
         desk = Desk(theme, **widget_arguments)
         for number, step in enumerate(steps, 1):

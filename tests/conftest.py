@@ -27,6 +27,14 @@ def layouts() -> Layouts:
     return json.loads(gzip.decompress(path.read_bytes()))
 
 
+@pytest.fixture(autouse=True)
+def settings_of_this_test(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Keep what widgets remember away from the user's own settings, and from other tests."""
+    path = tmp_path / "settings" / "settings.json"
+    monkeypatch.setenv("NAPARI_SAMV2_PROMPTS_SETTINGS", str(path))
+    return path
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, with the reason, what opens a window where there is no display to open it on."""
     if sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):

@@ -42,6 +42,12 @@ _LOOKS = (
     ("by percentiles", "percentiles"),
     ("all visible channels", "channels"),
 )
+_LAYER_TIPS = {
+    "image": "The image to segment; follows the active layer",
+    "points": "The Points layer whose clicks are prompts",
+    "shapes": "The Shapes layer whose boxes, outlines and lines are prompts",
+    "labels": "The Labels layer that the masks go to",
+}
 _KEYS = {"sign": "Q", "next": "N", "cycle": "W", "tool": "G"}
 
 
@@ -61,8 +67,6 @@ class Form(QWidget):
         self.device = ComboBox(name="device", choices=tuple(devices))
         self.policy = ComboBox(name="policy", choices=_POLICIES)
         self.look = ComboBox(name="look", choices=_LOOKS)
-        self.policy.tooltip = "What a mask does where there are labels already"
-        self.look.tooltip = "What the model sees of the image: its contrast and channels"
         self._letters: frozenset[str] = frozenset()
         self.model.native.view().setMinimumWidth(260)  # the whole line is read in the open list
         self._make_buttons()
@@ -73,6 +77,17 @@ class Form(QWidget):
         layout.addWidget(self._area, 1)
 
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+
+    @property
+    def remembered(self) -> dict[str, ComboBox | QWidget]:
+        """The controls whose values are to survive a restart, by the name to remember them by."""
+        return {
+            "device": self.device,
+            "picture": self.look,
+            "overlap": self.policy,
+            "memory": self.memory,
+            "live": self.live,
+        }
 
     def fit_width(self) -> None:
         """Be as wide as the parts; call it when shown, as they have the window's font only then."""
@@ -92,13 +107,13 @@ class Form(QWidget):
         self.object.setRange(1, 2**31 - 1)
         self.object.setKeyboardTracking(False)
         self.object.setPrefix("Object ")
+        self.object.setAccessibleName("Current object")
         self.object.setToolTip("The object that clicks go to: its number is its label")
         self.memory = QSpinBox()
         self.memory.setRange(10, 1_000_000)
         self.memory.setSingleStep(500)
         self.memory.setValue(1000)
         self.memory.setSuffix(" MB")
-        self.memory.setToolTip("Memory for planes that were embedded: going back to one is instant")
         self.next = _button("Next", "End this object: the next click starts another")
         self.cycle = _button("Other mask", "Use the next of the candidate masks")
         self.undo = _button("Undo", "Take back the last change of the labels (Ctrl+Z)")
@@ -117,6 +132,7 @@ class Form(QWidget):
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(12)
+        self.progress.setAccessibleName("Progress")
         head = QWidget()
         layout = QVBoxLayout(head)
         for widget in (self.hint, self.convert, self.state):
@@ -131,7 +147,7 @@ class Form(QWidget):
         group = QGroupBox("Layers")
         layout = _rows(group)
         for box in layers:
-            layout.addRow(box.name.capitalize(), _shrinking(box))
+            _add_row(layout, box.name.capitalize(), _shrinking(box), _LAYER_TIPS.get(box.name, ""))
         layout.addRow(self.new_layers)
         return group
 
@@ -160,15 +176,19 @@ class Form(QWidget):
     def _model_part(self) -> QWidget:
         group = QGroupBox("Model")
         layout = _rows(group)
-        layout.addRow("Model", _shrinking(self.model))
+        _add_row(layout, "Model", _shrinking(self.model), "Which model segments")
         layout.addRow(self.download)
         layout.addRow("", self.file)
-        layout.addRow("Device", _shrinking(self.device))
+        _add_row(layout, "Device", _shrinking(self.device), "Where the model runs")
         self.reason = _line()
         layout.addRow(self.reason)
-        layout.addRow("Picture", _shrinking(self.look))
-        layout.addRow("Overlap", _shrinking(self.policy))
-        layout.addRow("Memory", self.memory)
+        for text, box, tip in (
+            ("Picture", self.look, "What the model sees of the image: its contrast and channels"),
+            ("Overlap", self.policy, "What a mask does where there are labels already"),
+        ):
+            _add_row(layout, text, _shrinking(box), tip)
+        tip = "Memory for planes that were embedded: going back to one is instant"
+        _add_row(layout, "Memory", self.memory, tip)
         return group
 
     # --- what is shown ----------------------------------------------------------------------
@@ -257,6 +277,13 @@ def _rows(group: QWidget) -> QFormLayout:
     layout = QFormLayout(group)
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     return layout
+
+
+def _add_row(layout: QFormLayout, text: str, control: QWidget, tip: str) -> None:
+    """Add a control with its caption, which is its name for those who hear the form, too."""
+    control.setAccessibleName(text)
+    control.setToolTip(tip)
+    layout.addRow(text, control)
 
 
 def _shrinking(box: ComboBox) -> QWidget:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
@@ -22,6 +23,7 @@ from .form import Form
 from .hints import Situation
 from .models import DEVICES, WEIGHT_FILES, ModelEntry, entry_of, make_predictor, model_entries
 from .runner import QtRunner
+from .settings import Choice, Remembered, choice_of, settings_file
 from .wishes import Options
 
 if TYPE_CHECKING:
@@ -78,6 +80,7 @@ class SAMV2PromptsWidget(QWidget):
         layout.addWidget(self._form)
         self.setSizePolicy(self._form.sizePolicy())
         self._connect_form()
+        self._remembered = self._remember()
         self._set_up()
 
     # --- for scripts ------------------------------------------------------------------------
@@ -246,6 +249,7 @@ class SAMV2PromptsWidget(QWidget):
     def _on_options(self, value: object = None) -> None:
         if self._work is None:
             return
+        self._remembered.save()
         form = self._form
         entry = self._entries[form.model.value]
         download = 0 if entry.value in self._agreed else entry.megabytes
@@ -254,6 +258,23 @@ class SAMV2PromptsWidget(QWidget):
             self.live,
         )  # fmt: skip
         self._controller.set_options(options)
+
+    def _remember(self) -> Remembered:
+        """Choose what was chosen last."""
+        choices = {name: choice_of(control) for name, control in self._form.remembered.items()}
+        choices["model"] = Choice(lambda: str(self.model.value), self._choose_model)
+        remembered = Remembered(choices, settings_file())
+        note = remembered.restore()
+        if note:
+            show_warning(f"SAMV2 Prompts: {note}")
+        return remembered
+
+    def _choose_model(self, value: str) -> None:
+        """Choose a model by its name or file, unless it would have to be downloaded first."""
+        if value not in self._entries and Path(value).is_file():
+            self.use_weights(value)
+        elif value not in self._entries or not self._entries[value].megabytes:
+            self.model.value = value
 
     def _list_models(self) -> None:
         entries = [*model_entries(), *self._files]
@@ -298,7 +319,9 @@ class SAMV2PromptsWidget(QWidget):
         self._controller.pick_object(number)
 
     def _on_memory(self, megabytes: int) -> None:
-        self.session.cache.budget_mb = megabytes
+        if self._work is not None:
+            self.session.cache.budget_mb = megabytes
+            self._remembered.save()
 
     def _on_undo(self) -> None:
         self._controller.undo()

@@ -1,0 +1,94 @@
+"""Everything in the form can be heard, hovered over and reached with the keyboard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtGui import QKeyEvent
+from qtpy.QtWidgets import (
+    QAbstractButton,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QLineEdit,
+    QWidget,
+)
+from tests.fakes import Factory, SyncRunner
+
+from napari_samv2_prompts._qt.hints import Situation
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts.layers.prompt_layers import FACE_COLOURS, SYMBOLS
+
+CONTROLS = (QAbstractButton, QComboBox, QAbstractSpinBox, QLineEdit)
+
+
+@pytest.fixture
+def form(make_napari_viewer):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.ones((40, 50)), name="cells")
+    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+    viewer.window.add_dock_widget(widget)
+    widget.new_prompt_layers()
+    return widget._form
+
+
+def controls_of(form: QWidget) -> list[QWidget]:
+    found = []
+    for control in form.findChildren(QWidget):
+        inner = isinstance(control.parent(), (*CONTROLS, QComboBox)) or (
+            control.window() is not form.window()  # the list that a combo box opens
+        )
+        if isinstance(control, CONTROLS) and not inner:
+            found.append(control)
+    return found
+
+
+def test_every_control_has_a_tooltip_a_name_and_a_place_in_the_tab_order(form) -> None:
+    controls = controls_of(form)
+    assert len(controls) > 20
+    names = []
+    for control in controls:
+        shown = control.text() if isinstance(control, QAbstractButton) else ""
+        spoken = control.accessibleName() or shown
+        what = f"{type(control).__name__} {control.objectName()} {spoken!r}"
+        assert control.toolTip(), what
+        assert spoken, what
+        assert control.focusPolicy() & Qt.FocusPolicy.TabFocus, what
+        names.append(spoken)
+    assert len(set(names)) == len(names), "two controls have the same name"
+
+
+def test_tab_reaches_everything_that_can_be_used(form) -> None:
+    everything = replace(
+        Situation(image=True, points=True, shapes=True, labels=True, started=True, prompted=2),
+        scores=(0.9, 0.8),
+        offer="uint32",
+        download=156,
+    )
+    form.show_situation(everything)
+    usable = {c for c in controls_of(form) if c.isEnabled() and c.isVisibleTo(form)}
+    next(iter(usable)).setFocus()
+    reached: set[QWidget] = set()
+    while (at := form.window().focusWidget()) not in reached:  # once around the whole window
+        reached.add(at)
+        for kind in (QEvent.Type.KeyPress, QEvent.Type.KeyRelease):
+            key = QKeyEvent(kind, Qt.Key.Key_Tab, Qt.KeyboardModifier.NoModifier)
+            QApplication.sendEvent(at, key)
+    missed = [c.toolTip() for c in usable - reached]
+    assert not missed
+
+
+def test_the_sign_of_a_click_is_told_by_symbol_and_by_brightness_too() -> None:
+    assert SYMBOLS["positive"] != SYMBOLS["negative"]
+
+    def brightness(colour: tuple[float, ...]) -> float:  # WCAG 2: relative luminance of sRGB
+        red, green, blue = (
+            c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted(brightness(colour) for colour in FACE_COLOURS.values())
+    assert (high + 0.05) / (low + 0.05) > 1.2

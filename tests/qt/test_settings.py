@@ -1,0 +1,142 @@
+"""What the widget remembers between starts."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qtpy.QtWidgets import QCheckBox, QSpinBox
+from tests.fakes import Factory, SyncRunner
+
+from napari_samv2_prompts._qt.settings import Choice, Remembered, choice_of, settings_file
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+
+
+def written() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "samv2-prompts-settings":
+            thread.join(10)
+
+
+@pytest.fixture
+def open_widget(make_napari_viewer):
+    viewer = make_napari_viewer()
+
+    def open_() -> SAMV2PromptsWidget:
+        widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+        viewer.window.add_dock_widget(widget)
+        return widget
+
+    return open_
+
+
+def test_the_last_choices_come_back(open_widget, tmp_path: Path) -> None:
+    weights = tmp_path / "mine.pt"
+    weights.write_bytes(b"")
+    first = open_widget()
+    form = first._form
+    form.device.value, form.look.value, form.policy.value = "cpu", "percentiles", "replace"
+    form.memory.setValue(250)
+    first.live = False
+    first.use_weights(str(weights))
+    written()
+    second = open_widget()
+    form = second._form
+    assert (form.device.value, form.look.value, form.policy.value) == (
+        "cpu", "percentiles", "replace"
+    )  # fmt: skip
+    assert (form.memory.value(), second.session.cache.budget_mb, second.live) == (250, 250, False)
+    assert second.model.value == str(weights)
+
+
+def test_a_model_that_would_have_to_be_downloaded_is_not_chosen_again(
+    open_widget, settings_of_this_test: Path, monkeypatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("NAPARI_SAMV2_PROMPTS_CACHE", str(tmp_path))
+    settings_of_this_test.parent.mkdir()
+    settings_of_this_test.write_text('{"model": "large"}')
+    assert open_widget().model.value == "nano"
+
+
+def test_what_cannot_be_chosen_is_left_out_with_a_note(
+    open_widget, settings_of_this_test: Path, monkeypatch
+) -> None:
+    notes: list[str] = []
+    monkeypatch.setattr("napari_samv2_prompts._qt.widget.show_warning", notes.append)
+    settings_of_this_test.parent.mkdir()
+    content = {"memory": "lots", "device": "abacus", "model": ["nano"], "live": 0}
+    settings_of_this_test.write_text(json.dumps(content))
+    widget = open_widget()
+    assert len(notes) == 1
+    assert all(name in notes[0] for name in content)
+    assert (widget.model.value, widget._form.device.value, widget.live) == ("nano", "auto", True)
+    widget.live = False  # and the next change is remembered all the same
+    written()
+    assert json.loads(settings_of_this_test.read_text())["live"] is False
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\0\xff", b""])
+def test_a_file_that_is_no_settings_is_left_alone_with_a_note(tmp_path, content) -> None:
+    path = tmp_path / "settings.json"
+    path.write_bytes(content)
+    choices = {"number": Choice(lambda: 1, pytest.fail)}
+    assert "can't be read" in Remembered(choices, path).restore()
+
+
+def test_settings_of_a_newer_version_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "settings.json"
+    path.write_text('{"number": 3, "later": [1]}')
+    state = {"number": 1}
+    choices = {"number": Choice(lambda: state["number"], lambda v: state.update(number=v))}
+    remembered = Remembered(choices, path)
+    assert remembered.restore() == ""
+    assert state == {"number": 3}
+    state["number"] = 4
+    remembered.save()
+    written()
+    assert json.loads(path.read_text()) == {"number": 4, "later": [1]}
+    assert [p.name for p in tmp_path.glob("settings.json*")] == ["settings.json"]
+
+
+def test_a_folder_that_cannot_be_written_disturbs_nobody(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    state = {"number": 1}
+    choices = {"number": Choice(lambda: state["number"], lambda v: state.update(number=v))}
+    remembered = Remembered(choices, tmp_path / "file" / "settings.json")
+    assert "can't be read" in remembered.restore()
+    state["number"] = 2
+    remembered.save()
+    written()
+
+
+def test_an_empty_variable_means_remembering_nothing(monkeypatch) -> None:
+    monkeypatch.setenv("NAPARI_SAMV2_PROMPTS_SETTINGS", " ")
+    assert settings_file() is None
+    monkeypatch.delenv("NAPARI_SAMV2_PROMPTS_SETTINGS")
+    assert settings_file().name == "settings.json"
+
+
+@settings(max_examples=25)
+@given(value=st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just([1]))
+def test_only_values_that_fit_are_taken(qapp, value: object) -> None:
+    box, switch = QSpinBox(), QCheckBox()
+    box.setRange(1, 9)
+    for control, fits in (
+        (box, type(value) is int and 1 <= value <= 9),
+        (switch, isinstance(value, bool)),
+    ):
+        choice = choice_of(control)
+        before = choice.get()
+        try:
+            choice.set(value)
+        except (ValueError, TypeError):
+            assert not fits
+            assert choice.get() == before
+        else:
+            assert fits
+            assert choice.get() == value
+        control.deleteLater()
