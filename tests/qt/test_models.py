@@ -4,6 +4,7 @@ import pytest
 from tests.fakes import SyncRunner
 
 from napari_samv2_prompts._qt.models import ModelEntry, entry_of, make_predictor, model_entries
+from napari_samv2_prompts.samv2.download import DownloadCancelled
 from napari_samv2_prompts.samv2.registry import PUBLISHED_FILES
 from napari_samv2_prompts.session import Cancelled, ModelChoice, Session, State, Task
 
@@ -23,11 +24,43 @@ def test_every_model_is_listed_with_its_size_and_whether_it_is_here(empty_cache)
     assert next(iter(entries)) == "nano"
     assert len(entries) == 1 + len(PUBLISHED_FILES)
     assert entries["nano"].megabytes == 0
-    assert entries["tiny"] == ModelEntry("tiny", "tiny 2.1 (156 MB, to download)", 156)
+    assert entries["tiny"] == ModelEntry(
+        "tiny", "tiny 2.1 · 156 MB · fast · Apache-2.0 · to download", 156
+    )
     empty_cache.mkdir()
     (empty_cache / "sam2.1_hiera_tiny.pt").write_bytes(b"")
     there = {entry.value: entry for entry in model_entries()}["tiny"]
-    assert (there.megabytes, there.text) == (0, "tiny 2.1 (156 MB, on this computer)")
+    assert there.megabytes == 0
+    assert there.text == "tiny 2.1 · 156 MB · fast · Apache-2.0 · on this computer"
+
+
+def test_an_interrupted_download_shows_how_much_of_it_is_here(empty_cache) -> None:
+    empty_cache.mkdir()
+    (empty_cache / "sam2.1_hiera_tiny.pt.part").write_bytes(b"0" * 2_000_000)
+    text = {entry.value: entry.text for entry in model_entries()}["tiny"]
+    assert text.endswith("to download, 2 MB are here")
+
+
+def test_a_folder_of_the_users_own_is_listed_and_downloaded_to(tmp_path, monkeypatch) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    for name in ("sam2.1_hiera_small.safetensors", "fine-tuned.pt", "notes.txt"):
+        (folder / name).write_bytes(b"")
+    entries = {entry.value: entry for entry in model_entries(folder)}
+    assert entries["small"].megabytes == 0
+    assert [value for value in entries if "mine" in value] == [str(folder / "fine-tuned.pt")]
+    asked = entries["tiny"].choice("cpu")
+    assert asked == ModelChoice("tiny", None, "cpu", folder)
+    went_to = []
+
+    def stop(name, *, progress, cancel, folder):
+        went_to.append((name, folder))
+        raise DownloadCancelled
+
+    monkeypatch.setattr("napari_samv2_prompts.samv2.download.download", stop)
+    with pytest.raises(Cancelled):
+        make_predictor(asked, task())
+    assert went_to == [("tiny", folder)]
 
 
 def test_a_line_of_the_picker_says_what_to_ask_for(tmp_path) -> None:

@@ -42,6 +42,7 @@ def test_the_last_choices_come_back(open_widget, tmp_path: Path) -> None:
     form.device.value, form.look.value, form.policy.value = "cpu", "percentiles", "replace"
     form.memory.setValue(250)
     first.live = False
+    first.use_weights(str(tmp_path))
     first.use_weights(str(weights))
     written()
     second = open_widget()
@@ -51,6 +52,9 @@ def test_the_last_choices_come_back(open_widget, tmp_path: Path) -> None:
     )  # fmt: skip
     assert (form.memory.value(), second.session.cache.budget_mb, second.live) == (250, 250, False)
     assert second.model.value == str(weights)
+    assert second._picker.choice.checkpoint == weights
+    second.model.value = "small"
+    assert second._picker.choice.folder == tmp_path
 
 
 def test_a_model_that_would_have_to_be_downloaded_is_not_chosen_again(

@@ -68,7 +68,6 @@ class Form(QWidget):
         self.policy = ComboBox(name="policy", choices=_POLICIES)
         self.look = ComboBox(name="look", choices=_LOOKS)
         self._letters: frozenset[str] = frozenset()
-        self.model.native.view().setMinimumWidth(260)  # the whole line is read in the open list
         self._make_buttons()
         self._area = _scrolling(self._layer_part(layers), self._prompt_part(), self._model_part())
         layout = QVBoxLayout(self)
@@ -96,6 +95,12 @@ class Form(QWidget):
             width = parts.minimumSizeHint().width() + bar.sizeHint().width()
             self._area.setMinimumWidth(width)
 
+    def show_models(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Offer models: pairs of what is read and the value."""
+        self.model.choices = tuple(lines)
+        view = self.model.native.view()
+        view.setMinimumWidth(view.sizeHintForColumn(0) + 24)  # the open list shows whole lines
+
     # --- parts ------------------------------------------------------------------------------
 
     def _make_buttons(self) -> None:
@@ -122,7 +127,8 @@ class Form(QWidget):
         self.live.setChecked(True)
         self.live.setToolTip("Segment as soon as a prompt is drawn")
         self.run = _button("Run", "Segment what has changed, or everything again")
-        self.file = _button("From a file…", "Use weights of your own: .pt, .pth or .safetensors")
+        self.file = _button("File…", "Use weights of your own: .pt, .pth or .safetensors")
+        self.folder = _button("Folder…", "List the weights of a folder, and download to it")
         self.download = _button("Download", "Fetch the weights of this model")
         self.cancel = _button("Cancel", "Stop what is going on")
         self.convert = _button("Convert", "Give the Labels layer a type that holds more labels")
@@ -178,7 +184,10 @@ class Form(QWidget):
         layout = _rows(group)
         _add_row(layout, "Model", _shrinking(self.model), "Which model segments")
         layout.addRow(self.download)
-        layout.addRow("", self.file)
+        own = QHBoxLayout()
+        own.addWidget(self.file)
+        own.addWidget(self.folder)
+        layout.addRow("Own", own)
         _add_row(layout, "Device", _shrinking(self.device), "Where the model runs")
         self.reason = _line()
         layout.addRow(self.reason)

@@ -9,7 +9,12 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_samv2_prompts.samv2.registry import PUBLISHED_FILES, cache_folder, find
+from napari_samv2_prompts.samv2.registry import (
+    PUBLISHED_FILES,
+    PublishedFile,
+    cache_folder,
+    find,
+)
 from napari_samv2_prompts.samv2.variants import (
     DEFAULT_VERSION,
     VARIANTS,
@@ -23,6 +28,11 @@ from .quiet_import import import_quietly
 __all__ = ["DEVICES", "WEIGHT_FILES", "ModelEntry", "entry_of", "make_predictor", "model_entries"]
 
 DEVICES = ("auto", "mps" if sys.platform == "darwin" else "cuda", "cpu")
+# In the order of the published frames per second; nano by our own measurement (docs/benchmarks.md).
+_SPEEDS = {
+    "nano": "fastest", "tiny": "fast", "small": "fast", "base_plus": "medium", "large": "slow",
+}  # fmt: skip
+_ENDINGS = (".pt", ".pth", ".safetensors")
 WEIGHT_FILES = "SAM 2 weights (*.pt *.pth *.safetensors)"
 
 
@@ -38,34 +48,60 @@ class ModelEntry:
         What the user reads.
     megabytes : int
         Size of the download that is needed first; 0 if the file is here.
+    folder : Path, optional
+        Where published models lie and go, if not in the cache.
     """
 
     value: str
     text: str
     megabytes: int = 0
+    folder: Path | None = None
 
     def choice(self, device: str) -> ModelChoice:
         """Return what to ask for on a device."""
         if self.value in available_models():
-            return ModelChoice(self.value, None, device)
+            return ModelChoice(self.value, None, device, self.folder)
         return ModelChoice(None, Path(self.value), device)
 
 
-def model_entries() -> tuple[ModelEntry, ...]:
-    """List the bundled and the published models, newest version first.  Looks at the disk."""
-    entries = []
+def model_entries(folder: Path | None = None) -> tuple[ModelEntry, ...]:
+    """List what can be picked: bundled, published (newest version first), and others in a folder.
+
+    Looks at the disk.
+
+    Parameters
+    ----------
+    folder : Path, optional
+        Of the user's own, in place of the cache.
+    """
+    entries, known = [], set()
     for name, variant in VARIANTS.items():
-        published = PUBLISHED_FILES.get(name)
+        published, path = PUBLISHED_FILES.get(name), find(name, folder=folder)
+        known.add(path)
+        speed = _SPEEDS[variant.size]
         if published is None:
-            entries.append(ModelEntry(name, f"{name} (bundled)"))
+            size = path.stat().st_size if path else 0
+            text = f"{name} · {size / 1e6:.0f} MB · {speed} · BSD-3-Clause · bundled"
+            entries.append(ModelEntry(name, text))
             continue
         value = variant.size if variant.version == DEFAULT_VERSION else name
         megabytes = round(published.bytes / 1e6)
-        here = find(name) is not None
-        where = "on this computer" if here else "to download"
-        text = f"{variant.size} {published.version} ({megabytes} MB, {where})"
-        entries.append(ModelEntry(value, text, 0 if here else megabytes))
+        where = "on this computer" if path else "to download" + _begun(published, folder)
+        text = (
+            f"{variant.size} {published.version} · {megabytes} MB · {speed} · "
+            f"{published.licence} · {where}"
+        )
+        entries.append(ModelEntry(value, text, 0 if path else megabytes, folder))
+    own = sorted(folder.iterdir()) if folder and folder.is_dir() else ()
+    entries += [entry_of(p) for p in own if p.suffix.lower() in _ENDINGS and p not in known]
     return tuple(entries)
+
+
+def _begun(published: PublishedFile, folder: Path | None) -> str:
+    """Say how much of an interrupted download there is, to be gone on with."""
+    part = (folder or cache_folder()) / f"{published.file}.part"
+    here = round(part.stat().st_size / 1e6) if part.is_file() else 0
+    return f", {here} MB are here" if here else ""
 
 
 def entry_of(path: str | Path) -> ModelEntry:
@@ -75,18 +111,24 @@ def entry_of(path: str | Path) -> ModelEntry:
 
 def make_predictor(choice: ModelChoice, task: Task) -> Predictor:
     """Make a predictor, downloading its weights first if they aren't here.  In the worker."""
-    if choice.checkpoint is None and choice.name is not None and find(choice.name) is None:
-        _download(choice.name, task)
+    if choice.checkpoint is None and choice.name is not None and _file_of(choice) is None:
+        _download(choice, task)
     task.check()
     module = import_quietly("napari_samv2_prompts.samv2.image_predictor")
     task.check()
+    checkpoint = choice.checkpoint if choice.folder is None else _file_of(choice)
     predictor: Predictor = module.SAMV2ImagePredictor(
-        choice.name, checkpoint=choice.checkpoint, device=choice.device
+        choice.name, checkpoint=checkpoint, device=choice.device
     )
     return predictor
 
 
-def _download(name: str, task: Task) -> None:
+def _file_of(choice: ModelChoice) -> Path | None:
+    return None if choice.name is None else find(choice.name, folder=choice.folder)
+
+
+def _download(choice: ModelChoice, task: Task) -> None:
+    name = choice.name or ""
     if find_variant(name).name not in PUBLISHED_FILES:
         return  # bundled: the predictor knows what to say when it is missing
     from napari_samv2_prompts.samv2.download import DownloadCancelled, download
@@ -95,6 +137,6 @@ def _download(name: str, task: Task) -> None:
         task.report(done / total, f"{done / 1e6:.0f} of {total / 1e6:.0f} MB")
 
     try:
-        download(name, progress=report, cancel=lambda: task.cancelled, folder=cache_folder())
+        download(name, progress=report, cancel=lambda: task.cancelled, folder=choice.folder)
     except DownloadCancelled:
         raise Cancelled from None

@@ -21,9 +21,10 @@ from .choices import LayerChoices
 from .controller import Controller
 from .form import Form
 from .hints import Situation
-from .models import DEVICES, WEIGHT_FILES, ModelEntry, entry_of, make_predictor, model_entries
+from .models import DEVICES, WEIGHT_FILES, make_predictor
+from .picker import ModelPicker
 from .runner import QtRunner
-from .settings import Choice, Remembered, choice_of, settings_file
+from .settings import Remembered, choice_of, settings_file
 from .wishes import Options
 
 if TYPE_CHECKING:
@@ -65,16 +66,13 @@ class SAMV2PromptsWidget(QWidget):
         # everywhere; only public names are used on what it wraps.
         self._viewer: Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._make_predictor, self._make_runner = make_predictor, make_runner
-        self._agreed: set[str] = set()  # models that may be downloaded
-        self._files: list[ModelEntry] = []
-        self._entries: dict[str, ModelEntry] = {}
         self._shown: Situation | None = None
         self._work: _Work | None = None
         self._layers = LayerChoices(self._viewer)
         self.image, self.points, self.shapes, self.labels = self._layers.boxes
         self._form = Form(self._layers.boxes, DEVICES)
         self.model: ComboBox = self._form.model
-        self._list_models()
+        self._picker = ModelPicker(self._form)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._form)
@@ -131,11 +129,9 @@ class SAMV2PromptsWidget(QWidget):
         self._controller.run()
 
     def use_weights(self, path: str) -> None:
-        """Choose weights from a file in the published layout."""
-        entry = entry_of(path)
-        self._files = [*(e for e in self._files if e.value != entry.value), entry]
-        self._list_models()
-        self.model.value = entry.value
+        """Choose weights from a file, or list those of a folder and download to it from now on."""
+        (self._picker.use_folder if Path(path).is_dir() else self._picker.use_file)(path)
+        self._on_options()
 
     def wait_until_idle(self, timeout: float = 60) -> None:
         """Process events until nothing is on its way.
@@ -235,6 +231,7 @@ class SAMV2PromptsWidget(QWidget):
             (form.accept, self._on_accept),
             (form.run, self._on_run),
             (form.file, self._on_file),
+            (form.folder, self._on_folder),
             (form.download, self._on_download),
             (form.cancel, self._on_cancel),
             (form.convert, self._on_convert),
@@ -251,35 +248,20 @@ class SAMV2PromptsWidget(QWidget):
             return
         self._remembered.save()
         form = self._form
-        entry = self._entries[form.model.value]
-        download = 0 if entry.value in self._agreed else entry.megabytes
+        picker = self._picker
         options = Options(
-            entry.choice(form.device.value), download, form.policy.value, form.look.value,
-            self.live,
-        )  # fmt: skip
+            picker.choice, picker.to_download, form.policy.value, form.look.value, self.live
+        )
         self._controller.set_options(options)
 
     def _remember(self) -> Remembered:
         """Choose what was chosen last."""
         choices = {name: choice_of(control) for name, control in self._form.remembered.items()}
-        choices["model"] = Choice(lambda: str(self.model.value), self._choose_model)
-        remembered = Remembered(choices, settings_file())
+        remembered = Remembered({**choices, **self._picker.choices}, settings_file())
         note = remembered.restore()
         if note:
             show_warning(f"SAMV2 Prompts: {note}")
         return remembered
-
-    def _choose_model(self, value: str) -> None:
-        """Choose a model by its name or file, unless it would have to be downloaded first."""
-        if value not in self._entries and Path(value).is_file():
-            self.use_weights(value)
-        elif value not in self._entries or not self._entries[value].megabytes:
-            self.model.value = value
-
-    def _list_models(self) -> None:
-        entries = [*model_entries(), *self._files]
-        self._entries = {entry.value: entry for entry in entries}
-        self.model.choices = [(entry.text, entry.value) for entry in entries]
 
     def _on_new_layers(self) -> None:
         try:
@@ -342,11 +324,16 @@ class SAMV2PromptsWidget(QWidget):
         self._controller.run()
 
     def _on_download(self) -> None:
-        self._agreed.add(self.model.value)
+        self._picker.agree()
         self._on_options()
 
     def _on_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(self, "Weights", "", WEIGHT_FILES)
+        if path:
+            self.use_weights(path)
+
+    def _on_folder(self) -> None:
+        path = QFileDialog.getExistingDirectory(self, "Folder of weights")
         if path:
             self.use_weights(path)
 
@@ -358,7 +345,7 @@ class SAMV2PromptsWidget(QWidget):
             return
         self._form.show_situation(now)
         if before is None or now.status.model != before.status.model:
-            self._list_models()  # one more may be on this computer now
+            self._picker.refresh()  # one more may be on this computer now
         failed = now.status.state is State.FAILED
         if failed and (before is None or before.status != now.status):
             show_error(f"SAMV2 Prompts: {now.status.reason}")

@@ -213,11 +213,14 @@ class ModelChoice:
         A file of the user's own instead of the one that belongs to the name.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    folder : Path, optional
+        Where the file that belongs to the name lies, or is downloaded to, if not in the cache.
     """
 
     name: str | None = "nano"
     checkpoint: Path | None = None
     device: str = "auto"
+    folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
