@@ -51,6 +51,22 @@ class FakeView:
         return np.zeros((*self.size, 3), np.uint8)
 
 
+class FakePacking:
+    """Keeps nothing but the size of the picture."""
+
+    fingerprint = "fake"
+
+    def pack(self, embedding: FakeEmbedding, key: str) -> bytes:
+        height, width = embedding.image.shape[:2]
+        return f"fake {key} {height} {width} {embedding.nbytes}".encode()
+
+    def unpack(self, data: bytes, key: str) -> FakeEmbedding:
+        kind, found, height, width, nbytes = data.decode(errors="replace").split()
+        if (kind, found) != ("fake", key):
+            raise ValueError("This is something else.")
+        return FakeEmbedding(np.zeros((int(height), int(width), 3), np.uint8), int(nbytes))
+
+
 class FakePredictor:
     """Answers with a disc around each positive click, and the filled box; minus negative discs.
 
@@ -59,10 +75,12 @@ class FakePredictor:
 
     device = "cpu"
     device_reason = "because this is a test"
+    packing: FakePacking
 
     def __init__(self) -> None:
         self.images: list[NDArray[np.uint8]] = []
         self.batches: list[PromptBatch] = []
+        self.packing = FakePacking()
 
     def embed(
         self, image: NDArray[np.uint8], progress: Callable[[float], object] | None = None

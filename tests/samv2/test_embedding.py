@@ -7,10 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save
 from skimage.data import coins
 
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
+from napari_samv2_prompts.samv2.packing import Packing
 from napari_samv2_prompts.samv2.registry import bundled_file
 from napari_samv2_prompts.samv2.variants import Variant
 
@@ -80,3 +84,62 @@ def test_numbers_too_large_for_half_precision_are_kept_in_full() -> None:
     features = embedding.features._replace(embedding=embedding.features.embedding * 1e6)
     huge = replace(embedding, features=features)
     assert huge.halved() is huge
+
+
+# --- as bytes ---
+
+
+def test_an_embedding_comes_back_from_bytes_bit_for_bit() -> None:
+    predictor = random_predictor()
+    kept = predictor.embed(coins()).halved()
+    back = random_predictor().packing.unpack(predictor.packing.pack(kept, "key"), "key")
+    assert back.image_size == (303, 384)
+    assert (back.input_size, back.model, back.nbytes) == (128, kept.model, kept.nbytes)
+    for mine, theirs in zip(kept.features, back.features, strict=True):
+        assert torch.equal(mine, theirs)
+    assert len(predictor.decode(back, PROMPTS)) == 3
+
+
+@pytest.fixture(scope="module")
+def packing() -> Packing:
+    return random_predictor().packing
+
+
+@pytest.fixture(scope="module")
+def packed() -> bytes:
+    predictor = random_predictor()
+    return predictor.packing.pack(predictor.embed(coins()).halved(), "key")
+
+
+@settings(max_examples=100)
+@given(place=st.integers(0), bit=st.integers(0, 7))
+def test_no_flipped_bit_goes_unnoticed(
+    packed: bytes, packing: Packing, place: int, bit: int
+) -> None:
+    damaged = bytearray(packed)
+    damaged[place % len(packed)] ^= 1 << bit
+    with pytest.raises(ValueError, match="not the embedding"):
+        packing.unpack(bytes(damaged), "key")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x00" * 8, b"\xff" * 40, b"PK\x03\x04" * 9, (2).to_bytes(8, "little") + b"[]"]
+)
+def test_other_files_are_refused(packing: Packing, data: bytes) -> None:
+    with pytest.raises(ValueError, match="not the embedding"):
+        packing.unpack(data, "key")
+
+
+def test_weights_are_refused_and_so_is_another_key(packed: bytes, packing: Packing) -> None:
+    for data, key in ((save({"weight": torch.zeros(3)}), "key"), (packed, "another")):
+        with pytest.raises(ValueError, match="not the embedding"):
+            packing.unpack(data, key)
+
+
+def test_every_weight_counts_in_the_fingerprint() -> None:
+    network = build_samv2(MINI)
+    before = SAMV2ImagePredictor(network, device="cpu").packing.fingerprint
+    assert SAMV2ImagePredictor(network, device="cpu").packing.fingerprint == before
+    with torch.no_grad():
+        network.image_encoder.trunk.blocks[-1].mlp.layers[0].bias[0] += 1
+    assert SAMV2ImagePredictor(network, device="cpu").packing.fingerprint != before

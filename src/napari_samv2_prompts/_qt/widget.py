@@ -302,7 +302,7 @@ class SAMV2PromptsWidget(QWidget):
 
     def _on_memory(self, megabytes: int) -> None:
         if self._work is not None:
-            self.session.cache.budget_mb = megabytes
+            self.session.set_memory(megabytes)
             self._remembered.save()
 
     def _on_undo(self) -> None:
@@ -347,7 +347,8 @@ class SAMV2PromptsWidget(QWidget):
         if before is None or now.status.model != before.status.model:
             self._picker.refresh()  # one more may be on this computer now
         failed = now.status.state is State.FAILED
-        if failed and (before is None or before.status != now.status):
+        said = before is not None and before.status.reason == now.status.reason
+        if failed and not (said and before and before.status.state is State.FAILED):
             show_error(f"SAMV2 Prompts: {now.status.reason}")
 
 

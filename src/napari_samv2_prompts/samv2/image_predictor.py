@@ -7,7 +7,6 @@ published predictor's shapes and meaning, and stand on the other two.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from os import PathLike
 
@@ -22,6 +21,7 @@ from .decoding import LowResMasks, check_prompts, decode_low_res
 from .device import choose_device, computing, in_chunks
 from .embedding import Embedding
 from .network import ImageFeatures, SAMV2Network
+from .packing import Packing, fingerprint
 from .postprocess import crop_mask, remove_small_areas, upsample
 from .preprocess import check_image, to_pixels
 from .prompt_arrays import prompts_from_arrays
@@ -39,6 +39,11 @@ Arrays = tuple[NDArray[np.generic], NDArray[np.float32], NDArray[np.float32]]
 
 class SAMV2ImagePredictor:
     """Predict masks of objects in images from clicks, boxes and earlier masks.
+
+    Attributes
+    ----------
+    packing : Packing
+        Turns embeddings into bytes and back, to keep them in files.
 
     Parameters
     ----------
@@ -95,7 +100,8 @@ class SAMV2ImagePredictor:
         network = network_from_arguments(model, flags, version, checkpoint)
         self._network = network.to(self._choice.device).eval()
         self._network.image_encoder.to(self._choice.dtype)
-        self._key = _fingerprint(network, self._choice.dtype)
+        self._key = fingerprint(network, self._choice.dtype)
+        self.packing = Packing(network, self._choice.device, self._choice.dtype, self._key)
         self.mask_threshold = mask_threshold
         self.max_hole_area = max_hole_area
         self.max_sprinkle_area = max_sprinkle_area
@@ -360,16 +366,3 @@ class SAMV2ImagePredictor:
         if len(answers) == 1:
             return masks[0], scores[0], low_res[0]
         return masks, scores, low_res
-
-
-def _fingerprint(network: SAMV2Network, dtype: torch.dtype) -> str:
-    """Name a network so that another set of weights, or another number type, has another name."""
-    digest = hashlib.sha256()
-    for tensor in (
-        network.no_mem_embed,
-        network.sam_mask_decoder.mask_tokens.weight,
-        network.image_encoder.trunk.patch_embed.proj.weight,
-    ):
-        digest.update(tensor.detach().float().cpu().numpy().tobytes())
-    number_type = str(dtype).removeprefix("torch.")
-    return f"{network.variant.name} {digest.hexdigest()[:12]} {number_type}"

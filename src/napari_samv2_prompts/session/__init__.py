@@ -1,11 +1,13 @@
 """The engine: wishes in, masks out; no Qt, napari or torch.
 
-``engine`` decides, ``values`` is what goes in and comes out, ``cache`` holds embeddings,
+``engine`` decides, ``work`` is what it has done, ``answers`` remembers what came of it, ``values``
+is what goes in and comes out.  ``cache`` and ``store`` hold embeddings in memory and on the disk,
 ``refinement`` compares prompts, ``errors`` words failures.
 """
 
-from .cache import EmbeddingCache
+from .cache import EmbeddingCache, Memory
 from .engine import PredictorFactory, Session
+from .store import EmbeddingStore
 from .values import (
     Cancelled,
     Done,
@@ -14,6 +16,7 @@ from .values import (
     ModelChoice,
     ObjectResult,
     Outcome,
+    Packing,
     Predictor,
     Progress,
     Removal,
@@ -32,10 +35,13 @@ __all__ = [
     "Done",
     "Embedding",
     "EmbeddingCache",
+    "EmbeddingStore",
     "Failed",
+    "Memory",
     "ModelChoice",
     "ObjectResult",
     "Outcome",
+    "Packing",
     "Predictor",
     "PredictorFactory",
     "Progress",

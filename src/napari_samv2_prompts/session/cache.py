@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["EmbeddingCache", "Sized"]
+__all__ = ["EmbeddingCache", "Memory", "Sized"]
 
 _MB = 1_000_000
 
@@ -25,6 +26,15 @@ class Sized(Protocol):
 
 
 E_ = TypeVar("E_", bound=Sized)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the embeddings in memory take: their number, their bytes, and how many may be taken."""
+
+    embeddings: int = 0
+    nbytes: int = 0
+    budget_mb: float = 0.0
 
 
 class EmbeddingCache(Generic[E_]):
@@ -52,6 +62,15 @@ class EmbeddingCache(Generic[E_]):
         """Bytes held by all embeddings together."""
         return sum(item.nbytes for item in self._items.values())
 
+    @property
+    def memory(self) -> Memory:
+        """What is taken."""
+        return Memory(len(self), self.nbytes, self.budget_mb)
+
+    def room_for(self, nbytes: int) -> bool:
+        """Whether so many bytes more would drop nothing."""
+        return self.nbytes + nbytes <= self.budget_mb * _MB
+
     def get(self, key: Hashable) -> E_ | None:
         """Return an embedding and make it the most recently used one, or None."""
         if key in self._items:
@@ -72,6 +91,10 @@ class EmbeddingCache(Generic[E_]):
         """
         self._items[key] = embedding
         self._items.move_to_end(key)
+        self.shrink(current)
+
+    def shrink(self, current: Hashable | None = None) -> None:
+        """Drop old embeddings until the budget holds; the one with this key stays."""
         if current in self._items:
             self._items.move_to_end(current)
         while len(self._items) > 1 and self.nbytes > self.budget_mb * _MB:

@@ -6,14 +6,7 @@ starts the one job that is missing next: load, embed or decode.  A job that is n
 one is cancelled, and what it still brings is dropped (a finished embedding is kept: it is right
 for its key).  News leave as signals of frozen values.
 
-The rules of refinement are here, too:
-
-- An object is decoded again when its prompt or the model changed, never because of its neighbours,
-  the contrast or the plane.  All changed objects go in one batch.
-- A prompt that only gained clicks (or a box) is a refinement: the low-res logits of the chosen mask
-  go back in.  Once something was moved or taken away they would hold on to what the user corrected,
-  so the object starts anew from its prompts.
-- A choice among the candidates stays with the object and counts again whenever there are several.
+All changed objects go in one batch.  Which have changed is in ``answers.py``.
 
 Not here: Qt, napari, torch, threads (the runner's), reading layers or writing labels.
 """
@@ -21,16 +14,16 @@ Not here: Qt, napari, torch, threads (the runner's), reading layers or writing l
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
 
-import numpy as np
 from psygnal import Signal
 
-from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import PromptBatch
 
+from .answers import Answers
 from .cache import EmbeddingCache
 from .errors import sentence
-from .refinement import extends, prompt_key, resized
+from .refinement import prompt_key
+from .store import EmbeddingStore
 from .values import (
     Cancelled,
     Done,
@@ -48,8 +41,8 @@ from .values import (
     State,
     Status,
     Task,
-    View,
 )
+from .work import Embedded, decode, embed
 
 __all__ = ["PredictorFactory", "Session"]
 
@@ -57,21 +50,6 @@ PredictorFactory = Callable[[ModelChoice, Task], Predictor]
 """Makes a predictor, in the worker.  May download first, reporting to the task."""
 
 _CANCELLED = "Cancelled. Press Run to go on."
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Decoded:
-    """An object as it was decoded last."""
-
-    prompt: Prompt  # as the user gave it, without logits fed back
-    model: ModelChoice
-    masks: ItemMasks
-    chosen: int
-    preferred: int | None  # the user's own choice among several candidates
-
-    @property
-    def result(self) -> ObjectResult:
-        return ObjectResult(self.masks, self.chosen)
 
 
 class Session:
@@ -84,7 +62,9 @@ class Session:
     runner : Runner
         Runs the jobs; closed together with the session.
     cache_mb : float
-        Budget for embeddings, in megabytes.
+        Budget for embeddings in memory, in megabytes.
+    store : EmbeddingStore, optional
+        A folder to keep embeddings in as well.
     """
 
     status_changed = Signal(Status)
@@ -92,9 +72,14 @@ class Session:
     removed = Signal(Removal)
 
     def __init__(
-        self, make_predictor: PredictorFactory, runner: Runner, cache_mb: float = 1000.0
+        self,
+        make_predictor: PredictorFactory,
+        runner: Runner,
+        cache_mb: float = 1000.0,
+        store: EmbeddingStore | None = None,
     ) -> None:
         self.cache: EmbeddingCache[Embedding] = EmbeddingCache(cache_mb)
+        self._store = store
         self._make_predictor = make_predictor
         self._runner = runner
         self._wish: Snapshot | None = None  # the newest snapshot
@@ -104,7 +89,7 @@ class Session:
         self._held: Hashable = None  # key of a job that failed or was cancelled: not tried again
         self._model: ModelChoice | None = None
         self._predictor: Predictor | None = None
-        self._places: dict[Hashable, dict[int, _Decoded]] = {}
+        self._answers = Answers()
         self._closed = False
 
     # --- what is known ---------------------------------------------------------------------
@@ -116,13 +101,30 @@ class Session:
 
     def result(self, object_: int) -> ObjectResult | None:
         """Return an object's mask at the current place, or None if it has none yet."""
-        place = self._places.get(self._goal.place) if self._goal else None
-        return place[object_].result if place and object_ in place else None
+        return self._answers.result(self._goal.place, object_) if self._goal else None
 
     @property
     def pending(self) -> tuple[int, ...]:
         """Objects of the newest snapshot whose masks don't answer their prompts yet."""
-        return tuple(prompt.object for prompt in self._changed(self._wish))
+        if self._wish is None:
+            return ()
+        return tuple(prompt.object for prompt in self._answers.changed(self._wish))
+
+    @property
+    def store(self) -> EmbeddingStore | None:
+        """The folder in which embeddings are kept as well, if there is one."""
+        return self._store
+
+    def set_memory(self, megabytes: float) -> None:
+        """Take so much memory for embeddings from now on, dropping what is too much at once."""
+        self.cache.budget_mb = megabytes
+        self.cache.shrink(self._embedding_key(self._goal) if self._goal else None)
+        self._tell_again()
+
+    def keep_in(self, store: EmbeddingStore | None) -> None:
+        """Keep embeddings in a folder as well from now on, or in memory only."""
+        self._store = store
+        self._tell_again()
 
     # --- wishes ----------------------------------------------------------------------------
 
@@ -155,10 +157,7 @@ class Session:
             return
         resumed, self._held = self._held is not None, None
         if not resumed and self._task is None and not self.pending:
-            place = self._places.get(self._wish.place, {})
-            self._places[self._wish.place] = {
-                number: replace(item, prompt=Prompt(number)) for number, item in place.items()
-            }
+            self._answers.ask_again(self._wish.place)
         self._aim(self._wish)
 
     def cancel(self) -> None:
@@ -176,15 +175,10 @@ class Session:
         ObjectResult or None
             The new choice, announced as a result as well; None if there is nothing to choose.
         """
-        place = self._places.get(self._goal.place, {}) if self._goal else {}
-        item = place.get(object_)
-        if item is None or self._goal is None or len(item.masks.crops) < 2:
-            return None
-        order = [int(i) for i in np.argsort(-item.masks.scores, kind="stable")]
-        chosen = order[(order.index(item.chosen) + 1) % len(order)]
-        place[object_] = replace(item, chosen=chosen, preferred=chosen)
-        result = place[object_].result
-        self.decoded.emit(Results(self._goal, (result,)))
+        goal = self._goal
+        result = self._answers.cycle(goal.place, object_) if goal else None
+        if goal and result:
+            self.decoded.emit(Results(goal, (result,)))
         return result
 
     def accept(self) -> tuple[tuple[Hashable, int], ...]:
@@ -196,24 +190,17 @@ class Session:
             What was let go of: the prompts may be cleared now, the masks stay.  Objects that still
             wait for their mask are not among them.
         """
-        waiting = set(self.pending)
         here = self._wish.place if self._wish else None
-        accepted = []
-        for place, items in self._places.items():
-            for number in [n for n in items if place != here or n not in waiting]:
-                del items[number]
-                accepted.append((place, number))
-        return tuple(accepted)
+        return self._answers.accept(here, self.pending)
 
     def forget(self, places: Iterable[Hashable]) -> None:
         """Let go of all objects of some places, whose layers are gone."""
-        for place in places:
-            self._places.pop(place, None)
+        self._answers.forget(places)
 
     @property
     def places(self) -> tuple[Hashable, ...]:
         """Every place that has decoded objects."""
-        return tuple(place for place, items in self._places.items() if items)
+        return self._answers.places
 
     def close(self) -> None:
         """Stop everything and let go of model and embeddings.  May be called again."""
@@ -223,23 +210,17 @@ class Session:
         self._supersede()
         self._runner.close()
         self._wish = self._goal = self._predictor = self._model = None
-        self._places.clear()
+        self._answers.clear()
         self.cache.clear()
 
     # --- from wish to job ------------------------------------------------------------------
 
     def _aim(self, goal: Snapshot) -> None:
         self._goal = goal
-        self._announce_removed(goal)
-        self._advance()
-
-    def _announce_removed(self, goal: Snapshot) -> None:
-        items = self._places.setdefault(goal.place, {})
-        gone = tuple(sorted(items.keys() - set(goal.prompts.objects)))
-        for number in gone:
-            del items[number]
+        gone = self._answers.drop_unprompted(goal)
         if gone:
             self.removed.emit(Removal(goal.place, gone))
+        self._advance()
 
     def _advance(self) -> None:
         """Start the job that is missing next, unless it already runs."""
@@ -267,41 +248,21 @@ class Session:
         if self._predictor is None or self._model != goal.model:
             key: Hashable = (State.LOADING, goal.model)
             return Task(State.LOADING, key, lambda task: make(goal.model, task))
-        predictor = self._predictor
+        predictor, store = self._predictor, self._store
         key = self._embedding_key(goal)
         embedding = self.cache.get(key)
         if embedding is None:
-            return Task(State.EMBEDDING, key, lambda task: _embed(predictor, goal.view, task))
-        changed = self._changed(goal)
+            return Task(State.EMBEDDING, key, lambda task: embed(predictor, goal.view, task, store))
+        changed = self._answers.changed(goal)
         if not changed:
             return None
-        batch = PromptBatch(tuple(self._refined(goal, prompt) for prompt in changed))
+        batch = PromptBatch(tuple(self._answers.refined(goal, prompt) for prompt in changed))
         key = (State.DECODING, self._embedding_key(goal), goal.place, *map(prompt_key, batch))
-        return Task(State.DECODING, key, lambda task: _decode(predictor, embedding, batch))
+        return Task(State.DECODING, key, lambda task: decode(predictor, embedding, batch))
 
     @staticmethod
     def _embedding_key(goal: Snapshot) -> Hashable:
         return State.EMBEDDING, goal.view.key, goal.model
-
-    def _changed(self, goal: Snapshot | None) -> list[Prompt]:
-        """Prompts of a snapshot that the last masks don't answer."""
-        if goal is None:
-            return []
-        items = self._places.get(goal.place, {})
-        return [
-            prompt
-            for prompt in goal.prompts
-            if (item := items.get(prompt.object)) is None
-            or item.model != goal.model
-            or prompt_key(item.prompt) != prompt_key(prompt)
-        ]
-
-    def _refined(self, goal: Snapshot, prompt: Prompt) -> Prompt:
-        """Add the logits of the last mask to a prompt that only gained clicks."""
-        item = self._places.get(goal.place, {}).get(prompt.object)
-        if item is None or item.model != goal.model or not extends(prompt, item.prompt):
-            return prompt
-        return replace(prompt, mask=item.masks.low_res_logits[item.chosen])
 
     # --- from job to news ------------------------------------------------------------------
 
@@ -325,8 +286,12 @@ class Session:
     def _keep_late(self, task: Task, outcome: Outcome) -> None:
         """Keep the embedding of a superseded job; it is right for its key."""
         if task.kind is State.EMBEDDING and isinstance(outcome, Done):
+            self._keep(task.key, outcome.value)
+
+    def _keep(self, key: Hashable, value: object) -> None:
+        if isinstance(value, Embedded) and value.embedding is not None:
             current = self._embedding_key(self._goal) if self._goal else None
-            self.cache.put(task.key, outcome.value, current=current)  # type: ignore[arg-type]
+            self.cache.put(key, value.embedding, current=current)
 
     def _take(self, task: Task, value: object) -> None:
         goal = self._goal
@@ -335,22 +300,10 @@ class Session:
         if task.kind is State.LOADING:
             self._predictor, self._model = value, goal.model  # type: ignore[assignment]
         elif task.kind is State.EMBEDDING:
-            self.cache.put(task.key, value)  # type: ignore[arg-type]
+            self._keep(task.key, value)
         else:
-            self._take_masks(goal, value)  # type: ignore[arg-type]
-
-    def _take_masks(self, goal: Snapshot, masks: Masks) -> None:
-        items = self._places.setdefault(goal.place, {})
-        asked = {prompt.object: prompt for prompt in goal.prompts}
-        for answer in masks:
-            known = items.get(answer.object)
-            preferred = known.preferred if known else None
-            several = len(answer.crops) > 1
-            chosen = preferred if several and preferred is not None else answer.best
-            items[answer.object] = _Decoded(
-                asked[answer.object], goal.model, answer, chosen, preferred
-            )
-        self.decoded.emit(Results(goal, tuple(items[number].result for number in masks.objects)))
+            items = self._answers.take(goal, value)  # type: ignore[arg-type]
+            self.decoded.emit(Results(goal, items))
 
     def _on_progress(self, task: Task, progress: Progress) -> None:
         if task is self._task:
@@ -361,24 +314,17 @@ class Session:
             self._task.cancel()
             self._task = None
 
+    def _tell_again(self) -> None:
+        if not self._closed:
+            self._tell(self._status.state, self._status.reason, self._status.progress)
+
     def _tell(self, state: State, reason: str = "", progress: Progress | None = None) -> None:
         device = device_reason = ""
         if self._predictor is not None:
             device, device_reason = str(self._predictor.device), self._predictor.device_reason
-        status = Status(state, reason, self._model, device, device_reason, progress)
+        memory = self.cache.memory
+        store = self._store.problem if self._store else ""
+        status = Status(state, reason, self._model, device, device_reason, progress, memory, store)
         if status != self._status:
             self._status = status
             self.status_changed.emit(status)
-
-
-def _embed(predictor: Predictor, view: View, task: Task) -> Embedding:
-    """Read and embed a picture; runs in the worker."""
-    image = view.read()
-    task.check()
-    return predictor.embed(image, task.report).halved()
-
-
-def _decode(predictor: Predictor, embedding: Embedding, batch: PromptBatch) -> Masks:
-    """Answer prompts; runs in the worker."""
-    side = embedding.logits_size
-    return predictor.decode(embedding, PromptBatch(tuple(resized(item, side) for item in batch)))

@@ -14,11 +14,11 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
 
-from .cache import Sized
+from .cache import Memory, Sized
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,7 @@ __all__ = [
     "ModelChoice",
     "ObjectResult",
     "Outcome",
+    "Packing",
     "Predictor",
     "Progress",
     "Removal",
@@ -76,8 +77,30 @@ class Embedding(Sized, Protocol):
         ...
 
 
+class Packing(Protocol):
+    """Turns embeddings of one model into bytes and back."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The same exactly if the same image gives the same embedding."""
+        ...
+
+    def pack(self, embedding: Any, key: str) -> bytes:
+        """Return an embedding as bytes."""
+        ...
+
+    def unpack(self, data: bytes, key: str) -> Embedding:
+        """Return what was packed with this key; raises ValueError for anything else."""
+        ...
+
+
 class Predictor(Protocol):
     """The model, as far as the session needs it."""
+
+    @property
+    def packing(self) -> Packing:
+        """For keeping embeddings in files."""
+        ...
 
     @property
     def device(self) -> object:
@@ -277,6 +300,10 @@ class Status:
         Where the loaded model runs, and why; empty while none is loaded.
     progress : Progress, optional
         How far, where that can be told.
+    memory : Memory
+        What the embeddings take that are kept in memory.
+    store : str
+        Why none are kept on the disk any more, in a sentence; empty while all is well.
     """
 
     state: State = State.IDLE
@@ -285,6 +312,8 @@ class Status:
     device: str = ""
     device_reason: str = ""
     progress: Progress | None = None
+    memory: Memory = field(default_factory=Memory)
+    store: str = ""
 
     @property
     def busy(self) -> bool:

@@ -1,0 +1,138 @@
+"""Embeddings as bytes and back, checked, for those who keep them beyond the process.
+
+The bytes are a safetensors file: the features, and in its metadata what they belong to and a
+checksum.  A file of weights and a file of features both hold numbers only, so nothing that is read
+here can execute anything.
+
+Not here: files and folders (``session/store.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from .embedding import Embedding
+from .network import ImageFeatures, SAMV2Network
+
+__all__ = ["Packing", "fingerprint"]
+
+FORMAT = "1"
+"""Counted up when the same weights come to embed otherwise, or the bytes mean something else."""
+
+_LENGTH = 8  # bytes at the start of a safetensors file that say how long its header is
+
+
+class Packing:
+    """Turns the embeddings of one predictor into bytes and back.
+
+    Parameters
+    ----------
+    network : SAMV2Network
+    device : torch.device
+        Where embeddings go that are read.
+    dtype : torch.dtype
+        Number type of the encoder.
+    model : str
+        The name that the predictor's embeddings carry.
+    """
+
+    def __init__(
+        self, network: SAMV2Network, device: torch.device, dtype: torch.dtype, model: str
+    ) -> None:
+        self._network = network
+        self._device = device
+        self._dtype = dtype
+        self._model = model
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same exactly if the same image gives the same embedding.
+
+        Takes all weights into account, so it takes a second for the largest model.
+        """
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self._network.named_parameters()):
+            digest.update(f"{name} {tuple(tensor.shape)} ".encode())
+            digest.update(_bytes(tensor.detach().cpu()))
+        variant = self._network.variant
+        return f"{FORMAT} {variant} {self._dtype} {digest.hexdigest()}"
+
+    def pack(self, embedding: Embedding, key: str) -> bytes:
+        """Return an embedding as bytes.
+
+        Parameters
+        ----------
+        embedding : Embedding
+        key : str
+            What the embedding belongs to; the same is needed to get it back.
+        """
+        tensors = {
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in embedding.features._asdict().items()
+        }
+        metadata = {
+            "key": key,
+            "image_size": json.dumps(embedding.image_size),
+            "input_size": str(embedding.input_size),
+        }
+        return save(tensors, {**metadata, "sha256": _checksum(tensors, metadata)})
+
+    def unpack(self, data: bytes, key: str) -> Embedding:
+        """Return the embedding that :meth:`pack` made bytes of.
+
+        Raises
+        ------
+        ValueError
+            If the bytes are anything else than what was packed with this key.
+        """
+        try:
+            metadata, tensors = _metadata(data), load(data)
+            if metadata["key"] != key:
+                raise ValueError("it is of another image or model")
+            if metadata.pop("sha256") != _checksum(tensors, metadata):
+                raise ValueError("it was damaged")
+            features = ImageFeatures(**tensors)
+            height, width = json.loads(metadata["image_size"])
+            side = int(metadata["input_size"])
+        except (SafetensorError, LookupError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"This is not the embedding: {error}.") from error
+        features = features.to(device=self._device, dtype=features.embedding.dtype)
+        return Embedding(features, (height, width), side, self._model)
+
+
+def fingerprint(network: SAMV2Network, dtype: torch.dtype) -> str:
+    """Name a network, so that within a process another one has another name; quick."""
+    digest = hashlib.sha256()
+    for tensor in (
+        network.no_mem_embed,
+        network.sam_mask_decoder.mask_tokens.weight,
+        network.image_encoder.trunk.patch_embed.proj.weight,
+    ):
+        digest.update(tensor.detach().float().cpu().numpy().tobytes())
+    number_type = str(dtype).removeprefix("torch.")
+    return f"{network.variant.name} {digest.hexdigest()[:12]} {number_type}"
+
+
+def _checksum(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)} ".encode())
+        digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    return tensor.contiguous().view(torch.uint8).numpy().data
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """Read the metadata of a safetensors file, which begins with the length of its header."""
+    length = int.from_bytes(data[:_LENGTH], "little")
+    metadata = json.loads(data[_LENGTH : _LENGTH + length])["__metadata__"]
+    return dict(metadata)

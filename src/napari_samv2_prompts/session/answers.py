@@ -1,0 +1,137 @@
+"""What was decoded, by place and object: which prompts it answers, and which candidate is meant.
+
+A place is where prompts stand and masks go; objects of different places have nothing to do with
+each other.  The rules of refinement are here:
+
+- An object is to be decoded again when its prompt or the model changed, never because of its
+  neighbours, the contrast or the plane.
+- A prompt that only gained clicks (or a box) is a refinement: the low-res logits of the chosen mask
+  go back in.  Once something was moved or taken away they would hold on to what the user corrected,
+  so the object starts anew from its prompts.
+- A choice among the candidates stays with the object and counts again whenever there are several.
+
+Not here: when anything runs, and who is told (``engine.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt
+
+from .refinement import extends, prompt_key
+from .values import ModelChoice, ObjectResult, Snapshot
+
+__all__ = ["Answers"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Decoded:
+    """An object as it was decoded last."""
+
+    prompt: Prompt  # as the user gave it, without logits fed back
+    model: ModelChoice
+    masks: ItemMasks
+    chosen: int
+    preferred: int | None  # the user's own choice among several candidates
+
+    @property
+    def result(self) -> ObjectResult:
+        return ObjectResult(self.masks, self.chosen)
+
+
+class Answers:
+    """The last answer to each object of each place."""
+
+    def __init__(self) -> None:
+        self._places: dict[Hashable, dict[int, _Decoded]] = {}
+
+    @property
+    def places(self) -> tuple[Hashable, ...]:
+        """Every place that has decoded objects."""
+        return tuple(place for place, items in self._places.items() if items)
+
+    def result(self, place: Hashable, object_: int) -> ObjectResult | None:
+        """Return an object's mask, or None if it has none yet."""
+        item = self._places.get(place, {}).get(object_)
+        return item.result if item else None
+
+    def changed(self, snapshot: Snapshot) -> list[Prompt]:
+        """Return the prompts that the last masks don't answer."""
+        items = self._places.get(snapshot.place, {})
+        return [
+            prompt
+            for prompt in snapshot.prompts
+            if (item := items.get(prompt.object)) is None
+            or item.model != snapshot.model
+            or prompt_key(item.prompt) != prompt_key(prompt)
+        ]
+
+    def refined(self, snapshot: Snapshot, prompt: Prompt) -> Prompt:
+        """Add the logits of the last mask to a prompt that only gained clicks."""
+        item = self._places.get(snapshot.place, {}).get(prompt.object)
+        if item is None or item.model != snapshot.model or not extends(prompt, item.prompt):
+            return prompt
+        return replace(prompt, mask=item.masks.low_res_logits[item.chosen])
+
+    def take(self, snapshot: Snapshot, masks: Masks) -> tuple[ObjectResult, ...]:
+        """Take note of the masks of some objects; return them, in the order of the batch."""
+        items = self._places.setdefault(snapshot.place, {})
+        asked = {prompt.object: prompt for prompt in snapshot.prompts}
+        for answer in masks:
+            known = items.get(answer.object)
+            preferred = known.preferred if known else None
+            several = len(answer.crops) > 1
+            chosen = preferred if several and preferred is not None else answer.best
+            items[answer.object] = _Decoded(
+                asked[answer.object], snapshot.model, answer, chosen, preferred
+            )
+        return tuple(items[number].result for number in masks.objects)
+
+    def cycle(self, place: Hashable, object_: int) -> ObjectResult | None:
+        """Choose an object's next candidate by falling score; None if there is none."""
+        items = self._places.get(place, {})
+        item = items.get(object_)
+        if item is None or len(item.masks.crops) < 2:
+            return None
+        order = [int(i) for i in np.argsort(-item.masks.scores, kind="stable")]
+        chosen = order[(order.index(item.chosen) + 1) % len(order)]
+        items[object_] = replace(item, chosen=chosen, preferred=chosen)
+        return items[object_].result
+
+    def drop_unprompted(self, snapshot: Snapshot) -> tuple[int, ...]:
+        """Let go of the objects of a place that have no prompts any more; return them."""
+        items = self._places.setdefault(snapshot.place, {})
+        gone = tuple(sorted(items.keys() - set(snapshot.prompts.objects)))
+        for number in gone:
+            del items[number]
+        return gone
+
+    def accept(self, here: Hashable, waiting: Iterable[int]) -> tuple[tuple[Hashable, int], ...]:
+        """Let go of all objects but those of one place that wait for their mask; return them."""
+        kept = set(waiting)
+        accepted = []
+        for place, items in self._places.items():
+            for number in [n for n in items if place != here or n not in kept]:
+                del items[number]
+                accepted.append((place, number))
+        return tuple(accepted)
+
+    def ask_again(self, place: Hashable) -> None:
+        """Have every object of a place decoded anew."""
+        items = self._places.get(place, {})
+        self._places[place] = {
+            number: replace(item, prompt=Prompt(number)) for number, item in items.items()
+        }
+
+    def forget(self, places: Iterable[Hashable]) -> None:
+        """Let go of all objects of some places."""
+        for place in tuple(places):
+            self._places.pop(place, None)
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._places.clear()

@@ -1,0 +1,91 @@
+"""What runs in the worker: reading and embedding a picture, answering prompts.
+
+Functions of a predictor and values; when they run and what becomes of the results is decided in
+``engine.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samv2_prompts.prompts import Masks, PromptBatch
+
+from .refinement import resized
+from .store import EmbeddingStore
+from .values import Embedding, Predictor, Task, View
+
+__all__ = ["Embedded", "decode", "embed"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedded:
+    """What became of a picture.
+
+    Attributes
+    ----------
+    embedding : Embedding, optional
+        None if it lies on the disk and nobody needs it now.
+    on_disk : bool
+        Whether it lies on the disk.
+    """
+
+    embedding: Embedding | None
+    on_disk: bool = False
+
+
+def embed(
+    predictor: Predictor,
+    view: View,
+    task: Task,
+    store: EmbeddingStore | None = None,
+    *,
+    known: Embedding | None = None,
+    needed: bool = True,
+    read: Callable[[View, Task], NDArray[np.uint8]] | None = None,
+) -> Embedded:
+    """Read a picture and embed it, or find its embedding on the disk.
+
+    Parameters
+    ----------
+    predictor : Predictor
+    view : View
+    task : Task
+        Told how far the work is; ends it when cancelled.
+    store : EmbeddingStore, optional
+        Where to look first, and where to keep what was embedded.
+    known : Embedding, optional
+        The embedding, if there is one and it only has to be kept.
+    needed : bool
+        Whether the embedding itself is wanted, and not only that it lies on the disk.
+    read : callable, optional
+        How to read the view, instead of at once and here.
+    """
+    image = read(view, task) if read else view.read()
+    task.check()
+    if store is None:
+        return Embedded(known or _computed(predictor, image, task))
+    packing = predictor.packing
+    key = store.key(image, packing.fingerprint)
+    if key in store:
+        if not needed:
+            return Embedded(None, on_disk=True)
+        found = store.get(key, packing.unpack)
+        if found is not None:
+            return Embedded(found, on_disk=True)
+    task.check()
+    embedding = known or _computed(predictor, image, task)
+    return Embedded(embedding, store.put(key, packing.pack(embedding, key)))
+
+
+def _computed(predictor: Predictor, image: NDArray[np.uint8], task: Task) -> Embedding:
+    return predictor.embed(image, task.report).halved()
+
+
+def decode(predictor: Predictor, embedding: Embedding, batch: PromptBatch) -> Masks:
+    """Answer prompts, whose masks may be of another size than the model takes."""
+    side = embedding.logits_size
+    return predictor.decode(embedding, PromptBatch(tuple(resized(item, side) for item in batch)))
