@@ -132,24 +132,6 @@ class MaskDecoder(nn.Module):
         self.iou_prediction_head = Mlp(width, hidden, hidden, N_MASKS, activation=nn.ReLU)
         self.pred_obj_score_head = Mlp(width, width, width, 1, activation=nn.ReLU)
 
-    def high_res(self, stride4: Tensor, stride8: Tensor) -> tuple[Tensor, Tensor]:
-        """Narrow the neck's fine maps for the upscaling; done once per image, not per prompt.
-
-        Parameters
-        ----------
-        stride4, stride8 : Tensor of shape (B, S/4, S/4, C) and (B, S/8, S/8, C)
-
-        Returns
-        -------
-        high_res_4 : Tensor of shape (B, M, 16, C/8)
-        high_res_8 : Tensor of shape (B, M, 4, C/4)
-            In cells, see :func:`to_cells`.
-        """
-        return (
-            to_cells(pointwise(stride4, self.conv_s0), 2),
-            to_cells(pointwise(stride8, self.conv_s1), 1),
-        )
-
     def _upscale(
         self, image: Tensor, high_res_4: Tensor, high_res_8: Tensor, drawn: Tensor | None
     ) -> Tensor:
@@ -180,7 +162,7 @@ class MaskDecoder(nn.Module):
         position : Tensor of shape (H * W, C)
             Encoding of the embedding's grid.
         high_res_4, high_res_8 : Tensor
-            Of :meth:`high_res`, with P rows or one.
+            As :class:`.network.ImageFeatures` has them, with P rows or one.
         prompts : EncodedPrompts
         """
         n_prompts = prompts.sparse.shape[0]

@@ -7,16 +7,33 @@ level is used for that alone and is not returned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FpnNeck", "pointwise"]
+__all__ = ["FpnNeck", "pointwise", "pointwise_pair"]
+
+
+def _as_linear(conv: nn.Module) -> tuple[Tensor, Tensor]:
+    """Return weight ``(out, in)`` and bias ``(out,)`` of a 1 x 1 convolution."""
+    assert isinstance(conv, nn.Conv2d)
+    assert conv.bias is not None
+    return conv.weight.flatten(1), conv.bias
 
 
 def pointwise(x: Tensor, conv: nn.Module) -> Tensor:
     """Apply a 1 x 1 convolution to a channels-last map, as the matrix product that it is."""
-    assert isinstance(conv, nn.Conv2d)
-    return F.linear(x, conv.weight.flatten(1), conv.bias)
+    weight, bias = _as_linear(conv)
+    return F.linear(x.to(weight.dtype), weight, bias)
+
+
+def pointwise_pair(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
+    """Apply two 1 x 1 convolutions in a row as one; their number types may differ."""
+    (weight_1, bias_1), (weight_2, bias_2) = _as_linear(first), _as_linear(second)
+    weight = weight_2 @ weight_1.to(weight_2.dtype)
+    bias = weight_2 @ bias_1.to(weight_2.dtype) + bias_2
+    return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
 
 
 class FpnNeck(nn.Module):
@@ -44,23 +61,32 @@ class FpnNeck(nn.Module):
             self.convs.append(level)
         self.top_down_levels = top_down_levels
 
-    def forward(self, stages: list[Tensor]) -> list[Tensor]:
-        """Return maps of strides 4, 8 and 16, channels last: ``(B, H, W, width)``.
+    def forward(self, stages: list[Tensor], narrowing: Sequence[nn.Module]) -> list[Tensor]:
+        """Return maps of strides 4, 8 and 16, channels last: ``(B, H, W, C)``.
 
         Parameters
         ----------
         stages : list of 4 Tensor
             Maps of strides 4, 8, 16 and 32, as :class:`.hiera.Hiera` gives them.
+        narrowing : sequence of nn.Conv2d
+            1 x 1 convolutions to be applied to the finest levels, in this order.  Where no sum
+            comes between, they are one with the lateral convolution: the wide maps, the largest of
+            all, are never made.
         """
         levels: list[Tensor] = []
         above: Tensor | None = None
         last = len(stages) - 1
         for level in range(last, -1, -1):
-            x = pointwise(stages[level], self.convs[last - level].get_submodule("conv"))
+            lateral = self.convs[last - level].get_submodule("conv")
+            narrows = level < len(narrowing)
+            if narrows and not {level, level - 1} & set(self.top_down_levels):
+                levels.append(pointwise_pair(stages[level], lateral, narrowing[level]))
+                continue
+            x = pointwise(stages[level], lateral)
             if above is not None and level in self.top_down_levels:
                 # Summed in float32, as published: half precision would round the sum twice.
                 coarse = above.float().repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
                 x = (x.float() + coarse).to(x.dtype)
             above = x
-            levels.append(x)
+            levels.append(pointwise(x, narrowing[level]) if narrows else x)
         return levels[::-1][:last]

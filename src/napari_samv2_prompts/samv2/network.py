@@ -9,13 +9,14 @@ Not here: reading files (``checkpoints.py``), numpy in and out (``image_predicto
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from .hiera import Hiera, Progress
-from .mask_decoder import Decoded, MaskDecoder
+from .mask_decoder import Decoded, MaskDecoder, to_cells
 from .neck import FpnNeck
 from .prompt_encoder import PromptEncoder
 from .variants import DEFAULT_VERSION, Variant, find_variant
@@ -46,7 +47,8 @@ class ImageFeatures(NamedTuple):
     ----------
     embedding : Tensor of shape (B, C, S/16, S/16)
     high_res_4 : Tensor of shape (B, M, 16, C/8)
-        The finer maps, at strides 4 and 8, grouped by the M cells of the embedding's grid.
+        The finer maps, at strides 4 and 8, grouped by the M cells of the embedding's grid, see
+        :func:`.mask_decoder.to_cells`.
     high_res_8 : Tensor of shape (B, M, 4, C/4)
     """
 
@@ -76,10 +78,12 @@ class ImageEncoder(nn.Module):
         self.trunk = Hiera(variant)
         self.neck = FpnNeck(variant.stage_widths, variant.width, variant.top_down_levels)
 
-    def forward(self, pixels: Tensor, progress: Progress | None = None) -> list[Tensor]:
-        """Map ``(B, 3, S, S)`` to channels-last maps of strides 4, 8 and 16."""
+    def forward(
+        self, pixels: Tensor, narrowing: Sequence[nn.Module], progress: Progress | None = None
+    ) -> list[Tensor]:
+        """Map ``(B, 3, S, S)`` to channels-last maps of strides 4, 8 and 16, see the neck."""
         dtype = self.trunk.pos_embed.dtype
-        levels: list[Tensor] = self.neck(self.trunk(pixels.to(dtype), progress))
+        levels: list[Tensor] = self.neck(self.trunk(pixels.to(dtype), progress), narrowing)
         return levels
 
 
@@ -127,11 +131,12 @@ class SAMV2Network(nn.Module):
         progress : callable, optional
             Told the share done, in (0, 1], after each block.  What it raises ends the work.
         """
-        levels = self.image_encoder(pixels, progress)
-        stride4, stride8, embedding = (level.to(self.no_mem_embed.dtype) for level in levels)
+        decoder = self.sam_mask_decoder
+        levels = self.image_encoder(pixels, (decoder.conv_s0, decoder.conv_s1), progress)
+        high_res_4, high_res_8 = to_cells(levels[0], 2), to_cells(levels[1], 1)
         # An image alone has no memory to attend to; training marked that by adding this vector.
-        embedding = (embedding + self.no_mem_embed).permute(0, 3, 1, 2)
-        return ImageFeatures(embedding, *self.sam_mask_decoder.high_res(stride4, stride8))
+        embedding = (levels[2] + self.no_mem_embed).permute(0, 3, 1, 2)
+        return ImageFeatures(embedding, high_res_4, high_res_8).to(dtype=self.no_mem_embed.dtype)
 
     def decode_prompts(
         self,
