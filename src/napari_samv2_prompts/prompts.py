@@ -99,6 +99,9 @@ class Prompt:
         ``x0, y0, x1, y1`` in pixels; swapped corners are put in order.
     mask : array-like of shape (S/4, S/4), optional
         Low-res logits of an earlier answer, to be refined.  Positive means object.
+    mask_box : array-like of shape (4,), optional
+        Which part of the image the mask covers, ``x0, y0, x1, y1`` in pixels.  None: all of it,
+        which is what a predictor takes; a session brings others to what it embedded.
 
     Raises
     ------
@@ -111,6 +114,7 @@ class Prompt:
     labels: NDArray[np.int8] = None  # type: ignore[assignment]  # filled in __post_init__
     box: tuple[float, float, float, float] | None = None
     mask: NDArray[np.float32] | None = None
+    mask_box: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         """Validate and normalise every field once."""
@@ -123,6 +127,7 @@ class Prompt:
         set_field(self, "labels", _frozen(labels))
         set_field(self, "box", _as_box(self.box))
         set_field(self, "mask", None if mask is None else _frozen(mask))
+        set_field(self, "mask_box", None if mask is None else _as_box(self.mask_box))
 
     @classmethod
     def of(

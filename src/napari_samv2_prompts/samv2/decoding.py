@@ -59,7 +59,7 @@ def check_prompts(prompts: Sequence[Prompt], embedding: Embedding) -> None:
     ------
     ValueError
         If a click lies outside the image, a box has no part in it, or a mask prompt is not of the
-        size of the low-res logits.
+        size of the low-res logits or covers a part of the image only.
     """
     height, width = embedding.image_size
     side = embedding.logits_size
@@ -80,6 +80,8 @@ def check_prompts(prompts: Sequence[Prompt], embedding: Embedding) -> None:
                     f"The box {prompt.box} lies outside the image of {width} x {height} pixels; "
                     "boxes are x0, y0, x1, y1."
                 )
+        if prompt.mask_box is not None:
+            raise ValueError("A mask prompt must cover the whole image that was embedded.")
         if prompt.mask is not None and prompt.mask.shape != (side, side):
             raise ValueError(
                 f"A mask prompt must have the size of this model's low-res logits, {side} x "

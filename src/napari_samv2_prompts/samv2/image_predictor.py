@@ -8,6 +8,7 @@ published predictor's shapes and meaning, and stand on the other two.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from os import PathLike
 
 import numpy as np
@@ -125,7 +126,10 @@ class SAMV2ImagePredictor:
     # --- values: what the plugin and everything below stand on ---
 
     def embed(
-        self, image: ArrayLike, progress: Callable[[float], object] | None = None
+        self,
+        image: ArrayLike,
+        progress: Callable[[float], object] | None = None,
+        image_size: tuple[int, int] | None = None,
     ) -> Embedding:
         """Embed an image.
 
@@ -134,6 +138,9 @@ class SAMV2ImagePredictor:
         image : array-like of shape (H, W, 3) or (H, W), uint8
         progress : callable, optional
             Told the share done, in (0, 1], many times.  What it raises ends the work.
+        image_size : tuple of int, optional
+            ``(height, width)`` in which prompts are given and masks returned, where the image was
+            read in fewer pixels than it has.
 
         Raises
         ------
@@ -142,7 +149,8 @@ class SAMV2ImagePredictor:
         OutOfMemoryError
             If the device's memory does not hold the work.
         """
-        return self._embed_all([check_image(image)], progress)[0]
+        embedding = self._embed_all([check_image(image)], progress)[0]
+        return embedding if image_size is None else replace(embedding, image_size=image_size)
 
     def decode(
         self, embedding: Embedding, batch: PromptBatch, multimask_output: bool | None = None
