@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.regions import Extent, Region
 from napari_samv2_prompts.session import (
     Cancelled,
     Done,
@@ -32,9 +33,13 @@ class FakeEmbedding:
     image: NDArray[np.uint8]
     nbytes: int = 2_000_000
     logits_size: int = LOGITS
+    image_size: tuple[int, int] = (0, 0)  # that of the image by default
+
+    def __post_init__(self) -> None:
+        self.image_size = self.image_size if any(self.image_size) else self.image.shape[:2]
 
     def halved(self) -> FakeEmbedding:
-        return FakeEmbedding(self.image, self.nbytes // 2)
+        return replace(self, nbytes=self.nbytes // 2)
 
 
 @dataclass
@@ -43,12 +48,27 @@ class FakeView:
     size: tuple[int, int] = (64, 64)
     reads: list[Hashable] = field(default_factory=list)
     error: Exception | None = None
+    region: Region = None  # type: ignore[assignment]  # all of it by default
+
+    def __post_init__(self) -> None:
+        self.picture, self.shape = self.key, self.size
+        if self.region is None:
+            self.region = Region.whole(self.size)
+        else:
+            self.key = self.key, self.region
 
     def read(self) -> NDArray[np.uint8]:
         self.reads.append(self.key)
         if self.error is not None:
             raise self.error
-        return np.zeros((*self.size, 3), np.uint8)
+        return np.zeros((*self.region.size, 3), np.uint8)
+
+    def holds(self, extent: Extent) -> bool:
+        return self.region.holds(extent, self.shape)
+
+    def holding(self, extent: Extent) -> FakeView:
+        region = self.region.holding(extent, self.shape)
+        return FakeView(self.picture, self.size, self.reads, self.error, region)
 
 
 class FakePacking:
@@ -83,18 +103,21 @@ class FakePredictor:
         self.packing = FakePacking()
 
     def embed(
-        self, image: NDArray[np.uint8], progress: Callable[[float], object] | None = None
+        self,
+        image: NDArray[np.uint8],
+        progress: Callable[[float], object] | None = None,
+        image_size: tuple[int, int] | None = None,
     ) -> FakeEmbedding:
         if progress is not None:
             progress(0.5)
         self.images.append(image)
-        return FakeEmbedding(image)
+        return FakeEmbedding(image, image_size=image_size or image.shape[:2])
 
     def decode(
         self, embedding: FakeEmbedding, batch: PromptBatch, multimask_output: bool | None = None
     ) -> Masks:
         self.batches.append(batch)
-        size = embedding.image.shape[:2]
+        size = embedding.image_size
         for prompt in batch:
             assert prompt.mask is None or prompt.mask.shape == (LOGITS, LOGITS)
         return Masks(tuple(self._item(prompt, size) for prompt in batch), size)

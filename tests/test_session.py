@@ -20,7 +20,8 @@ from napari_samv2_prompts.session import (
     Status,
 )
 from napari_samv2_prompts.session.errors import sentence
-from napari_samv2_prompts.session.refinement import extends, resized
+from napari_samv2_prompts.session.refinement import extends
+from napari_samv2_prompts.session.viewing import in_view
 
 NANO, TINY = ModelChoice("nano"), ModelChoice("tiny")
 
@@ -323,7 +324,8 @@ def test_an_outline_is_brought_to_the_size_that_the_model_takes(sync: Watched) -
 
 def test_an_outline_of_the_right_size_is_handed_on_as_it_is() -> None:
     mask = np.arange(16.0).reshape(4, 4)
-    np.testing.assert_array_equal(resized(Prompt(1, mask=mask), 4).mask, mask)
+    same = in_view(Prompt(1, mask=mask), FakeView("a"), 4).mask
+    np.testing.assert_array_equal(same, mask)
 
 
 # --- choosing among candidates ---

@@ -116,25 +116,26 @@ def test_a_polygon_is_its_box_and_its_filled_outline(scene, side):
     assert prompt.box == (10, 10, 60, 50)
     assert prompt.mask.shape == (side, side)
     assert set(np.unique(prompt.mask)) == {-10, 10}
-    # In pixels of the plane, which the square is stretched over, it is the polygon.
+    # In pixels of its box, which the square is stretched over, it is the polygon.
+    assert prompt.mask_box == prompt.box
     inside = prompt.mask > 0
-    area = inside.mean() * SHAPE[0] * SHAPE[1]
-    assert area == pytest.approx(1400, rel=0.12)
+    assert inside.mean() * 50 * 40 == pytest.approx(1400, rel=0.05)
 
     def at(row, column):
-        return inside[int((row + 0.5) / 60 * side), int((column + 0.5) / 80 * side)]
+        return inside[int((row - 10) / 40 * side), int((column - 10) / 50 * side)]
 
     assert at(20, 20)
     assert at(45, 50)
     assert not at(45, 20)
-    assert not at(55, 70)
+    assert not at(31, 39)
 
 
-def test_a_polygon_smaller_than_a_pixel_of_the_logits_still_counts():
+def test_a_small_polygon_in_a_large_image_is_as_precise_as_any():
     scene = Scene((6000, 8000))
     scene.shapes.add_polygons(np.array([[3000.0, 4000], [3000, 4006], [3005, 4003]]))
-    mask = scene.one(logits_size=128).mask
-    assert np.argwhere(mask > 0).tolist() == [[64, 64]]
+    prompt = scene.one(logits_size=128)
+    assert prompt.mask_box == (4000, 3000, 4006, 3005)
+    assert (prompt.mask > 0).mean() == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.parametrize("kind", ["path", "line"])

@@ -18,9 +18,9 @@ SLEEP = 1.0
 
 
 class Sleepy(FakePredictor):
-    def embed(self, image, progress=None):
+    def embed(self, image, progress=None, image_size=None):
         time.sleep(SLEEP)
-        return super().embed(image, progress)
+        return super().embed(image, progress, image_size)
 
     def decode(self, embedding, batch, multimask_output=None):
         time.sleep(SLEEP)

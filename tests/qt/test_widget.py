@@ -29,11 +29,11 @@ class SlowPredictor(FakePredictor):
         super().__init__()
         self.started, self.go = threading.Event(), threading.Event()
 
-    def embed(self, image, progress=None):
+    def embed(self, image, progress=None, image_size=None):
         self.started.set()
         while not self.go.wait(0.005):
             progress(0.5)
-        return super().embed(image, None)
+        return super().embed(image, None, image_size)
 
 
 def slow() -> Factory:

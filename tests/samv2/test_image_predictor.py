@@ -54,6 +54,24 @@ def ready(predictor: SAMV2ImagePredictor) -> SAMV2ImagePredictor:
     return predictor
 
 
+def test_prompts_and_masks_are_in_pixels_of_the_size_that_the_image_has(ready) -> None:
+    small = make_image()
+    read = ready.embed(small, image_size=(HEIGHT * 3, WIDTH * 3))
+    full = ready.embed(small)
+    asked = PromptBatch((Prompt(1, points=[(31.0, 61.0)], box=(28.0, 40.0, 150.0, 160.0)),))
+    same = PromptBatch((Prompt(1, points=[(31 / 3, 61 / 3)], box=(28 / 3, 40 / 3, 50, 160 / 3)),))
+    large, little = ready.decode(read, asked)[0], ready.decode(full, same)[0]
+    np.testing.assert_allclose(large.low_res_logits, little.low_res_logits, atol=1e-4)
+    assert large.crops[0].area > 5 * little.crops[0].area
+
+
+def test_a_mask_prompt_of_a_part_of_the_image_is_refused(ready) -> None:
+    side = ready.variant.logits_size
+    part = Prompt(1, box=(5, 5, 9, 9), mask=np.ones((side, side)), mask_box=(5, 5, 9, 9))
+    with pytest.raises(ValueError, match="whole image"):
+        ready.decode(ready.embed(make_image()), PromptBatch((part,)))
+
+
 # --- shapes and types ---
 
 

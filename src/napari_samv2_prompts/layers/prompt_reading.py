@@ -31,7 +31,9 @@ __all__ = ["prompted_objects", "read_prompts"]
 MIN_SIDE = 2.0
 # Points along a path: one per this share of the image's longer side, within these bounds.  The
 # prompt encoder was trained with few clicks; more of them than this add time but no precision.
+# Images longer than LARGE pixels are looked at in parts.
 SCRIBBLE_SPACING = 1 / 32
+LARGE = 2048
 SCRIBBLE_POINTS = (2, 8)
 # Low-res logits inside and outside a filled outline: sure, but within what the decoder puts out.
 # The published video predictor gives mask prompts the same values.
@@ -79,7 +81,7 @@ def read_prompts(
     dims : Dims
         ``viewer.dims``.
     logits_size : int, optional
-        Side of the model's low-res logits: a quarter of its input size.
+        Side of the mask that a polygon is drawn into; it covers the polygon's box.
 
     Returns
     -------
@@ -169,7 +171,7 @@ def _add_shape(parts: _Parts, kind: str, pixels: NDArray[np.float64], plane: Pla
     if kind in ("path", "line"):
         if np.ptp(pixels, axis=0).max() == 0:
             return "degenerate"
-        scribble = _along(pixels, SCRIBBLE_SPACING * max(plane.shape))
+        scribble = _along(pixels, SCRIBBLE_SPACING * min(LARGE, max(plane.shape)))
         scribble = scribble[plane.inside(scribble)]
         parts.points += list(scribble)
         parts.labels += [1] * len(scribble)
@@ -214,26 +216,31 @@ def _as_prompt(number: int, parts: _Parts, plane: Plane, logits_size: int) -> Pr
     if parts.boxes:
         corners = np.array(parts.boxes)
         box = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
-    mask = None
+    mask = mask_box = None
     if parts.outlines:
-        mask = np.full((logits_size, logits_size), OUTSIDE, dtype=np.float32)
+        every = np.concatenate(parts.outlines)
+        low = np.maximum(every.min(axis=0), -0.5)
+        high = np.minimum(every.max(axis=0), np.array(plane.shape[::-1]) - 0.5)
+        mask, mask_box = np.full((logits_size, logits_size), OUTSIDE, np.float32), (*low, *high)
         for outline in parts.outlines:
-            mask[_filled(outline, plane, logits_size)] = INSIDE
+            mask[_filled(outline, low, high, logits_size)] = INSIDE
     points = np.reshape(parts.points, (-1, 2))
-    return Prompt(number, points=points, labels=np.array(parts.labels), box=box, mask=mask)
+    return Prompt(number, points, np.array(parts.labels), box, mask, mask_box)
 
 
 def _filled(
-    outline: NDArray[np.float64], plane: Plane, side: int
+    outline: NDArray[np.float64],
+    low: NDArray[np.float64],
+    high: NDArray[np.float64],
+    side: int,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the pixels of the low-res square inside an outline given in plane pixels.
+    """Return the cells of a square inside an outline, the square covering ``low`` to ``high``.
 
-    The model sees the plane stretched to a square, so the two axes scale differently.
+    All in plane pixels ``(x, y)``; the two axes may scale differently.
     """
-    size = np.array(plane.shape[::-1])
-    stretched = (outline + 0.5) / size * side - 0.5
+    stretched = (outline - low) / (high - low) * side - 0.5
     rows, columns = polygon_pixels(stretched[:, 1], stretched[:, 0], (side, side))
-    if not len(rows):  # smaller than a pixel of the square
+    if not len(rows):  # smaller than a cell
         column, row = np.clip(np.rint(stretched.mean(axis=0)), 0, side - 1).astype(np.intp)
         return np.array([row]), np.array([column])
     return rows, columns

@@ -8,25 +8,27 @@ is what goes in and comes out.  ``cache`` and ``store`` hold embeddings in memor
 from .cache import EmbeddingCache, Memory
 from .engine import PredictorFactory, Session
 from .store import EmbeddingStore
-from .values import (
+from .tasks import (
     Cancelled,
     Done,
-    Embedding,
     Failed,
+    Outcome,
+    Progress,
+    Runner,
+    Stopped,
+    Task,
+)
+from .values import (
+    Embedding,
     ModelChoice,
     ObjectResult,
-    Outcome,
     Packing,
     Predictor,
-    Progress,
     Removal,
     Results,
-    Runner,
     Snapshot,
     State,
     Status,
-    Stopped,
-    Task,
     View,
 )
 

@@ -4,10 +4,11 @@ A place is where prompts stand and masks go; objects of different places have no
 each other.  The rules of refinement are here:
 
 - An object is to be decoded again when its prompt or the model changed, never because of its
-  neighbours, the contrast or the plane.
+  neighbours, the contrast, the plane or the part of it that is on screen.
 - A prompt that only gained clicks (or a box) is a refinement: the low-res logits of the chosen mask
   go back in.  Once something was moved or taken away they would hold on to what the user corrected,
-  so the object starts anew from its prompts.
+  so the object starts anew from its prompts.  So does one whose mask ended where its view did,
+  once it is seen in another.
 - A choice among the candidates stays with the object and counts again whenever there are several.
 
 Not here: when anything runs, and who is told (``engine.py``).
@@ -23,7 +24,8 @@ import numpy as np
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt
 
 from .refinement import extends, prompt_key
-from .values import ModelChoice, ObjectResult, Snapshot
+from .values import ModelChoice, ObjectResult, Snapshot, View
+from .viewing import is_cut
 
 __all__ = ["Answers"]
 
@@ -37,6 +39,7 @@ class _Decoded:
     masks: ItemMasks
     chosen: int
     preferred: int | None  # the user's own choice among several candidates
+    view: View  # that it was decoded in
 
     @property
     def result(self) -> ObjectResult:
@@ -75,7 +78,11 @@ class Answers:
         item = self._places.get(snapshot.place, {}).get(prompt.object)
         if item is None or item.model != snapshot.model or not extends(prompt, item.prompt):
             return prompt
-        return replace(prompt, mask=item.masks.low_res_logits[item.chosen])
+        region = item.view.region
+        if region != snapshot.view.region and is_cut(item.result.crop, item.view):
+            return prompt
+        logits = item.masks.low_res_logits[item.chosen]
+        return replace(prompt, mask=logits, mask_box=region.extent)
 
     def take(self, snapshot: Snapshot, masks: Masks) -> tuple[ObjectResult, ...]:
         """Take note of the masks of some objects; return them, in the order of the batch."""
@@ -87,7 +94,7 @@ class Answers:
             several = len(answer.crops) > 1
             chosen = preferred if several and preferred is not None else answer.best
             items[answer.object] = _Decoded(
-                asked[answer.object], snapshot.model, answer, chosen, preferred
+                asked[answer.object], snapshot.model, answer, chosen, preferred, snapshot.view
             )
         return tuple(items[number].result for number in masks.objects)
 

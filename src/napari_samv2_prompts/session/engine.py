@@ -6,7 +6,9 @@ starts the one job that is missing next: load, embed or decode.  A job that is n
 one is cancelled, and what it still brings is dropped (a finished embedding is kept: it is right
 for its key).  News leave as signals of frozen values.
 
-All changed objects go in one batch.  Which have changed is in ``answers.py``.
+All changed objects that one view holds go in one batch: those in the view on screen first, then
+others in views of their own.  Which have changed is in ``answers.py``.  A decode that is under way
+is let finish when nothing but the part of the plane on screen has changed.
 
 Not here: Qt, napari, torch, threads (the runner's), reading layers or writing labels.
 """
@@ -14,6 +16,7 @@ Not here: Qt, napari, torch, threads (the runner's), reading layers or writing l
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 
 from psygnal import Signal
 
@@ -24,24 +27,27 @@ from .cache import EmbeddingCache
 from .errors import sentence
 from .refinement import prompt_key
 from .store import EmbeddingStore
-from .values import (
+from .tasks import (
     Cancelled,
     Done,
-    Embedding,
     Failed,
+    Outcome,
+    Progress,
+    Runner,
+    Task,
+)
+from .values import (
+    Embedding,
     ModelChoice,
     ObjectResult,
-    Outcome,
     Predictor,
-    Progress,
     Removal,
     Results,
-    Runner,
     Snapshot,
     State,
     Status,
-    Task,
 )
+from .viewing import held_by, view_holding
 from .work import Embedded, decode, embed
 
 __all__ = ["PredictorFactory", "Session"]
@@ -225,7 +231,8 @@ class Session:
     def _advance(self) -> None:
         """Start the job that is missing next, unless it already runs."""
         task = self._next_task()
-        if task is not None and self._task is not None and task.key == self._task.key:
+        running = self._task
+        if task and running and (task.key == running.key or self._may_finish(running)):
             return
         self._supersede()
         if task is None:
@@ -249,16 +256,39 @@ class Session:
             key: Hashable = (State.LOADING, goal.model)
             return Task(State.LOADING, key, lambda task: make(goal.model, task))
         predictor, store = self._predictor, self._store
-        key = self._embedding_key(goal)
+        here = self._next_part(goal)
+        view, asked = here.view, here.prompts
+        key = self._embedding_key(here)
         embedding = self.cache.get(key)
         if embedding is None:
-            return Task(State.EMBEDDING, key, lambda task: embed(predictor, goal.view, task, store))
-        changed = self._answers.changed(goal)
-        if not changed:
+            return Task(State.EMBEDDING, key, lambda task: embed(predictor, view, task, store))
+        if not asked:
             return None
-        batch = PromptBatch(tuple(self._answers.refined(goal, prompt) for prompt in changed))
-        key = (State.DECODING, self._embedding_key(goal), goal.place, *map(prompt_key, batch))
-        return Task(State.DECODING, key, lambda task: decode(predictor, embedding, batch))
+        batch = PromptBatch(tuple(self._answers.refined(here, prompt) for prompt in asked))
+        key = (State.DECODING, key, goal.place, *map(prompt_key, batch))
+        return Task(
+            State.DECODING, key, lambda task: decode(predictor, embedding, view, batch), here
+        )
+
+    def _next_part(self, goal: Snapshot) -> Snapshot:
+        """Return what has to be done first: changed prompts, in a view that holds them."""
+        view, changed = goal.view, self._answers.changed(goal)
+        held = held_by(view, changed)
+        if changed and not held:
+            view = view_holding(view, changed[0])
+            held = held_by(view, changed)
+        return replace(goal, view=view, prompts=PromptBatch(tuple(held)))
+
+    def _may_finish(self, task: Task) -> bool:
+        """Whether a running decode still answers the goal, though in another region."""
+        goal, wish = self._goal, task.wish
+        if goal is None or wish is None or wish.view.region == goal.view.region:
+            return False
+        here = goal.view.picture, goal.place, goal.model
+        open_ = {prompt_key(prompt) for prompt in self._answers.changed(goal)}
+        return here == (wish.view.picture, wish.place, wish.model) and open_.issuperset(
+            map(prompt_key, wish.prompts)
+        )
 
     @staticmethod
     def _embedding_key(goal: Snapshot) -> Hashable:
@@ -290,7 +320,8 @@ class Session:
 
     def _keep(self, key: Hashable, value: object) -> None:
         if isinstance(value, Embedded) and value.embedding is not None:
-            current = self._embedding_key(self._goal) if self._goal else None
+            goal = self._goal
+            current = self._embedding_key(self._next_part(goal)) if goal else None
             self.cache.put(key, value.embedding, current=current)
 
     def _take(self, task: Task, value: object) -> None:
@@ -302,8 +333,9 @@ class Session:
         elif task.kind is State.EMBEDDING:
             self._keep(task.key, value)
         else:
-            items = self._answers.take(goal, value)  # type: ignore[arg-type]
-            self.decoded.emit(Results(goal, items))
+            wish = task.wish or goal
+            items = self._answers.take(wish, value)  # type: ignore[arg-type]
+            self.decoded.emit(Results(wish, items))
 
     def _on_progress(self, task: Task, progress: Progress) -> None:
         if task is self._task:

@@ -6,26 +6,19 @@ Pure functions of prompts; what follows from them is decided in ``engine.py``.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import replace
 
 import numpy as np
 
 from napari_samv2_prompts.prompts import Prompt
 
-__all__ = ["extends", "prompt_key", "resized"]
-
-
-def resized(prompt: Prompt, side: int) -> Prompt:
-    """Bring a mask prompt to the size that the model takes, by its nearest cells."""
-    if prompt.mask is None or prompt.mask.shape == (side, side):
-        return prompt
-    rows, columns = (((np.arange(side) + 0.5) * n / side).astype(int) for n in prompt.mask.shape)
-    return replace(prompt, mask=prompt.mask[np.ix_(rows, columns)])
+__all__ = ["extends", "prompt_key"]
 
 
 def prompt_key(prompt: Prompt) -> Hashable:
     """Return what makes two prompts the same."""
-    mask = None if prompt.mask is None else (prompt.mask.shape, prompt.mask.tobytes())
+    mask = None
+    if prompt.mask is not None:
+        mask = prompt.mask_box, prompt.mask.shape, prompt.mask.tobytes()
     return prompt.object, prompt.points.tobytes(), prompt.labels.tobytes(), prompt.box, mask
 
 
@@ -45,6 +38,8 @@ def extends(new: Prompt, old: Prompt) -> bool:
             return False
         left.remove(click)
     same_box = old.box is None or old.box == new.box
-    same_mask = old.mask is None or (new.mask is not None and np.array_equal(old.mask, new.mask))
+    same_mask = old.mask is None or (
+        new.mask is not None and old.mask_box == new.mask_box and np.array_equal(old.mask, new.mask)
+    )
     said_anything = len(old.points) > 0 or old.box is not None or old.mask is not None
     return said_anything and same_box and same_mask

@@ -1,15 +1,14 @@
 """What goes into the session and what comes out of it: frozen values, and who it works with.
 
 :class:`Snapshot` is everything that is wished for at one moment; :class:`Status`, :class:`Results`
-and :class:`Removal` are the news.  :class:`View`, :class:`Predictor` and :class:`Runner` are the
-collaborators, handed in, so that the engine runs in tests without torch, Qt or napari.
+and :class:`Removal` are the news.  :class:`View` and :class:`Predictor` are collaborators, handed
+in, so that the engine runs in tests without torch, Qt or napari.
 
 Not here: any decision.  Those are made in ``engine.py``.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,32 +16,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
+from napari_samv2_prompts.regions import Extent, Region
 
 from .cache import Memory, Sized
+from .tasks import Progress
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 __all__ = [
-    "Cancelled",
-    "Done",
     "Embedding",
-    "Failed",
     "ModelChoice",
     "ObjectResult",
-    "Outcome",
     "Packing",
     "Predictor",
-    "Progress",
     "Removal",
     "Results",
-    "Runner",
     "Snapshot",
     "State",
     "Status",
-    "Stopped",
-    "Task",
     "View",
 ]
 
@@ -51,16 +44,42 @@ __all__ = [
 
 
 class View(Protocol):
-    """A picture to embed, not read yet."""
+    """The part of a picture to embed, not read yet."""
 
     @property
     def key(self) -> Hashable:
-        """Equal for equal pixels: layer, data, plane, contrast."""
+        """Equal for equal pixels: the picture and the region."""
+        ...
+
+    @property
+    def picture(self) -> Hashable:
+        """Equal for all regions of the same picture: layer, data, plane, contrast."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """``(height, width)`` of the plane in pixels."""
+        ...
+
+    @property
+    def region(self) -> Region:
+        """The part of the plane that is read."""
         ...
 
     @property
     def read(self) -> Callable[[], NDArray[np.uint8]]:
-        """Reads the picture, HxWx3 or HxW uint8.  Called in the worker; may be slow, may raise."""
+        """Reads the region, perhaps in fewer pixels than it has: HxWx3 or HxW uint8.
+
+        Called in the worker; may be slow, may raise.
+        """
+        ...
+
+    def holds(self, extent: Extent) -> bool:
+        """Tell whether something of an extent can be found in this view."""
+        ...
+
+    def holding(self, extent: Extent) -> View:
+        """Return a view of the same picture in which it can."""
         ...
 
 
@@ -113,9 +132,15 @@ class Predictor(Protocol):
         ...
 
     def embed(
-        self, image: NDArray[np.uint8], progress: Callable[[float], object] | None = None
+        self,
+        image: NDArray[np.uint8],
+        progress: Callable[[float], object] | None = None,
+        image_size: tuple[int, int] | None = None,
     ) -> Embedding:
-        """Embed a picture, telling the share done; what `progress` raises ends the work."""
+        """Embed a picture, telling the share done; what `progress` raises ends the work.
+
+        Prompts and masks are in pixels of `image_size`, ``(height, width)``.
+        """
         ...
 
     def decode(
@@ -123,101 +148,6 @@ class Predictor(Protocol):
     ) -> Masks:
         """Answer prompts; None means three candidates for a lone click and one otherwise."""
         ...
-
-
-class Cancelled(Exception):
-    """Raised inside a task that was told to stop."""
-
-
-class Task:
-    """One piece of work for the worker, with a flag to stop it.
-
-    Parameters
-    ----------
-    kind : State
-        What the session is doing while this runs.
-    key : hashable
-        Equal for equal work.
-    work : callable
-        Called in the worker with this task; what it returns is the result.
-    """
-
-    def __init__(self, kind: State, key: Hashable, work: Callable[[Task], object]) -> None:
-        self.kind = kind
-        self.key = key
-        self.work = work
-        self.on_progress: Callable[[Progress], None] | None = None
-        self._stop = threading.Event()
-
-    def cancel(self) -> None:
-        """Ask the work to stop at its next check.  From any thread."""
-        self._stop.set()
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the work was asked to stop."""
-        return self._stop.is_set()
-
-    def check(self) -> None:
-        """Raise :class:`Cancelled` if the work was asked to stop."""
-        if self.cancelled:
-            raise Cancelled
-
-    def report(self, share: float, text: str = "") -> None:
-        """Tell how far the work is, and stop here if that was asked for.  In the worker."""
-        self.check()
-        if self.on_progress is not None:
-            self.on_progress(Progress(share, text))
-
-
-class Runner(Protocol):
-    """Runs tasks elsewhere, one at a time, in order."""
-
-    def submit(
-        self,
-        task: Task,
-        on_done: Callable[[Task, Outcome], None],
-        on_progress: Callable[[Task, Progress], None],
-    ) -> None:
-        """Run a task; call back in the thread of the caller, once, however the task ended."""
-        ...
-
-    def close(self) -> None:
-        """Stop, without waiting; nothing is called back afterwards."""
-        ...
-
-
-# --- what a task ends with -------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a task is: the share done, in [0, 1], and a few words (bytes of a download)."""
-
-    share: float
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Done:
-    """The task's result."""
-
-    value: object
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Failed:
-    """The task raised."""
-
-    error: BaseException
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The task was cancelled."""
-
-
-Outcome = Done | Failed | Stopped
 
 
 # --- wishes ----------------------------------------------------------------------------------
@@ -253,13 +183,13 @@ class Snapshot:
     Attributes
     ----------
     view : View
-        The picture on screen.
+        The part of a plane that is on screen.
     place : hashable
         Where the prompts stand and the masks go: prompt layers, Labels layer and plane.  Objects
         of different places have nothing to do with each other.
     model : ModelChoice
     prompts : PromptBatch
-        All objects of this place, in pixels of the view.
+        All objects of this place, in pixels of the plane.
     live : bool
         Whether to act on this at once, or only when told to run.
     """
@@ -343,7 +273,7 @@ class ObjectResult:
 
     @property
     def crop(self) -> MaskCrop:
-        """The chosen mask, in pixels of the view."""
+        """The chosen mask, in pixels of the plane."""
         return self.masks.crops[self.chosen]
 
     @property

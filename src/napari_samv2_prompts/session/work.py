@@ -14,9 +14,16 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.prompts import Masks, PromptBatch
 
-from .refinement import resized
 from .store import EmbeddingStore
-from .values import Embedding, Predictor, Task, View
+from .tasks import (
+    Task,
+)
+from .values import (
+    Embedding,
+    Predictor,
+    View,
+)
+from .viewing import in_view, on_plane
 
 __all__ = ["Embedded", "decode", "embed"]
 
@@ -67,9 +74,10 @@ def embed(
     image = read(view, task) if read else view.read()
     task.check()
     if store is None:
-        return Embedded(known or _computed(predictor, image, task))
+        return Embedded(known or _computed(predictor, image, view, task))
     packing = predictor.packing
-    key = store.key(image, packing.fingerprint)
+    # What was read in fewer pixels than it has may look the same at another size.
+    key = store.key(image, f"{packing.fingerprint} {view.region.size}")
     if key in store:
         if not needed:
             return Embedded(None, on_disk=True)
@@ -77,15 +85,15 @@ def embed(
         if found is not None:
             return Embedded(found, on_disk=True)
     task.check()
-    embedding = known or _computed(predictor, image, task)
+    embedding = known or _computed(predictor, image, view, task)
     return Embedded(embedding, store.put(key, packing.pack(embedding, key)))
 
 
-def _computed(predictor: Predictor, image: NDArray[np.uint8], task: Task) -> Embedding:
-    return predictor.embed(image, task.report).halved()
+def _computed(predictor: Predictor, image: NDArray[np.uint8], view: View, task: Task) -> Embedding:
+    return predictor.embed(image, task.report, image_size=view.region.size).halved()
 
 
-def decode(predictor: Predictor, embedding: Embedding, batch: PromptBatch) -> Masks:
-    """Answer prompts, whose masks may be of another size than the model takes."""
-    side = embedding.logits_size
-    return predictor.decode(embedding, PromptBatch(tuple(resized(item, side) for item in batch)))
+def decode(predictor: Predictor, embedding: Embedding, view: View, batch: PromptBatch) -> Masks:
+    """Answer prompts of the plane in a view that holds them, whose embedding it is."""
+    items = tuple(in_view(item, view, embedding.logits_size) for item in batch)
+    return on_plane(predictor.decode(embedding, PromptBatch(items)), view)
