@@ -8,7 +8,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.fakes import Factory, FakeView, ManualRunner
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.session import ModelChoice, Removal, Results, Session, Snapshot, State
+from napari_samv2_prompts.session import (
+    AllPlanes,
+    ModelChoice,
+    Removal,
+    Results,
+    Session,
+    Snapshot,
+    State,
+)
 
 OBJECTS = st.integers(1, 3)
 CLICKS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=3)
@@ -22,6 +30,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.session.decoded.connect(self.take)
         self.session.removed.connect(self.drop)
         self.place, self.model = 0, "nano"
+        self.all_planes = False
+        self.planes = tuple(FakeView((place, "view")) for place in range(2))
         self.prompts: dict[int, dict[int, list[tuple[int, int]]]] = {0: {}, 1: {}}
         self.painted: dict[int, dict[int, Prompt]] = {0: {}, 1: {}}
 
@@ -38,10 +48,14 @@ class SessionMachine(RuleBasedStateMachine):
 
     def tell(self) -> None:
         prompts = [Prompt(n, points=xy) for n, xy in self.prompts[self.place].items()]
-        view = FakeView((self.place, "view"))
+        views = self.planes
         self.session.update(
-            Snapshot(view, self.place, ModelChoice(self.model), PromptBatch(tuple(prompts)))
-        )
+            Snapshot(
+                views[self.place], self.place, ModelChoice(self.model),
+                PromptBatch(tuple(prompts)), ahead=(views[1 - self.place],),
+                planes=self.planes if self.all_planes else (),
+            )
+        )  # fmt: skip
 
     @rule(number=OBJECTS, clicks=CLICKS)
     def prompt(self, number: int, clicks: list[tuple[int, int]]) -> None:
@@ -61,6 +75,11 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(model=st.sampled_from(["nano", "tiny"]))
     def choose(self, model: str) -> None:
         self.model = model
+        self.tell()
+
+    @rule(wanted=st.booleans())
+    def embed_all(self, wanted: bool) -> None:
+        self.all_planes = wanted
         self.tell()
 
     @rule()
@@ -93,6 +112,8 @@ class SessionMachine(RuleBasedStateMachine):
         self.runner.finish_all()
         assert self.session.status.state is State.READY
         assert self.session.pending == ()
+        if self.all_planes:
+            assert self.session.status.planes == AllPlanes(2, 2, 2, running=False)
         painted = self.painted[self.place]
         assert {n: list(map(tuple, p.points.tolist())) for n, p in painted.items()} == (
             self.prompts[self.place]

@@ -1,12 +1,14 @@
 """The engine: wishes in, masks out; no Qt, napari or torch.
 
 ``engine`` decides, ``work`` is what it has done, ``answers`` remembers what came of it, ``values``
-is what goes in and comes out.  ``cache`` and ``store`` hold embeddings in memory and on the disk,
-``refinement`` compares prompts, ``errors`` words failures.
+is what goes in and ``news`` what comes out.  ``cache`` and ``store`` hold embeddings in memory and
+on the disk, ``ahead`` says what to embed when nothing else is to be done, ``refinement`` compares
+prompts, ``errors`` words failures.
 """
 
 from .cache import EmbeddingCache, Memory
 from .engine import PredictorFactory, Session
+from .news import AllPlanes, ObjectResult, Removal, Results, Status
 from .store import EmbeddingStore
 from .tasks import (
     Cancelled,
@@ -21,18 +23,15 @@ from .tasks import (
 from .values import (
     Embedding,
     ModelChoice,
-    ObjectResult,
     Packing,
     Predictor,
-    Removal,
-    Results,
     Snapshot,
     State,
-    Status,
     View,
 )
 
 __all__ = [
+    "AllPlanes",
     "Cancelled",
     "Done",
     "Embedding",

@@ -23,8 +23,9 @@ import numpy as np
 
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt
 
+from .news import ObjectResult
 from .refinement import extends, prompt_key
-from .values import ModelChoice, ObjectResult, Snapshot, View
+from .values import ModelChoice, Snapshot, View
 from .viewing import is_cut
 
 __all__ = ["Answers"]

@@ -2,9 +2,10 @@
 
 A :class:`Session` is told the newest :class:`~.values.Snapshot` whenever something
 changes.  It compares that with what it has - a loaded model, embeddings, decoded objects - and
-starts the one job that is missing next: load, embed or decode.  A job that is no longer the next
-one is cancelled, and what it still brings is dropped (a finished embedding is kept: it is right
-for its key).  News leave as signals of frozen values.
+starts the one job that is missing next: load, embed or decode; when none is, embed what may be
+looked at next (``ahead.py``).  A job that is no longer the next one is cancelled, and what it still
+brings is dropped (a finished embedding is kept: it is right for its key).  News leave as signals of
+frozen values.
 
 All changed objects that one view holds go in one batch: those in the view on screen first, then
 others in views of their own.  Which have changed is in ``answers.py``.  A decode that is under way
@@ -22,9 +23,11 @@ from psygnal import Signal
 
 from napari_samv2_prompts.prompts import PromptBatch
 
+from .ahead import Ahead
 from .answers import Answers
 from .cache import EmbeddingCache
 from .errors import sentence
+from .news import ObjectResult, Removal, Results, Status
 from .refinement import prompt_key
 from .store import EmbeddingStore
 from .tasks import (
@@ -39,16 +42,12 @@ from .tasks import (
 from .values import (
     Embedding,
     ModelChoice,
-    ObjectResult,
     Predictor,
-    Removal,
-    Results,
     Snapshot,
     State,
-    Status,
 )
 from .viewing import held_by, view_holding
-from .work import Embedded, decode, embed
+from .work import Embedded, decode, embed, embedding_key
 
 __all__ = ["PredictorFactory", "Session"]
 
@@ -85,7 +84,7 @@ class Session:
         store: EmbeddingStore | None = None,
     ) -> None:
         self.cache: EmbeddingCache[Embedding] = EmbeddingCache(cache_mb)
-        self._store = store
+        self.store = store
         self._make_predictor = make_predictor
         self._runner = runner
         self._wish: Snapshot | None = None  # the newest snapshot
@@ -96,6 +95,7 @@ class Session:
         self._model: ModelChoice | None = None
         self._predictor: Predictor | None = None
         self._answers = Answers()
+        self._ahead = Ahead(self.cache)
         self._closed = False
 
     # --- what is known ---------------------------------------------------------------------
@@ -116,21 +116,17 @@ class Session:
             return ()
         return tuple(prompt.object for prompt in self._answers.changed(self._wish))
 
-    @property
-    def store(self) -> EmbeddingStore | None:
-        """The folder in which embeddings are kept as well, if there is one."""
-        return self._store
-
     def set_memory(self, megabytes: float) -> None:
         """Take so much memory for embeddings from now on, dropping what is too much at once."""
         self.cache.budget_mb = megabytes
         self.cache.shrink(self._embedding_key(self._goal) if self._goal else None)
-        self._tell_again()
+        self._go_on()
 
     def keep_in(self, store: EmbeddingStore | None) -> None:
         """Keep embeddings in a folder as well from now on, or in memory only."""
-        self._store = store
-        self._tell_again()
+        self.store = store
+        self._ahead.forget_disk()
+        self._go_on()
 
     # --- wishes ----------------------------------------------------------------------------
 
@@ -153,6 +149,8 @@ class Session:
             self._tell(State.IDLE, reason)
         elif snapshot.live:
             self._aim(snapshot)
+        else:
+            self._rest(snapshot)
 
     def run(self) -> None:
         """Predict what has changed, or everything on the plane again if nothing has.
@@ -162,13 +160,14 @@ class Session:
         if self._closed or self._wish is None:
             return
         resumed, self._held = self._held is not None, None
-        if not resumed and self._task is None and not self.pending:
+        self._ahead.try_again()
+        if not resumed and not self._working and not self.pending:
             self._answers.ask_again(self._wish.place)
         self._aim(self._wish)
 
     def cancel(self) -> None:
         """Stop the job that runs; it is not taken up again before the wish changes or `run`."""
-        if self._task is not None:
+        if self._task is not None and self._working:
             self._held = self._task.key
             self._supersede()
             self._tell(State.IDLE, _CANCELLED)
@@ -215,6 +214,7 @@ class Session:
         self._closed = True
         self._supersede()
         self._runner.close()
+        self._ahead.close()
         self._wish = self._goal = self._predictor = self._model = None
         self._answers.clear()
         self.cache.clear()
@@ -228,23 +228,48 @@ class Session:
             self.removed.emit(Removal(goal.place, gone))
         self._advance()
 
+    def _rest(self, snapshot: Snapshot) -> None:
+        """Predict nothing before `run`; of the planes, embed those that were asked for by hand."""
+        if snapshot.planes and not self._working:
+            self._goal = replace(snapshot, prompts=PromptBatch(()))
+            self._advance()
+        elif self._goal is not None:
+            self._goal = replace(self._goal, ahead=(), planes=snapshot.planes)
+            if not self._working:
+                self._supersede()
+            self._tell_again()
+
+    @property
+    def _working(self) -> bool:
+        """Whether the running job is one that somebody waits for."""
+        return self._task is not None and self._task.kind is not State.AHEAD
+
+    def _go_on(self) -> None:
+        """Do what became possible."""
+        if self._status.state is State.READY and not self._working:
+            self._advance()
+        self._tell_again()
+
     def _advance(self) -> None:
         """Start the job that is missing next, unless it already runs."""
         task = self._next_task()
+        if task is None and self._goal is not None and self._predictor is not None:
+            self._held = None
+            task = self._ahead.task(self._goal, self._predictor, self.store)
+            self._tell(State.READY)
         running = self._task
         if task and running and (task.key == running.key or self._may_finish(running)):
+            if task.key == running.key and task.kind is not running.kind:
+                running.kind = task.kind  # somebody waits for it now, or no more
+                self._tell(State.READY if task.kind is State.AHEAD else task.kind)
             return
         self._supersede()
-        if task is None:
-            if self._goal is not None:
-                self._held = None
-                self._tell(State.READY)
-            return
-        if task.key == self._held:
+        if task is None or task.key == self._held:
             return
         self._held = None
         self._task = task
-        self._tell(task.kind)
+        if self._working:
+            self._tell(task.kind)
         self._runner.submit(task, self._on_done, self._on_progress)
 
     def _next_task(self) -> Task | None:
@@ -255,7 +280,7 @@ class Session:
         if self._predictor is None or self._model != goal.model:
             key: Hashable = (State.LOADING, goal.model)
             return Task(State.LOADING, key, lambda task: make(goal.model, task))
-        predictor, store = self._predictor, self._store
+        predictor, store = self._predictor, self.store
         here = self._next_part(goal)
         view, asked = here.view, here.prompts
         key = self._embedding_key(here)
@@ -292,7 +317,7 @@ class Session:
 
     @staticmethod
     def _embedding_key(goal: Snapshot) -> Hashable:
-        return State.EMBEDDING, goal.view.key, goal.model
+        return embedding_key(goal.view, goal.model)
 
     # --- from job to news ------------------------------------------------------------------
 
@@ -303,7 +328,10 @@ class Session:
             self._keep_late(task, outcome)
             return
         self._task = None
-        if isinstance(outcome, Failed) and not isinstance(outcome.error, Cancelled):
+        if task.kind is State.AHEAD:
+            self._ahead.take(task, outcome, self._goal)
+            self._advance()
+        elif isinstance(outcome, Failed) and not isinstance(outcome.error, Cancelled):
             self._held = task.key
             self._tell(State.FAILED, sentence(outcome.error))
         elif isinstance(outcome, Done):
@@ -317,8 +345,12 @@ class Session:
         """Keep the embedding of a superseded job; it is right for its key."""
         if task.kind is State.EMBEDDING and isinstance(outcome, Done):
             self._keep(task.key, outcome.value)
+        elif task.kind is State.AHEAD and isinstance(outcome, Done):
+            self._ahead.take(task, outcome, self._goal)
 
     def _keep(self, key: Hashable, value: object) -> None:
+        if isinstance(value, Embedded):
+            self._ahead.note(key, value)
         if isinstance(value, Embedded) and value.embedding is not None:
             goal = self._goal
             current = self._embedding_key(self._next_part(goal)) if goal else None
@@ -338,7 +370,7 @@ class Session:
             self.decoded.emit(Results(wish, items))
 
     def _on_progress(self, task: Task, progress: Progress) -> None:
-        if task is self._task:
+        if task is self._task and self._working:
             self._tell(task.kind, progress=progress)
 
     def _supersede(self) -> None:
@@ -355,8 +387,11 @@ class Session:
         if self._predictor is not None:
             device, device_reason = str(self._predictor.device), self._predictor.device_reason
         memory = self.cache.memory
-        store = self._store.problem if self._store else ""
-        status = Status(state, reason, self._model, device, device_reason, progress, memory, store)
+        store = self.store.problem if self.store else ""
+        planes = self._ahead.progress(self._goal)
+        status = Status(
+            state, reason, self._model, device, device_reason, progress, memory, store, planes
+        )
         if status != self._status:
             self._status = status
             self.status_changed.emit(status)

@@ -1,25 +1,24 @@
 """What goes into the session and what comes out of it: frozen values, and who it works with.
 
-:class:`Snapshot` is everything that is wished for at one moment; :class:`Status`, :class:`Results`
-and :class:`Removal` are the news.  :class:`View` and :class:`Predictor` are collaborators, handed
-in, so that the engine runs in tests without torch, Qt or napari.
+:class:`Snapshot` is everything that is wished for at one moment; the news are in ``news.py``.
+:class:`View` and :class:`Predictor` are collaborators, handed in, so that the engine runs in tests
+without torch, Qt or napari.
 
 Not here: any decision.  Those are made in ``engine.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
+from napari_samv2_prompts.prompts import Masks, PromptBatch
 from napari_samv2_prompts.regions import Extent, Region
 
-from .cache import Memory, Sized
-from .tasks import Progress
+from .cache import Sized
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,14 +27,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Embedding",
     "ModelChoice",
-    "ObjectResult",
     "Packing",
     "Predictor",
-    "Removal",
-    "Results",
     "Snapshot",
     "State",
-    "Status",
     "View",
 ]
 
@@ -192,6 +187,11 @@ class Snapshot:
         All objects of this place, in pixels of the plane.
     live : bool
         Whether to act on this at once, or only when told to run.
+    ahead : tuple of View
+        Pictures that may be looked at next, to be embedded while there is nothing else to do.
+    planes : sequence of View
+        All planes, if the user asked for all to be embedded; the same object as long as they are
+        the same.
     """
 
     view: View
@@ -199,6 +199,8 @@ class Snapshot:
     model: ModelChoice
     prompts: PromptBatch = field(default_factory=lambda: PromptBatch(()))
     live: bool = True
+    ahead: tuple[View, ...] = ()
+    planes: Sequence[View] = ()
 
 
 # --- news ------------------------------------------------------------------------------------
@@ -213,94 +215,4 @@ class State(StrEnum):
     DECODING = "decoding"
     READY = "ready"
     FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the session is doing, with what, and why not more.
-
-    Attributes
-    ----------
-    state : State
-    reason : str
-        A sentence for the user when idle or failed, else empty.
-    model : ModelChoice, optional
-        The model that is loaded.
-    device, device_reason : str
-        Where the loaded model runs, and why; empty while none is loaded.
-    progress : Progress, optional
-        How far, where that can be told.
-    memory : Memory
-        What the embeddings take that are kept in memory.
-    store : str
-        Why none are kept on the disk any more, in a sentence; empty while all is well.
-    """
-
-    state: State = State.IDLE
-    reason: str = ""
-    model: ModelChoice | None = None
-    device: str = ""
-    device_reason: str = ""
-    progress: Progress | None = None
-    memory: Memory = field(default_factory=Memory)
-    store: str = ""
-
-    @property
-    def busy(self) -> bool:
-        """Whether something is being worked on."""
-        return self.state in (State.LOADING, State.EMBEDDING, State.DECODING)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ObjectResult:
-    """The mask of one object.
-
-    Attributes
-    ----------
-    masks : ItemMasks
-        All candidates.
-    chosen : int
-        Which of them is meant.
-    """
-
-    masks: ItemMasks
-    chosen: int
-
-    @property
-    def object(self) -> int:
-        """The object's number."""
-        return self.masks.object
-
-    @property
-    def crop(self) -> MaskCrop:
-        """The chosen mask, in pixels of the plane."""
-        return self.masks.crops[self.chosen]
-
-    @property
-    def score(self) -> float:
-        """The chosen mask's predicted IoU."""
-        return float(self.masks.scores[self.chosen])
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Results:
-    """New masks, to be written in one step.
-
-    Attributes
-    ----------
-    snapshot : Snapshot
-        The wish that they answer: its place says where they go.
-    items : tuple of ObjectResult
-        In the order of the batch.
-    """
-
-    snapshot: Snapshot
-    items: tuple[ObjectResult, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """Objects whose last prompt went away: their masks are to go as well."""
-
-    place: Hashable
-    objects: tuple[int, ...]
+    AHEAD = "embedding ahead"  # of a task only: for the user the session is ready meanwhile

@@ -6,7 +6,7 @@ Functions of a predictor and values; when they run and what becomes of the resul
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,17 +15,11 @@ from numpy.typing import NDArray
 from napari_samv2_prompts.prompts import Masks, PromptBatch
 
 from .store import EmbeddingStore
-from .tasks import (
-    Task,
-)
-from .values import (
-    Embedding,
-    Predictor,
-    View,
-)
+from .tasks import Task
+from .values import Embedding, ModelChoice, Predictor, State, View
 from .viewing import in_view, on_plane
 
-__all__ = ["Embedded", "decode", "embed"]
+__all__ = ["Embedded", "decode", "embed", "embedding_key"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +36,11 @@ class Embedded:
 
     embedding: Embedding | None
     on_disk: bool = False
+
+
+def embedding_key(view: View, model: ModelChoice) -> Hashable:
+    """Name the embedding of a view in the cache, and the job that makes it."""
+    return State.EMBEDDING, view.key, model
 
 
 def embed(
@@ -86,6 +85,8 @@ def embed(
             return Embedded(found, on_disk=True)
     task.check()
     embedding = known or _computed(predictor, image, view, task)
+    if store.problem:
+        return Embedded(embedding)
     return Embedded(embedding, store.put(key, packing.pack(embedding, key)))
 
 

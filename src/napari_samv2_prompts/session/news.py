@@ -1,0 +1,134 @@
+"""The news of the session: frozen values that say what it does and what came of it.
+
+Not here: what goes in, and who it works with (``values.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from napari_samv2_prompts.prompts import ItemMasks, MaskCrop
+
+from .cache import Memory
+from .tasks import Progress
+from .values import ModelChoice, Snapshot, State
+
+__all__ = ["AllPlanes", "ObjectResult", "Removal", "Results", "Status"]
+
+
+@dataclass(frozen=True, slots=True)
+class AllPlanes:
+    """How far embedding all planes is.
+
+    Attributes
+    ----------
+    done, total : int
+        Planes that are embedded, and planes that there are.
+    at : int
+        Number of the plane that is in work, or the last.
+    running : bool
+        Whether it goes on.
+    problem : str
+        Why it does not, or why planes were left out, in a sentence.
+    """
+
+    done: int
+    total: int
+    at: int
+    running: bool
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the session is doing, with what, and why not more.
+
+    Attributes
+    ----------
+    state : State
+    reason : str
+        A sentence for the user when idle or failed, else empty.
+    model : ModelChoice, optional
+        The model that is loaded.
+    device, device_reason : str
+        Where the loaded model runs, and why; empty while none is loaded.
+    progress : Progress, optional
+        How far, where that can be told.
+    memory : Memory
+        What the embeddings take that are kept in memory.
+    store : str
+        Why none are kept on the disk any more, in a sentence; empty while all is well.
+    planes : AllPlanes, optional
+        How far embedding all planes is, if that was asked for.
+    """
+
+    state: State = State.IDLE
+    reason: str = ""
+    model: ModelChoice | None = None
+    device: str = ""
+    device_reason: str = ""
+    progress: Progress | None = None
+    memory: Memory = field(default_factory=Memory)
+    store: str = ""
+    planes: AllPlanes | None = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being worked on."""
+        return self.state in (State.LOADING, State.EMBEDDING, State.DECODING)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectResult:
+    """The mask of one object.
+
+    Attributes
+    ----------
+    masks : ItemMasks
+        All candidates.
+    chosen : int
+        Which of them is meant.
+    """
+
+    masks: ItemMasks
+    chosen: int
+
+    @property
+    def object(self) -> int:
+        """The object's number."""
+        return self.masks.object
+
+    @property
+    def crop(self) -> MaskCrop:
+        """The chosen mask, in pixels of the plane."""
+        return self.masks.crops[self.chosen]
+
+    @property
+    def score(self) -> float:
+        """The chosen mask's predicted IoU."""
+        return float(self.masks.scores[self.chosen])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Results:
+    """New masks, to be written in one step.
+
+    Attributes
+    ----------
+    snapshot : Snapshot
+        The wish that they answer: its place says where they go.
+    items : tuple of ObjectResult
+        In the order of the batch.
+    """
+
+    snapshot: Snapshot
+    items: tuple[ObjectResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Objects whose last prompt went away: their masks are to go as well."""
+
+    place: Hashable
+    objects: tuple[int, ...]
