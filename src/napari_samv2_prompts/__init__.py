@@ -10,11 +10,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_samv2_prompts.exports import write_coco, write_labels
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, available_models, build_samv2
+    from napari_samv2_prompts.scripting import replay, segment
 
     __version__: str
 
-__all__ = ["SAMV2ImagePredictor", "__version__", "available_models", "build_samv2"]
+__all__ = [
+    "SAMV2ImagePredictor",
+    "__version__",
+    "available_models",
+    "build_samv2",
+    "replay",
+    "segment",
+    "write_coco",
+    "write_labels",
+]
+
+_HOMES = {  # of those that are not in samv2
+    "replay": "scripting",
+    "segment": "scripting",
+    "write_coco": "exports",
+    "write_labels": "exports",
+}
 
 
 def __getattr__(name: str) -> Any:
@@ -23,7 +41,8 @@ def __getattr__(name: str) -> Any:
 
         return version("napari-samv2-prompts")
     if name in __all__:
-        return getattr(import_module("napari_samv2_prompts.samv2"), name)
+        home = _HOMES.get(name, "samv2")
+        return getattr(import_module(f"napari_samv2_prompts.{home}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -1,6 +1,6 @@
-"""Image files in, label images and pictures out, for the command line.
+"""Image files in, label images and pictures out, for scripts.
 
-Inside napari its own readers and writers do this, and ``images.py`` makes the network's 8-bit view
+Inside napari its own readers and writers do this, and ``images`` makes the network's 8-bit view
 of a layer; here are single pictures on disk.
 """
 
@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.images import percentile_limits, to_uint8
 from napari_samv2_prompts.prompts import Masks
 
-__all__ = ["label_image", "read_picture", "write_labels", "write_outlines"]
+__all__ = ["as_picture", "label_image", "read_image", "read_picture", "write_outlines"]
 
 _TIFF = (".tif", ".tiff")
 
@@ -41,21 +42,44 @@ def read_picture(path: str | Path) -> NDArray[np.uint8]:
         If the file cannot be read.
     """
     path = Path(path)
-    array = _read(path)
+    return as_picture(_read(path), path.name)
+
+
+def as_picture(array: NDArray[Any], name: str = "The image") -> NDArray[np.uint8]:
+    """Bring an array of a single picture to what the predictor takes; see :func:`read_picture`.
+
+    Parameters
+    ----------
+    array : array of shape (H, W), (H, W, 3) or (H, W, 4), of real numbers
+    name : str
+        What the message calls it.
+
+    Raises
+    ------
+    ValueError
+        If it is not a single picture of numbers.
+    """
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name} has values of type {array.dtype}, which are no real numbers.")
     if array.ndim == 3 and array.shape[2] in (3, 4):
         array = array[..., :3]
     elif array.ndim == 3 and 1 in array.shape:
         array = array.squeeze()
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or not array.size:
         raise ValueError(
-            f"{path.name} has the shape {array.shape}, which is not one grey or RGB picture: save "
+            f"{name} has the shape {array.shape}, which is not one grey or RGB picture: save "
             "the plane to be segmented as a file of its own."
         )
     if array.dtype == np.uint8:
         return array
     if not np.isfinite(array).any():
-        raise ValueError(f"{path.name} holds no numbers, only NaN or infinity.")
+        raise ValueError(f"{name} holds no numbers, only NaN or infinity.")
     return to_uint8(array, percentile_limits(array))
+
+
+def read_image(path: str | Path) -> NDArray[Any]:
+    """Read an image file as it is, stacks too; see :func:`read_picture` for the errors."""
+    return _read(Path(path))
 
 
 def _read(path: Path) -> NDArray[Any]:
@@ -96,13 +120,6 @@ def label_image(masks: Masks) -> NDArray[np.uint16] | NDArray[np.uint32]:
     return labels
 
 
-def write_labels(path: str | Path, labels: NDArray[Any]) -> None:
-    """Write a label image as TIFF, of the number type that it has."""
-    from tifffile import imwrite
-
-    imwrite(path, labels, metadata={"axes": "YX"})
-
-
 def write_outlines(path: str | Path, image: NDArray[np.uint8], labels: NDArray[Any]) -> None:
     """Write the picture with each label tinted and outlined in its own colour."""
     from PIL import Image
@@ -113,7 +130,8 @@ def write_outlines(path: str | Path, image: NDArray[np.uint8], labels: NDArray[A
     tints = _colours(int(shown.max(initial=0)))[shown]
     weight = np.where(find_boundaries(shown, mode="inner"), 1.0, 0.35) * (shown > 0)
     mixed = rgb * (1 - weight[..., None]) + tints * weight[..., None]
-    Image.fromarray(mixed.round().astype(np.uint8)).save(path)
+    with written_whole(path) as part:
+        Image.fromarray(mixed.round().astype(np.uint8)).save(part)
 
 
 def _colours(count: int) -> NDArray[np.float64]:

@@ -11,12 +11,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
-__all__ = ["BOX_COLUMNS", "POINT_COLUMNS", "read_prompts"]
+__all__ = ["BOX_COLUMNS", "POINT_COLUMNS", "read_prompts", "table_kind"]
 
 BOX_COLUMNS = ("object", "x0", "y0", "x1", "y1")
 POINT_COLUMNS = ("object", "x", "y", "polarity")
@@ -143,16 +144,47 @@ def _points(path: Path, image_size: tuple[int, int]) -> dict[int, list[Click]]:
     return points
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Row]:
-    """Yield the rows of a table; commas, semicolons and tabs separate cells alike."""
+def table_kind(path: str | Path) -> Literal["boxes", "points"]:
+    """Tell by its columns what a table lists.
+
+    Raises
+    ------
+    ValueError
+        If the columns are neither those of boxes nor of points.
+    OSError
+        If the table cannot be read.
+    """
+    lines = _lines(Path(path))
+    names = _names(lines[0] if lines else "")[0]
+    if set(BOX_COLUMNS) <= set(names):
+        return "boxes"
+    if set(POINT_COLUMNS) <= set(names):
+        return "points"
+    raise ValueError(
+        f"the first line of {Path(path).name} must name {', '.join(BOX_COLUMNS)} or "
+        f"{', '.join(POINT_COLUMNS)}."
+    )
+
+
+def _lines(path: Path) -> list[str]:
     try:
         # Spreadsheets put a byte-order mark in front.
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path.name} is not a text file: export the table as CSV.") from error
-    head = lines[0] if lines else ""
+
+
+def _names(head: str) -> tuple[list[str], str]:
+    """Return the columns that a first line names, and what separates them."""
     delimiter = max(",;\t", key=head.count)
-    names = [name.strip().lower() for name in next(csv.reader([head], delimiter=delimiter), [])]
+    row = next(csv.reader([head], delimiter=delimiter), [])
+    return [name.strip().lower() for name in row], delimiter
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Row]:
+    """Yield the rows of a table; commas, semicolons and tabs separate cells alike."""
+    lines = _lines(path)
+    names, delimiter = _names(lines[0] if lines else "")
     missing = [column for column in columns if column not in names]
     if missing:
         raise ValueError(

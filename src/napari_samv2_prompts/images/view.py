@@ -35,6 +35,8 @@ class ImageView:
     side : int, optional
         Side of the model's input in pixels: more detail than that need not be read.  None reads
         every pixel.
+    contrast : tuple, optional
+        ``(limits, gamma)`` as for :func:`render_plane`; None for several channels together.
     """
 
     picture: Hashable
@@ -42,6 +44,7 @@ class ImageView:
     region: Region
     render: Callable[..., NDArray[np.uint8]] = field(compare=False, repr=False)
     side: int | None = field(default=None, compare=False)
+    contrast: tuple[tuple[float, float] | None, float] | None = field(default=None, compare=False)
 
     @property
     def key(self) -> Hashable:

@@ -16,7 +16,13 @@ from napari_samv2_prompts.layers.labels_checks import (
     highest_label,
 )
 from napari_samv2_prompts.layers.labels_target import LabelsTarget
-from napari_samv2_prompts.layers.planes import composed_view, current_plane, image_view
+from napari_samv2_prompts.layers.planes import (
+    composed_view,
+    current_plane,
+    image_view,
+    layer_shape,
+    mapped_view,
+)
 from napari_samv2_prompts.layers.prompt_layers import (
     adopt_prompt_layer,
     colour_prompts,
@@ -38,7 +44,9 @@ __all__ = [
     "highest_label",
     "highest_object",
     "image_view",
+    "layer_shape",
     "make_layers",
+    "mapped_view",
     "prompted_objects",
     "read_prompts",
     "remove_objects",

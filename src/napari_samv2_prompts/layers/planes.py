@@ -33,6 +33,7 @@ __all__ = [
     "current_plane",
     "image_view",
     "layer_shape",
+    "mapped_view",
     "project_to_plane",
     "world_map",
 ]
@@ -114,17 +115,38 @@ def image_view(
         Count up to have edits in place noticed.  Replaced data (``layer.data = ...``) is noticed
         without it.
     """
-    data = _levels(image_layer)
     limits, gamma = None, 1.0
     if contrast == "displayed":
         low, high = image_layer.contrast_limits
         limits, gamma = (float(low), float(high)), float(image_layer.gamma)
-    rgb = bool(image_layer.rgb)
+    return mapped_view(image_layer, plane, limits, gamma, revision=revision)
+
+
+def mapped_view(
+    image_layer: Image,
+    plane: Plane,
+    limits: tuple[float, float] | None,
+    gamma: float = 1.0,
+    *,
+    revision: int = 0,
+) -> ImageView:
+    """Return the view of a plane in a contrast that the layer need not have now.
+
+    Parameters
+    ----------
+    image_layer, plane, revision
+        As for :func:`image_view`.
+    limits : tuple of float, optional
+        Values that become black and white; None for percentiles of the plane.
+    gamma : float
+    """
+    data, rgb = _levels(image_layer), bool(image_layer.rgb)
     return ImageView(
         picture=(image_layer.unique_id, _Same(image_layer.data), revision, plane, limits, gamma),
         shape=plane.shape,
         region=Region.whole(plane.shape),
         render=partial(render_plane, data, plane, rgb=rgb, limits=limits, gamma=gamma),
+        contrast=(limits, gamma),
     )
 
 

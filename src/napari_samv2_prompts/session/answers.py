@@ -16,7 +16,7 @@ Not here: when anything runs, and who is told (``engine.py``).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Container, Hashable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -118,14 +118,17 @@ class Answers:
             del items[number]
         return gone
 
-    def accept(self, here: Hashable, waiting: Iterable[int]) -> tuple[tuple[Hashable, int], ...]:
+    def accept(
+        self, here: Hashable, waiting: Iterable[int], only: Container[int] | None = None
+    ) -> tuple[tuple[Hashable, int], ...]:
         """Let go of all objects but those of one place that wait for their mask; return them."""
         kept = set(waiting)
         accepted = []
         for place, items in self._places.items():
             for number in [n for n in items if place != here or n not in kept]:
-                del items[number]
-                accepted.append((place, number))
+                if only is None or number in only:
+                    del items[number]
+                    accepted.append((place, number))
         return tuple(accepted)
 
     def ask_again(self, place: Hashable) -> None:
@@ -134,6 +137,11 @@ class Answers:
         self._places[place] = {
             number: replace(item, prompt=Prompt(number)) for number, item in items.items()
         }
+
+    def add(self, other: Answers) -> None:
+        """Take note of everything that others know."""
+        for place, items in other._places.items():
+            self._places.setdefault(place, {}).update(items)
 
     def forget(self, places: Iterable[Hashable]) -> None:
         """Let go of all objects of some places."""

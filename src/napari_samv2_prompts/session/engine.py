@@ -16,7 +16,7 @@ Not here: Qt, napari, torch, threads (the runner's), reading layers or writing l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Container, Hashable, Iterable
 from dataclasses import replace
 
 from psygnal import Signal
@@ -186,8 +186,13 @@ class Session:
             self.decoded.emit(Results(goal, (result,)))
         return result
 
-    def accept(self) -> tuple[tuple[Hashable, int], ...]:
+    def accept(self, only: Container[int] | None = None) -> tuple[tuple[Hashable, int], ...]:
         """Let go of every object whose mask answers its prompts.
+
+        Parameters
+        ----------
+        only : container of int, optional
+            The objects to let go of, if not all.
 
         Returns
         -------
@@ -196,11 +201,16 @@ class Session:
             wait for their mask are not among them.
         """
         here = self._wish.place if self._wish else None
-        return self._answers.accept(here, self.pending)
+        return self._answers.accept(here, self.pending, only)
 
     def forget(self, places: Iterable[Hashable]) -> None:
         """Let go of all objects of some places, whose layers are gone."""
         self._answers.forget(places)
+
+    def take_over(self, other: Session) -> None:
+        """Know the masks of another session, which is closed afterwards."""
+        self._answers.add(other._answers)
+        other.close()
 
     @property
     def places(self) -> tuple[Hashable, ...]:

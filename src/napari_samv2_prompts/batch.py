@@ -1,0 +1,209 @@
+"""Folders of images: each with its prompts by name, what is done already left out.
+
+A job that fails is reported and the others go on.  Not here: segmenting (``scripting.py``), options
+of the command line (``cli.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_samv2_prompts.exports import read_pixel_size, write_labels
+from napari_samv2_prompts.pictures import label_image, read_picture, write_outlines
+from napari_samv2_prompts.prompt_tables import table_kind
+from napari_samv2_prompts.records import write_record
+from napari_samv2_prompts.scripting import prompts_of, record_of
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.prompts import PromptBatch
+    from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+__all__ = ["Job", "Outcome", "find_jobs", "is_done", "run_job", "run_jobs"]
+
+PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One image to segment.
+
+    Attributes
+    ----------
+    image : Path
+    labels : Path
+        Where the labels go.
+    boxes, points : Path, optional
+        Tables of prompts.
+    outlines : Path, optional
+        Where a picture with the outlines goes.
+    prompts : Path, optional
+        Where prompts and settings go, to be loaded again.
+    """
+
+    image: Path
+    labels: Path
+    boxes: Path | None = None
+    points: Path | None = None
+    outlines: Path | None = None
+    prompts: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a job: done, left out since it was done before, or failed with a reason."""
+
+    job: Job
+    objects: int = 0
+    skipped: bool = False
+    error: str = ""
+
+
+def find_jobs(
+    folder: Path, out: Path, *, ending: str = ".tif", keep_prompts: bool = False
+) -> tuple[list[Job], list[str]]:
+    """Pair the pictures of a folder with the tables of the same name.
+
+    ``cells.tif`` belongs to ``cells.csv``, whose columns say whether it lists boxes or points, or
+    to ``cells.boxes.csv`` and ``cells.points.csv``.
+
+    Parameters
+    ----------
+    folder : Path
+    out : Path
+        Where ``cells.labels.tif`` goes.
+    ending : str
+        Of the labels: ".tif" or ".ome.tif".
+    keep_prompts : bool
+        Whether ``cells.prompts.json`` is written beside the labels.
+
+    Returns
+    -------
+    jobs : list of Job
+        By name.
+    problems : list of str
+        Pictures without a table, and so on, in sentences.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to do at all.
+    OSError
+        If the folder can't be read.
+    """
+    jobs: list[Job] = []
+    problems: list[str] = []
+    stems: dict[str, str] = {}
+    for image in sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES):
+        stem = _stem(image)
+        if stem in stems:
+            problems.append(f"{image.name} is left out: {stems[stem]} has the same name.")
+            continue
+        try:
+            tables = _tables(folder, stem)
+        except (ValueError, OSError) as error:
+            problems.append(f"{image.name} is left out: {error}")
+            continue
+        if not tables:
+            problems.append(f"{image.name} is left out: there is no table {stem}.csv beside it.")
+            continue
+        stems[stem] = image.name
+        prompts = out / f"{stem}.prompts.json" if keep_prompts else None
+        jobs.append(Job(image, out / f"{stem}.labels{ending}", prompts=prompts, **tables))
+    if not jobs and not problems:
+        raise ValueError(f"There are no pictures in {folder}.")
+    return jobs, problems
+
+
+def _stem(image: Path) -> str:
+    return image.name.removesuffix(image.suffix).removesuffix(".ome")
+
+
+def _tables(folder: Path, stem: str) -> dict[str, Path]:
+    named = {kind: folder / f"{stem}.{kind}.csv" for kind in ("boxes", "points")}
+    tables = {kind: path for kind, path in named.items() if path.is_file()}
+    plain = folder / f"{stem}.csv"
+    if plain.is_file():
+        kind = table_kind(plain)
+        if kind in tables:
+            raise ValueError(f"{plain.name} and {tables[kind].name} both list {kind}.")
+        tables[kind] = plain
+    return tables
+
+
+def is_done(job: Job) -> bool:
+    """Tell whether a job's labels are there and can be read; outlines and prompts are there too."""
+    import tifffile
+
+    others = [path for path in (job.outlines, job.prompts) if path is not None]
+    if not all(path.is_file() for path in (job.labels, *others)):
+        return False
+    try:
+        with tifffile.TiffFile(job.labels) as file:
+            return bool(file.series[0].shape) and file.pages[-1].asarray().size > 0
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is to be written again
+        return False
+
+
+def run_job(
+    job: Job,
+    make_predictor: Callable[[], SAMV2ImagePredictor],
+    model: str,
+    checkpoint: Path | None = None,
+) -> int:
+    """Segment one image and write what is wanted of it; return the number of objects.
+
+    Parameters
+    ----------
+    job : Job
+    make_predictor : callable
+        Called once image and tables are known to be good.
+    model, checkpoint
+        What it makes, to be saved with the prompts.
+
+    Raises
+    ------
+    ValueError, OSError, MemoryError
+        Whatever is wrong with the image, its tables or the disk.
+    """
+    image = read_picture(job.image)
+    size = (image.shape[0], image.shape[1])
+    prompts: PromptBatch = prompts_of(size, job.boxes, job.points)
+    predictor = make_predictor()
+    labels = label_image(predictor.decode(predictor.embed(image), prompts))
+    if job.prompts is not None:
+        write_record(job.prompts, record_of(job.image.name, size, prompts, model, checkpoint))
+    if job.outlines is not None:
+        write_outlines(job.outlines, image, labels)
+    # The labels come last: where they are, all is.
+    write_labels(job.labels, labels, pixel_size=read_pixel_size(job.image))
+    return len(prompts)
+
+
+def run_jobs(
+    jobs: Iterable[Job], run: Callable[[Job], int], *, overwrite: bool = False
+) -> Iterator[Outcome]:
+    """Do the jobs that are not done yet, one after the other.
+
+    Parameters
+    ----------
+    jobs : iterable of Job
+    run : callable
+        Does one and returns its number of objects.
+    overwrite : bool
+        Do all of them.
+
+    Yields
+    ------
+    Outcome
+    """
+    for job in jobs:
+        if not overwrite and is_done(job):
+            yield Outcome(job, skipped=True)
+            continue
+        try:
+            yield Outcome(job, objects=run(job))
+        except (ValueError, OSError, MemoryError) as error:
+            yield Outcome(job, error=str(error) or "there is not enough memory for it.")

@@ -1,0 +1,214 @@
+"""Labels in files that other programs read: TIFF and OME-TIFF with their pixel size, COCO JSON.
+
+Every file is whole or absent.  Not here: reading pictures (``pictures.py``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samv2_prompts.files import written_whole
+
+__all__ = ["LabelledImage", "PixelSize", "read_pixel_size", "write_coco", "write_labels"]
+
+# Micrometres in a unit, by the names that TIFF files use for it.
+_MICROMETRES = {
+    "nm": 1e-3, "µm": 1.0, "um": 1.0, "\\u00B5m": 1.0, "\u03bcm": 1.0, "micron": 1.0,
+    "microns": 1.0, "micrometer": 1.0, "mm": 1e3, "cm": 1e4, "inch": 25_400.0, "m": 1e6,
+}  # fmt: skip
+_RESOLUTION_UNITS = {2: "inch", 3: "cm"}
+
+
+@dataclass(frozen=True, slots=True)
+class PixelSize:
+    """Height and width of a pixel in micrometres."""
+
+    y: float
+    x: float
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that are none."""
+        if not (np.isfinite([self.y, self.x]).all() and min(self.y, self.x) > 0):
+            raise ValueError("A pixel size must be two numbers above 0.")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledImage:
+    """A label image of shape (H, W), and the name of the file that it belongs to."""
+
+    name: str
+    labels: NDArray[Any]
+
+
+def write_labels(
+    path: str | Path,
+    labels: NDArray[Any],
+    *,
+    pixel_size: PixelSize | None = None,
+    axes: str | None = None,
+) -> None:
+    """Write a label image, of the number type that it has.
+
+    Parameters
+    ----------
+    path : path
+        ``.ome.tif`` or ``.ome.tiff`` makes it an OME-TIFF.
+    labels : array of integers
+        2D, or more axes.
+    pixel_size : PixelSize, optional
+    axes : str, optional
+        One letter per axis; the last of "TZYX" if not given.
+
+    Raises
+    ------
+    ValueError
+        If the ending is another one.
+    """
+    import tifffile
+
+    name = Path(path).name.lower()
+    if not name.endswith((".tif", ".tiff")):
+        raise ValueError(f"Labels are written as .tif or .ome.tif, not as {Path(path).name}.")
+    axes = axes or "TZYX"[-labels.ndim :]
+    metadata: dict[str, Any] = {"axes": axes}
+    options: dict[str, Any] = {"compression": "zlib"}
+    is_ome = name.endswith((".ome.tif", ".ome.tiff"))
+    if pixel_size is not None:
+        # Pixels per centimetre, which every reader of TIFF knows.
+        options["resolution"] = (1e4 / pixel_size.x, 1e4 / pixel_size.y)
+        options["resolutionunit"] = "CENTIMETER"
+        if is_ome:
+            for axis, size in (("X", pixel_size.x), ("Y", pixel_size.y)):
+                metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+    with written_whole(path) as part:
+        tifffile.imwrite(part, labels, metadata=metadata, ome=is_ome, **options)
+
+
+def read_pixel_size(path: str | Path) -> PixelSize | None:
+    """Return the pixel size that a TIFF file tells (OME, ImageJ or plain), None if it tells none.
+
+    A resolution in inches is ignored: programs write 72 or 96 an inch without meaning anything.
+    """
+    if not Path(path).name.lower().endswith((".tif", ".tiff")):
+        return None
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        if file.is_ome and file.ome_metadata:
+            return _ome_pixel_size(file.ome_metadata)
+        tags = file.pages[0].tags  # type: ignore[union-attr]
+        if "XResolution" not in tags or "YResolution" not in tags:
+            return None
+        unit = (file.imagej_metadata or {}).get("unit") if file.is_imagej else None
+        if unit is None and "ResolutionUnit" in tags:
+            unit = _RESOLUTION_UNITS.get(int(tags["ResolutionUnit"].value))
+        factor = _MICROMETRES.get(str(unit))
+        steps = [tags[f"{axis}Resolution"].value for axis in "YX"]
+        if factor is None or unit == "inch" or not all(top and bottom for top, bottom in steps):
+            return None
+        return PixelSize(*(factor * bottom / top for top, bottom in steps))
+
+
+def _ome_pixel_size(xml: str) -> PixelSize | None:
+    from xml.etree import ElementTree
+
+    pixels = next((e for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("Pixels")), None)
+    sizes = []
+    for axis in "YX":
+        value = None if pixels is None else pixels.get(f"PhysicalSize{axis}")
+        unit = "µm" if pixels is None else pixels.get(f"PhysicalSize{axis}Unit", "µm")
+        if value is None or unit not in _MICROMETRES:
+            return None
+        sizes.append(float(value) * _MICROMETRES[unit])
+    return PixelSize(*sizes)
+
+
+def write_coco(
+    path: str | Path, images: Iterable[LabelledImage], *, polygons: bool = False
+) -> None:
+    """Write the labels of images as one COCO file, each label as an annotation.
+
+    Parameters
+    ----------
+    path : path
+    images : iterable of LabelledImage
+    polygons : bool
+        Outlines in place of run lengths. Most tools for correcting annotations want them; holes
+        are filled in them. Run lengths are exact.
+
+    Raises
+    ------
+    ImportError
+        If pycocotools is not installed; the message says how to get it.
+    """
+    listed: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image_id, image in enumerate(images, 1):
+        height, width = image.labels.shape
+        listed.append({"id": image_id, "file_name": image.name, "height": height, "width": width})
+        for number, found in _annotations(image.labels, polygons=polygons):
+            ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": 1}
+            annotations.append({**ids, "iscrowd": 0, **found, "label": number})
+    content = {
+        "info": {"description": "Written by napari-samv2-prompts"},
+        "images": listed,
+        "annotations": annotations,
+        "categories": [{"id": 1, "name": "object"}],
+    }
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content), "utf-8")
+
+
+def _annotations(labels: NDArray[Any], *, polygons: bool) -> Iterable[tuple[int, dict[str, Any]]]:
+    """Yield each label with its area, box and segmentation, in pixels of the image."""
+    from skimage.measure import regionprops
+
+    coder = _coder()
+    for region in regionprops(labels.astype(np.int64)):
+        top, left, bottom, right = (int(edge) for edge in region.bbox)
+        if polygons:
+            segmentation: Any = _polygons(region.image, top, left)
+        else:
+            mask = np.zeros(labels.shape, np.uint8, order="F")
+            mask[top:bottom, left:right] = region.image
+            runs = coder.encode(mask)
+            segmentation = {"size": runs["size"], "counts": runs["counts"].decode("ascii")}
+        box = [float(left), float(top), float(right - left), float(bottom - top)]
+        yield int(region.label), {
+            "segmentation": segmentation, "area": float(region.area), "bbox": box
+        }  # fmt: skip
+
+
+def _coder() -> Any:
+    try:
+        from pycocotools import mask
+    except ImportError as error:
+        raise ImportError(
+            'COCO files need pycocotools: pip install "napari-samv2-prompts[coco]"'
+        ) from error
+    return mask
+
+
+def _polygons(mask: NDArray[np.bool_], top: int, left: int) -> list[list[float]]:
+    """Return the outer outlines as x0, y0, x1, y1, ..., a pixel's corner at whole numbers."""
+    from skimage.measure import approximate_polygon, find_contours
+
+    outlines: list[list[float]] = []
+    for contour in find_contours(np.pad(mask, 1).astype(np.float64), 0.5, fully_connected="high"):
+        rows, columns = contour[:, 0], contour[:, 1]
+        if _signed_area(rows, columns) <= 0:
+            continue  # the edge of a hole
+        corners = approximate_polygon(contour, 0.1)[:-1] - 0.5 + (top, left)
+        outlines.append([float(value) for row, column in corners for value in (column, row)])
+    return outlines
+
+
+def _signed_area(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> float:
+    return float(np.dot(columns[:-1], rows[1:]) - np.dot(columns[1:], rows[:-1])) / 2

@@ -1,0 +1,33 @@
+"""Files that are whole or absent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["written_whole"]
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Hand out a name to write to; it becomes `path` if nothing is raised, else it is removed.
+
+    Parameters
+    ----------
+    path : path
+        Replaced by the new file in one step.
+
+    Yields
+    ------
+    Path
+        Beside `path` and with its ending, since some writers go by that.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

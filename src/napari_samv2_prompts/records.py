@@ -1,0 +1,261 @@
+"""What was asked of the model, in a file beside the labels, from which they can be made again.
+
+A :class:`Record` is the list of steps that led to the labels, in order, and the prompts that are
+still there.  The same steps on the same image give the same labels, bit for bit, on the same
+machine.  What was painted or undone by hand is not in it.
+
+Here: the values and their file.  Not here: making a record (``_qt/recorder.py``), running one
+(``replay.py``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_samv2_prompts.files import written_whole
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.masks import Policy
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.session import ModelChoice
+from napari_samv2_prompts.strict_json import decode, encode
+
+__all__ = [
+    "Accept",
+    "Ask",
+    "Choose",
+    "Picture",
+    "Point",
+    "Predict",
+    "Record",
+    "Remove",
+    "Shape",
+    "Step",
+    "read_record",
+    "write_record",
+]
+
+FORMAT = "napari-samv2-prompts"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the model saw of a plane.
+
+    Attributes
+    ----------
+    limits : tuple of float, optional
+        Values that were black and white; None by percentiles of the plane.
+    gamma : float
+    region : Region, optional
+        The part that was embedded; None for the whole plane.
+    side : int, optional
+        Side of the model's input that it was read for; None for every pixel.
+    channels : bool
+        Whether it was all visible channels: then the picture depends on them.
+    """
+
+    limits: tuple[float, float] | None = None
+    gamma: float = 1.0
+    region: Region | None = None
+    side: int | None = None
+    channels: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ask:
+    """A prompt as it is saved; see :class:`.Prompt`."""
+
+    object: int
+    points: tuple[tuple[float, float], ...] = ()
+    labels: tuple[int, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    mask: np.ndarray[Any, Any] | None = None
+    mask_box: tuple[float, float, float, float] | None = None
+
+    @classmethod
+    def of(cls, prompt: Prompt) -> Ask:
+        """Take a prompt apart."""
+        points = tuple((float(x), float(y)) for x, y in prompt.points)
+        labels = tuple(int(label) for label in prompt.labels)
+        return cls(
+            prompt.object, points, labels, prompt.box, prompt.mask,
+            getattr(prompt, "mask_box", None),
+        )  # fmt: skip
+
+    def prompt(self) -> Prompt:
+        """Put the prompt together again."""
+        more: dict[str, Any] = {} if self.mask_box is None else {"mask_box": self.mask_box}
+        points = np.reshape(np.array(self.points, np.float64), (-1, 2))
+        return Prompt(self.object, points, np.array(self.labels), self.box, self.mask, **more)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predict:
+    """Objects of a plane were predicted together."""
+
+    plane: Plane
+    asks: tuple[Ask, ...]
+    picture: Picture = field(default_factory=Picture)
+    model: ModelChoice = field(default_factory=ModelChoice)
+    policy: Policy = "keep"
+
+    @property
+    def prompts(self) -> PromptBatch:
+        """The prompts that were answered."""
+        return PromptBatch(tuple(ask.prompt() for ask in self.asks))
+
+
+@dataclass(frozen=True, slots=True)
+class Choose:
+    """Another candidate was chosen for an object."""
+
+    plane: Plane
+    object: int
+    candidate: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Objects lost their last prompt: on a plane, or on all of them."""
+
+    objects: tuple[int, ...]
+    plane: Plane | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The labels of objects were kept and their prompts cleared."""
+
+    objects: tuple[int, ...]
+
+
+Step = Predict | Choose | Remove | Accept
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A click in a Points layer, in data coordinates of the image."""
+
+    object: int
+    at: tuple[float, ...]
+    positive: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A shape in a Shapes layer, in data coordinates of the image."""
+
+    object: int
+    kind: str
+    vertices: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """Everything that led to the labels of an image.
+
+    Attributes
+    ----------
+    image : str
+        Name of the image: a help to the reader.
+    shape : tuple of int
+        Of the image, without the channels of RGB.
+    steps : tuple of Step
+        In their order.
+    points, shapes : tuple
+        The prompts that are in the layers now.
+    """
+
+    image: str
+    shape: tuple[int, ...]
+    steps: tuple[Step, ...]
+    points: tuple[Point, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+
+    def check(self, shape: Iterable[int]) -> None:
+        """Refuse an image of another shape.
+
+        Raises
+        ------
+        ValueError
+        """
+        here = tuple(shape)
+        if here != self.shape:
+            raise ValueError(
+                f"The prompts were saved for an image of {_by(self.shape)} pixels "
+                f"({self.image}), not of {_by(here)}: choose that image."
+            )
+
+
+def write_record(path: str | Path, record: Record) -> None:
+    """Write a record as JSON, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If the file can't be written.
+    """
+    from napari_samv2_prompts import __version__
+
+    content = {"format": FORMAT, "version": VERSION, "written_by": __version__}
+    content["record"] = encode(record)
+    with written_whole(path) as part:
+        part.write_text(json.dumps(content), "utf-8")
+
+
+def read_record(path: str | Path) -> Record:
+    """Read a record that :func:`write_record` wrote.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, damaged or of a newer version; the message says what and where.
+    OSError
+        If the file can't be read.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path.name} is not a file of prompts: it is no JSON.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"{path.name} is not a file of prompts that this plugin saved.")
+    version = content.get("version")
+    if version != VERSION:
+        raise ValueError(
+            f"{path.name} has version {version!r} of the format, and version {VERSION} is known "
+            "here: update napari-samv2-prompts."
+        )
+    try:
+        record: Record = decode(Record, content.get("record"), "record")
+        for step in record.steps:
+            _check_step(step, record.shape)
+    except ValueError as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from error
+    return record
+
+
+def _check_step(step: Step, shape: tuple[int, ...]) -> None:
+    """Refuse planes that the image does not have, and prompts that are none."""
+    if isinstance(step, Predict):
+        step.prompts  # noqa: B018 - raises what is wrong with them
+    plane = None if isinstance(step, Accept) else step.plane
+    if plane is None:
+        return
+    fits = plane.ndim == len(shape) and plane.shape == tuple(shape[axis] for axis in plane.axes)
+    if not fits or any(
+        i is not None and not 0 <= i < n for i, n in zip(plane.index, shape, strict=True)
+    ):
+        raise ValueError(f"a step has a plane that an image of {_by(shape)} pixels does not have.")
+
+
+def _by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,230 @@
+"""Segmenting from a script: one call from an image and its prompts to labels.
+
+Here: :func:`segment`, and :func:`replay` for prompts that the widget saved.  Not here: folders of
+images (``batch.py``), files of labels (``exports.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.images import ImageView, render_plane
+from napari_samv2_prompts.pictures import as_picture, label_image, read_picture
+from napari_samv2_prompts.prompt_tables import read_prompts
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.records import Ask, Predict, Record, read_record
+from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.replay import Replay
+from napari_samv2_prompts.session import Done, ModelChoice, Outcome, Progress, Session, Task
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+__all__ = ["prompts_of", "record_of", "replay", "segment"]
+
+Boxes = str | Path | ArrayLike | Mapping[int, ArrayLike]
+
+
+def segment(
+    image: str | Path | NDArray[Any],
+    *,
+    boxes: Boxes | None = None,
+    points: Boxes | None = None,
+    prompts: PromptBatch | None = None,
+    model: str | None = None,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    predictor: SAMV2ImagePredictor | None = None,
+) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    """Segment the objects of a picture.
+
+    Parameters
+    ----------
+    image : path or array of shape (H, W), (H, W, 3) or (H, W, 4)
+        One grey or colour picture; other numbers than 8 bit are stretched between percentiles.
+    boxes : path, array of shape (N, 4), or mapping of object to box, optional
+        A table (see :func:`.read_prompts`), or ``x0, y0, x1, y1`` in pixels; an array's rows are
+        the objects 1, 2, ...
+    points : path, array of shape (N, 2), or mapping of object to points, optional
+        A table, or ``x, y`` in pixels, all of them on the object; each row of an array is an object
+        of its own.
+    prompts : PromptBatch, optional
+        In place of boxes and points.
+    model, checkpoint, device
+        As for :class:`.SAMV2ImagePredictor`; a published model is downloaded when first used.
+    predictor : SAMV2ImagePredictor, optional
+        In place of those three, when there are many images.
+
+    Returns
+    -------
+    array of shape (H, W), uint16; uint32 if an object's number needs it
+        Each object's best mask, painted with its number; smaller masks lie over larger ones.
+
+    Raises
+    ------
+    ValueError
+        If image or prompts are not as above.
+    OSError
+        If a file cannot be read.
+    """
+    picture = read_picture(image) if isinstance(image, str | Path) else as_picture(image)
+    height, width = picture.shape[:2]
+    if prompts is None:
+        prompts = prompts_of((height, width), boxes, points)
+    if predictor is None:
+        from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+        predictor = SAMV2ImagePredictor(model, checkpoint=checkpoint, device=device)
+    return label_image(predictor.decode(predictor.embed(picture), prompts))
+
+
+def prompts_of(
+    size: tuple[int, int], boxes: Boxes | None = None, points: Boxes | None = None
+) -> PromptBatch:
+    """Return boxes and points of a picture of ``(height, width)`` as prompts; see `segment`."""
+    tables = {
+        name: given
+        for name, given in (("boxes", boxes), ("points", points))
+        if isinstance(given, str | Path)
+    }
+    parts: dict[int, Prompt] = {}
+    if tables:
+        parts = {prompt.object: prompt for prompt in read_prompts(size, **tables)}
+    if boxes is not None and "boxes" not in tables:
+        for number, box in _numbered(boxes, "boxes", 4):
+            old = parts.get(number, Prompt(number))
+            parts[number] = Prompt.of(number, old.points, old.labels, box)
+    if points is not None and "points" not in tables:
+        for number, xy in _numbered(points, "points", 2):
+            old = parts.get(number, Prompt(number))
+            clicks = np.concatenate([old.points, np.reshape(np.asarray(xy, np.float64), (-1, 2))])
+            signs = np.concatenate([old.labels, np.ones(len(clicks) - len(old.points))])
+            parts[number] = Prompt.of(number, clicks, signs, old.box)
+    if not parts:
+        raise ValueError("There are no prompts: give boxes, points or both.")
+    return PromptBatch(tuple(parts[number] for number in sorted(parts)))
+
+
+def _numbered(given: Any, name: str, columns: int) -> list[tuple[int, Any]]:
+    """Pair what is given with object numbers."""
+    if isinstance(given, Mapping):
+        pairs = [(int(number), value) for number, value in given.items()]
+    else:
+        rows = np.asarray(given, dtype=np.float64)
+        if rows.ndim == 1:
+            rows = rows[None]
+        if rows.ndim != 2 or rows.shape[1] != columns:
+            raise ValueError(f"{name} must have the shape (N, {columns}), not {rows.shape}.")
+        pairs = list(enumerate(rows, 1))
+    if any(number < 1 for number, _ in pairs):
+        raise ValueError("Objects are whole numbers from 1: each is the value of its label.")
+    return pairs
+
+
+def record_of(
+    name: str, size: tuple[int, int], prompts: PromptBatch, model: str, checkpoint: Path | None
+) -> Record:
+    """Return the record of a picture that was segmented in one go, for :func:`.write_record`."""
+    step = Predict(
+        Plane((0, 1), (None, None), size),
+        tuple(Ask.of(prompt) for prompt in prompts),
+        model=ModelChoice(None if checkpoint else model, checkpoint),
+    )
+    return Record(name, size, (step,))
+
+
+def replay(
+    image: NDArray[Any],
+    record: Record | str | Path,
+    *,
+    device: str = "auto",
+    labels: NDArray[Any] | None = None,
+) -> NDArray[Any]:
+    """Make the labels again that prompts saved by the widget or :func:`.write_record` made.
+
+    Parameters
+    ----------
+    image : array
+        The image of the record, with a last axis for colours if it has one more axis than that.
+        Anything that can be indexed as an array will do.
+    record : Record or path
+    device : str
+        Where the models run.
+    labels : array, optional
+        What was in the Labels layer at first; nothing by default.
+
+    Returns
+    -------
+    array of the record's shape
+
+    Raises
+    ------
+    ValueError
+        If the record does not fit the image, or a step can't be done.
+    """
+    from napari.layers import Labels
+
+    from napari_samv2_prompts.layers import LabelsTarget
+
+    if not isinstance(record, Record):
+        record = read_record(record)
+    rgb = len(image.shape) == len(record.shape) + 1
+    record.check(image.shape[:-1] if rgb else image.shape)
+    layer = Labels(np.zeros(record.shape, np.uint16) if labels is None else labels.copy())
+    run = Replay(
+        record,
+        Session(partial(_make_predictor, device), _AtOnce()),
+        LabelsTarget(layer),
+        partial(_view, image, rgb),
+        lambda plane: plane,
+    )
+    reasons: list[str] = []
+    run.finished.connect(reasons.append)
+    run.start()
+    run.session.close()
+    if reasons != [""]:
+        raise ValueError(f"Not all steps could be done: {reasons[0] if reasons else 'stopped.'}")
+    return np.asarray(layer.data)
+
+
+def _view(image: Any, rgb: bool, step: Predict) -> ImageView:
+    picture = step.picture
+    if picture.channels:
+        raise ValueError("The prompts were drawn on several channels: load them in napari.")
+    return ImageView(
+        picture=(step.plane, picture.limits, picture.gamma),
+        shape=step.plane.shape,
+        region=Region.whole(step.plane.shape),
+        render=partial(
+            render_plane, image, step.plane, rgb=rgb, limits=picture.limits, gamma=picture.gamma
+        ),
+    )
+
+
+def _make_predictor(device: str, choice: ModelChoice, task: Task) -> Any:
+    from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+    return SAMV2ImagePredictor(choice.name, checkpoint=choice.checkpoint, device=device)
+
+
+class _AtOnce:
+    """Does every task at once, in the caller's thread; errors go to the caller."""
+
+    def submit(
+        self,
+        task: Task,
+        on_done: Callable[[Task, Outcome], None],
+        on_progress: Callable[[Task, Progress], None],
+    ) -> None:
+        """See :class:`.session.Runner`."""
+        on_done(task, Done(task.work(task)))
+
+    def close(self) -> None:
+        """Nothing to stop."""

@@ -1,0 +1,150 @@
+"""A folder of pictures: each with its table, what is done left out, what fails reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.test_cli import BoxPredictor
+from tifffile import TiffFile, imread, imwrite
+
+from napari_samv2_prompts import samv2
+from napari_samv2_prompts.batch import find_jobs, is_done
+from napari_samv2_prompts.cli import main
+from napari_samv2_prompts.records import read_record
+
+
+@pytest.fixture
+def predictor(monkeypatch):
+    monkeypatch.setattr(samv2, "SAMV2ImagePredictor", BoxPredictor, raising=False)
+    monkeypatch.setattr(BoxPredictor, "made", [])
+    return BoxPredictor
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, name in enumerate(("a.tif", "b.ome.tif", "c.tif"), 1):
+        image = np.full((30, 40), 50 * number, np.uint8)
+        imwrite(folder / name, image, resolution=(5e4, 5e4), resolutionunit="CENTIMETER")
+        stem = name.split(".")[0]
+        (folder / f"{stem}.csv").write_text(f"object,x0,y0,x1,y1\n{number},5,6,15,16\n")
+    (folder / "c.csv").unlink()
+    (folder / "c.points.csv").write_text("object,x,y,polarity\n3,20,20,positive\n")
+    return folder
+
+
+def run(folder: Path, *arguments: str | Path) -> int:
+    return main(["segment", str(folder), *map(str, arguments)])
+
+
+def test_each_picture_gets_the_labels_of_its_table(folder, predictor, tmp_path, capsys) -> None:
+    assert run(folder, "-o", tmp_path / "out", "--ome", "--save-prompts") == 0
+    for number, stem in enumerate("abc", 1):
+        path = tmp_path / "out" / f"{stem}.labels.ome.tif"
+        assert set(np.unique(imread(path))) == {0, number}
+        with TiffFile(path) as file:
+            assert 'PhysicalSizeX="0.2"' in file.ome_metadata or stem == "b"
+        assert read_record(tmp_path / "out" / f"{stem}.prompts.json").shape == (30, 40)
+    assert len(predictor.made) == 1, "one model for all"
+    assert "3 segmented, 0 done before, 0 left out" in capsys.readouterr().out
+    assert not [path for path in (tmp_path / "out").iterdir() if ".part" in path.name]
+
+
+def test_what_is_done_and_whole_is_not_done_again(folder, predictor, capsys) -> None:
+    assert run(folder) == 0
+    out = folder / "labels"
+    whole, cut = out / "a.labels.tif", out / "b.labels.tif"
+    before = whole.stat().st_mtime_ns
+    cut.write_bytes(cut.read_bytes()[:60])
+    (out / "c.labels.tif").unlink()
+    assert run(folder) == 0
+    assert "2 segmented, 1 done before" in capsys.readouterr().out
+    assert whole.stat().st_mtime_ns == before
+    assert set(np.unique(imread(cut))) == {0, 2}
+    assert run(folder, "--overwrite") == 0
+    assert whole.stat().st_mtime_ns != before
+
+
+def test_nothing_to_do_makes_no_model(folder, predictor) -> None:
+    run(folder)
+    predictor.made.clear()
+    assert run(folder) == 0
+    assert predictor.made == []
+
+
+def test_a_bad_picture_is_reported_and_the_rest_goes_on(folder, predictor, capsys) -> None:
+    (folder / "a.tif").write_bytes(b"II*\0 not really a picture")
+    (folder / "d.png").write_bytes(b"")  # without a table
+    (folder / "c.points.csv").write_text("object,x,y,polarity\n3,900,20,positive\n")
+    assert run(folder) == 1
+    told = capsys.readouterr()
+    assert "1 segmented, 0 done before, 3 left out" in told.out
+    for words in ("a.tif", "d.png is left out: there is no table d.csv", "c.points.csv, line 2"):
+        assert words in told.err
+    assert [path.name for path in (folder / "labels").iterdir()] == ["b.labels.tif"]
+    assert "Traceback" not in told.err
+
+
+def test_pictures_that_would_share_their_labels_are_not_mixed_up(folder) -> None:
+    (folder / "a.png").write_bytes(b"")
+    jobs, problems = find_jobs(folder, folder)
+    assert [job.image.name for job in jobs] == ["a.png", "b.ome.tif", "c.tif"]
+    assert problems == ["a.tif is left out: a.png has the same name."]
+
+
+def test_a_table_of_neither_kind_and_two_of_one_kind_are_told(folder) -> None:
+    (folder / "a.csv").write_text("x,y\n1,2\n")
+    (folder / "b.boxes.csv").write_text("object,x0,y0,x1,y1\n")
+    jobs, problems = find_jobs(folder, folder)
+    assert [job.image.name for job in jobs] == ["c.tif"]
+    assert "a.csv must name" in problems[0]
+    assert "both list boxes" in problems[1]
+
+
+def test_an_empty_folder_is_a_sentence(tmp_path, capsys) -> None:
+    assert run(tmp_path) == 1
+    assert "no pictures" in capsys.readouterr().err
+
+
+def test_done_means_that_all_of_it_is_there(folder) -> None:
+    job = find_jobs(folder, folder, keep_prompts=True)[0][0]
+    assert not is_done(job)
+    imwrite(job.labels, np.zeros((3, 3), np.uint16))
+    assert not is_done(job)
+    job.prompts.write_text("{}")
+    assert is_done(job)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_one_coco_file_for_all(folder, predictor, tmp_path, capsys) -> None:
+    from pycocotools.coco import COCO
+
+    assert run(folder, "--coco", tmp_path / "all.json") == 0
+    found = COCO(str(tmp_path / "all.json"))
+    assert [image["file_name"] for image in found.imgs.values()] == ["a.tif", "b.ome.tif", "c.tif"]
+    assert [a["label"] for a in found.anns.values()] == [1, 2, 3]
+
+
+def test_prompts_that_were_saved_give_the_labels_again(folder, tmp_path, capsys) -> None:
+    first, again = tmp_path / "first.tif", tmp_path / "again.tif"
+    image = folder / "a.tif"
+    table = ["--boxes", folder / "a.csv", "--device", "cpu"]
+    assert run(image, *table, "-o", first, "--save-prompts") == 0
+    saved = tmp_path / "first.prompts.json"
+    assert run(image, "--prompts", saved, "-o", again, "--device", "cpu") == 0
+    assert imread(again).shape == imread(first).shape
+    other = tmp_path / "other.tif"
+    imwrite(other, np.zeros((8, 8), np.uint8))
+    assert run(other, "--prompts", saved, "-o", again) == 1
+    assert "30 x 40" in capsys.readouterr().err
+
+
+def test_version_lists_what_a_report_needs(capsys) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    told = capsys.readouterr().out
+    assert all(name in told for name in ("napari-samv2-prompts", "torch", "numpy"))

@@ -1,0 +1,201 @@
+"""From an image and its prompts to labels, in a script; and the same labels again."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.fakes import FakePredictor
+
+from napari_samv2_prompts import scripting
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.records import (
+    Accept,
+    Ask,
+    Choose,
+    Predict,
+    Record,
+    Remove,
+    read_record,
+    write_record,
+)
+from napari_samv2_prompts.sample_data import COIN_BOXES, coins
+from napari_samv2_prompts.scripting import prompts_of, record_of, replay, segment
+
+FLAT = Plane((0, 1), (None, None), (40, 60))
+
+
+@pytest.fixture
+def fake(monkeypatch) -> FakePredictor:
+    predictor = FakePredictor()
+    monkeypatch.setattr(scripting, "_make_predictor", lambda *arguments: predictor)
+    return predictor
+
+
+def test_three_lines_are_enough() -> None:
+    from napari_samv2_prompts import segment
+
+    image = coins()[0][0]
+    labels = segment(image, boxes=COIN_BOXES[:3], device="cpu")
+    assert labels.shape == image.shape
+    assert set(np.unique(labels)) == {0, 1, 2, 3}
+
+
+def test_arrays_tables_and_mappings_say_the_same(tmp_path) -> None:
+    table = tmp_path / "boxes.csv"
+    table.write_text("object,x0,y0,x1,y1\n1,5,6,20,22\n2,30,8,50,30\n")
+    boxes = [[5, 6, 20, 22], [30, 8, 50, 30]]
+    clicks = {1: [[10, 10], [12, 12]]}
+    batches = [
+        prompts_of((40, 60), given, clicks) for given in (table, boxes, dict(enumerate(boxes, 1)))
+    ]
+    image = np.zeros((40, 60), np.uint8)
+    one, *others = (segment(image, prompts=batch, predictor=FakePredictor()) for batch in batches)
+    for other in others:
+        np.testing.assert_array_equal(one, other)
+    assert all(batch.objects == (1, 2) and len(batch[0].points) == 2 for batch in batches)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({}, "no prompts"),
+        ({"boxes": [[1, 2, 3]]}, "shape"),
+        ({"boxes": {0: [1, 2, 3, 4]}}, "from 1"),
+        ({"points": [[np.nan, 1]]}, "NaN"),
+        ({"boxes": "nowhere.csv"}, "nowhere"),
+    ],
+)
+def test_wrong_prompts_are_a_sentence(arguments, words: str) -> None:
+    with pytest.raises((ValueError, OSError), match=words):
+        segment(np.zeros((9, 9)), **arguments, predictor=FakePredictor())
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 5, 6)), np.array([["a"]]), np.zeros((0, 3))])
+def test_wrong_images_are_a_sentence(image) -> None:
+    with pytest.raises(ValueError, match="image"):
+        segment(image, boxes=[[0, 0, 1, 1]], predictor=FakePredictor())
+
+
+# --- records ---
+
+
+def test_the_saved_prompts_of_a_script_give_its_labels_again(tmp_path) -> None:
+    image = coins()[0][0]
+    prompts = prompts_of(image.shape, COIN_BOXES[:6], {5: [[200, 200]]})
+    write_record(tmp_path / "p.json", record_of("coins", image.shape, prompts, "nano", None))
+    again = replay(image, tmp_path / "p.json", device="cpu")
+    np.testing.assert_array_equal(replay(image, tmp_path / "p.json", device="cpu"), again)
+    # A session keeps embeddings in half precision, and a record takes percentiles of any image.
+    stretched = segment(image.astype(np.uint16), prompts=prompts, device="cpu")
+    assert np.mean(again != stretched) < 1e-3
+
+
+def test_steps_are_done_as_they_were(fake) -> None:
+    def ask(number: int, *points: tuple[float, float]) -> Ask:
+        return Ask.of(Prompt.of(number, points))
+
+    steps = (
+        Predict(FLAT, (ask(1, (10, 10)), ask(2, (40, 20)))),
+        Choose(FLAT, 1, 2),
+        Predict(FLAT, (ask(3, (25, 30)),)),
+        Accept((1,)),
+        Predict(FLAT, (ask(2, (40, 20), (44, 20)),)),
+        Remove((3,), FLAT),
+    )
+    labels = replay(np.zeros((40, 60)), Record("x", (40, 60), steps))
+    assert set(np.unique(labels)) == {0, 1, 2}
+    assert (labels == 1).sum() > 500  # three radii: the third candidate
+    assert fake.batches[-1].objects == (2,)
+    assert fake.batches[-1][0].mask is not None  # refined from its last mask
+    assert len(fake.batches) == 3
+
+
+def test_a_stack_has_each_plane_predicted_in_its_place(fake) -> None:
+    planes = [Plane((1, 2), (z, None, None), (40, 60)) for z in range(3)]
+    asks = [(Ask.of(Prompt.of(z + 1, [[20, 20 + z]])),) for z in range(3)]
+    steps = tuple(Predict(planes[z], asks[z]) for z in (2, 0))
+    labels = replay(np.zeros((3, 40, 60), np.uint16), Record("x", (3, 40, 60), steps))
+    assert [set(np.unique(plane)) for plane in labels] == [{0, 1}, {0}, {0, 3}]
+
+
+def test_a_record_of_another_image_is_refused(fake) -> None:
+    record = Record("x", (40, 60), ())
+    with pytest.raises(ValueError, match="40 x 60"):
+        replay(np.zeros((41, 60)), record)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", "no JSON"),
+        ("[]", "not a file of prompts"),
+        ('{"format": "geojson"}', "not a file of prompts"),
+        ('{"format": "napari-samv2-prompts", "version": 9}', "update"),
+        ('{"format": "napari-samv2-prompts", "version": 1}', "damaged"),
+    ],
+)
+def test_other_files_are_refused_in_a_sentence(tmp_path, content: str, words: str) -> None:
+    path = tmp_path / "p.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=words) as caught:
+        read_record(path)
+    assert "p.json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "plane",
+    [Plane((0, 1), (None, None), (9, 9)), Plane((1, 2), (0, None, None), (40, 60))],
+)
+def test_planes_that_the_image_does_not_have_are_refused(tmp_path, plane: Plane) -> None:
+    step = Predict(plane, (Ask(1, ((1.0, 1.0),), (1,)),))
+    write_record(tmp_path / "p.json", Record("x", (40, 60), (step,)))
+    with pytest.raises(ValueError, match="plane"):
+        read_record(tmp_path / "p.json")
+
+
+def test_prompts_that_are_none_are_refused(tmp_path) -> None:
+    step = Predict(FLAT, (Ask(1, ((1.0, 1.0),), (7,)),))
+    write_record(tmp_path / "p.json", Record("x", (40, 60), (step,)))
+    with pytest.raises(ValueError, match="damaged"):
+        read_record(tmp_path / "p.json")
+
+
+numbers = st.floats(-50, 500)
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(numbers, numbers, st.integers(0, 1)), max_size=4),
+    st.none() | st.tuples(numbers, numbers).map(lambda xy: (*xy, xy[0] + 3, xy[1] + 7)),
+    st.booleans(),
+)
+def test_a_prompt_is_the_same_after_its_file(tmp_path_factory, clicks, box, masked) -> None:
+    mask = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32) if masked else None
+    prompt = Prompt.of(3, [c[:2] for c in clicks], [c[2] for c in clicks], box, mask)
+    path = tmp_path_factory.getbasetemp() / "prompt.json"
+    step = Predict(FLAT, (Ask.of(prompt),))
+    write_record(path, Record("x", (40, 60), (step,)))
+    (back,) = read_record(path).steps[0].prompts
+    assert back.points.tobytes() == prompt.points.tobytes()
+    assert back.labels.tobytes() == prompt.labels.tobytes()
+    assert (back.object, back.box) == (prompt.object, prompt.box)
+    assert (back.mask is None) == (mask is None)
+    if mask is not None:
+        assert back.mask.tobytes() == mask.tobytes()
+
+
+def test_a_file_that_was_changed_by_hand_says_where(tmp_path) -> None:
+    path = tmp_path / "p.json"
+    step = Predict(FLAT, tuple(Ask.of(p) for p in PromptBatch((Prompt.of(1, [[2, 2]]),))))
+    write_record(path, replace(Record("x", (40, 60), (step,)), image="y"))
+    content = json.loads(path.read_text())
+    content["record"]["steps"][0]["asks"][0]["points"][0][1] = "three"
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"steps\[0\].asks\[0\].points\[0\]\[1\]"):
+        read_record(path)
