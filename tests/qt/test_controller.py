@@ -4,80 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from napari.components import ViewerModel
-from napari.layers import Image, Labels, Points, Shapes
-from napari.utils.interactions import (
-    mouse_move_callbacks,
-    mouse_press_callbacks,
-    mouse_release_callbacks,
-)
-from tests.fakes import Factory, ManualRunner, SyncRunner
+from napari.layers import Labels, Points
+from tests.bench import Bench, Mouse, objects_of
+from tests.fakes import ManualRunner
 
-from napari_samv2_prompts._qt.controller import Controller
 from napari_samv2_prompts._qt.wishes import Chosen, Options
-from napari_samv2_prompts.session import ModelChoice, Session, State
+from napari_samv2_prompts.session import ModelChoice, State
 
 pytestmark = pytest.mark.usefixtures("qapp")
-
-
-class Bench:
-    """A viewer with an image, our layers and a controller on a fake model."""
-
-    def __init__(self, shape: tuple[int, ...] = (80, 100), runner=None, **image) -> None:
-        self.viewer = ViewerModel()
-        self.image: Image = self.viewer.add_image(np.ones(shape), name="cells", **image)
-        self.factory = Factory()
-        self.runner = runner or SyncRunner()
-        self.session = Session(self.factory, self.runner)
-        self.chores = SyncRunner()
-        self.controller = Controller(self.viewer, self.session, self.chores)
-        self.choose(Chosen(self.image))
-
-    def choose(self, chosen: Chosen) -> None:
-        self.controller.choose(chosen)
-        self.controller.refresh()
-
-    def make_layers(self) -> Bench:
-        self.choose(self.controller.new_layers())
-        return self
-
-    @property
-    def points(self) -> Points:
-        return self.controller.chosen.points
-
-    @property
-    def shapes(self) -> Shapes:
-        return self.controller.chosen.shapes
-
-    @property
-    def labels(self) -> Labels:
-        return self.controller.chosen.labels
-
-    def click(self, *position: float) -> None:
-        self.points.add(np.array([position]))
-        self.controller.refresh()
-
-    def draw(self, *corners: tuple[float, float, float, float]) -> None:
-        """Draw boxes y0, x0, y1, x1 on the shown plane, at once."""
-        hidden = [self.viewer.dims.point[axis] for axis in self.viewer.dims.not_displayed]
-        boxes = [
-            np.array([[*hidden, y, x] for y, x in ((y0, x0), (y0, x1), (y1, x1), (y1, x0))])
-            for y0, x0, y1, x1 in corners
-        ]
-        self.shapes.add_rectangles(boxes)
-        self.controller.refresh()
-
-    @property
-    def painted(self) -> set[int]:
-        return set(np.unique(self.labels.data).tolist()) - {0}
-
-    @property
-    def decoded(self) -> list[tuple[int, ...]]:
-        return [batch.objects for batch in self.factory.predictor.batches]
 
 
 @pytest.fixture
@@ -85,10 +22,6 @@ def bench() -> Iterator[Bench]:
     bench = Bench().make_layers()
     yield bench
     bench.controller.close()
-
-
-def objects_of(layer: Points | Shapes) -> list[int]:
-    return layer.features["object"].tolist()
 
 
 # --- objects ---
@@ -503,35 +436,6 @@ def test_close_is_idempotent_and_ends_all_answers(bench: Bench, qtbot) -> None:
 
 
 # --- with the mouse ---
-
-
-class Mouse:
-    """Presses, moves and releases on a layer, as the canvas reports them."""
-
-    def __init__(self, viewer: ViewerModel, layer) -> None:
-        self.viewer, self.layer = viewer, layer
-
-    def event(self, kind: str, position: tuple[float, ...]) -> SimpleNamespace:
-        return SimpleNamespace(
-            type=kind,
-            is_dragging=kind == "mouse_move",
-            modifiers=[],
-            position=position,
-            pos=np.array(position[-2:]),
-            view_direction=None,
-            up_direction=None,
-            dims_displayed=list(self.viewer.dims.displayed),
-            dims_point=self.viewer.dims.point,
-            button=1,
-            handled=False,
-            source=None,
-        )
-
-    def drag(self, *positions: tuple[float, ...]) -> None:
-        mouse_press_callbacks(self.layer, self.event("mouse_press", positions[0]))
-        for position in positions[1:]:
-            mouse_move_callbacks(self.layer, self.event("mouse_move", position))
-        mouse_release_callbacks(self.layer, self.event("mouse_release", positions[-1]))
 
 
 def test_boxes_and_clicks_with_the_mouse(bench: Bench) -> None:

@@ -41,9 +41,11 @@ from napari_samv2_prompts.session import (
 
 from .binding import Connections
 from .hints import Situation
+from .hovering import Hovering
 from .looks import view_of
 from .mailbox import Mailbox
 from .objects import CurrentObject
+from .reporting import situation_of
 from .targets import Targets
 from .watching import SOON, Watch, tool_in_hand
 from .wishes import Chosen, Options, Place, id_of, labels_of, place_of
@@ -75,6 +77,7 @@ class Controller:
         self._viewer = viewer
         self._chosen, self._options = Chosen(), Options()
         self._object, self._targets = CurrentObject(), Targets(runner)
+        self._hovering = Hovering(viewer, session, self._object)
         self._watch = Watch(viewer)
         self._prompted: tuple[int, ...] = ()  # on the plane
         self._all_prompted: frozenset[int] = frozenset()  # on all planes of these layers:
@@ -108,6 +111,7 @@ class Controller:
             return
         self._chosen = chosen
         self._watch.choose(chosen)
+        self._hovering.choose(chosen)
         self._targets.solved()
         gone = self._targets.keep({layer.unique_id for layer in self._viewer.layers})
         self.session.forget(p for p in self.session.places if labels_of(p) in gone)
@@ -118,6 +122,7 @@ class Controller:
     def set_options(self, options: Options) -> None:
         """Work with these options from now on."""
         self._options = options
+        self._hovering.on = options.preview
         self.schedule()
 
     def schedule(self, delay: int = SOON) -> None:
@@ -349,35 +354,11 @@ class Controller:
 
     def situation(self) -> Situation:
         """Return everything that decides what is shown."""
-        chosen, current = self._chosen, self._object
-        result = self.session.result(current.number)
-        active, adding = tool_in_hand(self._viewer, chosen)
-        return Situation(
-            status=self.session.status,
-            image=chosen.image is not None,
-            problem=self._targets.problem,
-            points=chosen.points is not None,
-            shapes=chosen.shapes is not None,
-            labels=chosen.labels is not None,
-            active=active,
-            adding=adding,
-            current=current.number,
-            started=current.started,
-            positive=current.positive,
-            prompted=len(self._prompted),
-            pending=len(self.session.pending),
-            empty=self._empty(),
-            scores=tuple(map(float, result.masks.scores)) if result else (),
-            chosen=result.chosen if result else 0,
-            live=self._options.live,
-            download=self._options.download,
-            note=self._note,
-            offer="" if self._targets.offer is None else str(self._targets.offer),
-        )
-
-    def _empty(self) -> tuple[int, ...]:
-        results = map(self.session.result, self._prompted)
-        return tuple(item.object for item in results if item and not item.crop.mask.size)
+        tool = tool_in_hand(self._viewer, self._chosen)
+        return situation_of(
+            self.session, self._chosen, self._options, self._object, self._targets, tool,
+            self._prompted, self._note,
+        )  # fmt: skip
 
     # --- the end ----------------------------------------------------------------------------
 
@@ -390,6 +371,7 @@ class Controller:
         self._mailbox.close()
         self._links.close()
         self._watch.close()
+        self._hovering.close()
         self.session.close()
         self._targets.close()
         self._object = CurrentObject()

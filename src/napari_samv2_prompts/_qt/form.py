@@ -48,7 +48,7 @@ _LAYER_TIPS = {
     "shapes": "The Shapes layer whose boxes, outlines and lines are prompts",
     "labels": "The Labels layer that the masks go to",
 }
-_KEYS = {"sign": "Q", "next": "N", "cycle": "W", "tool": "G"}
+_KEYS = {"sign": "Q", "next": "N", "cycle": "W", "tool": "G", "preview": "H"}
 
 
 class Form(QWidget):
@@ -126,6 +126,9 @@ class Form(QWidget):
         self.live = QCheckBox("Live")
         self.live.setChecked(True)
         self.live.setToolTip("Segment as soon as a prompt is drawn")
+        self.preview = QCheckBox("Preview")
+        self.preview.setToolTip("Outline the mask that a click at the mouse would give")
+        self.preview.setAccessibleName("Preview the mask under the mouse")
         self.run = _button("Run", "Segment what has changed, or everything again")
         self.file = _button("File…", "Use weights of your own: .pt, .pth or .safetensors")
         self.folder = _button("Folder…", "List the weights of a folder, and download to it")
@@ -169,6 +172,7 @@ class Form(QWidget):
             (self.mask_text,),
             (self.note,),
             (self.cycle, self.undo),
+            (self.preview,),
             (self.live, self.run),
             (self.accept,),
         )
@@ -209,6 +213,7 @@ class Form(QWidget):
         self.click.setToolTip(f"Click on the current object{self._key('tool')}")
         self.next.setText("Next" + self._key("next"))
         self.cycle.setText("Other mask" + self._key("cycle"))
+        self.preview.setText("Preview under the mouse" + self._key("preview"))
 
     def _key(self, action: str) -> str:
         letter = _KEYS[action]

@@ -177,6 +177,7 @@ class SAMV2PromptsWidget(QWidget):
                 ("N", self._on_key_next),
                 ("W", self._on_key_cycle),
                 ("G", self._on_key_tool),
+                ("H", self._on_key_preview),
             ),
         )
         self._work = _Work(controller, keys, self._layers)
@@ -237,7 +238,8 @@ class SAMV2PromptsWidget(QWidget):
             (form.convert, self._on_convert),
         ):
             button.clicked.connect(slot)
-        form.live.toggled.connect(self._on_options)
+        for switch in (form.live, form.preview):
+            switch.toggled.connect(self._on_options)
         form.object.valueChanged.connect(self._on_object)
         form.memory.valueChanged.connect(self._on_memory)
         for box in (form.model, form.device, form.policy, form.look):
@@ -250,8 +252,9 @@ class SAMV2PromptsWidget(QWidget):
         form = self._form
         picker = self._picker
         options = Options(
-            picker.choice, picker.to_download, form.policy.value, form.look.value, self.live
-        )
+            picker.choice, picker.to_download, form.policy.value, form.look.value, self.live,
+            form.preview.isChecked(),
+        )  # fmt: skip
         self._controller.set_options(options)
 
     def _remember(self) -> Remembered:
@@ -296,6 +299,9 @@ class SAMV2PromptsWidget(QWidget):
 
     def _on_key_cycle(self, viewer: object = None) -> None:
         self._controller.cycle_mask()
+
+    def _on_key_preview(self, viewer: object = None) -> None:
+        self._form.preview.toggle()
 
     def _on_object(self, number: int) -> None:
         self._controller.pick_object(number)

@@ -43,6 +43,8 @@ class Options:
     policy : {"keep", "replace", "background"}
     look : {"displayed", "percentiles", "channels"}
     live : bool
+    preview : bool
+        Whether the mask under the mouse is outlined.
     """
 
     model: ModelChoice = field(default_factory=ModelChoice)
@@ -50,6 +52,7 @@ class Options:
     policy: Policy = "keep"
     look: Look = "displayed"
     live: bool = True
+    preview: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from napari_samv2_prompts.layers.planes import (
     image_view,
     layer_shape,
     mapped_view,
+    world_map,
 )
 from napari_samv2_prompts.layers.prompt_layers import (
     adopt_prompt_layer,
@@ -51,4 +52,5 @@ __all__ = [
     "read_prompts",
     "remove_objects",
     "set_new_prompt",
+    "world_map",
 ]

@@ -192,6 +192,28 @@ class SAMV2ImagePredictor:
         ]
         return Masks(tuple(masks), size)
 
+    def glance(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:
+        """Return the mask that :meth:`decode` would call best, without enlarging it: a preview.
+
+        Parameters
+        ----------
+        embedding : Embedding
+        prompt : Prompt
+
+        Returns
+        -------
+        array of shape (S/4, S/4), float32
+            Low-res logits above the mask threshold: positive is object.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`decode`.
+        """
+        (answer,) = self._decode(embedding, [prompt], [prompt.is_ambiguous])
+        best: NDArray[np.float32] = answer.logits[int(np.argmax(answer.scores))]
+        return best - np.float32(self.mask_threshold)
+
     def _embed_all(
         self,
         images: Sequence[NDArray[np.uint8]],

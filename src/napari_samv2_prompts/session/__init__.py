@@ -8,7 +8,8 @@ prompts, ``errors`` words failures.
 
 from .cache import EmbeddingCache, Memory
 from .engine import PredictorFactory, Session
-from .news import AllPlanes, ObjectResult, Removal, Results, Status
+from .hover import Hover
+from .news import AllPlanes, ObjectResult, Outline, Removal, Results, Status
 from .store import EmbeddingStore
 from .tasks import (
     Cancelled,
@@ -38,10 +39,12 @@ __all__ = [
     "EmbeddingCache",
     "EmbeddingStore",
     "Failed",
+    "Hover",
     "Memory",
     "ModelChoice",
     "ObjectResult",
     "Outcome",
+    "Outline",
     "Packing",
     "Predictor",
     "PredictorFactory",

@@ -21,12 +21,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt
+from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 
 from .news import ObjectResult
 from .refinement import extends, prompt_key
 from .values import ModelChoice, Snapshot, View
-from .viewing import is_cut
+from .viewing import held_by, is_cut, view_holding
 
 __all__ = ["Answers"]
 
@@ -84,6 +84,25 @@ class Answers:
             return prompt
         logits = item.masks.low_res_logits[item.chosen]
         return replace(prompt, mask=logits, mask_box=region.extent)
+
+    def next_part(self, goal: Snapshot) -> Snapshot:
+        """Return what has to be done first: changed prompts, in a view that holds them."""
+        view, changed = goal.view, self.changed(goal)
+        held = held_by(view, changed)
+        if changed and not held:
+            view = view_holding(view, changed[0])
+            held = held_by(view, changed)
+        return replace(goal, view=view, prompts=PromptBatch(tuple(held)))
+
+    def still_asked(self, wish: Snapshot | None, goal: Snapshot | None) -> bool:
+        """Whether what was wished for still answers a goal, though in another region."""
+        if goal is None or wish is None or wish.view.region == goal.view.region:
+            return False
+        here = goal.view.picture, goal.place, goal.model
+        open_ = {prompt_key(prompt) for prompt in self.changed(goal)}
+        return here == (wish.view.picture, wish.place, wish.model) and open_.issuperset(
+            map(prompt_key, wish.prompts)
+        )
 
     def take(self, snapshot: Snapshot, masks: Masks) -> tuple[ObjectResult, ...]:
         """Take note of the masks of some objects; return them, in the order of the batch."""

@@ -21,32 +21,20 @@ from dataclasses import replace
 
 from psygnal import Signal
 
-from napari_samv2_prompts.prompts import PromptBatch
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 from .ahead import Ahead
 from .answers import Answers
 from .cache import EmbeddingCache
 from .errors import sentence
+from .hover import Hover
 from .news import ObjectResult, Removal, Results, Status
+from .outlines import outline
 from .refinement import prompt_key
 from .store import EmbeddingStore
-from .tasks import (
-    Cancelled,
-    Done,
-    Failed,
-    Outcome,
-    Progress,
-    Runner,
-    Task,
-)
-from .values import (
-    Embedding,
-    ModelChoice,
-    Predictor,
-    Snapshot,
-    State,
-)
-from .viewing import held_by, view_holding
+from .tasks import Cancelled, Done, Failed, Outcome, Progress, Runner, Task
+from .values import Embedding, ModelChoice, Predictor, Snapshot, State
+from .viewing import held_by
 from .work import Embedded, decode, embed, embedding_key
 
 __all__ = ["PredictorFactory", "Session"]
@@ -97,6 +85,8 @@ class Session:
         self._answers = Answers()
         self._ahead = Ahead(self.cache)
         self._closed = False
+        self.hover = Hover(self._outline_task, runner)
+        self.hover.idle.connect(self._go_on)
 
     # --- what is known ---------------------------------------------------------------------
 
@@ -108,6 +98,11 @@ class Session:
     def result(self, object_: int) -> ObjectResult | None:
         """Return an object's mask at the current place, or None if it has none yet."""
         return self._answers.result(self._goal.place, object_) if self._goal else None
+
+    @property
+    def wish(self) -> Snapshot | None:
+        """The newest snapshot."""
+        return self._wish
 
     @property
     def pending(self) -> tuple[int, ...]:
@@ -223,6 +218,7 @@ class Session:
             return
         self._closed = True
         self._supersede()
+        self.hover.drop()
         self._runner.close()
         self._ahead.close()
         self._wish = self._goal = self._predictor = self._model = None
@@ -279,6 +275,7 @@ class Session:
         self._held = None
         self._task = task
         if self._working:
+            self.hover.drop()
             self._tell(task.kind)
         self._runner.submit(task, self._on_done, self._on_progress)
 
@@ -291,7 +288,7 @@ class Session:
             key: Hashable = (State.LOADING, goal.model)
             return Task(State.LOADING, key, lambda task: make(goal.model, task))
         predictor, store = self._predictor, self.store
-        here = self._next_part(goal)
+        here = self._answers.next_part(goal)
         view, asked = here.view, here.prompts
         key = self._embedding_key(here)
         embedding = self.cache.get(key)
@@ -305,25 +302,20 @@ class Session:
             State.DECODING, key, lambda task: decode(predictor, embedding, view, batch), here
         )
 
-    def _next_part(self, goal: Snapshot) -> Snapshot:
-        """Return what has to be done first: changed prompts, in a view that holds them."""
-        view, changed = goal.view, self._answers.changed(goal)
-        held = held_by(view, changed)
-        if changed and not held:
-            view = view_holding(view, changed[0])
-            held = held_by(view, changed)
-        return replace(goal, view=view, prompts=PromptBatch(tuple(held)))
-
     def _may_finish(self, task: Task) -> bool:
-        """Whether a running decode still answers the goal, though in another region."""
-        goal, wish = self._goal, task.wish
-        if goal is None or wish is None or wish.view.region == goal.view.region:
-            return False
-        here = goal.view.picture, goal.place, goal.model
-        open_ = {prompt_key(prompt) for prompt in self._answers.changed(goal)}
-        return here == (wish.view.picture, wish.place, wish.model) and open_.issuperset(
-            map(prompt_key, wish.prompts)
-        )
+        return self._answers.still_asked(task.wish, self._goal)
+
+    def _outline_task(self, prompt: Prompt) -> Task | None:
+        """Return the work of outlining what a prompt would give; None while there is other work."""
+        wish, predictor = self._wish, self._predictor
+        if wish is None or predictor is None or self._working or self._model != wish.model:
+            return None
+        view, embedding = wish.view, self.cache.get(self._embedding_key(wish))
+        if embedding is None or not held_by(view, [prompt]):
+            return None
+        self._supersede()  # what is embedded ahead
+        asked = self._answers.refined(wish, prompt)
+        return Task(State.DECODING, None, lambda task: outline(predictor, embedding, view, asked))
 
     @staticmethod
     def _embedding_key(goal: Snapshot) -> Hashable:
@@ -363,7 +355,7 @@ class Session:
             self._ahead.note(key, value)
         if isinstance(value, Embedded) and value.embedding is not None:
             goal = self._goal
-            current = self._embedding_key(self._next_part(goal)) if goal else None
+            current = self._embedding_key(self._answers.next_part(goal)) if goal else None
             self.cache.put(key, value.embedding, current=current)
 
     def _take(self, task: Task, value: object) -> None:

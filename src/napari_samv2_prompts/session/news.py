@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop
 
@@ -14,7 +15,11 @@ from .cache import Memory
 from .tasks import Progress
 from .values import ModelChoice, Snapshot, State
 
-__all__ = ["AllPlanes", "ObjectResult", "Removal", "Results", "Status"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["AllPlanes", "ObjectResult", "Outline", "Removal", "Results", "Status"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +137,16 @@ class Removal:
 
     place: Hashable
     objects: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """The border of a mask.
+
+    Attributes
+    ----------
+    lines : tuple of arrays of shape (N, 2), float64
+        Closed lines of ``(x, y)`` in pixels of the plane: the outer ones and those of holes.
+    """
+
+    lines: tuple[NDArray[np.float64], ...]

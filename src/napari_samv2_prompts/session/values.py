@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from napari_samv2_prompts.prompts import Masks, PromptBatch
+from napari_samv2_prompts.prompts import Masks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Extent, Region
 
 from .cache import Sized
@@ -142,6 +142,10 @@ class Predictor(Protocol):
         self, embedding: Embedding, batch: PromptBatch, multimask_output: bool | None = None
     ) -> Masks:
         """Answer prompts; None means three candidates for a lone click and one otherwise."""
+        ...
+
+    def glance(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:
+        """Return the low-res logits of the best mask for a prompt; positive is object."""
         ...
 
 

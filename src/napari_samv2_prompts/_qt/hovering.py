@@ -1,0 +1,163 @@
+"""The preview under the mouse: where it is becomes a question, the answer an outline on screen.
+
+Not here: what is computed and when (``session.hover``), how it is drawn (``outline.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import numpy as np
+
+from napari_samv2_prompts.geometry import Plane, PlaneError
+from napari_samv2_prompts.layers import current_plane, world_map
+from napari_samv2_prompts.prompts import Prompt
+from napari_samv2_prompts.session import Outline, Session
+
+from .binding import Connections
+from .objects import CurrentObject
+from .outline import OutlineOverlay, Segments, can_draw
+from .wishes import Chosen, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from napari.layers import Image
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+__all__ = ["Hovering"]
+
+
+class Hovering:
+    """Shows what a click at the mouse would give, as long as it is switched on.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    session : Session
+    current : CurrentObject
+        The object that clicks go to, and their sign.
+    """
+
+    def __init__(self, viewer: Viewer, session: Session, current: CurrentObject) -> None:
+        self._viewer = viewer
+        self._session = session
+        self._current = current
+        self._image: Image | None = None
+        self._name = f"samv2 prompts {uuid4()}"  # two widgets in one viewer don't share it
+        self._overlay: OutlineOverlay | None = None
+        self._links = Connections()
+
+    @property
+    def on(self) -> bool:
+        """Whether the preview is switched on."""
+        return self._overlay is not None
+
+    @on.setter
+    def on(self, value: bool) -> None:
+        if value and not self.on and can_draw():
+            self._start()
+        elif not value and self.on:
+            self._stop()
+
+    def choose(self, chosen: Chosen) -> None:
+        """Preview on this image from now on."""
+        self._image = chosen.image
+        self._drop()
+
+    def close(self) -> None:
+        """Leave nothing in the viewer; idempotent."""
+        self.on = False
+        self._image = None
+
+    # --- switching --------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        viewer, dims = self._viewer, self._viewer.dims.events
+        self._overlay = OutlineOverlay(visible=True)
+        viewer.scene.overlays[self._name] = self._overlay
+        self._links.add(self._on_outline, self._session.hover.changed)
+        self._links.add(self._drop, dims.current_step, dims.order, dims.ndisplay)
+        self._links.add(self._on_canvas, viewer.events.mouse_over_canvas)
+        viewer.mouse_move_callbacks.append(self._on_move)
+        viewer.mouse_drag_callbacks.append(self._on_press)
+        if viewer.mouse_over_canvas:
+            self._ask(viewer.cursor.position)
+
+    def _stop(self) -> None:
+        self._drop()
+        self._links.close()
+        self._viewer.mouse_move_callbacks.remove(self._on_move)
+        self._viewer.mouse_drag_callbacks.remove(self._on_press)
+        del self._viewer.scene.overlays[self._name]
+        self._overlay = None
+
+    # --- from the mouse to a prompt ---------------------------------------------------------
+
+    def _on_move(self, viewer: object, event: Any) -> None:
+        if not event.is_dragging:
+            self._ask(event.position)
+
+    def _on_press(self, viewer: object, event: object) -> None:
+        self._drop()  # what is clicked now must not wait for a preview
+
+    def _on_canvas(self, event: object = None) -> None:
+        if not self._viewer.mouse_over_canvas:
+            self._drop()
+
+    def _drop(self, event: object = None) -> None:
+        self._session.hover.drop()
+
+    def _ask(self, position: Sequence[float]) -> None:
+        prompt = self._prompt_at(position)
+        if prompt is None:
+            self._drop()
+        else:
+            self._session.hover.ask(prompt)
+
+    def _prompt_at(self, position: Sequence[float]) -> Prompt | None:
+        """Return the current object's prompt with one more click, or None beside the image."""
+        wish, image, plane = self._session.wish, self._image, self._plane()
+        if wish is None or image is None or plane is None:
+            return None
+        world = np.asarray(position, dtype=np.float64)[-image.ndim :]
+        pixel = plane.to_pixels(world_map(image, self._viewer.dims).inverse()(world))
+        if not plane.inside(pixel)[0]:
+            return None
+        number, sign = self._current.number, int(self._current.positive)
+        known = next((item for item in wish.prompts if item.object == number), None)
+        if known is None:
+            return Prompt(number, points=pixel, labels=np.array([sign], np.int8))
+        points, labels = np.vstack([known.points, pixel]), np.append(known.labels, sign)
+        return replace(known, points=points, labels=labels)
+
+    def _plane(self) -> Plane | None:
+        """Return the plane that the session works on, if it is still the one on screen."""
+        wish, image = self._session.wish, self._image
+        if wish is None or image is None or not isinstance(wish.place, Place):
+            return None
+        try:
+            shown = current_plane(self._viewer.dims, image)
+        except PlaneError:
+            return None
+        return shown if shown == wish.place.plane else None
+
+    # --- from an outline to the screen ------------------------------------------------------
+
+    def _on_outline(self, outline: Outline | None) -> None:
+        overlay, plane = self._overlay, self._plane()
+        if overlay is not None:
+            lines = () if outline is None or plane is None else outline.lines
+            overlay.segments = Segments.of([self._in_scene(line, plane) for line in lines if plane])
+
+    def _in_scene(self, pixels: NDArray[np.float64], plane: Plane) -> NDArray[np.float64]:
+        """Return plane pixels as coordinates of the scene: shown world axes, the last one first."""
+        image, dims = self._image, self._viewer.dims
+        if image is None:  # pragma: no cover  (there is no plane without an image)
+            return pixels
+        world = world_map(image, dims)(plane.to_data(pixels))
+        first = dims.ndim - image.ndim
+        return world[:, [axis - first for axis in reversed(dims.displayed)]]

@@ -1,0 +1,65 @@
+"""Where things stand, gathered from everyone who knows a part of it.
+
+What is said about it is in ``hints.py``.
+"""
+
+from __future__ import annotations
+
+from napari_samv2_prompts.session import Session
+
+from .hints import Active, Situation
+from .objects import CurrentObject
+from .targets import Targets
+from .wishes import Chosen, Options
+
+__all__ = ["situation_of"]
+
+
+def situation_of(
+    session: Session,
+    chosen: Chosen,
+    options: Options,
+    current: CurrentObject,
+    targets: Targets,
+    tool: tuple[Active, bool],
+    prompted: tuple[int, ...],
+    note: str,
+) -> Situation:
+    """Return everything that decides what is shown.
+
+    Parameters
+    ----------
+    session, chosen, options, current, targets
+        Whose state is reported.
+    tool : tuple
+        Which layer gets the user's clicks, and whether its tool adds prompts.
+    prompted : tuple of int
+        The objects with prompts on the plane.
+    note : str
+        What was left out, in a sentence.
+    """
+    result = session.result(current.number)
+    results = [session.result(number) for number in prompted]
+    active, adding = tool
+    return Situation(
+        status=session.status,
+        image=chosen.image is not None,
+        problem=targets.problem,
+        points=chosen.points is not None,
+        shapes=chosen.shapes is not None,
+        labels=chosen.labels is not None,
+        active=active,
+        adding=adding,
+        current=current.number,
+        started=current.started,
+        positive=current.positive,
+        prompted=len(prompted),
+        pending=len(session.pending),
+        empty=tuple(item.object for item in results if item and not item.crop.mask.size),
+        scores=tuple(map(float, result.masks.scores)) if result else (),
+        chosen=result.chosen if result else 0,
+        live=options.live,
+        download=options.download,
+        note=note,
+        offer="" if targets.offer is None else str(targets.offer),
+    )
