@@ -40,7 +40,7 @@ def test_the_last_choices_come_back(open_widget, tmp_path: Path) -> None:
     first = open_widget()
     form = first._form
     form.device.value, form.look.value, form.policy.value = "cpu", "percentiles", "replace"
-    form.memory.setValue(250)
+    form.keeping.memory.setValue(250)
     first.live = False
     first.use_weights(str(tmp_path))
     first.use_weights(str(weights))
@@ -50,7 +50,11 @@ def test_the_last_choices_come_back(open_widget, tmp_path: Path) -> None:
     assert (form.device.value, form.look.value, form.policy.value) == (
         "cpu", "percentiles", "replace"
     )  # fmt: skip
-    assert (form.memory.value(), second.session.cache.budget_mb, second.live) == (250, 250, False)
+    assert (form.keeping.memory.value(), second.session.cache.budget_mb, second.live) == (
+        250,
+        250,
+        False,
+    )
     assert second.model.value == str(weights)
     assert second._picker.choice.checkpoint == weights
     second.model.value = "small"

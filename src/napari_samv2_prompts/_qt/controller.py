@@ -12,6 +12,7 @@ Not here: widgets (``widget.py``), numbering of objects (``objects.py``), what t
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from napari_samv2_prompts.layers import (
     LabelsTarget,
     colour_prompts,
     current_plane,
+    layer_shape,
     make_layers,
     prompted_objects,
     read_prompts,
@@ -45,6 +47,7 @@ from .hovering import Hovering
 from .looks import view_of
 from .mailbox import Mailbox
 from .objects import CurrentObject
+from .other_planes import OtherPlanes
 from .reporting import situation_of
 from .targets import Targets
 from .watching import SOON, Watch, tool_in_hand
@@ -82,6 +85,7 @@ class Controller:
         self._prompted: tuple[int, ...] = ()  # on the plane
         self._all_prompted: frozenset[int] = frozenset()  # on all planes of these layers:
         self._prompt_layers: tuple[UUID | None, ...] = ()
+        self._others = OtherPlanes()
         self._note = ""
         self._closed, self._opening, self._posted = False, True, False
         self._mailbox = Mailbox()
@@ -109,6 +113,8 @@ class Controller:
         """Work on these layers from now on."""
         if self._closed:
             return
+        if chosen.image != self._chosen.image:
+            self._others = OtherPlanes()
         self._chosen = chosen
         self._watch.choose(chosen)
         self._hovering.choose(chosen)
@@ -145,7 +151,8 @@ class Controller:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way."""
-        return not (self._waiting or self.session.status.busy or self._targets.searching)
+        working = self.session.status.busy or self.session.status.embedding_all
+        return not (self._waiting or working or self._targets.searching)
 
     # --- what the user does -----------------------------------------------------------------
 
@@ -239,6 +246,11 @@ class Controller:
         self.flush()
         self.session.run()
 
+    def embed_all(self, wanted: bool) -> None:
+        """Embed all planes of the image while there is nothing else to do, or stop that."""
+        self._others.wanted = wanted
+        self.refresh()
+
     # --- from layers to a snapshot ----------------------------------------------------------
 
     def flush(self) -> None:
@@ -271,10 +283,11 @@ class Controller:
         with self._watch.paused():
             batch = self._read(plane)
         self._prompted = batch.objects
-        place = place_of(chosen, plane)
-        return (
-            None if options.download else Snapshot(view, place, options.model, batch, options.live)
-        )
+        if options.download:
+            return None
+        snapshot = Snapshot(view, place_of(chosen, plane), options.model, batch, options.live)
+        view_at = partial(view_of, self._viewer, chosen.image, look=options.look)
+        return self._others.added_to(snapshot, plane, layer_shape(chosen.image), view_at)
 
     def _read(self, plane: Plane) -> PromptBatch:
         """Read the prompts, after taking away the labels of objects that have none left."""
@@ -346,6 +359,8 @@ class Controller:
     # --- news -------------------------------------------------------------------------------
 
     def _on_status(self, status: Status) -> None:
+        if status.planes is not None and status.planes.finished:
+            self._others.wanted = False
         self._announce()
 
     def _announce(self) -> None:
@@ -357,7 +372,7 @@ class Controller:
         tool = tool_in_hand(self._viewer, self._chosen)
         return situation_of(
             self.session, self._chosen, self._options, self._object, self._targets, tool,
-            self._prompted, self._note,
+            self._others, self._prompted, self._note,
         )  # fmt: skip
 
     # --- the end ----------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from qtpy.QtWidgets import (
 from napari_samv2_prompts.session import State
 
 from .hints import Situation, mask_line, note_line, state_line, what_next
+from .keeping import KeepingPart
 
 __all__ = ["Form"]
 
@@ -69,7 +70,10 @@ class Form(QWidget):
         self.look = ComboBox(name="look", choices=_LOOKS)
         self._letters: frozenset[str] = frozenset()
         self._make_buttons()
-        self._area = _scrolling(self._layer_part(layers), self._prompt_part(), self._model_part())
+        self.keeping = KeepingPart()
+        self._area = _scrolling(
+            self._layer_part(layers), self._prompt_part(), self._model_part(), self.keeping
+        )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._head())  # always in sight
@@ -84,7 +88,8 @@ class Form(QWidget):
             "device": self.device,
             "picture": self.look,
             "overlap": self.policy,
-            "memory": self.memory,
+            "memory": self.keeping.memory,
+            "folder_limit": self.keeping.limit,
             "live": self.live,
         }
 
@@ -114,11 +119,6 @@ class Form(QWidget):
         self.object.setPrefix("Object ")
         self.object.setAccessibleName("Current object")
         self.object.setToolTip("The object that clicks go to: its number is its label")
-        self.memory = QSpinBox()
-        self.memory.setRange(10, 1_000_000)
-        self.memory.setSingleStep(500)
-        self.memory.setValue(1000)
-        self.memory.setSuffix(" MB")
         self.next = _button("Next", "End this object: the next click starts another")
         self.cycle = _button("Other mask", "Use the next of the candidate masks")
         self.undo = _button("Undo", "Take back the last change of the labels (Ctrl+Z)")
@@ -200,8 +200,6 @@ class Form(QWidget):
             ("Overlap", self.policy, "What a mask does where there are labels already"),
         ):
             _add_row(layout, text, _shrinking(box), tip)
-        tip = "Memory for planes that were embedded: going back to one is instant"
-        _add_row(layout, "Memory", self.memory, tip)
         return group
 
     # --- what is shown ----------------------------------------------------------------------
@@ -231,6 +229,7 @@ class Form(QWidget):
         self.mask_text.setText(mask_line(now))
         self._show_prompting(now)
         self._show_work(now)
+        self.keeping.show_situation(now)
 
     def _show_prompting(self, now: Situation) -> None:
         ready = now.labels and not now.problem

@@ -11,7 +11,15 @@ from typing import Literal
 
 from napari_samv2_prompts.session import State, Status
 
-__all__ = ["Situation", "mask_line", "note_line", "state_line", "what_next"]
+__all__ = [
+    "Situation",
+    "mask_line",
+    "memory_line",
+    "note_line",
+    "planes_line",
+    "state_line",
+    "what_next",
+]
 
 Active = Literal["points", "shapes", "other"]
 
@@ -58,6 +66,10 @@ class Situation:
         What was left out, in a sentence.
     offer : str
         The dtype that the Labels layer could be converted to, to solve the problem.
+    planes : int
+        How many planes the image has.
+    all_planes : bool
+        Whether all of them are to be embedded.
     """
 
     status: Status = field(default_factory=Status)
@@ -80,6 +92,8 @@ class Situation:
     download: int = 0
     note: str = ""
     offer: str = ""
+    planes: int = 1
+    all_planes: bool = False
 
 
 def state_line(situation: Situation) -> str:
@@ -99,7 +113,30 @@ def state_line(situation: Situation) -> str:
     }[status.state]
     if status.progress is not None:
         words += f" ({status.progress.text or f'{100 * status.progress.share:.0f} %'})"
-    return f"{words} · {model}" if model else words
+    planes = status.planes
+    behind = f"plane {planes.at} of {planes.total}" if planes and planes.running else ""
+    return " · ".join(filter(None, (words, model, behind)))
+
+
+def memory_line(situation: Situation) -> str:
+    """Say what the embeddings in memory take."""
+    memory = situation.status.memory
+    planes = "1 plane" if memory.embeddings == 1 else f"{memory.embeddings} planes"
+    return f"{memory.nbytes / 1e6:.1f} of {memory.budget_mb:g} MB: {planes}"
+
+
+def planes_line(situation: Situation) -> str:
+    """Say how far embedding all planes is; empty if nobody asked for it."""
+    planes = situation.status.planes
+    if planes is None:
+        return ""
+    if planes.running:
+        return f"Plane {planes.at} of {planes.total}"
+    if not planes.finished:
+        return planes.problem
+    if not planes.problem:
+        return f"All {planes.total} planes are embedded."
+    return f"{planes.done} of {planes.total} planes are embedded. {planes.problem}"
 
 
 def mask_line(situation: Situation) -> str:

@@ -9,6 +9,7 @@ from napari_samv2_prompts.session import Session
 
 from .hints import Active, Situation
 from .objects import CurrentObject
+from .other_planes import OtherPlanes
 from .targets import Targets
 from .wishes import Chosen, Options
 
@@ -22,6 +23,7 @@ def situation_of(
     current: CurrentObject,
     targets: Targets,
     tool: tuple[Active, bool],
+    others: OtherPlanes,
     prompted: tuple[int, ...],
     note: str,
 ) -> Situation:
@@ -29,7 +31,7 @@ def situation_of(
 
     Parameters
     ----------
-    session, chosen, options, current, targets
+    session, chosen, options, current, targets, others
         Whose state is reported.
     tool : tuple
         Which layer gets the user's clicks, and whether its tool adds prompts.
@@ -62,4 +64,6 @@ def situation_of(
         download=options.download,
         note=note,
         offer="" if targets.offer is None else str(targets.offer),
+        planes=others.count,
+        all_planes=others.wanted,
     )

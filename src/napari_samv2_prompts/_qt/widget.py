@@ -14,7 +14,7 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
-from napari_samv2_prompts.session import PredictorFactory, Runner, Session, State
+from napari_samv2_prompts.session import EmbeddingStore, PredictorFactory, Runner, Session, State
 
 from .binding import Connections, Keys
 from .choices import LayerChoices
@@ -133,6 +133,19 @@ class SAMV2PromptsWidget(QWidget):
         (self._picker.use_folder if Path(path).is_dir() else self._picker.use_file)(path)
         self._on_options()
 
+    @property
+    def folder(self) -> Path | None:
+        """The folder that embeddings are kept in, so that they are there another day; or None."""
+        return self._form.keeping.folder
+
+    @folder.setter
+    def folder(self, folder: str | Path | None) -> None:
+        self._form.keeping.folder = None if folder is None else Path(folder)
+
+    def embed_all_planes(self, wanted: bool = True) -> None:
+        """Embed all planes of the image while there is nothing else to do, or stop that."""
+        self._controller.embed_all(wanted)
+
     def wait_until_idle(self, timeout: float = 60) -> None:
         """Process events until nothing is on its way.
 
@@ -167,8 +180,10 @@ class SAMV2PromptsWidget(QWidget):
         """Start working in the viewer; idempotent."""
         if self._work is not None:
             return
-        memory = self._form.memory.value()
-        session = Session(self._make_predictor, self._make_runner(), memory)
+        keeping = self._form.keeping
+        session = Session(
+            self._make_predictor, self._make_runner(), keeping.memory.value(), keeping.store()
+        )
         controller = Controller(self._viewer, session, self._make_runner())
         keys = Keys(
             self._viewer,
@@ -241,7 +256,9 @@ class SAMV2PromptsWidget(QWidget):
         for switch in (form.live, form.preview):
             switch.toggled.connect(self._on_options)
         form.object.valueChanged.connect(self._on_object)
-        form.memory.valueChanged.connect(self._on_memory)
+        form.keeping.memory.valueChanged.connect(self._on_memory)
+        form.keeping.store_changed.connect(self._on_store)
+        form.keeping.all_planes.clicked.connect(self.embed_all_planes)
         for box in (form.model, form.device, form.policy, form.look):
             box.changed.connect(self._on_options)
 
@@ -260,6 +277,7 @@ class SAMV2PromptsWidget(QWidget):
     def _remember(self) -> Remembered:
         """Choose what was chosen last."""
         choices = {name: choice_of(control) for name, control in self._form.remembered.items()}
+        choices["folder"] = self._form.keeping.choice
         remembered = Remembered({**choices, **self._picker.choices}, settings_file())
         note = remembered.restore()
         if note:
@@ -309,6 +327,11 @@ class SAMV2PromptsWidget(QWidget):
     def _on_memory(self, megabytes: int) -> None:
         if self._work is not None:
             self.session.set_memory(megabytes)
+            self._remembered.save()
+
+    def _on_store(self, store: EmbeddingStore | None) -> None:
+        if self._work is not None:
+            self.session.keep_in(store)
             self._remembered.save()
 
     def _on_undo(self) -> None:

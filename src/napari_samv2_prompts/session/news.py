@@ -44,6 +44,11 @@ class AllPlanes:
     running: bool
     problem: str = ""
 
+    @property
+    def finished(self) -> bool:
+        """Whether every plane was seen to."""
+        return not self.running and self.at == self.total
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -82,6 +87,11 @@ class Status:
     def busy(self) -> bool:
         """Whether something is being worked on."""
         return self.state in (State.LOADING, State.EMBEDDING, State.DECODING)
+
+    @property
+    def embedding_all(self) -> bool:
+        """Whether all planes are being embedded, and nothing keeps them from it."""
+        return self.state is State.READY and self.planes is not None and self.planes.running
 
 
 @dataclass(frozen=True, slots=True, eq=False)

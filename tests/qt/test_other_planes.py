@@ -1,0 +1,179 @@
+"""Planes that are not shown, from a viewer to the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.bench import Bench
+from tests.fakes import ManualRunner
+
+from napari_samv2_prompts._qt.hints import memory_line, planes_line, state_line
+from napari_samv2_prompts._qt.wishes import Chosen
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.session import EmbeddingStore, State
+
+pytestmark = pytest.mark.usefixtures("qapp")
+
+
+def stack(*shape: int) -> np.ndarray:
+    """An image whose planes are all different; their values are their numbers."""
+    planes = np.arange(np.prod(shape[:-2]), dtype=np.uint8)
+    return np.broadcast_to(planes.reshape(*shape[:-2], 1, 1), shape).copy()
+
+
+class Stack(Bench):
+    def __init__(self, *shape: int, runner: ManualRunner | None = None) -> None:
+        super().__init__(shape, runner)
+        self.image.data = stack(*shape)
+        self.image.contrast_limits = (0, 255)
+        self.controller.refresh()
+        self.session.cache.clear()  # what was embedded of the image before
+
+    def go(self, *index: int) -> None:
+        for axis, position in enumerate(index):
+            self.viewer.dims.set_point(axis, position)
+        self.controller.refresh()
+
+    @property
+    def kept(self) -> set[int]:
+        """Planes whose embedding is in memory."""
+        cache = self.session.cache
+        return {int(cache.get(key).image.flat[0]) for key in list(cache._items)}
+
+    @property
+    def ahead(self) -> list[int]:
+        wish = self.session.wish
+        return [int(view.read().flat[0]) for view in wish.ahead]
+
+
+@pytest.fixture
+def zyx() -> Iterator[Stack]:
+    bench = Stack(6, 20, 20)
+    yield bench
+    bench.controller.close()
+
+
+def test_the_next_plane_comes_before_the_one_behind(zyx: Stack) -> None:
+    zyx.go(2)
+    assert zyx.ahead == [3, 1]
+    zyx.go(1)
+    assert zyx.ahead == [0, 2]
+    zyx.go(0)
+    assert zyx.ahead == [1]
+    assert zyx.session.status.state is State.READY
+    assert {0, 1, 2, 3} <= zyx.kept
+
+
+def test_neighbours_lie_along_the_slider_that_was_moved_last() -> None:
+    bench = Stack(3, 4, 20, 20)
+    bench.go(0, 1)
+    bench.go(1, 1)
+    assert bench.ahead == [9, 1]
+    bench.go(1, 2)
+    assert bench.ahead == [7, 5]
+    bench.controller.close()
+
+
+def test_an_image_without_other_planes_has_none() -> None:
+    bench = Stack(20, 20)
+    assert bench.ahead == []
+    assert bench.controller.situation().planes == 1
+    bench.controller.close()
+
+
+def test_all_planes_are_embedded_and_the_wish_ends(zyx: Stack) -> None:
+    zyx.go(2)
+    zyx.controller.embed_all(True)
+    assert zyx.kept == set(range(6))
+    situation = zyx.controller.situation()
+    assert (situation.planes, situation.all_planes) == (6, False)
+    assert planes_line(situation) == "All 6 planes are embedded."
+    assert memory_line(situation) == "6.0 of 1000 MB: 6 planes"
+    zyx.controller.refresh()
+    assert planes_line(zyx.controller.situation()) == ""
+
+
+def test_progress_is_told_and_it_can_be_stopped_and_taken_up() -> None:
+    runner = ManualRunner()
+    bench = Stack(6, 20, 20, runner=runner)
+    bench.go(0)
+    bench.controller.embed_all(True)
+    assert bench.controller.situation().all_planes
+    assert not bench.controller.idle
+    while len(bench.session.cache) < 4:
+        runner.finish(0)
+    situation = bench.controller.situation()
+    assert planes_line(situation) == "Plane 5 of 6"
+    assert state_line(situation) == "Ready · nano on cpu · plane 5 of 6"
+    bench.controller.embed_all(False)
+    runner.finish_all()
+    assert bench.controller.idle
+    assert len(bench.session.cache) == 4
+    bench.controller.embed_all(True)
+    assert planes_line(bench.controller.situation()) == "Plane 5 of 6"
+    runner.finish_all()
+    assert bench.kept == set(range(6))
+    bench.controller.close()
+
+
+def test_another_contrast_begins_anew_and_moving_on_does_not() -> None:
+    bench = Stack(4, 20, 20, runner=ManualRunner())
+    bench.controller.embed_all(True)
+    while len(bench.session.cache) < 3:
+        bench.runner.finish(0)
+    planes = bench.session.wish.planes
+    bench.go(2)
+    assert bench.session.wish.planes is planes
+    bench.image.contrast_limits = (0, 100)
+    bench.controller.refresh()
+    assert bench.session.wish.planes is not planes
+    assert bench.session.status.planes is None  # the shown plane comes first
+    bench.runner.finish_all()
+    assert bench.session.status.planes.done == 4
+    assert len(bench.session.cache) == 7
+    bench.controller.close()
+
+
+def test_each_plane_is_made_once_however_often_the_wish_is_renewed(
+    zyx: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from napari_samv2_prompts._qt import controller
+
+    made: list[Plane] = []
+    real = controller.view_of
+
+    def counted(viewer, image, plane, look):
+        made.append(plane)
+        return real(viewer, image, plane, look)
+
+    zyx.session.set_memory(1)  # nothing can begin
+    monkeypatch.setattr(controller, "view_of", counted)
+    zyx.controller.embed_all(True)
+    list(zyx.session.wish.planes)
+    before = len(made)
+    for _ in range(3):
+        zyx.controller.refresh()
+        list(zyx.session.wish.planes)
+    assert len(made) - before <= 3 * 4  # the shown one, its neighbours, and one for the name
+
+
+def test_without_room_it_says_so_and_begins_with_a_folder(zyx: Stack, tmp_path: Path) -> None:
+    zyx.session.set_memory(3)
+    zyx.controller.embed_all(True)
+    situation = zyx.controller.situation()
+    assert "choose a folder" in planes_line(situation)
+    assert situation.all_planes
+    zyx.session.keep_in(EmbeddingStore(tmp_path))
+    assert len(list(tmp_path.iterdir())) == 6
+    assert not zyx.controller.situation().all_planes
+
+
+def test_another_image_ends_the_wish(zyx: Stack) -> None:
+    zyx.session.set_memory(1)
+    zyx.controller.embed_all(True)
+    other = zyx.viewer.add_image(stack(3, 20, 20))
+    zyx.choose(Chosen(other))
+    assert not zyx.controller.situation().all_planes
