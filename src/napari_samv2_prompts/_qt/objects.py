@@ -120,6 +120,7 @@ class CurrentObject:
         first, self._n_shapes = self._n_shapes, len(layer.data)
         if len(layer.data) <= first or "object" not in layer.features:
             return
+        adopt_prompt_layer(layer, self._free())  # a number may have been cleared by hand
         planes = _hidden_parts(layer, dims)
         numbers = [int(number) for number in layer.features["object"]]
         seen = set(zip(numbers[:first], planes[:first], strict=True))

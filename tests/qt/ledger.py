@@ -1,0 +1,235 @@
+"""Whose every pixel of a Labels layer is, written down beside the plugin and in plain arithmetic.
+
+A :class:`Ledger` knows nothing of how masks are laid over each other: it sees whole layers before
+and after each edit, and says which edit should not have been.  :class:`Witness` is the target that
+the plugin writes to, and has its ledger look on.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers import LabelsTarget
+from napari_samv2_prompts.masks import Policy
+from napari_samv2_prompts.prompts import MaskCrop
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+UNDO_STEPS = 100  # as many as the viewer keeps
+
+Masks = Mapping[Plane, Mapping[int, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What is known at one moment.
+
+    Attributes
+    ----------
+    data : array of the layer's shape
+    ours : array of the layer's shape, bool
+        Pixels that the plugin wrote last.
+    touched : array of the layer's shape, bool
+        Pixels that the user ever edited.
+    base : array of the layer's shape
+        What the plugin has to bring back when it leaves a pixel.
+    latest : mapping of Plane to mapping of int to array of bool
+        The last mask of each live object on whole planes in data order, the highest one last.
+    """
+
+    data: np.ndarray
+    ours: np.ndarray
+    touched: np.ndarray
+    base: np.ndarray
+    latest: Masks = field(default_factory=dict)
+
+
+def fresh(data: np.ndarray) -> Page:
+    none = np.zeros(data.shape, bool)
+    return Page(data.copy(), none, none, data.copy())
+
+
+class Ledger:
+    """The pages of one layer, as far as it can be undone."""
+
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.page = fresh(labels.data)
+        self.past: deque[Page] = deque(maxlen=UNDO_STEPS)
+        self.future: list[Page] = []
+        self.undone: set[int] = set()  # objects that an undo or redo took elsewhere
+
+    def live(self, plane: Plane | None = None) -> set[int]:
+        latest = self.page.latest
+        if plane is not None:
+            return set(latest.get(plane.in_data_order(), {}))
+        return {number for masks in latest.values() for number in masks}
+
+    # --- what the user does -----------------------------------------------------------------
+
+    def user_edited(self) -> None:
+        """Take note of a stroke that was just made."""
+        now, page = self.labels.data, self.page
+        edited = now != page.data
+        if edited.any():
+            base = np.where(edited, now, page.base)
+            ours, touched = page.ours & ~edited, page.touched | edited
+            self._turn(Page(now.copy(), ours, touched, base, page.latest))
+
+    def undo(self) -> None:
+        """Have the last step undone, and check that all is as it was before it."""
+        self.labels.undo()
+        if self.past:
+            self.future.append(self.page)
+            self._go_to(self.past.pop())
+        np.testing.assert_array_equal(self.labels.data, self.page.data)
+
+    def redo(self) -> None:
+        """Have the last undone step made again, and check that all is as it was after it."""
+        self.labels.redo()
+        if self.future:
+            self.past.append(self.page)
+            self._go_to(self.future.pop())
+        np.testing.assert_array_equal(self.labels.data, self.page.data)
+
+    def _go_to(self, page: Page) -> None:
+        self.undone |= self.live()
+        self.page = page
+        self.undone |= self.live()
+
+    def start_anew(self, kept: bool) -> None:
+        """Take note of other data in the layer, in which the live objects may still be there."""
+        self.labels._reset_history()
+        page = fresh(self.labels.data)
+        self.page = replace(self.page, data=page.data) if kept else page
+        self.past.clear()
+        self.future.clear()
+
+    def _turn(self, page: Page) -> None:
+        self.past.append(self.page)
+        self.future.clear()
+        self.page = page
+
+    # --- what the plugin does ---------------------------------------------------------------
+
+    def disown(self, objects: Iterable[int] | None = None) -> None:
+        """Take note that objects (all by default) are the user's from now on."""
+        gone = set(objects) if objects is not None else None
+        self.page = _without(self.page, gone)
+        self.past = deque((_without(page, gone) for page in self.past), maxlen=UNDO_STEPS)
+        self.future = [_without(page, gone) for page in self.future]
+
+    def written(
+        self, changes: Mapping[Plane, Mapping[int, np.ndarray | None]], policy: Policy
+    ) -> None:
+        """Check an edit of the plugin's and take note of it."""
+        page, now = self.page, self.labels.data.copy()
+        latest = {plane: dict(masks) for plane, masks in page.latest.items()}
+        region = np.zeros(now.shape, bool)
+        for plane, masks in changes.items():
+            here = latest.setdefault(plane, {})
+            part = region[plane.indexer()]
+            for number in masks:
+                part |= here.pop(number, False)
+                self.undone.discard(number)
+            others = _any(here.values(), part.shape) if policy == "background" else False
+            new = [(number, mask) for number, mask in masks.items() if mask is not None]
+            for number, mask in sorted(new, key=lambda item: -item[1].sum()):
+                part |= mask
+                here[number] = mask & ~np.asarray(others)
+        changed = now != page.data
+        assert not (changed & ~region).any(), "pixels outside of all changed masks were written"
+        if policy != "replace":
+            kept = ~page.ours & (page.data != 0)
+            assert not (changed & kept).any(), "a label was overwritten that no live object owns"
+        inside = _shows_one_of(latest, now)
+        brought_back = now == page.base
+        assert not (changed & ~inside & ~brought_back).any(), "a label came from nowhere"
+        if changed.any():
+            base = np.where(changed & ~page.ours, page.data, page.base)
+            ours = np.where(changed, inside, page.ours)
+            self._turn(Page(now, ours, page.touched, base, latest))
+        else:
+            self.page = replace(page, latest=latest)
+
+    def check(self, target: LabelsTarget | None) -> None:
+        """Check that the layer shows what it has to."""
+        page = self.page
+        np.testing.assert_array_equal(self.labels.data, page.data, "written behind our back")
+        shown = _shows_one_of(page.latest, page.data)
+        assert not (page.ours & ~shown).any(), "an object shows outside of its latest mask"
+        for plane, masks in page.latest.items():
+            part = plane.indexer()
+            expected = np.zeros(page.data[part].shape, page.data.dtype)
+            for number, mask in masks.items():  # the highest comes last
+                expected[mask] = number
+            nobodys = ~page.touched[part] & (page.base[part] == 0)
+            np.testing.assert_array_equal(page.data[part][nobodys], expected[nobodys])
+        if target is not None:
+            for plane, masks in page.latest.items():
+                assert target.live(plane) == set(masks), "the target lost count"
+
+
+class Witness(LabelsTarget):
+    """The target of the plugin's masks, with a ledger that looks on."""
+
+    def __init__(self, labels: Labels, highest: int | None, ledger: Ledger) -> None:
+        super().__init__(labels, highest)
+        self.ledger = ledger
+        ledger.disown()  # what was there before this target was made is the user's
+
+    def write(
+        self, plane: Plane, masks: Mapping[int, MaskCrop | None], policy: Policy = "keep"
+    ) -> int:
+        changed = super().write(plane, masks, policy)
+        whole = {n: None if m is None else m.full(plane.shape) for n, m in masks.items()}
+        if plane.is_transposed:
+            whole = {n: None if m is None else m.T for n, m in whole.items()}
+        self.ledger.written({plane.in_data_order(): whole}, policy)
+        return changed
+
+    def remove(self, objects: Iterable[int]) -> int:
+        gone = frozenset(objects)
+        changes = {
+            plane: dict.fromkeys(gone & set(masks))
+            for plane, masks in self.ledger.page.latest.items()
+        }
+        changed = super().remove(gone)
+        self.ledger.written(changes, "keep")
+        return changed
+
+    def accept(self, objects: Iterable[int] | None = None) -> None:
+        gone = None if objects is None else frozenset(objects)
+        super().accept(gone)
+        self.ledger.disown(gone)
+
+
+def _any(masks: Iterable[np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    return np.logical_or.reduce([np.zeros(shape, bool), *masks])
+
+
+def _shows_one_of(latest: Masks, data: np.ndarray) -> np.ndarray:
+    """Tell which pixels show a live object inside of its latest mask."""
+    out = np.zeros(data.shape, bool)
+    for plane, masks in latest.items():
+        part = plane.indexer()
+        for number, mask in masks.items():
+            out[part] |= mask & (data[part] == number)
+    return out
+
+
+def _without(page: Page, gone: set[int] | None) -> Page:
+    latest = {
+        plane: {n: mask for n, mask in masks.items() if gone is not None and n not in gone}
+        for plane, masks in page.latest.items()
+    }
+    ours = page.ours & _shows_one_of(latest, page.data)
+    base = np.where(page.ours & ~ours, page.data, page.base)
+    return Page(page.data, ours, page.touched, base, latest)

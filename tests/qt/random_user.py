@@ -1,0 +1,487 @@
+"""A user who does anything in any order, while the worker answers late, in disorder or with errors.
+
+Here: the rules, on the real widget over a viewer model without a window.  What must hold of the
+labels is in ``ledger``; what must hold of the rest are the invariants here.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from napari.components import ViewerModel
+from napari.layers import Image, Labels, Points, Shapes
+from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QCoreApplication
+from tests.fakes import RADIUS, Factory, ManualRunner, crop_of, fake_mask
+from tests.qt.ledger import Ledger, Witness
+
+from napari_samv2_prompts._qt import targets
+from napari_samv2_prompts._qt.settings import SETTINGS_VARIABLE
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts._qt.wishes import Chosen
+from napari_samv2_prompts.layers import (
+    LabelsTarget,
+    current_plane,
+    prompted_objects,
+    read_prompts,
+)
+from napari_samv2_prompts.layers.prompt_layers import object_numbers
+from napari_samv2_prompts.samv2.registry import CACHE_VARIABLE
+from napari_samv2_prompts.session import State
+
+SIDES = 24, 30
+SHAPES_2D = ("rectangle", "ellipse", "polygon", "path", "line")
+ROWS, COLUMNS = st.integers(-2, SIDES[0] + 1), st.integers(-2, SIDES[1] + 1)
+SPOTS = st.tuples(ROWS, COLUMNS)
+THEN = st.sampled_from(("wait", "wait", "next", "go on"))
+DEEDS = (
+    "image", "labels", "choose", "activate", "remove", "reorder", "foreign", "transform", "data",
+    "reopen",
+)  # fmt: skip
+# One that is a sentence already, one that is not, and the two kinds of running out of memory.
+ERRORS = (
+    ValueError("The picture is empty; choose another."),
+    KeyError("no such layer"),
+    MemoryError(),
+    RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+)
+
+
+class RandomUser(RuleBasedStateMachine):
+    steps = 0  # of all users together
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.viewer = ViewerModel()
+        self.runners: list[ManualRunner] = []
+        self.ledgers: dict[object, Ledger] = {}
+        self.images: list[tuple[Image, np.ndarray]] = []
+        self.seen: tuple[object, frozenset[int]] = (None, frozenset())  # layers, their prompts
+        self.away = ExitStack()  # what is to be put back in the end
+        folder = self.away.enter_context(TemporaryDirectory())
+        files = {SETTINGS_VARIABLE: f"{folder}/settings.json", CACHE_VARIABLE: folder}
+        self.away.enter_context(mock.patch.dict(os.environ, files))
+        self.away.enter_context(mock.patch.object(targets, "LabelsTarget", self.target_for))
+        self.widget = self.opened()
+
+    # --- pieces -----------------------------------------------------------------------------
+
+    def target_for(self, labels: Labels, highest: int | None = None) -> LabelsTarget:
+        return Witness(labels, highest, self.ledger(labels))
+
+    def ledger(self, labels: Labels) -> Ledger:
+        return self.ledgers.setdefault(labels.unique_id, Ledger(labels))
+
+    def opened(self) -> SAMV2PromptsWidget:
+        return SAMV2PromptsWidget(
+            self.viewer, make_predictor=Factory(), make_runner=self.make_runner
+        )
+
+    def make_runner(self) -> ManualRunner:
+        self.runners.append(ManualRunner())
+        return self.runners[-1]
+
+    @property
+    def controller(self):
+        return self.widget._controller
+
+    @property
+    def runner(self) -> ManualRunner:
+        """The session's; the other one of each pair is for chores."""
+        return self.runners[-2]
+
+    @property
+    def chosen(self) -> Chosen:
+        return self.controller.chosen
+
+    def target(self, labels: Labels) -> LabelsTarget | None:
+        return self.controller._targets._targets.get(labels.unique_id)
+
+    def spot(self, yx: tuple[int, int], ndim: int) -> list[float]:
+        """A place on the shown plane, with as many axes as a layer has."""
+        shown, hidden = self.viewer.dims.displayed[-2:], self.viewer.dims.point
+        at = [float(hidden[axis]) for axis in range(self.viewer.dims.ndim)]
+        for axis, value in zip(sorted(shown), yx, strict=True):
+            at[axis] = float(value)
+        return at[len(at) - ndim :]
+
+    def look(self) -> None:
+        """Have the plugin look at what changed, and check what it took away."""
+        labels, before = self.chosen.labels, self.seen
+        self.controller.flush()
+        now = self.chosen
+        layers = (now.points, now.shapes, now.labels)
+        prompted = prompted_objects(now.points, now.shapes)
+        target = None if labels is None else self.target(labels)
+        if target is not None and before[0] == layers:
+            lost = before[1] - prompted
+            assert not target.live() & lost or self.controller._targets.problem
+        self.seen = (layers, prompted)
+
+    # --- opening and closing ----------------------------------------------------------------
+
+    @initialize(stack=st.booleans(), old=st.booleans(), bare=st.integers(0, 9))
+    def open_image(self, stack: bool, old: bool, bare: int) -> None:
+        self.add_image(stack)
+        if old:
+            self.add_labels()
+        if bare:
+            self.new_layers()
+
+    def add_image(self, stack: bool) -> None:
+        shape = (3, *SIDES) if stack else SIDES
+        data = np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
+        self.images.append((self.viewer.add_image(data), data.copy()))
+
+    def add_labels(self) -> None:
+        data = np.zeros(self.of(Image)[-1].data.shape, np.uint8)
+        data[..., 2:7, 3:9], data[..., 15, :] = 7, 8
+        self.ledger(self.viewer.add_labels(data))
+
+    @rule()
+    def new_layers(self) -> None:
+        if self.chosen.image is not None:
+            self.widget.new_prompt_layers()
+            return
+        with pytest.raises(ValueError, match="Open an image"):
+            self.widget.new_prompt_layers()
+
+    def close_and_reopen(self, new: bool) -> None:
+        self.widget._tear_down()
+        data = {key: ledger.labels.data.copy() for key, ledger in self.ledgers.items()}
+        for runner in self.runners[-2:]:
+            assert runner.closed
+            runner.finish_all()
+        for key, before in data.items():
+            np.testing.assert_array_equal(self.ledgers[key].labels.data, before)
+        if new:
+            self.widget.deleteLater()
+            self.widget = self.opened()
+        else:
+            self.widget._set_up()
+        self.seen = (None, frozenset())
+
+    # --- layers -----------------------------------------------------------------------------
+
+    def of(self, kind: type) -> list:
+        return [layer for layer in self.viewer.layers if isinstance(layer, kind)]
+
+    @rule(data=st.data())
+    def rearrange(self, data: st.DataObject) -> None:
+        """Do something to the layers as a whole, or to the widget."""
+        layers, kind = list(self.viewer.layers), data.draw(st.sampled_from(DEEDS))
+        if kind == "image" and len(self.images) < 3:
+            self.add_image(data.draw(st.booleans()))
+        elif kind == "reopen":
+            self.close_and_reopen(data.draw(st.booleans()))
+        elif kind == "foreign":
+            self.foreign_prompts(data.draw(st.sampled_from((Points, Shapes))))
+        elif not layers:
+            return
+        elif kind == "labels" and self.of(Image) and len(self.of(Labels)) < 3:
+            self.add_labels()
+        elif kind == "choose":
+            box = data.draw(st.sampled_from((self.widget.image, *self.widget._layers.boxes)))
+            box.value = data.draw(st.sampled_from(box.choices))
+        elif kind == "activate":
+            layer = data.draw(st.sampled_from(layers))
+            self.viewer.layers.selection.active = layer
+            if isinstance(layer, Points | Shapes):
+                layer.mode = data.draw(st.sampled_from(("pan_zoom", "select")))
+        elif kind == "remove":
+            self.viewer.layers.remove(data.draw(st.sampled_from(layers)))
+        elif kind == "reorder":
+            self.viewer.layers.move(data.draw(st.integers(0, len(layers) - 1)), 0)
+        elif kind == "transform":
+            some = data.draw(st.sampled_from((layers, layers, *([layer] for layer in layers))))
+            scale, shift = data.draw(st.sampled_from(((1.0, 0.0), (1.0, 0.0), (0.5, 2.0))))
+            for layer in some:
+                layer.scale, layer.translate = [scale] * layer.ndim, [shift] * layer.ndim
+        elif kind == "data":
+            self.other_labels_data(data.draw(st.booleans()), data.draw(st.booleans()))
+
+    def foreign_prompts(self, kind: type) -> None:
+        """Add a layer without our columns, as another plugin would."""
+        if len(self.of(kind)) < 3:
+            if kind is Points:
+                self.viewer.add_points(np.array([[3.0, 4], [12, 20]]))
+            else:
+                self.viewer.add_shapes([[[3, 4], [3, 9], [9, 9], [9, 4]]], shape_type="rectangle")
+
+    def other_labels_data(self, wide: bool, cleared: bool) -> None:
+        labels = self.chosen.labels
+        if labels is None:
+            return
+        data = np.array(labels.data, np.uint32 if wide else np.uint16)
+        labels.data = data * (not cleared)
+        target, ledger = self.target(labels), self.ledger(labels)
+        kept = target is not None and bool(target.live())
+        assert not (kept and cleared and ledger.page.ours.any()), "lost objects are live"
+        assert kept or cleared or not ledger.page.ours.any(), "converting lost the live objects"
+        ledger.start_anew(kept)
+
+    # --- view and options -------------------------------------------------------------------
+
+    @rule(data=st.data(), kind=st.sampled_from(("slide", "slide", "deep", "turn", "contrast")))
+    def look_elsewhere(self, data: st.DataObject, kind: str) -> None:
+        dims = self.viewer.dims
+        if kind == "slide" and dims.ndim > 2:
+            dims.set_current_step(0, data.draw(st.integers(0, 2)))
+        elif kind == "deep" and dims.ndim > 2:
+            dims.ndisplay = 5 - dims.ndisplay
+        elif kind == "turn":
+            dims.transpose()
+        elif self.chosen.image is not None:
+            self.chosen.image.contrast_limits = (0, data.draw(st.integers(1, 700)))
+
+    @rule(data=st.data(), name=st.sampled_from(("policy", "policy", "look", "device", "model")))
+    def choose_option(self, data: st.DataObject, name: str) -> None:
+        form = self.widget._form
+        box = {"policy": form.policy, "look": form.look, "device": form.device}.get(name)
+        if box is not None:
+            box.value = data.draw(st.sampled_from(box.choices))
+            return
+        self.widget.model.value = data.draw(st.sampled_from(("nano", "nano", "tiny", "small")))
+        if data.draw(st.booleans()):
+            self.widget._on_download()
+
+    @rule(live=st.booleans())
+    def choose_live(self, live: bool) -> None:
+        self.widget.live = live
+
+    # --- prompts ----------------------------------------------------------------------------
+
+    @precondition(lambda self: self.chosen.points is not None)
+    @rule(at=SPOTS, then=THEN)
+    def click(self, at: tuple[int, int], then: str) -> None:
+        points = self.chosen.points
+        points.add([self.spot(at, points.ndim)])
+        self.go_on(then)
+
+    def go_on(self, then: str) -> None:
+        if then == "wait":
+            self.settle()
+        elif then == "next":
+            self.look()
+            self.controller.next_object()
+
+    @precondition(lambda self: self.chosen.shapes is not None)
+    @rule(kind=st.sampled_from(SHAPES_2D), a=SPOTS, b=SPOTS, copies=st.integers(1, 2), then=THEN)
+    def draw(
+        self, kind: str, a: tuple[int, int], b: tuple[int, int], copies: int, then: str
+    ) -> None:
+        shapes = self.chosen.shapes
+        corners = (a, (a[0], b[1]), b, (b[0], a[1])) if kind in SHAPES_2D[:3] else (a, b)
+        if kind in SHAPES_2D[:3] and (a[0] == b[0] or a[1] == b[1]):
+            return  # the viewer itself does not make such shapes
+        outline = np.array([self.spot(corner, shapes.ndim) for corner in corners])
+        shapes.add([outline] * copies, shape_type=kind)
+        self.go_on(then)
+
+    def prompt_layer(self, data: st.DataObject):
+        layers = [layer for layer in (self.chosen.points, self.chosen.shapes) if layer is not None]
+        filled = [layer for layer in layers if len(layer.data)]
+        return data.draw(st.sampled_from(filled)) if filled else None
+
+    @rule(data=st.data(), by=st.tuples(st.integers(-4, 4), st.integers(-4, 4)))
+    def move_prompt(self, data: st.DataObject, by: tuple[int, int]) -> None:
+        layer = self.prompt_layer(data)
+        if layer is not None:
+            moved = [np.array(item, dtype=float) for item in layer.data]
+            row = data.draw(st.integers(0, len(moved) - 1))
+            moved[row][..., -2:] += by
+            layer.data = np.array(moved) if isinstance(layer, Points) else moved
+
+    @rule(data=st.data())
+    def delete_prompts(self, data: st.DataObject) -> None:
+        layer = self.prompt_layer(data)
+        if layer is not None:
+            rows = st.sets(st.integers(0, len(layer.data) - 1), min_size=1)
+            layer.selected_data = data.draw(rows)
+            layer.remove_selected()
+
+    @rule(data=st.data(), number=st.sampled_from((1, 2, 3, 300, 0, float("nan"))))
+    def relabel(self, data: st.DataObject, number: float) -> None:
+        layer = self.prompt_layer(data)
+        if layer is not None and "object" in layer.features:
+            column = np.array(layer.features["object"], dtype=float)
+            column[data.draw(st.integers(0, len(column) - 1))] = number
+            layer.features = layer.features.assign(object=column)
+
+    @rule(data=st.data(), number=st.integers(1, 5))
+    def turn_to(self, data: st.DataObject, number: int) -> None:
+        kind = data.draw(st.sampled_from(("point", "pick", "sign", "next")))
+        if kind == "pick":
+            self.widget._form.object.setValue(number)
+        elif kind == "sign":
+            self.widget._on_key_sign()
+        elif kind == "next":
+            self.widget.next_object()
+        elif (layer := self.prompt_layer(data)) is not None:
+            layer.mode = "select"
+            layer.selected_data = {data.draw(st.integers(0, len(layer.data) - 1))}
+
+    # --- labels -----------------------------------------------------------------------------
+
+    @rule()
+    def accept(self) -> None:
+        self.widget.accept()
+        self.seen = (None, frozenset())
+
+    @rule()
+    def cycle(self) -> None:
+        self.widget.cycle_mask()
+
+    @precondition(lambda self: self.chosen.labels is not None)
+    @rule(at=SPOTS, to=SPOTS, value=st.sampled_from((0, 0, 1, 2, 90)))
+    def paint(self, at: tuple[int, int], to: tuple[int, int], value: int) -> None:
+        """What a brush does: an edit with a step of the undo history."""
+        labels = self.chosen.labels
+        part = [slice(int(i), int(i) + 1) for i in self.viewer.dims.current_step]
+        for axis, a, b in zip(sorted(self.viewer.dims.displayed[-2:]), at, to, strict=True):
+            part[axis] = slice(max(min(a, b), 0), max(a, b))
+        edited = np.zeros(labels.data.shape, bool)
+        edited[tuple(part[len(part) - labels.ndim :])] = True
+        labels.data_setitem(np.nonzero(edited), value)
+        self.ledger(labels).user_edited()
+
+    @precondition(lambda self: self.chosen.labels is not None)
+    @rule()
+    def undo(self) -> None:
+        self.ledger(self.chosen.labels).undo()
+
+    @precondition(lambda self: self.chosen.labels is not None)
+    @rule()
+    def redo(self) -> None:
+        self.ledger(self.chosen.labels).redo()
+
+    @precondition(lambda self: self.chosen.labels is not None)
+    @rule()
+    def undo_to_the_start_and_redo(self) -> None:
+        ledger = self.ledger(self.chosen.labels)
+        steps, end = len(ledger.past), ledger.page.data
+        for _ in range(steps):
+            ledger.undo()
+        for _ in range(steps):
+            ledger.redo()
+        np.testing.assert_array_equal(ledger.labels.data, end)
+
+    # --- time -------------------------------------------------------------------------------
+
+    @rule(handled=st.booleans())
+    def moment_passes(self, handled: bool) -> None:
+        if handled:
+            QCoreApplication.processEvents()
+        self.look()
+
+    @rule(stop=st.booleans())
+    def run_or_cancel(self, stop: bool) -> None:
+        if stop:
+            self.widget.session.cancel()
+        else:
+            self.widget.run()
+
+    @precondition(lambda self: self.runner.jobs)
+    @rule(data=st.data(), error=st.sampled_from((None, None, None, *ERRORS)))
+    def answer(self, data: st.DataObject, error: Exception | None) -> None:
+        index = data.draw(st.integers(0, len(self.runner.jobs) - 1))
+        dead = self.runner.tasks[index].cancelled
+        pages = [ledger.page for ledger in self.ledgers.values()]
+        if error is None:
+            self.runner.finish(index)
+        else:
+            self.runner.fail(error, index)
+        if dead:
+            now = [ledger.page for ledger in self.ledgers.values()]
+            assert all(a is b for a, b in zip(pages, now, strict=True)), "a dead job wrote"
+
+    @rule()
+    def settle(self) -> None:
+        """Let everything finish: the labels are what the prompts ask for."""
+        self.look()
+        for _ in range(4):
+            stopped = self.widget.session.status.state in (State.FAILED, State.IDLE)
+            if stopped or not self.widget.live:
+                self.widget.run()
+            self.runner.finish_all()
+            self.look()
+        if self.widget.session.status.state is State.READY:
+            self.check_results()
+
+    def check_results(self) -> None:
+        chosen = self.chosen
+        assert self.widget.session.pending == ()
+        if chosen.labels is None or self.controller._targets.problem:
+            return
+        plane = current_plane(self.viewer.dims, chosen.image)
+        prompts, _ = read_prompts(
+            chosen.points, chosen.shapes, chosen.image, plane, self.viewer.dims
+        )
+        ledger = self.ledger(chosen.labels)
+        latest = ledger.page.latest.get(plane.in_data_order(), {})
+        for prompt in prompts:
+            result = self.widget.session.result(prompt.object)
+            assert result is not None
+            radius = RADIUS * (1 + result.chosen)
+            expected = crop_of(fake_mask(prompt, plane.shape, radius))
+            np.testing.assert_array_equal(result.crop.full(plane.shape), expected.full(plane.shape))
+            if prompt.object not in ledger.undone:
+                assert prompt.object in latest, f"object {prompt.object} was not written"
+        for layer in (chosen.points, chosen.shapes):
+            if layer is not None:
+                assert (object_numbers(layer) > 0).all()
+                assert layer.features["object"].dtype.kind in "iu"
+
+    # --- what always holds ------------------------------------------------------------------
+
+    @invariant()
+    def a_step_was_made(self) -> None:
+        RandomUser.steps += 1
+
+    @invariant()
+    def the_labels_are_right(self) -> None:
+        for ledger in self.ledgers.values():
+            ledger.check(self.target(ledger.labels))
+
+    @invariant()
+    def images_are_never_altered(self) -> None:
+        for layer, data in self.images:
+            np.testing.assert_array_equal(layer.data, data)
+
+    @invariant()
+    def one_job_is_wanted_at_most(self) -> None:
+        assert len(self.runner.live) <= 1
+        assert bool(self.runner.live) == self.widget.session.status.busy
+
+    @invariant()
+    def the_session_keeps_to_its_budget(self) -> None:
+        cache = self.widget.session.cache
+        assert cache.nbytes <= cache.budget_mb * 1e6
+
+    @invariant()
+    def what_is_shown_is_a_sentence(self) -> None:
+        status = self.widget.session.status
+        if status.state is State.FAILED:
+            assert status.reason.endswith((".", "!", "?"))
+
+    def teardown(self) -> None:
+        self.widget._tear_down()
+        self.widget._tear_down()
+        for runner in self.runners:
+            assert runner.closed
+            runner.finish_all()
+        for ledger in self.ledgers.values():
+            ledger.check(None)
+            while ledger.past:
+                ledger.undo()
+        self.widget.deleteLater()
+        self.viewer.layers.clear()
+        notification_manager.records.clear()
+        self.away.close()
