@@ -204,6 +204,18 @@ def test_undo_after_an_undone_removal_is_told_from_redoing_the_removal():
     assert not target.labels.data.any()
 
 
+def test_redo_brings_back_an_object_none_of_whose_pixels_is_seen():
+    data = np.zeros(SHAPE, np.uint16)
+    data[:, 7:] = 90
+    target = target_on(data)
+    target.write(PLANE, {1: disc(5, 3, 2.0)})
+    assert target.write(PLANE, {2: disc(5, 10, 2.0)}) == 0
+    target.labels.undo()
+    assert target.live() == set()
+    target.labels.redo()
+    assert target.live() == {1, 2}
+
+
 def test_an_undone_result_counts_as_never_painted():
     target = target_on(np.zeros(SHAPE, np.uint16))
     target.write(PLANE, {1: disc(5, 5, 3)})

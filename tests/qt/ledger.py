@@ -79,8 +79,10 @@ class Ledger:
         now, page = self.labels.data, self.page
         edited = now != page.data
         if edited.any():
-            base = np.where(edited, now, page.base)
-            ours, touched = page.ours & ~edited, page.touched | edited
+            # Where an object's own label is painted back into its mask it is the object's again.
+            given = edited & _shows_one_of(page.latest, now)
+            base = np.where(edited & ~given, now, page.base)
+            ours, touched = page.ours & ~edited | given, page.touched | edited
             self._turn(Page(now.copy(), ours, touched, base, page.latest))
 
     def undo(self) -> None:
@@ -150,7 +152,7 @@ class Ledger:
             kept = ~page.ours & (page.data != 0)
             assert not (changed & kept).any(), "a label was overwritten that no live object owns"
         inside = _shows_one_of(latest, now)
-        brought_back = now == page.base
+        brought_back = (now == page.base) | page.touched
         assert not (changed & ~inside & ~brought_back).any(), "a label came from nowhere"
         if changed.any():
             base = np.where(changed & ~page.ours, page.data, page.base)

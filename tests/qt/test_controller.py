@@ -75,6 +75,29 @@ def test_the_sign_turns_for_the_next_clicks_only(bench: Bench) -> None:
     assert bench.points.features["polarity"].tolist()[-1] == "positive"
 
 
+def test_drawing_goes_on_after_an_object_number_was_cleared_by_hand(bench: Bench) -> None:
+    bench.draw((5, 5, 15, 20))
+    bench.shapes.features = bench.shapes.features.assign(object=[np.nan])
+    bench.draw((30, 30, 40, 50))
+    first, second = objects_of(bench.shapes)
+    assert first != second
+    assert bench.labels.data[35, 40] == second
+
+
+def test_labels_that_do_not_fit_for_a_while_lose_nothing(bench: Bench) -> None:
+    bench.draw((5, 5, 15, 20))
+    painted = bench.labels.data.copy()
+    bench.labels.scale = (2, 2)
+    bench.controller.refresh()
+    assert "lie elsewhere" in bench.controller.situation().problem
+    np.testing.assert_array_equal(bench.labels.data, painted)
+    bench.labels.scale = (1, 1)
+    bench.shapes.data = [bench.shapes.data[0] + [20, 0]]
+    bench.controller.refresh()
+    assert bench.labels.data[30, 10] == 1
+    assert not bench.labels.data[:20].any()
+
+
 def test_a_pasted_box_is_a_new_object_here_and_the_same_on_another_plane() -> None:
     bench = Bench((4, 80, 100)).make_layers()
     bench.viewer.dims.set_point(0, 1)

@@ -281,18 +281,20 @@ class Controller:
         plane = current_plane(self._viewer.dims, chosen.image)
         view = view_of(self._viewer, chosen.image, plane, options.look)
         with self._watch.paused():
-            batch = self._read(plane)
+            target = self._take_layers()
+            batch = self._read(plane, target)
         self._prompted = batch.objects
         if options.download:
             return None
-        snapshot = Snapshot(view, place_of(chosen, plane), options.model, batch, options.live)
+        # While masks can't be written, no object of these labels is gone: theirs is another place.
+        place = place_of(chosen if target else replace(chosen, labels=None), plane)
+        snapshot = Snapshot(view, place, options.model, batch, options.live)
         view_at = partial(view_of, self._viewer, chosen.image, look=options.look)
         return self._others.added_to(snapshot, plane, layer_shape(chosen.image), view_at)
 
-    def _read(self, plane: Plane) -> PromptBatch:
+    def _read(self, plane: Plane, target: LabelsTarget | None) -> PromptBatch:
         """Read the prompts, after taking away the labels of objects that have none left."""
         chosen, points, shapes = self._chosen, self._chosen.points, self._chosen.shapes
-        target = self._take_layers()
         colour_prompts(points, shapes, chosen.labels)
         if target is None or chosen.image is None:
             return PromptBatch(())

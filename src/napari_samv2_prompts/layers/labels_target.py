@@ -224,7 +224,16 @@ class LabelsTarget:
         self._live = after
         if written:
             self._steps.append(_Step(written, before, after))
+        else:
+            self._join_steps(after)
         return sum(len(indices[0]) for indices, _, _ in written)
+
+    def _join_steps(self, live: Live) -> None:
+        """Have undo and redo come back to what changed without a pixel: an object under others."""
+        if self._steps:
+            self._steps[-1] = replace(self._steps[-1], after=live)
+        if self._undone:
+            self._undone[-1] = replace(self._undone[-1], before=live)
 
     def _repaint(
         self, plane: Plane, masks: Mapping[int, MaskCrop | None], policy: Policy
