@@ -5,7 +5,7 @@ still there.  The same steps on the same image give the same labels, bit for bit
 machine.  What was painted or undone by hand is not in it.
 
 Here: the values and their file.  Not here: making a record (``_qt/recorder.py``), running one
-(``replay.py``).
+(``replaying.py``).
 """
 
 from __future__ import annotations
@@ -179,6 +179,12 @@ class Record:
     steps: tuple[Step, ...]
     points: tuple[Point, ...] = ()
     shapes: tuple[Shape, ...] = ()
+
+    @property
+    def model(self) -> ModelChoice | None:
+        """The model that was used last; None if nothing was predicted."""
+        models = [step.model for step in self.steps if isinstance(step, Predict)]
+        return models[-1] if models else None
 
     def check(self, shape: Iterable[int]) -> None:
         """Refuse an image of another shape.

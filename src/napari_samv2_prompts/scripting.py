@@ -21,7 +21,7 @@ from napari_samv2_prompts.prompt_tables import read_prompts
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.records import Ask, Predict, Record, read_record
 from napari_samv2_prompts.regions import Region
-from napari_samv2_prompts.replay import Replay
+from napari_samv2_prompts.replaying import Replay
 from napari_samv2_prompts.session import Done, ModelChoice, Outcome, Progress, Session, Task
 
 if TYPE_CHECKING:

@@ -11,6 +11,8 @@ Not here: widgets (``widget.py``), numbering of objects (``objects.py``), what t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -87,6 +89,7 @@ class Controller:
         self._prompt_layers: tuple[UUID | None, ...] = ()
         self._others = OtherPlanes()
         self._note = ""
+        self.held = False  # whether layers may change without anything coming of it
         self._closed, self._opening, self._posted = False, True, False
         self._mailbox = Mailbox()
         self._timer = QTimer()
@@ -97,7 +100,7 @@ class Controller:
         self._links.add(self._on_decoded, session.decoded)
         self._links.add(self._on_removed, session.removed)
         self._links.add(self.schedule, self._watch.changed)
-        self._links.add(self._on_searched, self._targets.searched)
+        self._links.add(self.refresh, self._targets.searched)
         self._links.add(self._on_tool, self._watch.tool_changed)
         self._links.add(self._on_shapes, self._watch.shapes_changed)
         self._links.add(self.pick_object, self._watch.pointed_at)
@@ -124,6 +127,12 @@ class Controller:
         with self._watch.paused():
             self._take_layers()  # at once: what is drawn next needs its number
         self.schedule()
+
+    @contextmanager
+    def quietly(self) -> Iterator[LabelsTarget | None]:
+        """Change layers without it being the user's doing; yields where masks can go."""
+        with self._watch.paused():
+            yield self._take_layers()
 
     def set_options(self, options: Options) -> None:
         """Work with these options from now on."""
@@ -262,7 +271,7 @@ class Controller:
         """Look at everything and tell the session."""
         self._timer.stop()
         self._posted = False
-        if self._closed:
+        if self._closed or self.held:
             return
         self._opening = False
         self._prompted, self._note = (), ""
@@ -331,9 +340,6 @@ class Controller:
         with self._watch.paused():
             self._object.prepare()
         self._announce()
-
-    def _on_searched(self) -> None:
-        self.refresh()
 
     def _on_tool(self) -> None:
         self._prepare()  # the viewer takes the features of what is selected for the next prompt

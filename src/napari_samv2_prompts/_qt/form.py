@@ -123,6 +123,8 @@ class Form(QWidget):
         self.cycle = _button("Other mask", "Use the next of the candidate masks")
         self.undo = _button("Undo", "Take back the last change of the labels (Ctrl+Z)")
         self.accept = _button("Accept all", "Keep the labels and clear their prompts")
+        self.save = _button("Save prompts…", "Save what led to these labels, to be loaded again")
+        self.load = _button("Load prompts…", "Make the labels of saved prompts, in new layers")
         self.live = QCheckBox("Live")
         self.live.setChecked(True)
         self.live.setToolTip("Segment as soon as a prompt is drawn")
@@ -175,6 +177,7 @@ class Form(QWidget):
             (self.preview,),
             (self.live, self.run),
             (self.accept,),
+            (self.save, self.load),
         )
         for row, widgets in enumerate(rows):
             for column, widget in enumerate(widgets):
@@ -249,6 +252,8 @@ class Form(QWidget):
         self.next.setEnabled(ready and now.started)
         self.cycle.setEnabled(len(now.scores) > 1)
         self.undo.setEnabled(now.labels)
+        self.save.setEnabled(now.labels)
+        self.load.setEnabled(now.image and not now.download)
         self.accept.setEnabled(ready and now.prompted > now.pending)
 
     def _show_work(self, now: Situation) -> None:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from psygnal import Signal
+from qtpy.QtWidgets import QFileDialog
+
 from napari_samv2_prompts.session import ModelChoice
 
 from .form import Form
-from .models import ModelEntry, entry_of, model_entries
+from .models import WEIGHT_FILES, ModelEntry, entry_of, model_entries
 from .settings import Choice
 
 __all__ = ["ModelPicker"]
@@ -26,6 +29,8 @@ class ModelPicker:
         Its ``model`` and ``device`` are the choice.
     """
 
+    changed = Signal()
+
     def __init__(self, form: Form) -> None:
         self._form = form
         self._agreed: set[str] = set()  # models that may be downloaded
@@ -33,6 +38,21 @@ class ModelPicker:
         self._folder: Path | None = None
         self._entries: dict[str, ModelEntry] = {}
         self.refresh()
+        form.file.clicked.connect(self.ask_file)
+        form.folder.clicked.connect(self.ask_folder)
+        form.download.clicked.connect(self.agree)
+
+    def ask_file(self) -> None:
+        """Ask for weights of the user's own."""
+        path, _ = QFileDialog.getOpenFileName(self._form, "Weights", "", WEIGHT_FILES)
+        if path:
+            self.use(path)
+
+    def ask_folder(self) -> None:
+        """Ask for a folder of weights."""
+        path = QFileDialog.getExistingDirectory(self._form, "Folder of weights")
+        if path:
+            self.use(path)
 
     @property
     def choice(self) -> ModelChoice:
@@ -62,6 +82,12 @@ class ModelPicker:
     def agree(self) -> None:
         """Let the picked model be downloaded."""
         self._agreed.add(self._entry.value)
+        self.changed.emit()
+
+    def use(self, path: str | Path) -> None:
+        """Use a file, or a folder."""
+        (self.use_folder if Path(path).is_dir() else self.use_file)(path)
+        self.changed.emit()
 
     def use_file(self, path: str | Path) -> None:
         """Pick weights from a file in the published layout."""
@@ -74,6 +100,34 @@ class ModelPicker:
         """List the weights of a folder, and download to it."""
         self._folder = Path(path)
         self.refresh()
+
+    def use_model(self, model: ModelChoice | None) -> None:
+        """Pick the model that prompts were saved with.
+
+        Raises
+        ------
+        ValueError
+            If it is not on this computer; the message says what to do.
+        """
+        if model is None:
+            return
+        if model.checkpoint is not None:
+            if not model.checkpoint.is_file():
+                raise ValueError(
+                    f"The prompts were made with the weights {model.checkpoint}, which are not "
+                    "there: put them back."
+                )
+            self.use_file(model.checkpoint)
+            return
+        entry = self._entries.get(model.name or "")
+        if entry is None:
+            raise ValueError(f"The prompts were made with a model {model.name!r} unknown here.")
+        if entry.megabytes:
+            raise ValueError(
+                f"The prompts were made with the model {model.name}, which is not on this "
+                "computer: choose it under Model, press Download, and load the prompts again."
+            )
+        self._form.model.value = entry.value
 
     @property
     def _entry(self) -> ModelEntry:

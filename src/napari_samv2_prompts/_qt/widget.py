@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QCoreApplication, QEvent
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_samv2_prompts.session import EmbeddingStore, PredictorFactory, Runner, Session, State
 
-from .binding import Connections, Keys
+from .binding import Keys
 from .choices import LayerChoices
 from .controller import Controller
 from .form import Form
 from .hints import Situation
-from .models import DEVICES, WEIGHT_FILES, make_predictor
+from .models import DEVICES, make_predictor
 from .picker import ModelPicker
+from .prompt_files import PromptFiles
 from .runner import QtRunner
+from .saving import Saving
 from .settings import Remembered, choice_of, settings_file
 from .wishes import Options
+from .work import Work
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
@@ -67,7 +70,7 @@ class SAMV2PromptsWidget(QWidget):
         self._viewer: Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._make_predictor, self._make_runner = make_predictor, make_runner
         self._shown: Situation | None = None
-        self._work: _Work | None = None
+        self._work: Work | None = None
         self._layers = LayerChoices(self._viewer)
         self.image, self.points, self.shapes, self.labels = self._layers.boxes
         self._form = Form(self._layers.boxes, DEVICES)
@@ -118,7 +121,9 @@ class SAMV2PromptsWidget(QWidget):
 
     def accept(self) -> tuple[int, ...]:
         """Keep the labels and clear their prompts; return the objects."""
-        return self._controller.accept()
+        objects = self._controller.accept()
+        self._working.saving.recorder.accepted(objects)
+        return objects
 
     def cycle_mask(self) -> None:
         """Use the next candidate for the current object."""
@@ -130,8 +135,7 @@ class SAMV2PromptsWidget(QWidget):
 
     def use_weights(self, path: str) -> None:
         """Choose weights from a file, or list those of a folder and download to it from now on."""
-        (self._picker.use_folder if Path(path).is_dir() else self._picker.use_file)(path)
-        self._on_options()
+        self._picker.use(path)
 
     @property
     def folder(self) -> Path | None:
@@ -145,6 +149,14 @@ class SAMV2PromptsWidget(QWidget):
     def embed_all_planes(self, wanted: bool = True) -> None:
         """Embed all planes of the image while there is nothing else to do, or stop that."""
         self._controller.embed_all(wanted)
+
+    def save_prompts(self, path: str | Path) -> None:
+        """Save what led to the labels as JSON; see :meth:`.PromptFiles.save` for the errors."""
+        self._prompt_files.save(path)
+
+    def load_prompts(self, path: str | Path) -> None:
+        """Make the labels of saved prompts again, in new layers; see :meth:`.PromptFiles.load`."""
+        self._prompt_files.load(path)
 
     def wait_until_idle(self, timeout: float = 60) -> None:
         """Process events until nothing is on its way.
@@ -161,7 +173,7 @@ class SAMV2PromptsWidget(QWidget):
         """
         end = time.monotonic() + timeout
         QCoreApplication.processEvents()
-        while self._work is not None and not self._controller.idle:
+        while self._work is not None and not self._work.idle:
             if time.monotonic() > end:
                 state = self.session.status.state
                 raise TimeoutError(f"Still {state} after {timeout:g} s.")
@@ -172,9 +184,17 @@ class SAMV2PromptsWidget(QWidget):
 
     @property
     def _controller(self) -> Controller:
+        return self._working.controller
+
+    @property
+    def _working(self) -> Work:
         if self._work is None:
             raise RuntimeError("The widget was closed: open it again.")
-        return self._work.controller
+        return self._work
+
+    @property
+    def _prompt_files(self) -> PromptFiles:
+        return PromptFiles(self, self._layers, self._picker, self._working.saving)
 
     def _set_up(self) -> None:
         """Start working in the viewer; idempotent."""
@@ -195,7 +215,10 @@ class SAMV2PromptsWidget(QWidget):
                 ("H", self._on_key_preview),
             ),
         )
-        self._work = _Work(controller, keys, self._layers)
+        makers, policy = (self._make_predictor, self._make_runner), self._form.policy.get_value
+        saving = Saving(self._viewer, controller, *makers, policy)
+        self._work = Work(controller, keys, self._layers, saving)
+        self._work.links.add(self._on_loaded, saving.finished)
         self._work.links.add(self._on_situation, controller.situation_changed)
         self._work.links.add(controller.choose, self._layers.changed)
         self.destroyed.connect(self._work.close)
@@ -246,15 +269,15 @@ class SAMV2PromptsWidget(QWidget):
             (form.undo, self._on_undo),
             (form.accept, self._on_accept),
             (form.run, self._on_run),
-            (form.file, self._on_file),
-            (form.folder, self._on_folder),
-            (form.download, self._on_download),
+            (form.save, self._on_save),
+            (form.load, self._on_load),
             (form.cancel, self._on_cancel),
             (form.convert, self._on_convert),
         ):
             button.clicked.connect(slot)
         for switch in (form.live, form.preview):
             switch.toggled.connect(self._on_options)
+        self._picker.changed.connect(self._on_options)
         form.object.valueChanged.connect(self._on_object)
         form.keeping.memory.valueChanged.connect(self._on_memory)
         form.keeping.store_changed.connect(self._on_store)
@@ -338,7 +361,7 @@ class SAMV2PromptsWidget(QWidget):
         self._controller.undo()
 
     def _on_accept(self) -> None:
-        self._controller.accept()
+        self.accept()
 
     def _on_run(self) -> None:
         self._controller.run()
@@ -352,19 +375,15 @@ class SAMV2PromptsWidget(QWidget):
         self._layers.set(chosen)
         self._controller.run()
 
-    def _on_download(self) -> None:
-        self._picker.agree()
-        self._on_options()
+    def _on_save(self) -> None:
+        self._prompt_files.ask_and_save()
 
-    def _on_file(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, "Weights", "", WEIGHT_FILES)
-        if path:
-            self.use_weights(path)
+    def _on_load(self) -> None:
+        self._prompt_files.ask_and_load()
 
-    def _on_folder(self) -> None:
-        path = QFileDialog.getExistingDirectory(self, "Folder of weights")
-        if path:
-            self.use_weights(path)
+    def _on_loaded(self, reason: str) -> None:
+        if reason:
+            show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
 
     # --- to the form ------------------------------------------------------------------------
 
@@ -379,20 +398,3 @@ class SAMV2PromptsWidget(QWidget):
         said = before is not None and before.status.reason == now.status.reason
         if failed and not (said and before and before.status.state is State.FAILED):
             show_error(f"SAMV2 Prompts: {now.status.reason}")
-
-
-class _Work:
-    """All that must end when the widget leaves its window, and nothing that Qt may have deleted."""
-
-    def __init__(self, controller: Controller, keys: Keys, layers: LayerChoices) -> None:
-        self.controller = controller
-        self.links = Connections()
-        self._keys = keys
-        self._layers = layers
-
-    def close(self, destroyed: object = None) -> None:
-        """End it; idempotent."""
-        self.links.close()
-        self._keys.close()
-        self._layers.stop()
-        self.controller.close()

@@ -22,6 +22,7 @@ from napari_samv2_prompts.layers.planes import (
     image_view,
     layer_shape,
     mapped_view,
+    to_image_data,
     world_map,
 )
 from napari_samv2_prompts.layers.prompt_layers import (
@@ -29,6 +30,8 @@ from napari_samv2_prompts.layers.prompt_layers import (
     colour_prompts,
     highest_object,
     make_layers,
+    negatives,
+    object_numbers,
     remove_objects,
     set_new_prompt,
 )
@@ -48,9 +51,12 @@ __all__ = [
     "layer_shape",
     "make_layers",
     "mapped_view",
+    "negatives",
+    "object_numbers",
     "prompted_objects",
     "read_prompts",
     "remove_objects",
     "set_new_prompt",
+    "to_image_data",
     "world_map",
 ]

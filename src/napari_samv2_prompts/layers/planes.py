@@ -35,6 +35,7 @@ __all__ = [
     "layer_shape",
     "mapped_view",
     "project_to_plane",
+    "to_image_data",
     "world_map",
 ]
 
@@ -276,6 +277,19 @@ def project_to_plane(
         if axis < shift:
             on_plane &= np.abs(points[:, axis] - position) <= 0.5
     return pixels, on_plane
+
+
+def to_image_data(
+    layer: Layer, points: NDArray[Any], image_layer: Image, dims: Dims
+) -> NDArray[Any]:
+    """Return data coordinates of a layer as those of an image with as many axes.
+
+    They are the same numbers, to the last bit, where both layers lie in the same place.
+    """
+    here, there = world_map(layer, dims), world_map(image_layer, dims)
+    if here.almost_equals(there, layer_shape(image_layer)):
+        return points
+    return there.inverse()(here(points))
 
 
 def _slider_positions(

@@ -37,6 +37,9 @@ class Replay:
         What to embed for a step: ``(Predict) -> ImageView`` of the whole plane.
     place_of : callable
         What the session knows a plane by.
+    later : callable
+        Calls what it is given once the session has said all that it has to say; at once if the
+        session's runner works at once.
     """
 
     finished = Signal(str)
@@ -49,10 +52,11 @@ class Replay:
         target: LabelsTarget,
         view_of: Callable[[Predict], ImageView],
         place_of: Callable[[Plane], Hashable],
+        later: Callable[[Callable[[], None]], object] = lambda work: work(),
     ) -> None:
         self.session = session
         self._target = target
-        self._view_of, self._place_of = view_of, place_of
+        self._view_of, self._place_of, self._later = view_of, place_of, later
         self._steps = list(reversed(record.steps))
         self._shown: dict[Plane, Predict] = {}  # the last prediction of each plane
         self._prompts: dict[Plane, dict[int, Prompt]] = {}
@@ -156,7 +160,7 @@ class Replay:
         if status.state is State.FAILED:
             self._end(status.reason)
         elif not status.busy:
-            self._advance()
+            self._later(self._advance)
 
     def _end(self, reason: str) -> None:
         if not self._ended:

@@ -1,0 +1,43 @@
+"""All that works for an open widget, to be ended in one go when it leaves its window."""
+
+from __future__ import annotations
+
+from .binding import Connections, Keys
+from .choices import LayerChoices
+from .controller import Controller
+from .saving import Saving
+
+__all__ = ["Work"]
+
+
+class Work:
+    """What must end with the widget, and nothing that Qt may have deleted by then.
+
+    Attributes
+    ----------
+    controller : Controller
+    saving : Saving
+    links : Connections
+        From these to the widget.
+    """
+
+    def __init__(
+        self, controller: Controller, keys: Keys, layers: LayerChoices, saving: Saving
+    ) -> None:
+        self.controller, self.saving = controller, saving
+        self.links = Connections()
+        self._keys = keys
+        self._layers = layers
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way."""
+        return self.controller.idle and not self.saving.busy
+
+    def close(self, destroyed: object = None) -> None:
+        """End it; idempotent."""
+        self.links.close()
+        self.saving.close()
+        self._keys.close()
+        self._layers.stop()
+        self.controller.close()
