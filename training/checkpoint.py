@@ -30,7 +30,7 @@ def start(recipe: Recipe, variant: Variant, weights: dict[str, Tensor] | None = 
     torch.manual_seed(recipe.samples.seed)
     network = SAMV2Network(variant).train()
     if weights is not None:
-        network.load_state_dict(weights)
+        network.load_state_dict(widened(weights, network.state_dict()))
     decayed = [p for p in network.parameters() if p.ndim >= 2]
     plain = [p for p in network.parameters() if p.ndim < 2]
     groups = [
@@ -39,6 +39,19 @@ def start(recipe: Recipe, variant: Variant, weights: dict[str, Tensor] | None = 
     ]
     optimizer = torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), fused=True)
     return Run(network, copy.deepcopy(network).requires_grad_(False), optimizer)
+
+
+def widened(weights: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Fit the weights of a narrower network into a wider one, which computes the same at first.
+
+    What a layer reads in addition gets weights of zero; a layer that is new keeps its own.
+    """
+    result = dict(wanted)
+    for name, tensor in weights.items():
+        fitted = torch.zeros_like(wanted[name])
+        fitted[tuple(slice(length) for length in tensor.shape)] = tensor
+        result[name] = fitted
+    return result
 
 
 def save(run: Run, path: Path) -> None:

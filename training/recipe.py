@@ -68,6 +68,16 @@ STAGES = {
         rounds=(0.4, 0.3, 0.2, 0.1),
         weights=LossWeights(score=1.0),
     ),
+    "long": Recipe(
+        steps=4200,
+        batch=6,
+        samples=SampleSettings(size=192, objects=6, generated=0.35, seed=6),
+        rate=5e-4,
+        final_rate=1e-6,
+        warmup=100,
+        rounds=(0.45, 0.25, 0.18, 0.12),
+        weights=LossWeights(score=0.7),
+    ),
 }
 """The stages, in their order.
 

@@ -124,7 +124,7 @@ class MaskDecoder(nn.Module):
         self.conv_s0 = nn.Conv2d(width, width // 8, kernel_size=1)
         self.conv_s1 = nn.Conv2d(width, width // 4, kernel_size=1)
         if variant.dense_skip:
-            self.conv_drawn = nn.Conv2d(variant.dense_channels, width // 8, kernel_size=1)
+            self.conv_drawn = nn.Conv2d(variant.drawn_channels, width // 8, kernel_size=1)
         self.output_hypernetworks_mlps = nn.ModuleList(
             Mlp(width, width, width, width // 8, activation=nn.ReLU) for _ in range(N_MASKS)
         )

@@ -12,10 +12,13 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FpnNeck", "pointwise", "pointwise_pair"]
+__all__ = ["FpnNeck", "Linear", "as_linear", "pointwise", "pointwise_pair"]
+
+Linear = tuple[Tensor, Tensor]
+"""Weight ``(out, in)`` and bias ``(out,)``."""
 
 
-def _as_linear(conv: nn.Module) -> tuple[Tensor, Tensor]:
+def as_linear(conv: nn.Module) -> Linear:
     """Return weight ``(out, in)`` and bias ``(out,)`` of a 1 x 1 convolution."""
     assert isinstance(conv, nn.Conv2d)
     assert conv.bias is not None
@@ -24,13 +27,13 @@ def _as_linear(conv: nn.Module) -> tuple[Tensor, Tensor]:
 
 def pointwise(x: Tensor, conv: nn.Module) -> Tensor:
     """Apply a 1 x 1 convolution to a channels-last map, as the matrix product that it is."""
-    weight, bias = _as_linear(conv)
+    weight, bias = as_linear(conv)
     return F.linear(x.to(weight.dtype), weight, bias)
 
 
-def pointwise_pair(x: Tensor, first: nn.Module, second: nn.Module) -> Tensor:
+def pointwise_pair(x: Tensor, first: Linear, second: Linear) -> Tensor:
     """Apply two 1 x 1 convolutions in a row as one; their number types may differ."""
-    (weight_1, bias_1), (weight_2, bias_2) = _as_linear(first), _as_linear(second)
+    (weight_1, bias_1), (weight_2, bias_2) = first, second
     weight = weight_2 @ weight_1.to(weight_2.dtype)
     bias = weight_2 @ bias_1.to(weight_2.dtype) + bias_2
     return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
@@ -61,14 +64,14 @@ class FpnNeck(nn.Module):
             self.convs.append(level)
         self.top_down_levels = top_down_levels
 
-    def forward(self, stages: list[Tensor], narrowing: Sequence[nn.Module]) -> list[Tensor]:
+    def forward(self, stages: list[Tensor], narrowing: Sequence[Linear]) -> list[Tensor]:
         """Return maps of strides 4, 8 and 16, channels last: ``(B, H, W, C)``.
 
         Parameters
         ----------
         stages : list of 4 Tensor
             Maps of strides 4, 8, 16 and 32, as :class:`.hiera.Hiera` gives them.
-        narrowing : sequence of nn.Conv2d
+        narrowing : sequence of (weight, bias)
             1 x 1 convolutions to be applied to the finest levels, in this order.  Where no sum
             comes between, they are one with the lateral convolution: the wide maps, the largest of
             all, are never made.
@@ -80,7 +83,7 @@ class FpnNeck(nn.Module):
             lateral = self.convs[last - level].get_submodule("conv")
             narrows = level < len(narrowing)
             if narrows and not {level, level - 1} & set(self.top_down_levels):
-                levels.append(pointwise_pair(stages[level], lateral, narrowing[level]))
+                levels.append(pointwise_pair(stages[level], as_linear(lateral), narrowing[level]))
                 continue
             x = pointwise(stages[level], lateral)
             if above is not None and level in self.top_down_levels:
@@ -88,5 +91,7 @@ class FpnNeck(nn.Module):
                 coarse = above.float().repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
                 x = (x.float() + coarse).to(x.dtype)
             above = x
-            levels.append(pointwise(x, narrowing[level]) if narrows else x)
+            levels.append(
+                F.linear(x.to(narrowing[level][0].dtype), *narrowing[level]) if narrows else x
+            )
         return levels[::-1][:last]

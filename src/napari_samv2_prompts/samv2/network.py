@@ -13,11 +13,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .hiera import Hiera, Progress
 from .mask_decoder import Decoded, MaskDecoder, to_cells
-from .neck import FpnNeck
+from .neck import FpnNeck, Linear, as_linear
+from .preprocess import stretched, to_unit
 from .prompt_encoder import PromptEncoder
 from .variants import DEFAULT_VERSION, Variant, find_variant
 
@@ -50,11 +52,14 @@ class ImageFeatures(NamedTuple):
         The finer maps, at strides 4 and 8, grouped by the M cells of the embedding's grid, see
         :func:`.mask_decoder.to_cells`.
     high_res_8 : Tensor of shape (B, M, 4, C/4)
+    descriptors : Tensor of shape (B, D, S/4, S/4)
+        What cells are compared with prompted places in; D is 0 for the published variants.
     """
 
     embedding: Tensor
     high_res_4: Tensor
     high_res_8: Tensor
+    descriptors: Tensor
 
     def select(self, index: Tensor | slice) -> ImageFeatures:
         """Return the features of some of the images, in any order and any number of times."""
@@ -79,7 +84,7 @@ class ImageEncoder(nn.Module):
         self.neck = FpnNeck(variant.stage_widths, variant.width, variant.top_down_levels)
 
     def forward(
-        self, pixels: Tensor, narrowing: Sequence[nn.Module], progress: Progress | None = None
+        self, pixels: Tensor, narrowing: Sequence[Linear], progress: Progress | None = None
     ) -> list[Tensor]:
         """Map ``(B, 3, S, S)`` to channels-last maps of strides 4, 8 and 16, see the neck."""
         dtype = self.trunk.pos_embed.dtype
@@ -108,6 +113,8 @@ class SAMV2Network(nn.Module):
         self.image_encoder = ImageEncoder(variant)
         self.sam_prompt_encoder = PromptEncoder(variant)
         self.sam_mask_decoder = MaskDecoder(variant)
+        if variant.descriptors:
+            self.describe = nn.Conv2d(variant.width, variant.descriptors, kernel_size=1)
         self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, variant.width))
         self.memory_state: dict[str, Tensor] = {}
         for position in (
@@ -131,12 +138,28 @@ class SAMV2Network(nn.Module):
         progress : callable, optional
             Told the share done, in (0, 1], after each block.  What it raises ends the work.
         """
+        if self.variant.stretch:
+            pixels = stretched(pixels)
         decoder = self.sam_mask_decoder
-        levels = self.image_encoder(pixels, (decoder.conv_s0, decoder.conv_s1), progress)
-        high_res_4, high_res_8 = to_cells(levels[0], 2), to_cells(levels[1], 1)
+        narrowing = self._finest(), as_linear(decoder.conv_s1)
+        levels = self.image_encoder(pixels, narrowing, progress)
+        finest, learnt = levels[0].split((self.variant.width // 8, self.variant.descriptors), -1)
         # An image alone has no memory to attend to; training marked that by adding this vector.
         embedding = (levels[2] + self.no_mem_embed).permute(0, 3, 1, 2)
-        return ImageFeatures(embedding, high_res_4, high_res_8).to(dtype=self.no_mem_embed.dtype)
+        if self.variant.descriptors:
+            learnt = torch.cat([_cell_colours(pixels).to(learnt.dtype), learnt], dim=-1)
+        features = ImageFeatures(
+            embedding, to_cells(finest, 2), to_cells(levels[1], 1), learnt.permute(0, 3, 1, 2)
+        )
+        return features.to(dtype=self.no_mem_embed.dtype)
+
+    def _finest(self) -> Linear:
+        """What upscaling and likeness need of the finest map, as one matrix and bias."""
+        weight, bias = as_linear(self.sam_mask_decoder.conv_s0)
+        if not self.variant.descriptors:
+            return weight, bias
+        described = as_linear(self.describe)
+        return torch.cat([weight, described[0]]), torch.cat([bias, described[1]])
 
     def decode_prompts(
         self,
@@ -159,12 +182,17 @@ class SAMV2Network(nn.Module):
             Previous low-res logits.
         """
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
-        prompts = self.sam_prompt_encoder(coords, labels, mask_input, grid)
+        prompts = self.sam_prompt_encoder(coords, labels, mask_input, grid, features.descriptors)
         position = self.sam_prompt_encoder.pe_layer.grid(*grid)
         decoded: Decoded = self.sam_mask_decoder(
             features.embedding, position, features.high_res_4, features.high_res_8, prompts
         )
         return decoded
+
+
+def _cell_colours(pixels: Tensor) -> Tensor:
+    """Mean colour in [0, 1] of cells of 4 x 4 pixels, ``(B, S/4, S/4, 3)``."""
+    return F.avg_pool2d(to_unit(pixels.float()), 4).permute(0, 2, 3, 1)
 
 
 def _keep_memory_aside(

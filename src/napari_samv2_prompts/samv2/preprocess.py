@@ -16,11 +16,15 @@ from torch import Tensor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_image", "to_pixels"]
+__all__ = ["check_image", "stretched", "to_pixels", "to_unit"]
 
 # Mean and deviation of ImageNet's red, green and blue in [0, 1], as the published model uses them.
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
+DARKEST, BRIGHTEST = 0.001, 0.999
+"""Shares of an image's cells that become black and white when it is stretched."""
+LEAST_RANGE = 16 / 255
+"""An image of less contrast is not stretched to the full range: it would be noise."""
 
 
 def check_image(image: object) -> NDArray[np.uint8]:
@@ -99,6 +103,33 @@ def to_pixels(image: NDArray[np.uint8], side: int, device: torch.device) -> Tens
     )
     if grey:
         pixels = pixels.expand(1, 3, side, side)
-    mean = pixels.new_tensor(MEAN).reshape(1, 3, 1, 1)
-    deviation = pixels.new_tensor(DEVIATION).reshape(1, 3, 1, 1)
-    return (pixels - mean) / deviation
+    return _from_unit(pixels)
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """Return normalised pixels ``(B, 3, H, W)`` as RGB in [0, 1]."""
+    mean, deviation = (pixels.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, DEVIATION))
+    return pixels * deviation + mean
+
+
+def _from_unit(unit: Tensor) -> Tensor:
+    mean, deviation = (unit.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, DEVIATION))
+    return (unit - mean) / deviation
+
+
+def stretched(pixels: Tensor) -> Tensor:
+    """Stretch each image to the full range of brightness, all channels alike.
+
+    Extremes are looked for among means of 4 x 4 pixels, so that single hot pixels do not count.
+
+    Parameters
+    ----------
+    pixels : Tensor of shape (B, 3, S, S)
+        Normalised with ImageNet's mean and deviation, as is the result.
+    """
+    unit = to_unit(pixels.float())
+    cells = F.avg_pool2d(unit, 4).flatten(1)
+    low, high = torch.quantile(cells, cells.new_tensor((DARKEST, BRIGHTEST)), dim=1)
+    reach = (high - low).clamp_min(LEAST_RANGE)
+    unit = (unit - low[:, None, None, None]) / reach[:, None, None, None]
+    return _from_unit(unit.clamp(0, 1))

@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .geodesic import draw_reach
+from .likeness import draw_likeness
 from .position import RandomFourierEncoding
 from .variants import Variant
 
@@ -149,21 +151,25 @@ class PromptEncoder(nn.Module):
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
-        width, channels = variant.width, variant.dense_channels
-        self.dense_channels = channels
+        width, channels = variant.width, variant.drawn_channels
+        hidden = 4 * variant.dense_channels
+        self.dense_channels = variant.dense_channels
         self.pe_layer = RandomFourierEncoding(width)
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, width) for _ in range(4))
         self.not_a_point_embed = nn.Embedding(1, width)
         self.no_mask_embed = nn.Embedding(1, width)
         self.mask_downscaling = nn.Sequential(
-            nn.Conv2d(channels, 4 * channels, kernel_size=2, stride=2),
-            LayerNorm2d(4 * channels),
+            nn.Conv2d(channels, hidden, kernel_size=2, stride=2),
+            LayerNorm2d(hidden),
             nn.GELU(),
-            nn.Conv2d(4 * channels, 16 * channels, kernel_size=2, stride=2),
-            LayerNorm2d(16 * channels),
+            nn.Conv2d(hidden, 4 * hidden, kernel_size=2, stride=2),
+            LayerNorm2d(4 * hidden),
             nn.GELU(),
-            nn.Conv2d(16 * channels, width, kernel_size=1),
+            nn.Conv2d(4 * hidden, width, kernel_size=1),
         )
+        if variant.descriptors:
+            # How fast likeness falls with the distance in colour; stretched images span 0 to 1.
+            self.likeness_scale = nn.Parameter(torch.tensor([3.0, 1.0]))
 
     def _tokens(self, coords: Tensor, labels: Tensor, input_size: tuple[int, int]) -> Tensor:
         """Embed points ``(P, N, 2)`` as ``(P, N + 1, C)``; without points there is no token."""
@@ -180,12 +186,21 @@ class PromptEncoder(nn.Module):
         tokens: Tensor = positions + kinds[labels + 1]
         return tokens
 
+    def _likeness(self, coords: Tensor, labels: Tensor, descriptors: Tensor) -> list[Tensor]:
+        """Draw likeness in colour and in what is learnt, and reach: ``(P, 2, S/4, S/4)`` each."""
+        cells = (coords.float() + 0.5) / 4 - 0.5
+        parts = (descriptors[:, :3], descriptors[:, 3:])
+        scaled = [part * scale for part, scale in zip(parts, self.likeness_scale, strict=True)]
+        likeness = [draw_likeness(part, cells, labels) for part in scaled]
+        return [*likeness, draw_reach(descriptors[:, :3], cells, labels)]
+
     def forward(
         self,
         coords: Tensor,
         labels: Tensor,
         mask_input: Tensor | None,
         grid: tuple[int, int],
+        descriptors: Tensor | None = None,
     ) -> EncodedPrompts:
         """Embed a batch of prompts.
 
@@ -198,12 +213,16 @@ class PromptEncoder(nn.Module):
         mask_input : Tensor of shape (P, 1, S/4, S/4) or None
         grid : tuple of int
             ``(height, width)`` of the image embedding, S/16.
+        descriptors : Tensor of shape (P or 1, D, S/4, S/4), optional
+            What the image's cells are compared in: three colours, then what is learnt.
         """
         height, width = grid
         sparse = self._tokens(coords, labels, (16 * height, 16 * width))
         dtype = self.no_mask_embed.weight.dtype
         if self.dense_channels > 1:
             drawn = draw_prompts(coords, labels, mask_input, (4 * height, 4 * width)).to(dtype)
+            if descriptors is not None and hasattr(self, "likeness_scale"):
+                drawn = torch.cat([drawn, *self._likeness(coords, labels, descriptors)], dim=1)
             return EncodedPrompts(sparse, self.mask_downscaling(drawn), drawn)
         if mask_input is not None:
             return EncodedPrompts(sparse, self.mask_downscaling(mask_input.to(dtype)), None)

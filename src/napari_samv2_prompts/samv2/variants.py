@@ -54,6 +54,11 @@ class Variant:
         methods do (RITM, Sofiiuk et al. 2021).
     dense_skip : bool
         Whether the drawn prompt also joins the decoder's last upscaling step, at stride 4.
+    descriptors : int
+        Learnt channels in which cells are compared with the prompted places, besides the three
+        colours (see :func:`.likeness.draw_likeness`).  0: they are not compared.
+    stretch : bool
+        Whether every image is stretched to the full range of brightness first.
     """
 
     size: str
@@ -73,6 +78,8 @@ class Variant:
     score_width: int = 256
     dense_channels: int = 1
     dense_skip: bool = False
+    descriptors: int = 0
+    stretch: bool = False
 
     @property
     def name(self) -> str:
@@ -88,6 +95,11 @@ class Variant:
         """Channels of the four stages."""
         dim = self.embed_dim
         return dim, 2 * dim, 4 * dim, 8 * dim
+
+    @property
+    def drawn_channels(self) -> int:
+        """Channels of the dense prompt: what is drawn, likeness in two ways, reach."""
+        return self.dense_channels + (6 if self.descriptors else 0)
 
     @property
     def logits_size(self) -> int:
@@ -118,6 +130,8 @@ _NANO = Variant(
     score_width=128,
     dense_channels=4,
     dense_skip=True,
+    descriptors=5,
+    stretch=True,
 )
 
 VARIANTS: dict[str, Variant] = {

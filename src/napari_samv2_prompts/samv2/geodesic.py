@@ -1,0 +1,100 @@
+"""How far every cell is from the prompted places along paths that avoid edges of the image.
+
+Two touching nuclei look alike, yet every path between them crosses the darker seam.  Distance
+counted in changes of colour along the way tells them apart, and reaches to the far end of a long
+object as easily as to the near one.  DeepIGeoS (Wang et al. 2019) shows a network such maps of its
+clicks for the same reason.
+
+Distances are found by a few sweeps along rows and columns, a running minimum each: exact where a
+shortest path turns seldom, too long by little elsewhere.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["draw_reach"]
+
+NEGATIVE, POSITIVE, BOX_START = 0, 1, 2
+COLOUR_COST = 6.0
+"""Cost of a step from black to white."""
+STEP_COST = 0.02
+"""Cost of a step where nothing changes."""
+FAR = 50.0
+SWEEPS = 2
+
+
+def draw_reach(colours: Tensor, coords: Tensor, labels: Tensor) -> Tensor:
+    """Draw ``exp(-d)``, d being the geodesic distance to the nearest of the prompted places.
+
+    Parameters
+    ----------
+    colours : Tensor of shape (B, 3, H, W)
+        In [0, 1]; one image for all prompts (B = 1) or one each (B = P).  No gradient reaches them.
+    coords : Tensor of shape (P, N, 2)
+        ``(x, y)`` in cells, box corners first.
+    labels : Tensor of shape (P, N)
+        -1 padding, 0 negative, 1 positive, 2 and 3 box corners.
+
+    Returns
+    -------
+    Tensor of shape (P, 2, H, W)
+        Reach of positive clicks and the middle of the box, and of negative clicks and all that lies
+        outside the box; 0 where a prompt has none of them.
+    """
+    with torch.no_grad():
+        size = (colours.shape[2], colours.shape[3])
+        clicks = [_at_clicks(coords, labels == kind, size) for kind in (POSITIVE, NEGATIVE)]
+        maps = [clicks[0], clicks[1]]
+        if coords.shape[1] > 1:
+            has_box = labels[:, 0] == BOX_START
+            middle = coords[:, :2].mean(1, keepdim=True)
+            maps[0] = maps[0] | _at_clicks(middle, has_box[:, None], size)
+            maps[1] = maps[1] | (_outside(coords[:, :2], size) & has_box[:, None, None])
+        return torch.stack([(-_distance(seeds, colours)).exp() for seeds in maps], dim=1)
+
+
+def _at_clicks(coords: Tensor, chosen: Tensor, size: tuple[int, int]) -> Tensor:
+    """Mark the cells ``(P, H, W)`` in which the chosen places lie."""
+    height, width = size
+    nearest = coords.round().long()
+    x, y = nearest[..., 0].clamp(0, width - 1), nearest[..., 1].clamp(0, height - 1)
+    marked = torch.zeros(len(coords), height * width, device=coords.device)
+    marked.scatter_add_(1, y * width + x, chosen.to(marked.dtype))
+    return (marked > 0).unflatten(1, size)
+
+
+def _outside(corners: Tensor, size: tuple[int, int]) -> Tensor:
+    """Mark the cells ``(P, H, W)`` that lie more than a cell outside of each box."""
+    (left, top), (right, bottom) = corners[:, 0].T[..., None], corners[:, 1].T[..., None]
+    y = torch.arange(size[0], device=corners.device)
+    x = torch.arange(size[1], device=corners.device)
+    rows, columns = (y < top - 1) | (y > bottom + 1), (x < left - 1) | (x > right + 1)
+    return rows[:, :, None] | columns[:, None, :]
+
+
+def _distance(seeds: Tensor, colours: Tensor) -> Tensor:
+    """Geodesic distance ``(P, H, W)`` to the nearest seed, at most `FAR`."""
+    distance = torch.where(seeds, 0.0, FAR)
+    if not seeds.any():
+        return distance
+    down = (COLOUR_COST * colours.diff(dim=2).abs().mean(1) + STEP_COST).transpose(0, 1)
+    across = (COLOUR_COST * colours.diff(dim=3).abs().mean(1) + STEP_COST).permute(2, 0, 1)
+    for _ in range(SWEEPS):
+        distance = _swept(distance.transpose(0, 1), down).transpose(0, 1)
+        distance = _swept(distance.permute(2, 0, 1), across).permute(1, 2, 0)
+    return distance
+
+
+def _swept(distance: Tensor, cost: Tensor) -> Tensor:
+    """Go along the first axis, there and back at once: ``(L, P, M)`` with costs ``(L - 1, B, M)``.
+
+    Line by line, since a running minimum over all of them (`torch.cummin`) is many times slower.
+    """
+    both = torch.stack([distance, distance.flip(0)], dim=1)
+    costs = torch.stack([cost, cost.flip(0)], dim=1).unbind()
+    lines = both.unbind()
+    for before, after, step in zip(lines, lines[1:], costs, strict=False):
+        torch.minimum(after, before + step, out=after)
+    return torch.minimum(both[:, 0], both[:, 1].flip(0))
