@@ -124,3 +124,15 @@ def test_a_single_click_is_answered_by_the_best_of_three_others_by_the_single_ma
     chosen, score = choose(Decoded(logits, scores, torch.ones(4)), labels)
     assert chosen[:, 0, 0].tolist() == [3, 1, 1, 1]
     assert score.tolist() == pytest.approx([0.8, 0.9, 0.9, 0.9])
+
+
+def test_a_wider_network_begins_as_what_the_narrower_one_computes(small):
+    narrow = start(RECIPE, replace(small, descriptors=0)).network.eval()
+    wide = start(RECIPE, replace(small, descriptors=3), narrow.state_dict()).network.eval()
+    pixels, coords = torch.randn(1, 3, 64, 64), torch.tensor([[[5.0, 9.0], [40.0, 50.0]]])
+    with torch.inference_mode():
+        one, other = (
+            network.decode_prompts(network.encode_image(pixels), coords, torch.tensor([[2, 3]]))
+            for network in (narrow, wide)
+        )
+    torch.testing.assert_close(one.logits, other.logits)
