@@ -85,13 +85,23 @@ def read_image(path: str | Path) -> NDArray[Any]:
 def _read(path: Path) -> NDArray[Any]:
     if not path.exists():
         raise FileNotFoundError(f"There is no file {path}.")
-    if path.suffix.lower() in _TIFF:
-        from tifffile import TiffFileError, imread
+    is_tiff = path.suffix.lower() in _TIFF
+    try:
+        return _read_tiff(path) if is_tiff else _read_with_pillow(path)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # damaged bytes make the readers raise almost anything
+        kind = "a readable TIFF file" if is_tiff else "a readable picture"
+        raise ValueError(f"{path.name} is not {kind} ({error}).") from error
 
-        try:
-            return np.asarray(imread(path))
-        except TiffFileError as error:
-            raise ValueError(f"{path.name} is not a readable TIFF file ({error}).") from error
+
+def _read_tiff(path: Path) -> NDArray[Any]:
+    from tifffile import imread
+
+    return np.asarray(imread(path))
+
+
+def _read_with_pillow(path: Path) -> NDArray[Any]:
     from PIL import Image, UnidentifiedImageError
 
     try:

@@ -177,7 +177,10 @@ def _lines(path: Path) -> list[str]:
 def _names(head: str) -> tuple[list[str], str]:
     """Return the columns that a first line names, and what separates them."""
     delimiter = max(",;\t", key=head.count)
-    row = next(csv.reader([head], delimiter=delimiter), [])
+    try:
+        row = next(csv.reader([head], delimiter=delimiter), [])
+    except csv.Error:
+        row = []  # a cell of a hundred thousand characters is no name
     return [name.strip().lower() for name in row], delimiter
 
 
@@ -191,9 +194,7 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Row]:
             f"{path.name} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: its "
             f"first line must name {', '.join(columns)}."
         )
-    reader = csv.reader(lines[1:], delimiter=delimiter)
-    for cells in reader:
-        line = reader.line_num + 1
+    for line, cells in _cells(path.name, lines[1:], delimiter):
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) < len(names):
@@ -203,3 +204,13 @@ def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[_Row]:
             )
         values = (cell.strip() for cell in cells)
         yield _Row(path.name, line, dict(zip(names, values, strict=False)))
+
+
+def _cells(table: str, lines: list[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the number of each row's last line in the file, and the row's cells."""
+    reader = csv.reader(lines, delimiter=delimiter)
+    try:
+        for cells in reader:
+            yield reader.line_num + 1, cells
+    except csv.Error as error:
+        raise ValueError(f"{table}, line {reader.line_num + 1}: {error}.") from error

@@ -79,9 +79,7 @@ def decode(kind: Any, value: Any, where: str = "the file") -> Any:
     if kind is Path:
         return Path(decode(str, value, where))
     if kind is float:
-        fits = isinstance(value, int | float) and not isinstance(value, bool)
-        _require(fits and math.isfinite(value), where, "a number", value)
-        return float(value)
+        return _decode_float(value, where)
     _require(type(value) is kind, where, f"of type {kind.__name__}", value)
     return value
 
@@ -93,6 +91,16 @@ def _require(fits: bool, where: str, wanted: str, value: Any) -> None:
         raise ValueError(f"{where} must be {wanted}, not {shown}.")
 
 
+def _decode_float(value: Any, where: str) -> float:
+    fits = isinstance(value, int | float) and not isinstance(value, bool)
+    try:
+        number = float(value) if fits else math.nan
+    except OverflowError:  # a whole number of hundreds of digits
+        number = math.nan
+    _require(math.isfinite(number), where, "a number", value)
+    return number
+
+
 def _decode_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
     if value is None and type(None) in kinds:
         return None
@@ -101,7 +109,8 @@ def _decode_union(kinds: tuple[Any, ...], value: Any, where: str) -> Any:
         return decode(kinds[0], value, where)
     tag = value.get(_TAG) if isinstance(value, dict) else None
     by_name = {kind.__name__.lower(): kind for kind in kinds}
-    _require(tag in by_name, f"{where}.{_TAG}", f"one of {', '.join(by_name)}", tag)
+    known = isinstance(tag, str) and tag in by_name
+    _require(known, f"{where}.{_TAG}", f"one of {', '.join(by_name)}", tag)
     return decode(by_name[str(tag)], value, where)
 
 
@@ -150,5 +159,5 @@ def _decode_array(value: Any, where: str) -> np.ndarray[Any, Any]:
         if min(shape, default=0) < 0 or len(content) != size:
             raise ValueError("its size is not the one that it claims")
         return np.frombuffer(content, dtype).reshape(shape)
-    except (KeyError, TypeError, ValueError, zlib.error) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, zlib.error) as error:
         raise ValueError(f"{where} is not a packed array: {error}.") from error

@@ -458,7 +458,8 @@ class RandomUser(RuleBasedStateMachine):
     @invariant()
     def one_job_is_wanted_at_most(self) -> None:
         assert len(self.runner.live) <= 1
-        assert bool(self.runner.live) == self.widget.session.status.busy
+        # One for later (neighbouring planes) may run while nothing is waited for.
+        assert self.runner.live or not self.widget.session.status.busy
 
     @invariant()
     def the_session_keeps_to_its_budget(self) -> None:

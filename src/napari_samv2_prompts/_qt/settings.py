@@ -134,6 +134,8 @@ def _read(path: Path | None) -> dict[str, Any]:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
+    except RecursionError:
+        raise ValueError("it holds no settings") from None
     if not isinstance(content, dict):
         raise ValueError("it holds no settings")  # noqa: TRY004 - of the file, not an argument
     return content

@@ -94,10 +94,18 @@ def _safetensors_size(path: Path) -> int:
             return int(length) if length < 1 << 40 else 0
         try:
             header = json.loads(file.read(length))
-        except ValueError:
-            return 0
-    ends = [row["data_offsets"][1] for key, row in header.items() if key != "__metadata__"]
-    return 8 + int(length) + max(ends, default=0)
+            rows = [row for key, row in header.items() if key != "__metadata__"]
+            end = max((int(row["data_offsets"][1]) for row in rows), default=0)
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+            RecursionError,
+        ):
+            return 0  # no header of this format
+    return 8 + int(length) + end
 
 
 def _read_torch(path: Path) -> Any:

@@ -1,0 +1,228 @@
+"""Files from anywhere: cut, changed, huge or made to hurt, they are read or refused in a sentence.
+
+Each reader is fed with valid files in which something was changed, and with bytes of any kind.  The
+examples of the suite take seconds; ``-m slow`` tries many more.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors.torch import save
+from tifffile import imwrite
+
+from napari_samv2_prompts._qt.settings import Choice, Remembered
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.pictures import read_picture
+from napari_samv2_prompts.prompt_tables import read_prompts, table_kind
+from napari_samv2_prompts.prompts import Prompt
+from napari_samv2_prompts.records import (
+    Accept,
+    Ask,
+    Picture,
+    Point,
+    Predict,
+    Record,
+    Remove,
+    Shape,
+    read_record,
+    write_record,
+)
+from napari_samv2_prompts.samv2.checkpoints import CheckpointError, read_state
+
+Reader = Callable[[Path], object]
+
+# Words that stand for what would be too long to show.
+LONG = {
+    b"HUGE": b"9" * 140_000,  # longer than the csv module takes
+    b"DEEP": b"[" * 100_000,  # deeper than the json module goes
+}
+
+
+def some_record() -> Record:
+    mask = np.zeros((8, 8), np.float32)
+    ask = Ask.of(Prompt(1, points=[[3, 4]], box=(1, 1, 6, 6), mask=mask))
+    plane = Plane((1, 2), (0, None, None), (10, 12))
+    steps = (Predict(plane, (ask,), Picture((0.0, 1.0))), Remove((1,), plane), Accept((1,)))
+    vertices = ((0.0, 1.0, 2.0), (0.0, 3.0, 4.0))
+    return Record(
+        "cells", (3, 10, 12), steps, (Point(1, (0.0, 2.0, 3.0)),), (Shape(1, "line", vertices),)
+    )
+
+
+def boxes(path: Path) -> object:
+    return read_prompts((40, 50), boxes=path)
+
+
+def points(path: Path) -> object:
+    return read_prompts((40, 50), points=path)
+
+
+def remembered(path: Path) -> object:
+    taken: list[Any] = []
+    note = Remembered({"live": Choice(lambda: True, taken.append)}, path).restore()
+    assert isinstance(note, str)
+    return note
+
+
+def refuses(reader: Reader, path: Path, errors: tuple[type[Exception], ...]) -> None:
+    """Read a file; every refusal is one of these errors, and a sentence."""
+    try:
+        reader(path)
+    except errors as refusal:
+        message = "" if isinstance(refusal, OSError) else str(refusal)
+    else:
+        return
+    assert not message or len(message.split()) > 2
+
+
+# --- what files are made of ---
+
+
+def bytes_like(valid: bytes) -> st.SearchStrategy[bytes]:
+    """A valid file with parts of it cut out, changed or doubled; or bytes of any kind."""
+    cuts = st.integers(0, len(valid))
+    return st.builds(
+        lambda a, junk, b: valid[:a] + junk + valid[b:], cuts, st.binary(max_size=9), cuts
+    ) | st.binary(max_size=200)
+
+
+NUMBERS = st.integers() | st.floats() | st.sampled_from([10**400, -1, 2**63, 2**31, 1e308])
+JSON = st.recursive(
+    st.none() | st.booleans() | NUMBERS | st.text(max_size=5) | st.just("../../etc/passwd\0"),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@st.composite
+def changed_json(draw: st.DrawFn, valid: Any) -> Any:
+    """JSON in which one value, at any depth, is another."""
+    if not isinstance(valid, dict | list) or not valid or draw(st.integers(0, 5)) == 0:
+        return draw(JSON)
+    key = draw(st.sampled_from(sorted(valid) if isinstance(valid, dict) else range(len(valid))))
+    copy = valid.copy()
+    copy[key] = draw(changed_json(valid[key]))
+    return copy
+
+
+CELLS = st.text("0123456789.-+eE,;\t\"'\0nxifa\u0663\u2028", max_size=12) | st.sampled_from(
+    ["1e308", "1_0", "nan", "-0", "HUGE", "positive", '"', "99999999999999999999"]
+)
+
+
+def tables(head: str) -> st.SearchStrategy[bytes]:
+    rows = st.lists(st.lists(CELLS, max_size=6).map(",".join), max_size=4)
+    text = st.builds(lambda rows: "\n".join([head, *rows]), rows)
+    return text.map(lambda t: t.encode()) | bytes_like(f"{head}\n1,2,3,4,5\n".encode())
+
+
+def pictures(kind: str) -> st.SearchStrategy[bytes]:
+    out = io.BytesIO()
+    array = np.arange(12 * 14, dtype=np.uint8).reshape(12, 14)
+    if kind == "tif":
+        imwrite(out, array.astype(np.uint16), compression="zlib")
+    else:
+        Image.fromarray(array).save(out, {"png": "PNG", "jpg": "JPEG"}[kind])
+    return bytes_like(out.getvalue())
+
+
+def safetensors_with(header: Any) -> bytes:
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(64)
+
+
+def weights() -> st.SearchStrategy[bytes]:
+    tensors = {"a": torch.zeros(4), "b": torch.ones(2, 2)}
+    out = io.BytesIO()
+    torch.save({"model": tensors}, out)
+    legacy = io.BytesIO()
+    torch.save({"model": tensors}, legacy, _use_new_zipfile_serialization=False)
+    header = {
+        "a": {"dtype": "F32", "shape": [4], "data_offsets": [0, 16]},
+        "__metadata__": {"k": "v"},
+    }
+    return (
+        bytes_like(save(tensors)) | bytes_like(out.getvalue()) | bytes_like(legacy.getvalue())
+        | changed_json(header).map(safetensors_with)
+    )  # fmt: skip
+
+
+def record_text(tmp: Path) -> Any:
+    write_record(tmp / "valid.json", some_record())
+    return json.loads((tmp / "valid.json").read_text())
+
+
+# --- the readers ---
+
+
+def table_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    return tables("object,x0,y0,x1,y1")
+
+
+def point_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    return tables("object,x,y,polarity")
+
+
+def record_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    valid = record_text(tmp)
+    written = changed_json(valid["record"]).map(lambda r: json.dumps({**valid, "record": r}))
+    return written.map(str.encode) | bytes_like(json.dumps(valid).encode()) | st.just(b"DEEP")
+
+
+def setting_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    text = changed_json({"live": True, "model": "nano"}).map(json.dumps) | st.just("DEEP")
+    return text.map(str.encode) | bytes_like(b'{"live": true}')
+
+
+USUAL = (ValueError, OSError)
+READERS = {
+    "boxes.csv": (boxes, table_files, USUAL),
+    "points.csv": (points, point_files, USUAL),
+    "kind.csv": (table_kind, point_files, USUAL),
+    "prompts.json": (read_record, record_files, USUAL),
+    "settings.json": (remembered, setting_files, ()),
+    "weights.pt": (read_state, lambda tmp: weights(), (CheckpointError,)),
+    "weights.safetensors": (read_state, lambda tmp: weights(), (CheckpointError,)),
+    "picture.png": (read_picture, lambda tmp: pictures("png"), USUAL),
+    "picture.jpg": (read_picture, lambda tmp: pictures("jpg"), USUAL),
+    "picture.tif": (read_picture, lambda tmp: pictures("tif"), USUAL),
+}
+
+
+def feed(name: str, tmp_path: Path, examples: int) -> None:
+    reader, files, errors = READERS[name]
+
+    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(files(tmp_path))
+    def check(content: bytes) -> None:
+        path = tmp_path / name
+        for word, meant in LONG.items():
+            content = content.replace(word, meant)
+        path.write_bytes(content)
+        refuses(reader, path, errors)
+
+    check()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_any_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
+    feed(name, tmp_path, 40)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READERS)
+def test_many_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
+    feed(name, tmp_path, 5000)
