@@ -12,6 +12,9 @@ The rules, in the words of the user guide:
 3. A live object remembers what it covers.  When it shrinks, moves or goes, that comes back.
 4. A pixel of a live object that the user edits by hand is the user's from then on, for as long as
    the object's mask covers it.
+5. A label that is kept is never covered, whatever the policy.
+6. A label that was there becomes a live object when it is refined (:func:`adopt`), with nothing
+   under it; a live object that is let go of becomes a label that was there (:func:`release`).
 
 Work and memory go with the boxes of the masks, never with the size of the plane.
 
@@ -31,7 +34,18 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.prompts import MaskCrop
 
-__all__ = ["Box", "Edit", "Painted", "Policy", "edits", "paint", "respect_edits"]
+__all__ = [
+    "Box",
+    "Edit",
+    "Painted",
+    "Policy",
+    "adopt",
+    "edits",
+    "paint",
+    "relabelled",
+    "release",
+    "respect_edits",
+]
 
 # Having one more region written takes a viewer as long as looking at about this many more pixels.
 EDIT_COST = 200_000
@@ -59,6 +73,8 @@ class Painted:
         What each held pixel was before any live object held it.
     yielded : array of shape (h, w), bool
         Pixels of the object's mask that the user has edited by hand.
+    origin : MaskCrop, optional
+        What an adopted label was before: the same comes back when the object goes.
     """
 
     label: int
@@ -68,6 +84,7 @@ class Painted:
     held: NDArray[np.bool_]
     under: NDArray[np.integer[Any]]
     yielded: NDArray[np.bool_]
+    origin: MaskCrop | None = None
 
     @property
     def box(self) -> Box:
@@ -127,6 +144,7 @@ def paint(
     masks: Mapping[int, MaskCrop | None],
     policy: Policy,
     next_rank: int,
+    kept: frozenset[int] = frozenset(),
 ) -> dict[int, Painted]:
     """Return the live objects after some of them got new masks, without writing anything.
 
@@ -141,6 +159,8 @@ def paint(
     policy : {"keep", "replace", "background"}
     next_rank : int
         Higher than all ranks so far; each mask takes one more.
+    kept : frozenset of int
+        Labels that no mask may cover.
     """
     after = {number: painted for number, painted in live.items() if number not in masks}
     old, others = _Stack(live), _Stack(after)
@@ -158,8 +178,56 @@ def paint(
             held &= under == 0
         if policy == "background":
             held &= ~others.held(mask.box)
-        after[number] = Painted(number, rank, mask.top, mask.left, held, under, yielded)
+        if kept:
+            held &= ~np.isin(now, list(kept)) & ~np.isin(under, list(kept))
+        origin = live[number].origin if number in live else None
+        after[number] = Painted(number, rank, mask.top, mask.left, held, under, yielded, origin)
     return after
+
+
+def adopt(read: Read, live: Live, label: int, origin: MaskCrop) -> dict[int, Painted]:
+    """Return the live objects with a label that was there as one more, below all others.
+
+    Parameters
+    ----------
+    read : callable
+        ``(top, left, bottom, right) -> labels`` as they are now on the plane.
+    live : mapping of int to Painted
+        From :func:`respect_edits`.
+    label : int
+    origin : MaskCrop
+        The pixels that show the label.
+    """
+    box = origin.box
+    now = read(box)
+    held = _Stack(live).under(box, now) == label
+    rank = min((painted.rank for painted in live.values()), default=0) - 1
+    nothing = np.zeros_like(now)
+    new = Painted(label, rank, box[0], box[1], held, nothing, np.zeros_like(held), origin)
+    return {**relabelled(live, label, 0), label: new}
+
+
+def release(live: Live, labels: Iterable[int]) -> dict[int, Painted]:
+    """Return the live objects without some, whose labels the others may find under them."""
+    gone = {number: live[number] for number in labels if number in live}
+    ground = _Stack(gone)
+    kept = {}
+    for number, painted in live.items():
+        if number not in gone:
+            under = ground.over(painted.box, painted.under)
+            same = np.array_equal(under, painted.under)
+            kept[number] = painted if same else replace(painted, under=under)
+    return kept
+
+
+def relabelled(live: Live, old: int, new: int) -> dict[int, Painted]:
+    """Return the live objects with one label under them replaced by another."""
+    return {
+        number: replace(painted, under=np.where(painted.under == old, new, painted.under))
+        if (painted.under == old).any()
+        else painted
+        for number, painted in live.items()
+    }
 
 
 def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ItemMasks", "MaskCrop", "Masks", "Prompt", "PromptBatch"]
+__all__ = ["ItemMasks", "MaskCrop", "Masks", "Prompt", "PromptBatch", "cropped"]
 
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -255,6 +255,17 @@ class MaskCrop:
         top, left, bottom, right = self.box
         out[top:bottom, left:right] = self.mask
         return out
+
+
+def cropped(mask: NDArray[np.bool_]) -> MaskCrop | None:
+    """Return a mask cut to its bounding box, as a copy; None if it is empty."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return None
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    return MaskCrop(top, left, mask[top:bottom, left:right].copy())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -507,3 +507,14 @@ def test_highest_label_reads_in_blocks(monkeypatch):
     data[6, 4], data[0, 0] = 12, -3
     assert highest_label(data) == 12
     assert highest_label(np.zeros((0, 5), int)) == 0
+
+
+def test_what_was_accepted_lies_under_what_is_still_live() -> None:
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    plane = Plane((0, 1), (None, None), SHAPE)
+    target.write(plane, {1: disc(15, 15, 8)}, "replace")
+    below = target.labels.data.copy()
+    target.write(plane, {2: disc(15, 20, 8)}, "replace")
+    target.accept({1})
+    target.write(plane, {2: None})
+    np.testing.assert_array_equal(target.labels.data, below)

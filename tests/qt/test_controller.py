@@ -257,7 +257,7 @@ def test_a_label_beyond_the_layers_type_offers_another_type(bench: Bench) -> Non
     now = bench.controller.situation()
     assert "255" in now.problem or "uint8" in now.problem
     assert now.offer
-    bench.choose(bench.controller.convert_labels())
+    bench.choose(bench.controller.label_tools.convert())
     bench.controller.run()
     assert bench.labels == labels
     assert labels.data[40, 40] == 256
@@ -271,7 +271,7 @@ def test_lazy_labels_are_offered_as_a_copy_and_left_alone(bench: Bench) -> None:
     lazy = bench.viewer.add_labels(data, name="lazy")
     bench.choose(replace(bench.controller.chosen, labels=lazy))
     assert "dask" in bench.controller.situation().problem
-    bench.choose(bench.controller.convert_labels())
+    bench.choose(bench.controller.label_tools.convert())
     assert bench.labels != lazy
     bench.click(40, 40)
     assert bench.painted == {1}

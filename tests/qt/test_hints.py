@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from napari_samv2_prompts._qt.hints import Situation, mask_line, note_line, state_line, what_next
+from napari_samv2_prompts._qt.hints import (
+    Situation,
+    kept_line,
+    mask_line,
+    note_line,
+    state_line,
+    what_next,
+)
 from napari_samv2_prompts.session import ModelChoice, Progress, State, Status
 
 READY = Status(State.READY, "", ModelChoice("nano"), "cpu", "no GPU")
@@ -36,6 +43,7 @@ def at(state: State, reason: str = "") -> Status:
         (replace(BASE, active="shapes", adding=True, started=True), "around the next object"),
         (replace(BASE, active="points", adding=True, current=7), "becomes object 7"),
         (replace(BASE, active="points", adding=True, current=7, started=True), "object 7 too"),
+        (replace(BASE, active="points", adding=True, current=7, refining=True), "object 7 too"),
         (
             replace(BASE, active="points", adding=True, started=True, positive=False),
             "does not belong",
@@ -77,3 +85,9 @@ def test_an_empty_mask_is_told_with_what_to_do() -> None:
     assert "take another mask," in note_line(several)
     many = replace(BASE, empty=tuple(range(1, 9)))
     assert note_line(many).startswith("Objects 1, 2, 3, 4, 5, …: empty masks;")
+
+
+def test_what_was_done_with_a_label_and_what_is_kept_are_told() -> None:
+    assert kept_line(BASE) == ""
+    now = replace(BASE, said="Label 3 is deleted.", kept=(5, 9))
+    assert kept_line(now) == "Label 3 is deleted. Kept: 5, 9."

@@ -18,7 +18,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
@@ -46,6 +45,7 @@ from napari_samv2_prompts.session import (
 from .binding import Connections
 from .hints import Situation
 from .hovering import Hovering
+from .label_tools import LabelTools
 from .looks import view_of
 from .mailbox import Mailbox
 from .objects import CurrentObject
@@ -82,8 +82,9 @@ class Controller:
         self._viewer = viewer
         self._chosen, self._options = Chosen(), Options()
         self._object, self._targets = CurrentObject(), Targets(runner)
-        self._hovering = Hovering(viewer, session, self._object)
         self._watch = Watch(viewer)
+        self.label_tools = LabelTools(viewer, session, self._targets, self._object, self._watch)
+        self._hovering = Hovering(viewer, session, self._object, self.label_tools.start)
         self._prompted: tuple[int, ...] = ()  # on the plane
         self._all_prompted: frozenset[int] = frozenset()  # on all planes of these layers:
         self._prompt_layers: tuple[UUID | None, ...] = ()
@@ -104,6 +105,7 @@ class Controller:
         self._links.add(self._on_tool, self._watch.tool_changed)
         self._links.add(self._on_shapes, self._watch.shapes_changed)
         self._links.add(self.pick_object, self._watch.pointed_at)
+        self._links.add(self._on_label_tool, self.label_tools.done)
 
     # --- what is chosen ---------------------------------------------------------------------
 
@@ -121,6 +123,7 @@ class Controller:
         self._chosen = chosen
         self._watch.choose(chosen)
         self._hovering.choose(chosen)
+        self.label_tools.choose(chosen)
         self._targets.solved()
         gone = self._targets.keep({layer.unique_id for layer in self._viewer.layers})
         self.session.forget(p for p in self.session.places if labels_of(p) in gone)
@@ -222,6 +225,7 @@ class Controller:
         self.flush()
         objects = frozenset(number for _, number in self.session.accept())
         self._targets.accept(objects)
+        self.label_tools.accepted(objects)
         with self._watch.paused():
             remove_objects((self._chosen.points, self._chosen.shapes), objects)
         self.refresh()
@@ -232,23 +236,6 @@ class Controller:
         """Take back the last change of the labels."""
         if self._chosen.labels is not None:
             self._chosen.labels.undo()
-
-    def convert_labels(self) -> Chosen:
-        """Give the labels the dtype that was offered; return the layers, to be chosen.
-
-        Labels that can't be edited where they are come as a copy.
-        """
-        now, labels = self._chosen, self._chosen.labels
-        if labels is None or now.image is None or self._targets.offer is None:
-            return now
-        data = self._targets.converted(labels)
-        if not (isinstance(labels.data, np.ndarray) and labels.editable):
-            with self._watch.paused():
-                *_, labels = make_layers(
-                    self._viewer, now.image, points=now.points, shapes=now.shapes
-                )
-        labels.data = data
-        return replace(now, labels=labels)
 
     def run(self) -> None:
         """Predict now, without waiting for anything to change."""
@@ -310,7 +297,7 @@ class Controller:
         self._remove_unprompted(target)
         prompts, notes = read_prompts(points, shapes, chosen.image, plane, self._viewer.dims)
         self._note = " ".join(notes)
-        return PromptBatch(prompts)
+        return PromptBatch(tuple(map(self.label_tools.adopt, prompts)))
 
     def _remove_unprompted(self, target: LabelsTarget) -> None:
         """Take away the labels of objects that lost their last prompt, on whatever plane.
@@ -340,6 +327,10 @@ class Controller:
         with self._watch.paused():
             self._object.prepare()
         self._announce()
+
+    def _on_label_tool(self) -> None:
+        self.refresh()
+        self._prepare()
 
     def _on_tool(self) -> None:
         self._prepare()  # the viewer takes the features of what is selected for the next prompt
@@ -379,8 +370,8 @@ class Controller:
         """Return everything that decides what is shown."""
         tool = tool_in_hand(self._viewer, self._chosen)
         return situation_of(
-            self.session, self._chosen, self._options, self._object, self._targets, tool,
-            self._others, self._prompted, self._note,
+            self.session, self._chosen, self._options, self._object, self._targets,
+            self.label_tools, tool, self._others, self._prompted, self._note,
         )  # fmt: skip
 
     # --- the end ----------------------------------------------------------------------------
@@ -395,6 +386,7 @@ class Controller:
         self._links.close()
         self._watch.close()
         self._hovering.close()
+        self.label_tools.choose(Chosen())
         self.session.close()
         self._targets.close()
         self._object = CurrentObject()

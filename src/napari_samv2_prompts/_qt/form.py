@@ -30,6 +30,7 @@ from napari_samv2_prompts.session import State
 
 from .hints import Situation, mask_line, note_line, state_line, what_next
 from .keeping import KeepingPart
+from .label_panel import LabelPanel
 
 __all__ = ["Form"]
 
@@ -70,10 +71,9 @@ class Form(QWidget):
         self.look = ComboBox(name="look", choices=_LOOKS)
         self._letters: frozenset[str] = frozenset()
         self._make_buttons()
-        self.keeping = KeepingPart()
-        self._area = _scrolling(
-            self._layer_part(layers), self._prompt_part(), self._model_part(), self.keeping
-        )
+        self.keeping, self.labels = KeepingPart(), LabelPanel()
+        parts = self._layer_part(layers), self._prompt_part(), self.labels, self._model_part()
+        self._area = _scrolling(*parts, self.keeping)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._head())  # always in sight
@@ -210,6 +210,7 @@ class Form(QWidget):
     def name_keys(self, letters: frozenset[str]) -> None:
         """Show on the buttons which keys do the same."""
         self._letters = letters
+        self.labels.name_keys(letters)
         self.box.setToolTip(f"Draw a box: each starts a new object{self._key('tool')}")
         self.click.setToolTip(f"Click on the current object{self._key('tool')}")
         self.next.setText("Next" + self._key("next"))
@@ -233,6 +234,7 @@ class Form(QWidget):
         self._show_prompting(now)
         self._show_work(now)
         self.keeping.show_situation(now)
+        self.labels.show_situation(now)
 
     def _show_prompting(self, now: Situation) -> None:
         ready = now.labels and not now.problem

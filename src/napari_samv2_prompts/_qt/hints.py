@@ -13,6 +13,7 @@ from napari_samv2_prompts.session import State, Status
 
 __all__ = [
     "Situation",
+    "kept_line",
     "mask_line",
     "memory_line",
     "note_line",
@@ -48,6 +49,8 @@ class Situation:
         The object that clicks go to.
     started : bool
         Whether it has a prompt already.
+    refining : bool
+        Whether it is a label that the next prompt refines.
     positive : bool
         The sign of the next click.
     prompted, pending : int
@@ -64,6 +67,10 @@ class Situation:
         Megabytes to fetch before the chosen model can be used; 0 if it is here.
     note : str
         What was left out, in a sentence.
+    kept : tuple of int
+        Labels that no result changes.
+    said : str
+        What was done with a label last, in a sentence.
     offer : str
         The dtype that the Labels layer could be converted to, to solve the problem.
     planes : int
@@ -82,6 +89,7 @@ class Situation:
     adding: bool = False
     current: int = 1
     started: bool = False
+    refining: bool = False
     positive: bool = True
     prompted: int = 0
     pending: int = 0
@@ -91,6 +99,8 @@ class Situation:
     live: bool = True
     download: int = 0
     note: str = ""
+    kept: tuple[int, ...] = ()
+    said: str = ""
     offer: str = ""
     planes: int = 1
     all_planes: bool = False
@@ -157,12 +167,22 @@ def note_line(situation: Situation) -> str:
     return " ".join(filter(None, (_emptiness(situation), situation.note)))
 
 
+def kept_line(situation: Situation) -> str:
+    """Say what was done with a label last, and which labels are kept."""
+    kept = f"Kept: {_listed(situation.kept)}." if situation.kept else ""
+    return " ".join(filter(None, (situation.said, kept)))
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ", ".join(map(str, numbers[:_LISTED])) + (", …" if numbers[_LISTED:] else "")
+
+
 def _emptiness(situation: Situation) -> str:
     numbers = situation.empty
     if not numbers:
         return ""
     if len(numbers) > 1:
-        listed = ", ".join(map(str, numbers[:_LISTED])) + (", …" if numbers[_LISTED:] else "")
+        listed = _listed(numbers)
         return f"Objects {listed}: empty masks; add a click inside each, or delete their prompts."
     other = " take another mask," if numbers[0] == situation.current and _choice(situation) else ""
     return f"Object {numbers[0]}: empty mask;{other} add a click inside it, or delete its prompts."
@@ -211,7 +231,7 @@ def _drawing(situation: Situation) -> str:
             return "Draw a box around an object."
         refine = ", or press Click to refine the mask" if situation.points else ""
         return f"Draw a box around the next object{refine}."
-    if not situation.started:
+    if not (situation.started or situation.refining):
         return f"Click on an object: it becomes object {number}."
     if situation.positive:
         return f"Click on what belongs to object {number} too; Q for what does not. N: next object."

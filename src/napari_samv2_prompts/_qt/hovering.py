@@ -22,7 +22,7 @@ from .outline import OutlineOverlay, Segments, can_draw
 from .wishes import Chosen, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from napari.layers import Image
     from napari.viewer import Viewer
@@ -40,12 +40,21 @@ class Hovering:
     session : Session
     current : CurrentObject
         The object that clicks go to, and their sign.
+    start : callable
+        Returns a prompt with the mask that a first prompt of its object starts from.
     """
 
-    def __init__(self, viewer: Viewer, session: Session, current: CurrentObject) -> None:
+    def __init__(
+        self,
+        viewer: Viewer,
+        session: Session,
+        current: CurrentObject,
+        start: Callable[[Prompt], Prompt],
+    ) -> None:
         self._viewer = viewer
         self._session = session
         self._current = current
+        self._start_of = start
         self._image: Image | None = None
         self._name = f"samv2 prompts {uuid4()}"  # two widgets in one viewer don't share it
         self._overlay: OutlineOverlay | None = None
@@ -130,7 +139,8 @@ class Hovering:
         number, sign = self._current.number, int(self._current.positive)
         known = next((item for item in wish.prompts if item.object == number), None)
         if known is None:
-            return Prompt(number, points=pixel, labels=np.array([sign], np.int8))
+            first = Prompt(number, points=pixel, labels=np.array([sign], np.int8))
+            return self._start_of(first)
         points, labels = np.vstack([known.points, pixel]), np.append(known.labels, sign)
         return replace(known, points=points, labels=labels)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from napari_samv2_prompts.session import Session
 
 from .hints import Active, Situation
+from .label_tools import LabelTools
 from .objects import CurrentObject
 from .other_planes import OtherPlanes
 from .targets import Targets
@@ -22,6 +23,7 @@ def situation_of(
     options: Options,
     current: CurrentObject,
     targets: Targets,
+    tools: LabelTools,
     tool: tuple[Active, bool],
     others: OtherPlanes,
     prompted: tuple[int, ...],
@@ -31,7 +33,7 @@ def situation_of(
 
     Parameters
     ----------
-    session, chosen, options, current, targets, others
+    session, chosen, options, current, targets, tools, others
         Whose state is reported.
     tool : tuple
         Which layer gets the user's clicks, and whether its tool adds prompts.
@@ -54,6 +56,7 @@ def situation_of(
         adding=adding,
         current=current.number,
         started=current.started,
+        refining=tools.refines(current.number),
         positive=current.positive,
         prompted=len(prompted),
         pending=len(session.pending),
@@ -63,6 +66,8 @@ def situation_of(
         live=options.live,
         download=options.download,
         note=note,
+        kept=tools.kept,
+        said=tools.said,
         offer="" if targets.offer is None else str(targets.offer),
         planes=others.count,
         all_planes=others.wanted,

@@ -21,9 +21,10 @@ from .hints import Active
 from .wishes import Chosen
 
 if TYPE_CHECKING:
+    from napari.layers import Points, Shapes
     from napari.viewer import Viewer
 
-__all__ = ["CONTRAST", "SETTLED", "SOON", "Watch", "tool_in_hand"]
+__all__ = ["CONTRAST", "SETTLED", "SOON", "Watch", "take_tool", "tool_in_hand"]
 
 SOON = 0  # ms: as soon as the event that is being handled is over
 SETTLED = 60  # ms: a slider that is being dragged
@@ -156,3 +157,11 @@ def tool_in_hand(viewer: Viewer, chosen: Chosen) -> tuple[Active, bool]:
     if active is not None and active == chosen.shapes:
         return "shapes", active.mode.startswith("add")
     return "other", False
+
+
+def take_tool(viewer: Viewer, layer: Points | Shapes | None, mode: str) -> None:
+    """Make a layer active, with a tool that adds prompts; one that does so already stays."""
+    if layer is not None:
+        viewer.layers.selection.active = layer
+        if not layer.mode.startswith("add"):
+            layer.mode = mode

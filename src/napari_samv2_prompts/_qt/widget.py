@@ -21,12 +21,14 @@ from .choices import LayerChoices
 from .controller import Controller
 from .form import Form
 from .hints import Situation
+from .label_tools import LabelTools
 from .models import DEVICES, make_predictor
 from .picker import ModelPicker
 from .prompt_files import PromptFiles
 from .runner import QtRunner
 from .saving import Saving
 from .settings import Remembered, choice_of, settings_file
+from .watching import take_tool
 from .wishes import Options
 from .work import Work
 
@@ -125,6 +127,11 @@ class SAMV2PromptsWidget(QWidget):
         self._working.saving.recorder.accepted(objects)
         return objects
 
+    @property
+    def label_tools(self) -> LabelTools:
+        """What can be done with labels that are there: edit, merge, delete, keep."""
+        return self._controller.label_tools
+
     def cycle_mask(self) -> None:
         """Use the next candidate for the current object."""
         self._controller.cycle_mask()
@@ -213,6 +220,7 @@ class SAMV2PromptsWidget(QWidget):
                 ("W", self._on_key_cycle),
                 ("G", self._on_key_tool),
                 ("H", self._on_key_preview),
+                *self._form.labels.keys,
             ),
         )
         makers, policy = (self._make_predictor, self._make_runner), self._form.policy.get_value
@@ -221,6 +229,8 @@ class SAMV2PromptsWidget(QWidget):
         self._work.links.add(self._on_loaded, saving.finished)
         self._work.links.add(self._on_situation, controller.situation_changed)
         self._work.links.add(controller.choose, self._layers.changed)
+        self._work.links.add(self._on_click, controller.label_tools.editing)
+        self._form.labels.use(controller.label_tools)
         self.destroyed.connect(self._work.close)
         self._form.name_keys(keys.letters)
         self._on_options()
@@ -232,6 +242,7 @@ class SAMV2PromptsWidget(QWidget):
         if self._work is not None:
             self._work.close()
             self._work = None
+            self._form.labels.use(None)
             self._layers.clear()
 
     def event(self, event: QEvent | None) -> bool:
@@ -267,8 +278,8 @@ class SAMV2PromptsWidget(QWidget):
             (form.next, self._on_key_next),
             (form.cycle, self._on_key_cycle),
             (form.undo, self._on_undo),
-            (form.accept, self._on_accept),
-            (form.run, self._on_run),
+            (form.accept, self.accept),
+            (form.run, self.run),
             (form.save, self._on_save),
             (form.load, self._on_load),
             (form.cancel, self._on_cancel),
@@ -289,8 +300,7 @@ class SAMV2PromptsWidget(QWidget):
         if self._work is None:
             return
         self._remembered.save()
-        form = self._form
-        picker = self._picker
+        form, picker = self._form, self._picker
         options = Options(
             picker.choice, picker.to_download, form.policy.value, form.look.value, self.live,
             form.preview.isChecked(),
@@ -326,11 +336,8 @@ class SAMV2PromptsWidget(QWidget):
             self._on_box()
 
     def _take_tool(self, layer: Any, mode: str) -> None:
-        if layer is not None:
-            self._viewer.layers.selection.active = layer
-            if not layer.mode.startswith("add"):
-                layer.mode = mode
-            self._on_situation(self._controller.situation())
+        take_tool(self._viewer, layer, mode)
+        self._on_situation(self._controller.situation())
 
     def _on_key_sign(self, viewer: object = None) -> None:
         self._controller.flip_sign()
@@ -360,20 +367,14 @@ class SAMV2PromptsWidget(QWidget):
     def _on_undo(self) -> None:
         self._controller.undo()
 
-    def _on_accept(self) -> None:
-        self.accept()
-
-    def _on_run(self) -> None:
-        self._controller.run()
-
     def _on_cancel(self) -> None:
         self.session.cancel()
 
     def _on_convert(self) -> None:
-        chosen = self._controller.convert_labels()
+        chosen = self.label_tools.convert()
         self._layers.refresh()
         self._layers.set(chosen)
-        self._controller.run()
+        self.run()
 
     def _on_save(self) -> None:
         self._prompt_files.ask_and_save()
@@ -384,8 +385,6 @@ class SAMV2PromptsWidget(QWidget):
     def _on_loaded(self, reason: str) -> None:
         if reason:
             show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
-
-    # --- to the form ------------------------------------------------------------------------
 
     def _on_situation(self, now: Situation) -> None:
         before, self._shown = self._shown, now

@@ -6,6 +6,7 @@ everything here works on a plain ``ViewerModel`` without a window.
 ``planes``          the shown plane, coordinates between layers, what to embed
 ``prompt_layers``   making Points, Shapes and Labels layers, their feature columns and colours
 ``prompt_reading``  Points and Shapes of a plane -> prompts
+``labels_reading``  where a label is, what is under the mouse, which labels are kept
 ``labels_checks``   which Labels layers can take results, and what to do about others
 ``labels_target``   masks -> one undoable edit of a Labels layer
 """
@@ -14,6 +15,12 @@ from napari_samv2_prompts.layers.labels_checks import (
     TargetError,
     converted_labels,
     highest_label,
+)
+from napari_samv2_prompts.layers.labels_reading import (
+    kept_labels,
+    label_at,
+    label_mask,
+    starting_from,
 )
 from napari_samv2_prompts.layers.labels_target import LabelsTarget
 from napari_samv2_prompts.layers.planes import (
@@ -35,7 +42,11 @@ from napari_samv2_prompts.layers.prompt_layers import (
     remove_objects,
     set_new_prompt,
 )
-from napari_samv2_prompts.layers.prompt_reading import prompted_objects, read_prompts
+from napari_samv2_prompts.layers.prompt_reading import (
+    prompted_objects,
+    prompts_on_plane,
+    read_prompts,
+)
 
 __all__ = [
     "LabelsTarget",
@@ -48,15 +59,20 @@ __all__ = [
     "highest_label",
     "highest_object",
     "image_view",
+    "kept_labels",
+    "label_at",
+    "label_mask",
     "layer_shape",
     "make_layers",
     "mapped_view",
     "negatives",
     "object_numbers",
     "prompted_objects",
+    "prompts_on_plane",
     "read_prompts",
     "remove_objects",
     "set_new_prompt",
+    "starting_from",
     "to_image_data",
     "world_map",
 ]

@@ -7,8 +7,9 @@ the user undid.  Not here: which pixel gets which label (``masks``).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,19 @@ from napari_samv2_prompts.layers.labels_checks import (
     check_writable,
     highest_label,
 )
-from napari_samv2_prompts.masks import Box, Painted, Policy, edits, paint, respect_edits
+from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
+from napari_samv2_prompts.layers.undo_steps import Live, Step, less
+from napari_samv2_prompts.masks import (
+    Box,
+    Painted,
+    Policy,
+    adopt,
+    edits,
+    paint,
+    relabelled,
+    release,
+    respect_edits,
+)
 from napari_samv2_prompts.prompts import MaskCrop
 
 if TYPE_CHECKING:
@@ -34,33 +47,6 @@ __all__ = ["LabelsTarget"]
 # As many results as the viewer keeps undo steps.
 UNDO_STEPS = 100
 
-Live = Mapping[Plane, Mapping[int, Painted]]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Step:
-    """One undo step that we made: the viewer's record of it, and the live objects around it."""
-
-    records: list[tuple[tuple[NDArray[np.intp], ...], NDArray[Any], Any]]
-    before: Live
-    after: Live
-
-    def shows(self, data: NDArray[Any], *, done: bool) -> bool:
-        """Whether the pixels are as after the step, or as before it; most often one look tells."""
-        values = [(indices, new if done else old) for indices, old, new in self.records]
-        indices, value = values[0]
-        if data[tuple(axis[0] for axis in indices)] != np.ravel(value)[0]:
-            return False
-        return all(bool(np.all(data[indices] == value)) for indices, value in values)
-
-    def within(self, other: _Step, shape: tuple[int, ...]) -> bool:
-        """Whether another step changed every pixel that this one changed."""
-        own, others = (
-            np.concatenate([np.ravel_multi_index(indices, shape) for indices, _, _ in s.records])
-            for s in (self, other)
-        )
-        return bool(np.isin(own, others).all())
-
 
 class LabelsTarget:
     """The Labels layer that results are written to, and the live objects in it.
@@ -68,6 +54,9 @@ class LabelsTarget:
     An object is *live* from its first mask until it is taken away (:meth:`write` with None,
     :meth:`remove`) or accepted.  Only the pixels of live objects are ever changed or removed,
     according to the rules in ``masks``.  What the user undid counts as never painted.
+
+    A label that was there is *adopted* when it is refined: live, but taking it away gives back what
+    it was.  Labels that are *kept* are changed by no result.
 
     Holds bound methods on the layer's events: call :meth:`close` when done.
 
@@ -85,8 +74,8 @@ class LabelsTarget:
         self._painted_since = 0  # highest label painted while `_highest` is not known
         self._live: Live = {}
         self._rank = 0
-        self._steps: deque[_Step] = deque(maxlen=UNDO_STEPS)
-        self._undone: list[_Step] = []
+        self._steps: deque[Step] = deque(maxlen=UNDO_STEPS)
+        self._undone: list[Step] = []
         self._written: list[Any] | None = None  # a list while we write: what the viewer recorded
         events = labels.events
         self._slots = [
@@ -169,16 +158,76 @@ class LabelsTarget:
         changes = {plane: masks for plane, masks in changes.items() if masks}
         return self._apply(changes, "keep") if changes else 0
 
-    def accept(self, objects: Iterable[int] | None = None) -> None:
-        """Forget live objects (all by default): their labels are the user's from now on."""
+    def accept(self, objects: Iterable[int] | None = None, plane: Plane | None = None) -> None:
+        """Forget live objects (all by default): their labels are the user's from now on.
+
+        Parameters
+        ----------
+        objects : iterable of int, optional
+        plane : Plane, optional
+            Where to forget them; on all planes by default.
+        """
         gone = self.live() if objects is None else frozenset(objects)
-        self._live = _less(self._live, gone)
+        let_go = partial(less, gone=gone, only=None if plane is None else plane.in_data_order())
+        self._live = let_go(self._live)
         for steps in (self._steps, self._undone):  # undoing must not bring them back to life
-            kept = [
-                replace(s, before=_less(s.before, gone), after=_less(s.after, gone)) for s in steps
-            ]
+            kept = [replace(s, before=let_go(s.before), after=let_go(s.after)) for s in steps]
             steps.clear()
             steps.extend(kept)
+
+    def keep(self, label: int, on: bool) -> None:
+        """Have no result change a label any more, or again.  A live object is accepted with it."""
+        set_kept(self._labels, label, on)
+        if on:
+            self.accept({label})
+
+    def adopt(self, plane: Plane, label: int) -> MaskCrop | None:
+        """Make a label that is there a live object, to be refined; changes no pixel.
+
+        Looks at all of the plane, unless the label is live already.
+
+        Returns
+        -------
+        MaskCrop or None
+            What it was when it was adopted, in plane pixels; None for one that is not there, or
+            kept, or live for other reasons.
+        """
+        self._follow_undo()
+        where = plane.in_data_order()
+        known = self._live.get(where, {}).get(label)
+        origin = known.origin if known else label_mask(self._labels, where, label)
+        if origin is None or label in kept_labels(self._labels):
+            return None
+        if known is None:
+            read = partial(self._read, where)
+            live = respect_edits(read, self._live.get(where, {}), [origin.box])
+            self._live = {**self._live, where: adopt(read, live, label, origin)}
+            self._join_steps(self._live)
+        return _transposed(origin) if plane.is_transposed else origin
+
+    def relabel(self, plane: Plane, old: int, new: int = 0) -> int:
+        """Give the pixels of a label another one on a plane, or none, as one undo step.
+
+        A live object is accepted with that.  Returns the number of pixels that changed.
+
+        Raises
+        ------
+        TargetError
+            As :meth:`write`.
+        """
+        check_writable(self._labels)
+        check_numbers(self._labels, [new])
+        where = plane.in_data_order()
+        self.accept({old}, where)
+        mask = label_mask(self._labels, where, old)
+        before = self._live
+        after = {**before, where: relabelled(before.get(where, {}), old, new)}
+        with self._recorded(before, after) as written:
+            if mask is not None:
+                rows, columns = np.nonzero(mask.mask)
+                indices = where.indices(rows + mask.top, columns + mask.left)
+                self._labels.data_setitem(indices, new)
+        return sum(len(indices[0]) for indices, _, _ in written)
 
     def live(self, plane: Plane | None = None) -> frozenset[int]:
         """Return the objects that are live, on one plane or on any."""
@@ -212,21 +261,28 @@ class LabelsTarget:
     def _apply(self, changes: Mapping[Plane, Mapping[int, MaskCrop | None]], policy: Policy) -> int:
         self._follow_undo()
         before, after = dict(self._live), dict(self._live)
+        with self._recorded(before, after) as written:
+            for plane, masks in changes.items():
+                before[plane], after[plane] = self._repaint(plane, masks, policy)
+        return sum(len(indices[0]) for indices, _, _ in written)
+
+    @contextmanager
+    def _recorded(self, before: Live, after: Live) -> Iterator[list[Any]]:
+        """Make what is written meanwhile one undo step, around which the objects are these."""
         if not self._labels.visible:
             self._labels.set_view_slice()  # a hidden layer may still hold an older slice
-        self._written = []
+        written: list[Any] = []
+        self._written = written
         try:
             with self._labels.block_history():
-                for plane, masks in changes.items():
-                    before[plane], after[plane] = self._repaint(plane, masks, policy)
+                yield written
         finally:
-            written, self._written = self._written, None
+            self._written = None
         self._live = after
         if written:
-            self._steps.append(_Step(written, before, after))
+            self._steps.append(Step(written, before, after))
         else:
             self._join_steps(after)
-        return sum(len(indices[0]) for indices, _, _ in written)
 
     def _join_steps(self, live: Live) -> None:
         """Have undo and redo come back to what changed without a pixel: an object under others."""
@@ -239,16 +295,19 @@ class LabelsTarget:
         self, plane: Plane, masks: Mapping[int, MaskCrop | None], policy: Policy
     ) -> tuple[Mapping[int, Painted], Mapping[int, Painted]]:
         """Write new masks on one plane; return its live objects before and after."""
-        live = self._live.get(plane, {})
+        live, kept = self._live.get(plane, {}), kept_labels(self._labels)
+        origins = {n: live[n].origin for n, mask in masks.items() if mask is None and n in live}
+        masks = {n: mask or origins.get(n) for n, mask in masks.items() if n not in kept}
         read = partial(self._read, plane)
         boxes = [mask.box for mask in masks.values() if mask is not None]
         boxes += [live[number].box for number in masks if number in live]
         live = respect_edits(read, live, boxes)
-        after = paint(read, live, masks, policy, self._rank)
+        after = paint(read, live, masks, policy, self._rank, kept)
         self._rank += len(masks)
         for edit in edits(read, live, after):
             self._labels.data_setitem(plane.indices(edit.rows, edit.columns), edit.values)
-        return live, after
+        given_back = [number for number, origin in origins.items() if origin is not None]
+        return live, release(after, given_back)
 
     def _read(self, plane: Plane, box: Box) -> NDArray[Any]:
         top, left, bottom, right = box
@@ -311,13 +370,6 @@ class LabelsTarget:
             if any(now[number] is not painted for number, painted in there.items()):
                 return False
         return True
-
-
-def _less(live: Live, gone: frozenset[int]) -> Live:
-    return {
-        plane: {n: painted for n, painted in objects.items() if n not in gone}
-        for plane, objects in live.items()
-    }
 
 
 def _transposed(mask: MaskCrop) -> MaskCrop:

@@ -8,7 +8,7 @@ Not here: turning prompts into model input (``prompt_reading``), writing labels 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -25,6 +25,7 @@ __all__ = [
     "adopt_prompt_layer",
     "colour_prompts",
     "highest_object",
+    "is_points",
     "make_layers",
     "negatives",
     "object_numbers",
@@ -147,14 +148,14 @@ def adopt_prompt_layer(layer: Points | Shapes, first_object: int) -> int:
         columns["object"] = objects
         if "object" in features and (missing & np.asarray(features["object"].notna())).any():
             columns["object_before"] = features["object"]
-    if _is_points(layer):
+    if is_points(layer):
         polarity = np.where(negatives(layer), "negative", "positive")
         if "polarity" not in features or (polarity != np.asarray(features["polarity"])).any():
             columns["polarity"] = polarity
     if columns:
         layer.features = features.assign(**columns)  # resets all defaults
         kept = {name: defaults[name] for name in defaults if name not in columns}
-        new = {"object": next_free, **({"polarity": "positive"} if _is_points(layer) else {})}
+        new = {"object": next_free, **({"polarity": "positive"} if is_points(layer) else {})}
         layer.feature_defaults = layer.feature_defaults.assign(**{**new, **kept})
     return next_free
 
@@ -272,7 +273,8 @@ def negatives(points: Points) -> NDArray[np.bool_]:
     return np.array([str(p) == "negative" for p in points.features["polarity"]], dtype=bool)
 
 
-def _is_points(layer: Points | Shapes) -> bool:
+def is_points(layer: Points | Shapes) -> bool:
+    """Tell a Points layer from a Shapes layer."""
     return not hasattr(layer, "shape_type")
 
 
@@ -282,17 +284,24 @@ def highest_object(*layers: Points | Shapes | None) -> int:
     return int(max(numbers, default=0))
 
 
-def remove_objects(layers: Iterable[Points | Shapes | None], objects: Iterable[int]) -> None:
+def remove_objects(
+    layers: Iterable[Points | Shapes | None],
+    objects: Iterable[int],
+    among: Callable[[Points | Shapes], NDArray[np.bool_]] | None = None,
+) -> None:
     """Delete the prompts of some objects, on all planes, from the prompt layers.
 
     Parameters
     ----------
     layers : iterable of Points, Shapes or None
     objects : iterable of int
+    among : callable, optional
+        Tells which prompts of a layer, shape (N,), may be deleted; all by default.
     """
     wanted = list(objects)
     for layer in layers:
         if layer is not None:
-            indices = np.flatnonzero(np.isin(object_numbers(layer), wanted))
+            theirs = np.isin(object_numbers(layer), wanted)
+            indices = np.flatnonzero(theirs if among is None else theirs & among(layer))
             if len(indices):
                 layer.remove(indices.tolist())

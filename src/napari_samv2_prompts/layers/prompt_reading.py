@@ -17,7 +17,7 @@ from skimage.draw import polygon as polygon_pixels
 
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers.planes import project_to_plane
-from napari_samv2_prompts.layers.prompt_layers import negatives, object_numbers
+from napari_samv2_prompts.layers.prompt_layers import is_points, negatives, object_numbers
 from napari_samv2_prompts.prompts import Prompt
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["prompted_objects", "read_prompts"]
+__all__ = ["prompted_objects", "prompts_on_plane", "read_prompts"]
 
 # A box or outline with a side below this many pixels comes from a click without a drag.
 MIN_SIDE = 2.0
@@ -106,6 +106,22 @@ def read_prompts(
     prompts = (_as_prompt(number, parts[number], plane, logits_size) for number in sorted(parts))
     notes += [NOTES[kind].format(n=n) for kind, n in dropped.items()]
     return tuple(prompts), tuple(notes)
+
+
+def prompts_on_plane(
+    layer: Points | Shapes, image_layer: Image, plane: Plane, dims: Dims
+) -> NDArray[np.bool_]:
+    """Tell which points or shapes stand on a plane, shape (N,); none if that can't be told."""
+    n_items = len(layer.data)
+    if not n_items:
+        return np.zeros(0, dtype=bool)
+    lengths = [1] * n_items if is_points(layer) else [len(shape) for shape in layer.data]
+    vertices = np.concatenate([np.atleast_2d(item) for item in layer.data])
+    try:
+        _, here = project_to_plane(layer, vertices, image_layer, plane, dims)
+    except PlaneError:
+        return np.zeros(n_items, dtype=bool)
+    return np.array([part.all() for part in np.split(here, np.cumsum(lengths)[:-1])], dtype=bool)
 
 
 def prompted_objects(points: Points | None, shapes: Shapes | None) -> frozenset[int]:

@@ -58,6 +58,12 @@ class Answers:
         """Every place that has decoded objects."""
         return tuple(place for place, items in self._places.items() if items)
 
+    def let_go(self, object_: int, place: Hashable | None = None) -> None:
+        """Forget an object at one place, or at all."""
+        for here, items in self._places.items():
+            if place in (None, here):
+                items.pop(object_, None)
+
     def result(self, place: Hashable, object_: int) -> ObjectResult | None:
         """Return an object's mask, or None if it has none yet."""
         item = self._places.get(place, {}).get(object_)

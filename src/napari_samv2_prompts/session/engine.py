@@ -85,8 +85,7 @@ class Session:
         self._answers = Answers()
         self._ahead = Ahead(self.cache)
         self._closed = False
-        self.hover = Hover(self._outline_task, runner)
-        self.hover.idle.connect(self._go_on)
+        self.hover = Hover(self._outline_task, runner, self._go_on)
 
     # --- what is known ---------------------------------------------------------------------
 
@@ -114,7 +113,8 @@ class Session:
     def set_memory(self, megabytes: float) -> None:
         """Take so much memory for embeddings from now on, dropping what is too much at once."""
         self.cache.budget_mb = megabytes
-        self.cache.shrink(self._embedding_key(self._goal) if self._goal else None)
+        goal = self._goal
+        self.cache.shrink(goal and embedding_key(goal.view, goal.model))
         self._go_on()
 
     def keep_in(self, store: EmbeddingStore | None) -> None:
@@ -198,6 +198,10 @@ class Session:
         here = self._wish.place if self._wish else None
         return self._answers.accept(here, self.pending, only)
 
+    def let_go(self, object_: int, place: Hashable | None = None) -> None:
+        """Forget an object at one place, or at all: its prompts are cleared, its mask stays."""
+        self._answers.let_go(object_, place)
+
     def forget(self, places: Iterable[Hashable]) -> None:
         """Let go of all objects of some places, whose layers are gone."""
         self._answers.forget(places)
@@ -264,7 +268,11 @@ class Session:
             task = self._ahead.task(self._goal, self._predictor, self.store)
             self._tell(State.READY)
         running = self._task
-        if task and running and (task.key == running.key or self._may_finish(running)):
+        if (
+            task
+            and running
+            and (task.key == running.key or self._answers.still_asked(running.wish, self._goal))
+        ):
             if task.key == running.key and task.kind is not running.kind:
                 running.kind = task.kind  # somebody waits for it now, or no more
                 self._tell(State.READY if task.kind is State.AHEAD else task.kind)
@@ -290,7 +298,7 @@ class Session:
         predictor, store = self._predictor, self.store
         here = self._answers.next_part(goal)
         view, asked = here.view, here.prompts
-        key = self._embedding_key(here)
+        key = embedding_key(view, goal.model)
         embedding = self.cache.get(key)
         if embedding is None:
             return Task(State.EMBEDDING, key, lambda task: embed(predictor, view, task, store))
@@ -302,24 +310,17 @@ class Session:
             State.DECODING, key, lambda task: decode(predictor, embedding, view, batch), here
         )
 
-    def _may_finish(self, task: Task) -> bool:
-        return self._answers.still_asked(task.wish, self._goal)
-
     def _outline_task(self, prompt: Prompt) -> Task | None:
         """Return the work of outlining what a prompt would give; None while there is other work."""
         wish, predictor = self._wish, self._predictor
         if wish is None or predictor is None or self._working or self._model != wish.model:
             return None
-        view, embedding = wish.view, self.cache.get(self._embedding_key(wish))
+        embedding, view = self.cache.get(embedding_key(wish.view, wish.model)), wish.view
         if embedding is None or not held_by(view, [prompt]):
             return None
         self._supersede()  # what is embedded ahead
         asked = self._answers.refined(wish, prompt)
         return Task(State.DECODING, None, lambda task: outline(predictor, embedding, view, asked))
-
-    @staticmethod
-    def _embedding_key(goal: Snapshot) -> Hashable:
-        return embedding_key(goal.view, goal.model)
 
     # --- from job to news ------------------------------------------------------------------
 
@@ -354,8 +355,8 @@ class Session:
         if isinstance(value, Embedded):
             self._ahead.note(key, value)
         if isinstance(value, Embedded) and value.embedding is not None:
-            goal = self._goal
-            current = self._embedding_key(self._answers.next_part(goal)) if goal else None
+            here = self._goal and self._answers.next_part(self._goal)
+            current = here and embedding_key(here.view, here.model)
             self.cache.put(key, value.embedding, current=current)
 
     def _take(self, task: Task, value: object) -> None:

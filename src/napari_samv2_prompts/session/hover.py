@@ -30,13 +30,20 @@ class Hover:
         none to be had: nothing embedded, or other work to do.
     runner : Runner
         The session's.
+    on_idle : callable
+        Called when an outline is done and no other is wanted.
     """
 
     changed = Signal(object)  # an Outline to be shown, or None
-    idle = Signal()  # nothing is in work any more
 
-    def __init__(self, task_for: Callable[[Prompt], Task | None], runner: Runner) -> None:
+    def __init__(
+        self,
+        task_for: Callable[[Prompt], Task | None],
+        runner: Runner,
+        on_idle: Callable[[], object],
+    ) -> None:
         self._task_for = task_for
+        self._on_idle = on_idle
         self._runner = runner
         self._wanted: Prompt | None = None
         self._task: Task | None = None  # in work: cancelled or not, until it ends
@@ -75,7 +82,7 @@ class Hover:
             self._show(outcome.value if isinstance(outcome, Done) else None)
         self._next()
         if self._task is None:
-            self.idle.emit()
+            self._on_idle()
 
     def _show(self, outline: object) -> None:
         if outline is not None or self._shown:

@@ -1,0 +1,263 @@
+"""What can be done with labels that are there: refine, merge, delete, keep and convert them.
+
+Each is for the shown plane, except keeping.  What was done, or why it was not, is a sentence in
+:attr:`LabelTools.said`.
+
+Not here: the controls (``label_panel.py``), the edits (``layers.labels_target``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import numpy as np
+from psygnal import Signal
+
+from napari_samv2_prompts.geometry import Plane, PlaneError
+from napari_samv2_prompts.layers import (
+    LabelsTarget,
+    TargetError,
+    current_plane,
+    kept_labels,
+    label_at,
+    label_mask,
+    make_layers,
+    prompts_on_plane,
+    remove_objects,
+    starting_from,
+)
+from napari_samv2_prompts.prompts import MaskCrop, Prompt
+from napari_samv2_prompts.session import Session
+
+from .objects import CurrentObject
+from .targets import Targets
+from .watching import Watch
+from .wishes import Chosen, id_of, place_of
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+    from napari.viewer import Viewer
+
+__all__ = ["LabelTools"]
+
+
+class LabelTools:
+    """Works on the labels of the chosen layer.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    session : Session
+    targets : Targets
+    current : CurrentObject
+    watch : Watch
+        Paused while prompts are cleared.
+
+    Attributes
+    ----------
+    said : str
+        What was done last, or why it was not, in a sentence.
+    """
+
+    done = Signal()  # something may have changed: look again
+    editing = Signal()  # a label was made the current object
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        session: Session,
+        targets: Targets,
+        current: CurrentObject,
+        watch: Watch,
+    ) -> None:
+        self.said = ""
+        self._viewer = viewer
+        self._session = session
+        self._targets = targets
+        self._current = current
+        self._watch = watch
+        self._chosen = Chosen()
+        self._starts: dict[tuple[UUID | None, Plane, int], MaskCrop] = {}
+
+    def choose(self, chosen: Chosen) -> None:
+        """Work on these layers from now on."""
+        if chosen.labels != self._chosen.labels:
+            self.said = ""
+        self._chosen = chosen
+        there = {layer.unique_id for layer in self._viewer.layers}
+        self._starts = {key: mask for key, mask in self._starts.items() if key[0] in there}
+
+    def accepted(self, objects: frozenset[int]) -> None:
+        """Take it that these objects are finished."""
+        self._starts = {key: mask for key, mask in self._starts.items() if key[2] not in objects}
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """The labels that no result changes."""
+        labels = self._chosen.labels
+        return () if labels is None else tuple(sorted(kept_labels(labels)))
+
+    @property
+    def under_mouse(self) -> int:
+        """The label under the mouse; 0 if there is none."""
+        labels, plane = self._chosen.labels, self._plane()
+        if labels is None or plane is None or self._target() is None:
+            return 0
+        return label_at(labels, self._viewer.cursor.position, plane, self._viewer.dims)
+
+    # --- what the user does -----------------------------------------------------------------
+
+    def edit(self, number: int) -> bool:
+        """Make a label the current object, so that the next prompts refine its mask.
+
+        Nothing changes before there is a prompt.  Returns whether there is such a label.
+        """
+        found = self._find(number)
+        if found is None:
+            return False
+        labels, plane, target = found
+        if number not in target.live(plane):
+            mask = label_mask(labels, plane.in_data_order(), number)
+            if mask is None:
+                return self._say(f"There is no label {number} on this plane.")
+            if plane.is_transposed:
+                mask = MaskCrop(mask.left, mask.top, mask.mask.T)
+            self._starts[id_of(labels), plane, number] = mask
+        self._current.pick(number)
+        self._finish(f"Label {number}: prompts refine its mask now.")
+        self.editing.emit()
+        return True
+
+    def merge(self, number: int) -> bool:
+        """Make a label part of the current object; returns whether that was done."""
+        into = self._current.number
+        if number == into:
+            return self._say(f"Label {number} is the current object: choose another to merge.")
+        if into in self.kept:
+            return self._say(f"Label {into} is kept: release it first.")
+        if not self._relabel(number, into):
+            return False
+        return self._finish(f"Label {number} is part of label {into} now.")
+
+    def delete(self, number: int) -> bool:
+        """Remove a label and its prompts; returns whether that was done."""
+        return self._relabel(number, 0) and self._finish(f"Label {number} is deleted.")
+
+    def keep(self, number: int, on: bool) -> bool:
+        """Have no result change a label any more, on all planes, or let results change it again.
+
+        Its prompts are cleared, as when it is accepted.
+        """
+        labels, target = self._chosen.labels, self._target()
+        if labels is None or target is None or number < 1:
+            return self._say("There is no label to keep.")
+        target.keep(number, on)
+        if not on:
+            return self._finish(f"Label {number} is not kept any more.")
+        self._session.let_go(number)
+        self.accepted(frozenset({number}))
+        with self._watch.paused():
+            remove_objects((self._chosen.points, self._chosen.shapes), [number])
+        return self._finish(f"Label {number} is kept: no result changes it.")
+
+    def refines(self, number: int) -> bool:
+        """Whether prompts of an object refine a label that was there, on the shown plane."""
+        return self._start_of(number) is not None
+
+    def convert(self) -> Chosen:
+        """Give the labels the dtype that was offered; return the layers, to be chosen.
+
+        Labels that can't be edited where they are come as a copy.
+        """
+        now, labels = self._chosen, self._chosen.labels
+        if labels is None or now.image is None or self._targets.offer is None:
+            return now
+        data = self._targets.converted(labels)
+        if not (isinstance(labels.data, np.ndarray) and labels.editable):
+            with self._watch.paused():
+                *_, labels = make_layers(
+                    self._viewer, now.image, points=now.points, shapes=now.shapes
+                )
+        labels.data = data
+        return replace(now, labels=labels)
+
+    # --- for the controller -----------------------------------------------------------------
+
+    def start(self, prompt: Prompt) -> Prompt:
+        """Return a prompt with the mask of the label that it refines."""
+        mask = self._start_of(prompt.object)
+        return prompt if mask is None else starting_from(prompt, mask)
+
+    def adopt(self, prompt: Prompt) -> Prompt:
+        """Let results change the label that a prompt refines; return it with the label's mask."""
+        plane, target = self._plane(), self._target()
+        if plane is not None and target is not None and self._start_of(prompt.object) is not None:
+            target.adopt(plane, prompt.object)
+        return self.start(prompt)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _start_of(self, number: int) -> MaskCrop | None:
+        plane = self._plane() if self._starts else None
+        if plane is None:
+            return None
+        return self._starts.get((id_of(self._chosen.labels), plane, number))
+
+    def _relabel(self, number: int, new: int) -> bool:
+        found = self._find(number)
+        image = self._chosen.image
+        if found is None or image is None:
+            return False
+        _, plane, target = found
+        prompts = self._chosen.points, self._chosen.shapes
+        here = partial(prompts_on_plane, image_layer=image, plane=plane, dims=self._viewer.dims)
+        try:
+            changed = target.relabel(plane, number, new)
+        except TargetError as error:
+            return self._say(str(error))
+        self._session.let_go(number, place_of(self._chosen, plane))
+        self._starts.pop((id_of(self._chosen.labels), plane, number), None)
+        with self._watch.paused():
+            remove_objects(prompts, [number], here)
+        return changed > 0 or self._say(f"There is no label {number} on this plane.")
+
+    def _find(self, number: int) -> tuple[Labels, Plane, LabelsTarget] | None:
+        """Return what is needed to work on a label; None, with the reason said, if it can't be."""
+        labels, plane, target = self._chosen.labels, self._plane(), self._target()
+        if labels is None or plane is None or target is None:
+            self._say("There are no labels here to work on.")
+        elif number < 1:
+            self._say("There is no label under the mouse.")
+        elif number in self.kept:
+            self._say(f"Label {number} is kept: release it first.")
+        else:
+            return labels, plane, target
+        return None
+
+    def _target(self) -> LabelsTarget | None:
+        image, labels = self._chosen.image, self._chosen.labels
+        if image is None or labels is None:
+            return None
+        fits = self._targets.fits(labels, image, self._viewer.dims)
+        return self._targets.of(labels) if fits else None
+
+    def _plane(self) -> Plane | None:
+        image: Image | None = self._chosen.image
+        try:
+            return image and current_plane(self._viewer.dims, image)
+        except PlaneError:
+            return None
+
+    def _say(self, sentence: str) -> bool:
+        """Say why nothing was done."""
+        self.said = sentence
+        self.done.emit()
+        return False
+
+    def _finish(self, sentence: str) -> bool:
+        self.said = sentence
+        self.done.emit()
+        return True

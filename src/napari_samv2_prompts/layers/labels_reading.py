@@ -1,0 +1,95 @@
+"""What a Labels layer holds: where a label is, what is under the mouse, which labels are kept.
+
+Which labels are kept is noted in the layer's metadata, so that it goes with the layer.
+
+Not here: writing (``labels_target``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers.planes import world_map
+from napari_samv2_prompts.prompts import MaskCrop, Prompt, cropped
+
+if TYPE_CHECKING:
+    from napari.components import Dims
+    from napari.layers import Labels
+
+__all__ = ["kept_labels", "label_at", "label_mask", "set_kept", "starting_from"]
+
+KEPT = "samv2 prompts: kept labels"
+# A label as logits: sure, but within what the decoder puts out; in at most so many cells a side.
+INSIDE, OUTSIDE = 10.0, -10.0
+CELLS = 256
+
+
+def kept_labels(labels: Labels) -> frozenset[int]:
+    """Return the labels that no result may change."""
+    return frozenset(labels.metadata.get(KEPT, ()))
+
+
+def set_kept(labels: Labels, label: int, on: bool) -> None:
+    """Note that a label is kept, or is not."""
+    kept = kept_labels(labels)
+    labels.metadata[KEPT] = sorted(kept | {label} if on else kept - {label})
+
+
+def label_mask(labels: Labels, plane: Plane, label: int) -> MaskCrop | None:
+    """Return the pixels that show a label on a plane, or None if there are none.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+        With a numpy array.
+    plane : Plane
+        In data order.
+    label : int
+    """
+    if label > np.iinfo(labels.data.dtype).max:
+        return None
+    return cropped(labels.data[plane.indexer()] == label)
+
+
+def label_at(labels: Labels, position: Sequence[float], plane: Plane, dims: Dims) -> int:
+    """Return the label at a place of the world; 0 beside the layer or the plane.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+    position : sequence of float
+        As of ``viewer.cursor``.
+    plane : Plane
+    dims : napari.components.Dims
+    """
+    world = np.asarray(position, dtype=np.float64)[-labels.ndim :]
+    if len(world) < plane.ndim or not np.isfinite(world).all():
+        return 0
+    data = world_map(labels, dims).inverse()(world)
+    pixels = plane.to_pixels(data)
+    if not (plane.inside(pixels)[0] and plane.contains(data)[0]):
+        return 0
+    (column, row), size = np.rint(pixels[0]).astype(int), plane.shape
+    row, column = min(max(row, 0), size[0] - 1), min(max(column, 0), size[1] - 1)
+    spot = plane.to_data([[column, row]])[0].astype(int)
+    return int(labels.data[tuple(spot)])
+
+
+def starting_from(prompt: Prompt, mask: MaskCrop) -> Prompt:
+    """Return a prompt that starts from a mask on the plane, unless it brings one."""
+    if prompt.mask is not None:
+        return prompt
+    top, left, bottom, right = mask.box
+    cells = (
+        ((np.arange(n) + 0.5) * length / n).astype(np.intp)
+        for length in mask.mask.shape
+        for n in (min(length, CELLS),)
+    )
+    logits = np.where(mask.mask[np.ix_(*cells)], np.float32(INSIDE), np.float32(OUTSIDE))
+    edges = left - 0.5, top - 0.5, right - 0.5, bottom - 0.5
+    return replace(prompt, mask=logits, mask_box=edges)

@@ -1,0 +1,292 @@
+"""Labels that are there: refined, merged, deleted, kept; on a viewer model without a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from tests.bench import Bench, objects_of
+
+from napari_samv2_prompts._qt.label_tools import LabelTools
+from napari_samv2_prompts._qt.wishes import Options
+
+pytestmark = pytest.mark.usefixtures("qapp")
+
+FIRST, SECOND = np.s_[10:20, 10:30], np.s_[40:50, 40:60]
+
+
+def with_labels(shape: tuple[int, ...] = (80, 100)) -> Bench:
+    """Return a bench whose Labels layer came with labels 3 and 7 (on plane 0 of a stack)."""
+    bench = Bench(shape).make_layers()
+    plane = bench.labels.data if len(shape) == 2 else bench.labels.data[0]
+    plane[FIRST], plane[SECOND] = 3, 7
+    bench.labels.data = bench.labels.data  # tell the layer
+    bench.controller.next_object()  # 8
+    return bench
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = with_labels()
+    yield bench
+    bench.controller.close()
+
+
+def tools_of(bench: Bench) -> LabelTools:
+    return bench.controller.label_tools
+
+
+def asked(bench: Bench) -> object:
+    return bench.factory.predictor.batches[-1].items[-1]
+
+
+# --- editing ---
+
+
+def test_editing_changes_nothing_before_there_is_a_prompt(bench: Bench) -> None:
+    before = bench.labels.data.copy()
+    assert tools_of(bench).edit(3)
+    assert bench.controller.situation().current == 3
+    np.testing.assert_array_equal(bench.labels.data, before)
+    assert bench.decoded == []
+
+
+def test_the_first_prompt_starts_from_the_labels_mask(bench: Bench) -> None:
+    tools_of(bench).edit(3)
+    bench.click(15, 35)
+    assert objects_of(bench.points) == [3]
+    start = asked(bench).mask  # of the fake's 16 x 16 logits over 80 x 100 pixels
+    rows, columns = (np.arange(16) + 0.5) * 5 - 0.5, (np.arange(16) + 0.5) * 6.25 - 0.5
+    inside = ((rows > 9.5) & (rows < 19.5))[:, None] & ((columns > 9.5) & (columns < 29.5))
+    np.testing.assert_array_equal(start > 0, inside)
+
+
+def test_a_refined_label_takes_its_new_mask_and_undo_gives_the_old_one_back(bench: Bench) -> None:
+    before = bench.labels.data.copy()
+    tools_of(bench).edit(3)
+    bench.click(15, 35)
+    assert bench.labels.data[15, 35] == 3
+    assert bench.labels.data[11, 11] == 0  # the fake forgets what it started from
+    bench.controller.undo()
+    np.testing.assert_array_equal(bench.labels.data, before)
+
+
+def test_without_its_prompts_an_edited_label_is_what_it_was(bench: Bench) -> None:
+    before = bench.labels.data.copy()
+    tools_of(bench).edit(3)
+    bench.click(15, 35)
+    bench.click(60, 20)
+    bench.points.data = np.empty((0, 2))
+    bench.controller.refresh()
+    np.testing.assert_array_equal(bench.labels.data, before)
+    bench.click(15, 35)  # and can be refined again
+    assert asked(bench).mask is not None
+
+
+def test_what_a_refined_label_covered_comes_back(bench: Bench) -> None:
+    bench.controller.set_options(Options(policy="replace"))
+    tools_of(bench).edit(3)
+    bench.click(45, 50)
+    assert bench.labels.data[45, 50] == 3
+    bench.points.data = np.array([[15.0, 35.0]])
+    bench.controller.refresh()
+    assert (bench.labels.data[SECOND] == 7).all()
+
+
+def test_a_label_that_is_only_to_be_edited_is_covered_by_nothing(bench: Bench) -> None:
+    tools_of(bench).edit(3)
+    bench.draw((5, 5, 25, 35))
+    assert (bench.labels.data[FIRST] == 3).all()
+
+
+def test_an_accepted_label_can_be_edited_and_accepted_again(bench: Bench) -> None:
+    bench.click(65, 65)
+    bench.controller.accept()
+    tools_of(bench).edit(8)
+    bench.click(65, 72)
+    assert asked(bench).mask is not None
+    assert bench.labels.data[65, 72] == 8
+    assert bench.controller.accept() == (8,)
+    bench.click(65, 85)
+    assert bench.painted == {3, 7, 8, 9}
+
+
+def test_editing_an_object_with_prompts_only_makes_it_current(bench: Bench) -> None:
+    bench.click(65, 65)
+    bench.controller.next_object()
+    assert tools_of(bench).edit(8)
+    bench.click(65, 72)
+    assert objects_of(bench.points) == [8, 8]
+
+
+def test_undo_of_older_results_leaves_an_edited_label_editable(bench: Bench) -> None:
+    bench.click(65, 65)
+    tools_of(bench).edit(3)
+    bench.click(15, 35)
+    bench.controller.undo()
+    bench.controller.undo()
+    assert bench.painted == {3, 7}
+    bench.click(15, 40)
+    assert bench.labels.data[15, 40] == 3
+    assert bench.labels.data[11, 11] == 0
+
+
+def test_the_preview_of_an_edited_label_starts_from_its_mask(bench: Bench) -> None:
+    bench.controller.set_options(Options(preview=True))
+    tools_of(bench).edit(3)
+    prompt = bench.controller._hovering._prompt_at((15.0, 20.0))
+    assert (prompt.object, prompt.mask is not None) == (3, True)
+
+
+def test_a_transposed_plane_of_a_stack() -> None:
+    bench = with_labels((2, 80, 100))
+    bench.viewer.dims.order = (0, 2, 1)
+    bench.controller.refresh()
+    before = bench.labels.data.copy()
+    tools_of(bench).edit(3)
+    bench.click(0, 15, 35)
+    assert bench.labels.data[0, 15, 35] == 3
+    x0, y0, x1, y1 = bench.session.wish.prompts[0].mask_box
+    assert (x0, y0, x1, y1) == (9.5, 9.5, 19.5, 29.5)
+    bench.points.data = np.empty((0, 3))
+    bench.controller.refresh()
+    np.testing.assert_array_equal(bench.labels.data, before)
+    bench.controller.close()
+
+
+# --- merging and deleting ---
+
+
+def test_merging_gives_the_label_to_the_current_object_in_one_step(bench: Bench) -> None:
+    before = bench.labels.data.copy()
+    bench.controller.pick_object(7)
+    assert tools_of(bench).merge(3)
+    np.testing.assert_array_equal(bench.labels.data, np.where(before == 3, 7, before))
+    bench.controller.undo()
+    np.testing.assert_array_equal(bench.labels.data, before)
+
+
+def test_merging_live_objects_leaves_the_prompts_of_the_one_that_stays(bench: Bench) -> None:
+    bench.draw((60, 60, 70, 70), (60, 75, 70, 85))
+    bench.controller.pick_object(8)
+    assert tools_of(bench).merge(9)
+    assert objects_of(bench.shapes) == [8]
+    assert (bench.labels.data[65, 65], bench.labels.data[65, 80]) == (8, 8)
+    bench.shapes.data = [bench.shapes.data[0] - 20]  # what was merged is the user's
+    bench.controller.refresh()
+    assert (bench.labels.data[65, 65], bench.labels.data[65, 80]) == (0, 8)
+
+
+def test_deleting_takes_prompts_and_pixels_of_this_plane_in_one_step() -> None:
+    bench = with_labels((2, 80, 100))
+    bench.labels.data[1][FIRST] = 3
+    bench.click(0, 65, 65)
+    bench.viewer.dims.set_point(0, 1)
+    bench.controller.refresh()
+    bench.controller.pick_object(8)
+    bench.click(1, 65, 65)
+    before = bench.labels.data.copy()
+    assert tools_of(bench).delete(8)
+    assert bench.labels.data[0, 65, 65] == 8
+    assert not (bench.labels.data[1] == 8).any()
+    assert len(bench.points.data) == 1
+    bench.controller.undo()
+    np.testing.assert_array_equal(bench.labels.data, before)
+    assert tools_of(bench).delete(3)
+    assert (bench.labels.data[0] == 3).any()
+    assert not (bench.labels.data[1] == 3).any()
+    bench.controller.close()
+
+
+def test_what_lay_under_another_object_is_merged_too(bench: Bench) -> None:
+    bench.controller.set_options(Options(policy="replace"))
+    bench.draw((15, 15, 25, 35))
+    bench.controller.pick_object(7)
+    tools_of(bench).merge(3)
+    bench.shapes.data = [bench.shapes.data[0] + 50]
+    bench.controller.refresh()
+    assert (bench.labels.data[FIRST] == 7).all()
+
+
+# --- keeping ---
+
+
+def test_no_result_changes_a_kept_label_whatever_the_policy(bench: Bench) -> None:
+    tools_of(bench).keep(3, on=True)
+    for policy in ("replace", "keep", "background"):
+        bench.controller.set_options(Options(policy=policy))
+        bench.draw((5, 5, 25, 35))
+        assert (bench.labels.data[FIRST] == 3).all()
+        assert (bench.labels.data == 3).sum() == 200
+    assert bench.controller.situation().kept == (3,)
+    tools_of(bench).keep(3, on=False)
+    bench.controller.set_options(Options(policy="replace"))
+    bench.draw((5, 5, 25, 35))
+    assert not (bench.labels.data == 3).any()
+
+
+def test_keeping_a_live_object_accepts_it(bench: Bench) -> None:
+    bench.draw((60, 60, 70, 70))
+    bench.click(65, 75)
+    assert tools_of(bench).keep(8, on=True)
+    assert (len(bench.points.data), len(bench.shapes.data)) == (0, 0)
+    kept = bench.labels.data == 8
+    assert kept.any()
+    bench.controller.pick_object(8)
+    bench.click(20, 80)  # prompts of a kept label have no effect
+    np.testing.assert_array_equal(bench.labels.data == 8, kept)
+
+
+def test_what_a_kept_label_lies_over_may_change_around_it(bench: Bench) -> None:
+    bench.controller.set_options(Options(policy="replace"))
+    bench.draw((5, 5, 35, 45))
+    bench.draw((15, 15, 25, 35))
+    tools_of(bench).keep(9, on=True)
+    kept = bench.labels.data == 9
+    bench.shapes.data = [bench.shapes.data[0] + 2]
+    bench.controller.refresh()
+    np.testing.assert_array_equal(bench.labels.data == 9, kept)
+
+
+def test_a_kept_label_is_neither_edited_nor_merged_nor_deleted(bench: Bench) -> None:
+    before = bench.labels.data.copy()
+    tools = tools_of(bench)
+    tools.keep(3, on=True)
+    bench.controller.pick_object(7)
+    for refused in (tools.edit, tools.merge, tools.delete):
+        assert not refused(3)
+        assert "kept" in bench.controller.situation().said
+    bench.controller.pick_object(3)
+    assert not tools.merge(7)
+    np.testing.assert_array_equal(bench.labels.data, before)
+
+
+# --- words ---
+
+
+@pytest.mark.parametrize("number", [5, 70_000])
+def test_a_label_that_is_not_there_is_told(bench: Bench, number: int) -> None:
+    tools = tools_of(bench)
+    bench.controller.pick_object(7)
+    for refused in (tools.edit, tools.merge, tools.delete):
+        assert not refused(number)
+        assert f"no label {number}" in tools.said
+    assert not tools.edit(0)
+    assert "under the mouse" in tools.said
+
+
+def test_the_label_under_the_mouse(bench: Bench) -> None:
+    for position, label in (((15, 15), 3), ((45, 45), 7), ((0, 0), 0), ((-20, 15), 0)):
+        bench.viewer.cursor.position = position
+        assert tools_of(bench).under_mouse == label
+
+
+def test_without_labels_there_is_nothing_to_work_on() -> None:
+    bench = Bench()
+    tools = tools_of(bench)
+    assert tools.under_mouse == 0
+    assert not tools.delete(1)
+    assert not tools.keep(1, on=True)
+    assert "no label" in tools.said
+    bench.controller.close()
