@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from psygnal import Signal
 from qtpy.QtCore import QTimer
@@ -28,7 +27,6 @@ from napari_samv2_prompts.layers import (
     current_plane,
     layer_shape,
     make_layers,
-    prompted_objects,
     read_prompts,
     remove_objects,
 )
@@ -43,17 +41,19 @@ from napari_samv2_prompts.session import (
 )
 
 from .binding import Connections
+from .framing import Framing
 from .hints import Situation
 from .hovering import Hovering
 from .label_tools import LabelTools
 from .looks import view_of
 from .mailbox import Mailbox
-from .objects import CurrentObject
+from .models import input_side
+from .objects import CurrentObject, LastPrompts
 from .other_planes import OtherPlanes
 from .reporting import situation_of
 from .targets import Targets
-from .watching import SOON, Watch, tool_in_hand
-from .wishes import Chosen, Options, Place, id_of, labels_of, place_of
+from .watching import CAMERA, SOON, Watch, tool_in_hand
+from .wishes import Chosen, Options, Place, labels_of, place_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -82,12 +82,11 @@ class Controller:
         self._viewer = viewer
         self._chosen, self._options = Chosen(), Options()
         self._object, self._targets = CurrentObject(), Targets(runner)
-        self._watch = Watch(viewer)
+        self._watch, self._framing = Watch(viewer), Framing(viewer)
         self.label_tools = LabelTools(viewer, session, self._targets, self._object, self._watch)
         self._hovering = Hovering(viewer, session, self._object, self.label_tools.start)
         self._prompted: tuple[int, ...] = ()  # on the plane
-        self._all_prompted: frozenset[int] = frozenset()  # on all planes of these layers:
-        self._prompt_layers: tuple[UUID | None, ...] = ()
+        self._last_prompts = LastPrompts()
         self._others = OtherPlanes()
         self._note = ""
         self.held = False  # whether layers may change without anything coming of it
@@ -101,6 +100,7 @@ class Controller:
         self._links.add(self._on_decoded, session.decoded)
         self._links.add(self._on_removed, session.removed)
         self._links.add(self.schedule, self._watch.changed)
+        self._links.add(self._on_camera, self._watch.camera_moved)
         self._links.add(self.refresh, self._targets.searched)
         self._links.add(self._on_tool, self._watch.tool_changed)
         self._links.add(self._on_shapes, self._watch.shapes_changed)
@@ -265,6 +265,7 @@ class Controller:
         try:
             snapshot = self._snapshot()
         except PlaneError as error:
+            self._framing.clear()
             self.session.update(None, str(error))
         else:
             self.session.update(snapshot)
@@ -273,9 +274,14 @@ class Controller:
     def _snapshot(self) -> Snapshot | None:
         chosen, options = self._chosen, self._options
         if chosen.image is None:
+            self._framing.clear()
             return None
         plane = current_plane(self._viewer.dims, chosen.image)
-        view = view_of(self._viewer, chosen.image, plane, options.look)
+        whole_at = partial(view_of, self._viewer, chosen.image, look=options.look)
+        view_at = self._framing.choose(
+            chosen.image, plane, input_side(options.model), options.part, whole_at
+        )
+        view = view_at(plane)
         with self._watch.paused():
             target = self._take_layers()
             batch = self._read(plane, target)
@@ -285,7 +291,6 @@ class Controller:
         # While masks can't be written, no object of these labels is gone: theirs is another place.
         place = place_of(chosen if target else replace(chosen, labels=None), plane)
         snapshot = Snapshot(view, place, options.model, batch, options.live)
-        view_at = partial(view_of, self._viewer, chosen.image, look=options.look)
         return self._others.added_to(snapshot, plane, layer_shape(chosen.image), view_at)
 
     def _read(self, plane: Plane, target: LabelsTarget | None) -> PromptBatch:
@@ -294,22 +299,10 @@ class Controller:
         colour_prompts(points, shapes, chosen.labels)
         if target is None or chosen.image is None:
             return PromptBatch(())
-        self._remove_unprompted(target)
+        target.remove(target.live() & self._last_prompts.lost(points, shapes, chosen.labels))
         prompts, notes = read_prompts(points, shapes, chosen.image, plane, self._viewer.dims)
         self._note = " ".join(notes)
         return PromptBatch(tuple(map(self.label_tools.adopt, prompts)))
-
-    def _remove_unprompted(self, target: LabelsTarget) -> None:
-        """Take away the labels of objects that lost their last prompt, on whatever plane.
-
-        Prompts are lost by deleting them.  Those of other layers than before are not lost.
-        """
-        points, shapes = self._chosen.points, self._chosen.shapes
-        layers = tuple(id_of(layer) for layer in (points, shapes, self._chosen.labels))
-        prompted = prompted_objects(points, shapes)
-        if layers == self._prompt_layers:
-            target.remove(target.live() & (self._all_prompted - prompted))
-        self._prompt_layers, self._all_prompted = layers, prompted
 
     def _take_layers(self) -> LabelsTarget | None:
         """Give the prompt layers their columns; return where masks can go."""
@@ -331,6 +324,11 @@ class Controller:
     def _on_label_tool(self) -> None:
         self.refresh()
         self._prepare()
+
+    def _on_camera(self) -> None:
+        self._framing.follow()
+        if self._framing.follows_camera:
+            self.schedule(CAMERA)
 
     def _on_tool(self) -> None:
         self._prepare()  # the viewer takes the features of what is selected for the next prompt
@@ -371,7 +369,7 @@ class Controller:
         tool = tool_in_hand(self._viewer, self._chosen)
         return situation_of(
             self.session, self._chosen, self._options, self._object, self._targets,
-            self.label_tools, tool, self._others, self._prompted, self._note,
+            self.label_tools, tool, self._others, self._framing.seen, self._prompted, self._note,
         )  # fmt: skip
 
     # --- the end ----------------------------------------------------------------------------
@@ -387,6 +385,7 @@ class Controller:
         self._watch.close()
         self._hovering.close()
         self.label_tools.choose(Chosen())
+        self._framing.close()
         self.session.close()
         self._targets.close()
         self._object = CurrentObject()

@@ -28,7 +28,7 @@ from qtpy.QtWidgets import (
 
 from napari_samv2_prompts.session import State
 
-from .hints import Situation, mask_line, note_line, state_line, what_next
+from .hints import Situation, mask_line, note_line, seen_line, state_line, what_next
 from .keeping import KeepingPart
 from .label_panel import LabelPanel
 
@@ -44,6 +44,7 @@ _LOOKS = (
     ("by percentiles", "percentiles"),
     ("all visible channels", "channels"),
 )
+_PARTS = (("visible region", "visible"), ("whole plane", "whole"))
 _LAYER_TIPS = {
     "image": "The image to segment; follows the active layer",
     "points": "The Points layer whose clicks are prompts",
@@ -69,6 +70,7 @@ class Form(QWidget):
         self.device = ComboBox(name="device", choices=tuple(devices))
         self.policy = ComboBox(name="policy", choices=_POLICIES)
         self.look = ComboBox(name="look", choices=_LOOKS)
+        self.part = ComboBox(name="part", choices=_PARTS)
         self._letters: frozenset[str] = frozenset()
         self._make_buttons()
         self.keeping, self.labels = KeepingPart(), LabelPanel()
@@ -87,6 +89,7 @@ class Form(QWidget):
         return {
             "device": self.device,
             "picture": self.look,
+            "part": self.part,
             "overlap": self.policy,
             "memory": self.keeping.memory,
             "folder_limit": self.keeping.limit,
@@ -200,6 +203,7 @@ class Form(QWidget):
         layout.addRow(self.reason)
         for text, box, tip in (
             ("Picture", self.look, "What the model sees of the image: its contrast and channels"),
+            ("Part", self.part, "What the model sees of a large image: what is on screen, or all"),
             ("Overlap", self.policy, "What a mask does where there are labels already"),
         ):
             _add_row(layout, text, _shrinking(box), tip)
@@ -224,7 +228,7 @@ class Form(QWidget):
     def show_situation(self, now: Situation) -> None:
         """Show where things stand."""
         self.hint.setText(what_next(now))
-        self.state.setText(state_line(now))
+        self.state.setText("\n".join(filter(None, (state_line(now), seen_line(now)))))
         self.reason.setText(now.status.device_reason)
         self.reason.setVisible(bool(now.status.device_reason))
         note = note_line(now)

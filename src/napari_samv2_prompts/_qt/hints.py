@@ -12,12 +12,14 @@ from typing import Literal
 from napari_samv2_prompts.session import State, Status
 
 __all__ = [
+    "Seen",
     "Situation",
     "kept_line",
     "mask_line",
     "memory_line",
     "note_line",
     "planes_line",
+    "seen_line",
     "state_line",
     "what_next",
 ]
@@ -25,6 +27,26 @@ __all__ = [
 Active = Literal["points", "shapes", "other"]
 
 _LISTED = 5  # object numbers that are read out before the list is cut short
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The part of a plane that the model sees.
+
+    Attributes
+    ----------
+    region, plane : tuple of int
+        ``(height, width)`` in pixels of the part and of the plane.
+    side : int
+        Side of the model's input: more detail than that is not seen.
+    follows : bool
+        Whether the part follows the camera.
+    """
+
+    region: tuple[int, int]
+    plane: tuple[int, int]
+    side: int
+    follows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +99,8 @@ class Situation:
         How many planes the image has.
     all_planes : bool
         Whether all of them are to be embedded.
+    seen : Seen, optional
+        What the model sees of the plane.
     """
 
     status: Status = field(default_factory=Status)
@@ -104,6 +128,7 @@ class Situation:
     offer: str = ""
     planes: int = 1
     all_planes: bool = False
+    seen: Seen | None = None
 
 
 def state_line(situation: Situation) -> str:
@@ -147,6 +172,20 @@ def planes_line(situation: Situation) -> str:
     if not planes.problem:
         return f"All {planes.total} planes are embedded."
     return f"{planes.done} of {planes.total} planes are embedded. {planes.problem}"
+
+
+def seen_line(situation: Situation) -> str:
+    """Say which part of a large plane the model sees; empty where it sees all there is."""
+    seen = situation.seen
+    if seen is None or max(seen.plane) <= seen.side:
+        return ""
+    what = f"{seen.region[1]} × {seen.region[0]} of {seen.plane[1]} × {seen.plane[0]} pixels"
+    if seen.region == seen.plane:
+        what = f"all {seen.plane[1]} × {seen.plane[0]} pixels"
+    coarser = max(seen.region) / seen.side
+    detail = f", {coarser:.1f} times coarser" if coarser >= 1.05 else ""
+    closer = "; zoom in for more detail" if seen.follows and coarser >= 2 else ""
+    return f"Seen by the model: {what}{detail}{closer}"
 
 
 def mask_line(situation: Situation) -> str:

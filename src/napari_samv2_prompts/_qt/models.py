@@ -25,7 +25,15 @@ from napari_samv2_prompts.session import Cancelled, ModelChoice, Predictor, Task
 
 from .quiet_import import import_quietly
 
-__all__ = ["DEVICES", "WEIGHT_FILES", "ModelEntry", "entry_of", "make_predictor", "model_entries"]
+__all__ = [
+    "DEVICES",
+    "WEIGHT_FILES",
+    "ModelEntry",
+    "entry_of",
+    "input_side",
+    "make_predictor",
+    "model_entries",
+]
 
 DEVICES = ("auto", "mps" if sys.platform == "darwin" else "cuda", "cpu")
 # In the order of the published frames per second; nano by our own measurement (docs/benchmarks.md).
@@ -107,6 +115,13 @@ def _begun(published: PublishedFile, folder: Path | None) -> str:
 def entry_of(path: str | Path) -> ModelEntry:
     """Return the line for a file of the user's own."""
     return ModelEntry(str(path), f"{Path(path).name} (file)")
+
+
+def input_side(choice: ModelChoice) -> int:
+    """Return the side of a model's input; of weights from a file, the largest there is."""
+    if choice.name in available_models():
+        return find_variant(choice.name).input_size
+    return max(variant.input_size for variant in VARIANTS.values())
 
 
 def make_predictor(choice: ModelChoice, task: Task) -> Predictor:

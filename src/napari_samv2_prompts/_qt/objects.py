@@ -21,11 +21,15 @@ from napari_samv2_prompts.layers import (
     set_new_prompt,
 )
 
+from .wishes import id_of
+
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from napari.components import Dims
     from napari.layers import Labels, Points, Shapes
 
-__all__ = ["CurrentObject"]
+__all__ = ["CurrentObject", "LastPrompts"]
 
 
 class CurrentObject:
@@ -143,3 +147,24 @@ def _hidden_parts(layer: Shapes, dims: Dims) -> list[tuple[int, ...]]:
     first = dims.ndim - layer.ndim
     hidden = [axis - first for axis in dims.not_displayed if axis >= first]
     return [tuple(np.rint(np.mean(shape[:, hidden], axis=0)).astype(int)) for shape in layer.data]
+
+
+class LastPrompts:
+    """Notices which objects lost their last prompt, on whatever plane.
+
+    Prompts are lost by deleting them.  Those of other layers than before are not lost.
+    """
+
+    def __init__(self) -> None:
+        self._layers: tuple[UUID | None, ...] = ()
+        self._prompted: frozenset[int] = frozenset()
+
+    def lost(
+        self, points: Points | None, shapes: Shapes | None, labels: Labels | None
+    ) -> frozenset[int]:
+        """Return the objects that had prompts when last asked and have none now."""
+        layers = tuple(id_of(layer) for layer in (points, shapes, labels))
+        prompted = prompted_objects(points, shapes)
+        lost = self._prompted - prompted if layers == self._layers else frozenset()
+        self._layers, self._prompted = layers, prompted
+        return lost

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from napari_samv2_prompts.session import Session
 
-from .hints import Active, Situation
+from .hints import Active, Seen, Situation
 from .label_tools import LabelTools
 from .objects import CurrentObject
 from .other_planes import OtherPlanes
@@ -26,6 +26,7 @@ def situation_of(
     tools: LabelTools,
     tool: tuple[Active, bool],
     others: OtherPlanes,
+    seen: Seen | None,
     prompted: tuple[int, ...],
     note: str,
 ) -> Situation:
@@ -37,6 +38,8 @@ def situation_of(
         Whose state is reported.
     tool : tuple
         Which layer gets the user's clicks, and whether its tool adds prompts.
+    seen : Seen, optional
+        What the model sees of the plane.
     prompted : tuple of int
         The objects with prompts on the plane.
     note : str
@@ -71,4 +74,5 @@ def situation_of(
         offer="" if targets.offer is None else str(targets.offer),
         planes=others.count,
         all_planes=others.wanted,
+        seen=seen,
     )

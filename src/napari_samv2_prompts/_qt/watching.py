@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from napari.layers import Points, Shapes
     from napari.viewer import Viewer
 
-__all__ = ["CONTRAST", "SETTLED", "SOON", "Watch", "take_tool", "tool_in_hand"]
+__all__ = ["CAMERA", "CONTRAST", "SETTLED", "SOON", "Watch", "take_tool", "tool_in_hand"]
 
 SOON = 0  # ms: as soon as the event that is being handled is over
 SETTLED = 60  # ms: a slider that is being dragged
+CAMERA = 250  # ms: a view that is being moved; another part of the plane embeds anew
 CONTRAST = 300  # ms: contrast limits that are being dragged; each value embeds anew
 
 _SELECTING = ("select", "direct")  # the tools that point at what is there
@@ -45,6 +46,7 @@ class Watch:
         int
     )  # something changed that prompts or the picture depend on; wait so many ms
     tool_changed = Signal()  # another layer is active, or another of its tools
+    camera_moved = Signal()  # another part of the image is on screen
     shapes_changed = Signal()  # shapes came, went or moved
     pointed_at = Signal(int)  # the user selected a prompt or a label of this object
 
@@ -58,6 +60,8 @@ class Watch:
         self._of_viewer.add(
             self._on_change, dims.order, dims.ndisplay, dims.margin_left, dims.margin_right
         )
+        camera = viewer.scene.camera.events
+        self._of_viewer.add(self._on_camera, camera.center, camera.zoom, viewer.canvas.events.size)
         self._of_viewer.add(self._on_list, layers.events.inserted, layers.events.removed)
         self._of_viewer.add(self._on_tool, layers.selection.events.active)
 
@@ -118,6 +122,9 @@ class Watch:
 
     def _on_slider(self, event: object = None) -> None:
         self._tell(self.changed, SETTLED)
+
+    def _on_camera(self, event: object = None) -> None:
+        self._tell(self.camera_moved)
 
     def _on_look(self, event: object = None) -> None:
         self._tell(self.changed, CONTRAST)

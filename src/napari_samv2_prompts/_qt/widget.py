@@ -293,7 +293,7 @@ class SAMV2PromptsWidget(QWidget):
         form.keeping.memory.valueChanged.connect(self._on_memory)
         form.keeping.store_changed.connect(self._on_store)
         form.keeping.all_planes.clicked.connect(self.embed_all_planes)
-        for box in (form.model, form.device, form.policy, form.look):
+        for box in (form.model, form.device, form.policy, form.look, form.part):
             box.changed.connect(self._on_options)
 
     def _on_options(self, value: object = None) -> None:
@@ -302,8 +302,8 @@ class SAMV2PromptsWidget(QWidget):
         self._remembered.save()
         form, picker = self._form, self._picker
         options = Options(
-            picker.choice, picker.to_download, form.policy.value, form.look.value, self.live,
-            form.preview.isChecked(),
+            picker.choice, picker.to_download, form.policy.value, form.look.value,
+            form.part.value, self.live, form.preview.isChecked(),
         )  # fmt: skip
         self._controller.set_options(options)
 

@@ -13,6 +13,7 @@ from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.session import ModelChoice
 
+from .framing import Part
 from .looks import Look
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Options:
         Megabytes that the user has not agreed to fetch yet; 0 if there is nothing to agree to.
     policy : {"keep", "replace", "background"}
     look : {"displayed", "percentiles", "channels"}
+    part : {"visible", "whole"}
+        Which part of a large plane the model sees.
     live : bool
     preview : bool
         Whether the mask under the mouse is outlined.
@@ -51,6 +54,7 @@ class Options:
     download: int = 0
     policy: Policy = "keep"
     look: Look = "displayed"
+    part: Part = "visible"
     live: bool = True
     preview: bool = False
 
