@@ -31,8 +31,10 @@ NANO = ModelChoice()
 class Plane(FakeView):
     """A view whose pixels differ from those of the others."""
 
+    edited = 0
+
     def read(self) -> np.ndarray:
-        return super().read() + np.uint8(self.key)
+        return super().read() + np.uint8(self.key + self.edited)
 
 
 class Work:
@@ -286,6 +288,17 @@ def test_a_killed_process_is_taken_up_from_the_folder(tmp_path: Path) -> None:
     again.show(5, all_=True)
     assert again.embedded == [5, 4]
     assert again.planes.done == 6
+
+
+def test_an_array_edited_in_place_leaves_no_wrong_entry(tmp_path: Path) -> None:
+    work = Work(SyncRunner(), planes=2)
+    work.show(0)
+    work.show(1)
+    for plane in work.views:
+        plane.edited = 100
+    work.session.keep_in(EmbeddingStore(tmp_path))
+    work.show(1, all_=True)
+    assert work.embedded == [0, 1, 100, 101]
 
 
 def test_with_a_folder_memory_holds_no_more_than_its_budget(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ the engine's business.
   for.
 - All planes are embedded because the user said so: on the disk if there is a folder, else in
   memory if they all fit, dropping what belongs to other images.  What is there already is skipped,
-  which is also how this is taken up again after it was stopped.
+  which is also how this is taken up again after it was stopped.  What is in memory only is embedded
+  once more for the folder: the array may have been edited in place since, and what lies on the disk
+  has to be right another day.
 - A picture that can't be read is left out and counted; the others go on.
 """
 
@@ -79,14 +81,11 @@ class Ahead:
         if view is None:
             return None
         key = embedding_key(view, goal.model)
-        known, read, found = self._cache.get(key), self._reader.read, view
-        needed = known is None and (room or usable is None)
+        read, found, needed = self._reader.read, view, room or usable is None
         return Task(
             State.AHEAD,
             key,
-            lambda task: embed(
-                predictor, found, task, store, known=known, needed=needed, read=read
-            ),
+            lambda task: embed(predictor, found, task, store, needed=needed, read=read),
         )
 
     def _neighbour(self, goal: Snapshot) -> View | None:

@@ -50,6 +50,7 @@ class EmbeddingCache(Generic[E_]):
     def __init__(self, budget_mb: float) -> None:
         self.budget_mb = budget_mb
         self._items: OrderedDict[Hashable, E_] = OrderedDict()
+        self._nbytes = 0
 
     def __len__(self) -> int:
         return len(self._items)
@@ -60,7 +61,7 @@ class EmbeddingCache(Generic[E_]):
     @property
     def nbytes(self) -> int:
         """Bytes held by all embeddings together."""
-        return sum(item.nbytes for item in self._items.values())
+        return self._nbytes
 
     @property
     def memory(self) -> Memory:
@@ -89,8 +90,10 @@ class EmbeddingCache(Generic[E_]):
         current : hashable, optional
             Key that must stay as well: what is on screen, when `key` is something else.
         """
+        if key in self._items:
+            self._nbytes -= self._items.pop(key).nbytes
         self._items[key] = embedding
-        self._items.move_to_end(key)
+        self._nbytes += embedding.nbytes
         self.shrink(current)
 
     def shrink(self, current: Hashable | None = None) -> None:
@@ -98,8 +101,9 @@ class EmbeddingCache(Generic[E_]):
         if current in self._items:
             self._items.move_to_end(current)
         while len(self._items) > 1 and self.nbytes > self.budget_mb * _MB:
-            self._items.popitem(last=False)
+            self._nbytes -= self._items.popitem(last=False)[1].nbytes
 
     def clear(self) -> None:
         """Drop everything."""
         self._items.clear()
+        self._nbytes = 0

@@ -49,7 +49,6 @@ def embed(
     task: Task,
     store: EmbeddingStore | None = None,
     *,
-    known: Embedding | None = None,
     needed: bool = True,
     read: Callable[[View, Task], NDArray[np.uint8]] | None = None,
 ) -> Embedded:
@@ -63,8 +62,6 @@ def embed(
         Told how far the work is; ends it when cancelled.
     store : EmbeddingStore, optional
         Where to look first, and where to keep what was embedded.
-    known : Embedding, optional
-        The embedding, if there is one and it only has to be kept.
     needed : bool
         Whether the embedding itself is wanted, and not only that it lies on the disk.
     read : callable, optional
@@ -73,7 +70,7 @@ def embed(
     image = read(view, task) if read else view.read()
     task.check()
     if store is None:
-        return Embedded(known or _computed(predictor, image, view, task))
+        return Embedded(_computed(predictor, image, view, task))
     packing = predictor.packing
     # What was read in fewer pixels than it has may look the same at another size.
     key = store.key(image, f"{packing.fingerprint} {view.region.size}")
@@ -84,7 +81,7 @@ def embed(
         if found is not None:
             return Embedded(found, on_disk=True)
     task.check()
-    embedding = known or _computed(predictor, image, view, task)
+    embedding = _computed(predictor, image, view, task)
     if store.problem:
         return Embedded(embedding)
     return Embedded(embedding, store.put(key, packing.pack(embedding, key)))
