@@ -205,14 +205,12 @@ def test_reading_ahead_never_holds_up_the_worker() -> None:
     assert len(ended) == 1
     assert not go.is_set()  # it left although the read goes on
     go.set()
-    reader.close()
 
 
 def test_an_error_of_reading_ahead_arrives_where_it_was_asked_for() -> None:
     reader = PatientReader()
     with pytest.raises(TimeoutError, match="no answer"):
         reader.read(FakeView(0, error=TimeoutError("no answer")), Task(State.AHEAD, 0, print))
-    reader.close()
 
 
 # --- all planes ---

@@ -16,8 +16,9 @@ the engine's business.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -156,10 +157,6 @@ class Ahead:
         running = not self._obstacle and position < total
         return AllPlanes(current.done, total, min(position + 1, total), running, problem)
 
-    def close(self) -> None:
-        """Read nothing any more; does not wait."""
-        self._reader.close()
-
 
 def plan(count: int, size: int, budget_mb: float, store: EmbeddingStore | None) -> str:
     """Say in a sentence why so many embeddings can't be kept; empty if they can.
@@ -196,19 +193,28 @@ class PatientReader:
     """
 
     def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="samv2-prompts-ahead")
+        self._reading: Future[NDArray[np.uint8]] | None = None
 
     def read(self, view: View, task: Task) -> NDArray[np.uint8]:
         """Read a view, or raise :class:`.Cancelled` as soon as the task is cancelled."""
-        reading = self._pool.submit(view.read)
-        try:
-            while not reading.done():
-                task.check()
-                wait([reading], _POLL)
-        finally:
-            reading.cancel()
+        if self._reading is not None:
+            _wait(self._reading, task)  # one at a time, also of those that nobody wants any more
+        reading: Future[NDArray[np.uint8]] = Future()
+        self._reading = reading
+
+        def work() -> None:
+            try:
+                reading.set_result(view.read())
+            except BaseException as error:  # noqa: BLE001  (raised where it was asked for)
+                reading.set_exception(error)
+
+        threading.Thread(target=work, name="samv2-prompts-ahead", daemon=True).start()
+        _wait(reading, task)
+        self._reading = None
         return reading.result()
 
-    def close(self) -> None:
-        """Read nothing any more; does not wait.  May be called again."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+
+def _wait(reading: Future[NDArray[np.uint8]], task: Task) -> None:
+    while not reading.done():
+        task.check()
+        wait([reading], _POLL)

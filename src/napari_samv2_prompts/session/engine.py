@@ -224,7 +224,6 @@ class Session:
         self._supersede()
         self.hover.drop()
         self._runner.close()
-        self._ahead.close()
         self._wish = self._goal = self._predictor = self._model = None
         self._answers.clear()
         self.cache.clear()
