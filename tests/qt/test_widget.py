@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QPushButton
 from tests.fakes import Factory, FakePredictor
 
@@ -336,6 +337,24 @@ def test_a_key_that_is_taken_is_left_alone(viewer, opened: Opened) -> None:
     close_dock(viewer, widget)
     assert {str(key) for key in viewer.keymap} == {"N"}
     assert mine is None
+
+
+def test_two_widgets_share_the_keys_and_the_one_used_last_has_them(viewer, opened: Opened) -> None:
+    widgets = opened(viewer), SAMV2PromptsWidget(viewer, make_predictor=Factory())
+    viewer.window.add_dock_widget(widgets[1], name="two")
+    assert all("(N)" in widget._form.next.text() for widget in widgets)
+
+    def previewing() -> list[bool]:
+        press(viewer, "H")
+        return [widget._form.preview.isChecked() for widget in widgets]
+
+    assert previewing() == [False, True]
+    QApplication.sendEvent(widgets[0], QEvent(QEvent.Type.Enter))
+    assert previewing() == [True, True]
+    close_dock(viewer, widgets[0])
+    assert previewing() == [True, False]
+    close_dock(viewer, widgets[1])
+    assert dict(viewer.keymap) == {}
 
 
 # --- life ---

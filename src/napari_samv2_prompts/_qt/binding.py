@@ -39,8 +39,21 @@ class Connections:
             emitter.disconnect(slot)
 
 
+class _SharedKey:
+    """One key of a viewer, for all of our widgets in it: it does what the one used last wants."""
+
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []  # the widget used last is the last
+
+    def press(self, viewer: object) -> object:
+        """Do it."""
+        return self.slots[-1](viewer)
+
+
 class Keys:
     """Keys bound on one viewer, where nobody else has them.
+
+    Widgets of ours in the same viewer share them; see :meth:`use`.
 
     Parameters
     ----------
@@ -51,22 +64,37 @@ class Keys:
 
     def __init__(self, viewer: Viewer, wanted: Iterable[tuple[str, Slot]]) -> None:
         self._viewer = viewer
-        self._bound: dict[str, Slot] = {}
+        self._bound: dict[str, tuple[_SharedKey, Slot]] = {}
         taken = {str(key).upper() for key in (*type(viewer).class_keymap, *viewer.keymap)}
         for letter, slot in wanted:
-            if letter.upper() not in taken:
-                viewer.bind_key(letter, slot)
-                self._bound[letter] = slot
+            shared = self._shared(letter)
+            if shared is None and letter.upper() not in taken:
+                shared = _SharedKey()
+                viewer.bind_key(letter, shared.press)
+            if shared is not None:
+                shared.slots.append(slot)
+                self._bound[letter] = shared, slot
+
+    def _shared(self, letter: str) -> _SharedKey | None:
+        bound = {str(key).upper(): slot for key, slot in self._viewer.keymap.items()}
+        owner = getattr(bound.get(letter.upper()), "__self__", None)
+        return owner if isinstance(owner, _SharedKey) else None
 
     @property
     def letters(self) -> frozenset[str]:
         """The letters that are ours."""
         return frozenset(self._bound)
 
+    def use(self) -> None:
+        """Have the keys do what is wanted here from now on, and not in another widget."""
+        for shared, slot in self._bound.values():
+            shared.slots.remove(slot)
+            shared.slots.append(slot)
+
     def close(self) -> None:
-        """Unbind what is still ours; idempotent."""
-        ours = {str(key): slot for key, slot in self._viewer.keymap.items()}
+        """Unbind what is still ours and no other widget's; idempotent."""
         while self._bound:
-            letter, slot = self._bound.popitem()
-            if ours.get(letter) == slot:
+            letter, (shared, slot) = self._bound.popitem()
+            shared.slots.remove(slot)
+            if not shared.slots and self._shared(letter) is shared:
                 self._viewer.bind_key(letter, None)

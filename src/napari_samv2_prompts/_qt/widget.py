@@ -247,11 +247,11 @@ class SAMV2PromptsWidget(QWidget):
 
     def event(self, event: QEvent | None) -> bool:
         """Stop working when the dock is closed, which takes the widget out of it."""
-        if event and event.type() == QEvent.Type.ParentChange:
-            if self.parent() is None:
-                self._tear_down()
-            else:
-                self._set_up()
+        kind = event.type() if event else None
+        if kind == QEvent.Type.ParentChange:
+            (self._tear_down if self.parent() is None else self._set_up)()
+        elif kind == QEvent.Type.Enter and self._work is not None:
+            self._work.use_keys()  # the keys are those of the widget that the mouse was in last
         return bool(super().event(event))
 
     def showEvent(self, event: Any) -> None:

@@ -34,6 +34,10 @@ class Work:
         """Whether nothing is on its way."""
         return self.controller.idle and not self.saving.busy
 
+    def use_keys(self) -> None:
+        """Have the viewer's keys work here, and not in another widget of ours."""
+        self._keys.use()
+
     def close(self, destroyed: object = None) -> None:
         """End it; idempotent."""
         self.links.close()
