@@ -145,7 +145,9 @@ def test_a_refinement_in_another_view_gets_them_where_they_belong(sync) -> None:
 @pytest.mark.parametrize(("region", "clings"), [(NEAR, True), (Region(50, 50, 400, 400), False)])
 def test_a_mask_that_its_view_cut_off_is_not_clung_to_in_another(sync, region, clings) -> None:
     sync.show(NEAR, click(1, (207, 150)))
+    assert not sync.session.result(1).is_cut
     sync.session.cycle(1)  # the larger candidate reaches to the edge of the view
+    assert sync.session.result(1).is_cut
     sync.show(region, click(1, (207, 150), (256, 152)))
     assert (sync.predictor.batches[-1][0].mask is not None) is clings
 

@@ -7,7 +7,7 @@ import pytest
 from tests.bench import Bench
 from tests.fakes import ManualRunner
 
-from napari_samv2_prompts._qt.hints import seen_line
+from napari_samv2_prompts._qt.hints import note_line, seen_line
 from napari_samv2_prompts._qt.wishes import Options
 from napari_samv2_prompts.session import State
 
@@ -174,6 +174,19 @@ def test_the_outline_moves_with_the_camera_and_is_no_layer(bench: Bench) -> None
     bench.controller.close()
     assert outlines(bench) == []
     assert list(bench.viewer.layers) == layers
+
+
+def test_masks_of_a_picture_that_has_changed_are_told_until_they_are_predicted_again() -> None:
+    bench = Bench().make_layers()
+    bench.click(40, 40)
+    assert note_line(bench.controller.situation()) == ""
+    bench.image.contrast_limits = (0, 5)
+    bench.controller.refresh()
+    assert "1 object got a mask; Run" in note_line(bench.controller.situation())
+    bench.controller.run()
+    assert bench.decoded == [(1,), (1,)]
+    assert note_line(bench.controller.situation()) == ""
+    bench.controller.close()
 
 
 def outlines(bench: Bench) -> list:

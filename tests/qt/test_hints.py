@@ -5,10 +5,12 @@ from dataclasses import replace
 import pytest
 
 from napari_samv2_prompts._qt.hints import (
+    Seen,
     Situation,
     kept_line,
     mask_line,
     note_line,
+    seen_line,
     state_line,
     what_next,
 )
@@ -85,6 +87,31 @@ def test_an_empty_mask_is_told_with_what_to_do() -> None:
     assert "take another mask," in note_line(several)
     many = replace(BASE, empty=tuple(range(1, 9)))
     assert note_line(many).startswith("Objects 1, 2, 3, 4, 5, …: empty masks;")
+
+
+def test_the_part_that_the_model_sees_is_told_where_it_is_not_all() -> None:
+    def words(*args: object) -> str:
+        return seen_line(replace(BASE, seen=Seen(*args)))
+
+    assert seen_line(BASE) == ""
+    assert words((400, 512), (400, 512), 512) == ""
+    large = (20_000, 30_000)
+    assert words((500, 500), large, 512, True) == (
+        "Seen by the model: 500 × 500 of 30000 × 20000 pixels"
+    )
+    assert words((1536, 1536), large, 512, True) == (
+        "Seen by the model: 1536 × 1536 of 30000 × 20000 pixels, 3.0 times coarser;"
+        " zoom in for more detail"
+    )
+    assert words(large, large, 1024) == (
+        "Seen by the model: all 30000 × 20000 pixels, 29.3 times coarser"
+    )
+
+
+def test_masks_that_are_cut_or_out_of_date_are_told_with_what_to_do() -> None:
+    assert note_line(replace(BASE, cut=(3,))).startswith("Object 3 ends where the model's view")
+    assert note_line(replace(BASE, cut=(3, 4))).startswith("Objects 3, 4 end where")
+    assert "since 2 objects got a mask; Run" in note_line(replace(BASE, outdated=2))
 
 
 def test_what_was_done_with_a_label_and_what_is_kept_are_told() -> None:

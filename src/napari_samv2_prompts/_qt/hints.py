@@ -101,6 +101,10 @@ class Situation:
         Whether all of them are to be embedded.
     seen : Seen, optional
         What the model sees of the plane.
+    cut : tuple of int
+        Objects with prompts on this plane whose mask ends where the model's view did.
+    outdated : int
+        Objects with prompts on this plane whose mask is of another contrast or other channels.
     """
 
     status: Status = field(default_factory=Status)
@@ -129,6 +133,8 @@ class Situation:
     planes: int = 1
     all_planes: bool = False
     seen: Seen | None = None
+    cut: tuple[int, ...] = ()
+    outdated: int = 0
 
 
 def state_line(situation: Situation) -> str:
@@ -203,7 +209,23 @@ def mask_line(situation: Situation) -> str:
 
 def note_line(situation: Situation) -> str:
     """Say what was left out, and which prompts gave nothing to see; empty if there is no such."""
-    return " ".join(filter(None, (_emptiness(situation), situation.note)))
+    parts = _emptiness(situation), _cut(situation), _outdated(situation), situation.note
+    return " ".join(filter(None, parts))
+
+
+def _cut(situation: Situation) -> str:
+    if not situation.cut:
+        return ""
+    listed = _listed(situation.cut)
+    who = f"Object {listed} ends" if len(situation.cut) == 1 else f"Objects {listed} end"
+    return f"{who} where the model's view ended: zoom out, then add a click or draw a box."
+
+
+def _outdated(situation: Situation) -> str:
+    count = situation.outdated
+    if not count:
+        return ""
+    return f"The picture has changed since {_objects(count)} got a mask; Run predicts again."
 
 
 def kept_line(situation: Situation) -> str:

@@ -47,6 +47,7 @@ def situation_of(
     """
     result = session.result(current.number)
     results = [session.result(number) for number in prompted]
+    picture = session.wish.view.picture if session.wish else None
     active, adding = tool
     return Situation(
         status=session.status,
@@ -75,4 +76,6 @@ def situation_of(
         planes=others.count,
         all_planes=others.wanted,
         seen=seen,
+        cut=tuple(item.object for item in results if item and item.is_cut),
+        outdated=sum(1 for item in results if item and item.view and item.view.picture != picture),
     )

@@ -26,7 +26,7 @@ from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 from .news import ObjectResult
 from .refinement import extends, prompt_key
 from .values import ModelChoice, Snapshot, View
-from .viewing import held_by, is_cut, view_holding
+from .viewing import held_by, view_holding
 
 __all__ = ["Answers"]
 
@@ -44,7 +44,7 @@ class _Decoded:
 
     @property
     def result(self) -> ObjectResult:
-        return ObjectResult(self.masks, self.chosen)
+        return ObjectResult(self.masks, self.chosen, self.view)
 
 
 class Answers:
@@ -86,7 +86,7 @@ class Answers:
         if item is None or item.model != snapshot.model or not extends(prompt, item.prompt):
             return prompt
         region = item.view.region
-        if region != snapshot.view.region and is_cut(item.result.crop, item.view):
+        if region != snapshot.view.region and item.result.is_cut:
             return prompt
         logits = item.masks.low_res_logits[item.chosen]
         return replace(prompt, mask=logits, mask_box=region.extent)

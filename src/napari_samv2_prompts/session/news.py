@@ -13,7 +13,8 @@ from napari_samv2_prompts.prompts import ItemMasks, MaskCrop
 
 from .cache import Memory
 from .tasks import Progress
-from .values import ModelChoice, Snapshot, State
+from .values import ModelChoice, Snapshot, State, View
+from .viewing import is_cut
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,10 +105,13 @@ class ObjectResult:
         All candidates.
     chosen : int
         Which of them is meant.
+    view : View, optional
+        What the model saw.
     """
 
     masks: ItemMasks
     chosen: int
+    view: View | None = None
 
     @property
     def object(self) -> int:
@@ -118,6 +122,11 @@ class ObjectResult:
     def crop(self) -> MaskCrop:
         """The chosen mask, in pixels of the plane."""
         return self.masks.crops[self.chosen]
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the mask ends where the model's view did, though the plane goes on."""
+        return self.view is not None and is_cut(self.crop, self.view)
 
     @property
     def score(self) -> float:
