@@ -204,6 +204,16 @@ def test_undo_after_an_undone_removal_is_told_from_redoing_the_removal():
     assert not target.labels.data.any()
 
 
+def test_erasing_all_of_an_object_by_hand_is_not_taken_for_undo():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 2.0)})
+    paint(target.labels, target.labels.data == 1, 0)
+    assert target.live() == {1}
+    target.write(PLANE, {1: disc(5, 5, 3.5)})
+    assert not target.labels.data[disc(5, 5, 2.0).full(SHAPE)].any()
+    assert (target.labels.data == 1).any()
+
+
 def test_redo_brings_back_an_object_none_of_whose_pixels_is_seen():
     data = np.zeros(SHAPE, np.uint16)
     data[:, 7:] = 90

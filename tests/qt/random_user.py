@@ -121,7 +121,8 @@ class RandomUser(RuleBasedStateMachine):
         prompted = prompted_objects(now.points, now.shapes)
         target = None if labels is None else self.target(labels)
         if target is not None and before[0] == layers:
-            lost = before[1] - prompted
+            # What the user brought back by undo is the user's business.
+            lost = before[1] - prompted - self.ledger(labels).undone
             assert not target.live() & lost or self.controller._targets.problem
         self.seen = (layers, prompted)
 

@@ -74,6 +74,20 @@ def test_an_error_is_delivered_as_a_value_and_logged(qtbot, runner: QtRunner, ca
     assert "ZeroDivisionError" in caplog.text
 
 
+class Panic(BaseException):
+    """What a library in Rust raises: no Exception."""
+
+
+def test_a_panic_of_a_library_is_an_error_like_any_other(qtbot, runner: QtRunner) -> None:
+    def panic(task: Task) -> None:
+        raise Panic("index out of bounds")
+
+    post = Post()
+    submit(runner, post, panic)
+    qtbot.waitUntil(lambda: len(post.outcomes) > 0)
+    assert isinstance(post.outcomes[0], Failed)
+
+
 def test_one_task_at_a_time_in_order(qtbot, runner: QtRunner) -> None:
     post, running, seen = Post(), [], []
 

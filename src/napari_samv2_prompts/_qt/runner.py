@@ -60,7 +60,7 @@ def _outcome(task: Task) -> Outcome:
         return Done(task.work(task))
     except Cancelled:
         return Stopped()
-    except Exception as error:  # noqa: BLE001  (whatever it is becomes a value)
+    except BaseException as error:  # noqa: BLE001  (a panic in Rust is no Exception, but a value)
         if not isinstance(error, ValueError | OSError | MemoryError):
             _log.exception("The task %r failed.", str(task.kind))
         # The traceback holds every array of the failed work.
