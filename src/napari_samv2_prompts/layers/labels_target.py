@@ -324,7 +324,7 @@ class LabelsTarget:
         data = self._labels.data
         if self._written is not None or data.shape != self._shape:
             return
-        # After an edit there is nothing to redo: then pixels that look as before a step were erased.
+        # After an edit nothing can be redone: pixels that look as before a step were erased then.
         can_redo = bool(getattr(self._labels, "_redo_history", True))
         undone = can_redo and bool(self._steps) and self._steps[-1].shows(data, done=False)
         redone = bool(self._undone) and self._undone[-1].shows(data, done=True)
