@@ -39,9 +39,17 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=5, help="pairs of each comparison")
     parser.add_argument("--no-memory", action="store_true", help="leave out peak memory")
     parser.add_argument("--plugin", action="store_true", help="the dock widget too (a display)")
+    parser.add_argument(
+        "--load", action="store_true", help="only the plugin under load (a display)"
+    )
     parser.add_argument("--json", type=Path, help="file to write")
     arguments = parser.parse_args()
     described = machine()
+    if arguments.load:
+        from benchmarks.load import measure_load
+
+        print("\n".join(f"- {key}: {value}" for key, value in (described | measure_load()).items()))
+        return
 
     from benchmarks.model import compare, nano_against_tiny
 
