@@ -251,7 +251,7 @@ class RandomUser(RuleBasedStateMachine):
             return
         self.widget.model.value = data.draw(st.sampled_from(("nano", "nano", "tiny", "small")))
         if data.draw(st.booleans()):
-            self.widget._on_download()
+            self.widget._form.download.click()
 
     @rule(live=st.booleans())
     def choose_live(self, live: bool) -> None:

@@ -193,15 +193,20 @@ class LabelTools:
 
     def adopt(self, prompt: Prompt) -> Prompt:
         """Let results change the label that a prompt refines; return it with the label's mask."""
+        mask = self._start_of(prompt.object)
+        if mask is None:
+            return prompt
         plane, target = self._plane(), self._target()
-        if plane is not None and target is not None and self._start_of(prompt.object) is not None:
+        if plane is not None and target is not None:
             target.adopt(plane, prompt.object)
-        return self.start(prompt)
+        return starting_from(prompt, mask)
 
     # --- inside -----------------------------------------------------------------------------
 
     def _start_of(self, number: int) -> MaskCrop | None:
-        plane = self._plane() if self._starts else None
+        if all(number != other for _, _, other in self._starts):
+            return None  # quick, since it is asked for each of a thousand prompts
+        plane = self._plane()
         if plane is None:
             return None
         return self._starts.get((id_of(self._chosen.labels), plane, number))
