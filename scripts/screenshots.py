@@ -1,8 +1,11 @@
-"""Take the pictures of the user guide: `xvfb-run -a python scripts/screenshots.py`.
+"""Take the pictures of the user guide, as on a usual screen or on one of small pixels.
+
+    xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/screenshots.py
+    QT_SCALE_FACTOR=2 xvfb-run -a -s "-screen 0 3200x2400x24" python scripts/screenshots.py --out X
 
 Each step of the guide is a function that does what the user does there; the window is saved after
-it as docs/images/STEP.png.  Look at them after any change of the form: clipped words, grey on grey,
-advice that does not fit.
+it as docs/images/STEP.png, and all of them together as docs/images/loop.gif.  Look at them after
+any change of the form: clipped words, grey on grey, advice that does not fit.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from skimage.data import coins
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SIZE = (1280, 860)
+FRAME_WIDTH = 900
 
 # Corners (top, left, bottom, right) of boxes around coins, in pixels of the sample image.
 BOXES = (
@@ -35,9 +39,11 @@ OUTSIDE = (193, 243)
 class Desk:
     """A viewer with the coins and the widget."""
 
-    def __init__(self, theme: str, **widget_arguments: Any) -> None:
+    def __init__(self, theme: str, out: Path, **widget_arguments: Any) -> None:
         from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 
+        self.out = out
+        self.frames: list[Image.Image] = []
         self.viewer = napari.Viewer(show=True)
         self.viewer.theme = theme
         self.viewer.window.resize(*SIZE)
@@ -54,12 +60,27 @@ class Desk:
             QCoreApplication.processEvents()
             time.sleep(0.01)
 
+    def picture(self) -> Image.Image:
+        """Return the window as it is."""
+        return Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False)[..., :3])
+
     def save(self, name: str) -> None:
-        """Save the window as it is."""
-        IMAGES.mkdir(parents=True, exist_ok=True)
-        pixels = self.viewer.screenshot(canvas_only=False, flash=False)
+        """Save the window as it is, and keep it for the animation."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        picture = self.picture()
         # 256 colours are enough for a window, and a third of the size.
-        Image.fromarray(pixels[..., :3]).quantize(256).save(IMAGES / f"{name}.png", optimize=True)
+        picture.quantize(256).save(self.out / f"{name}.png", optimize=True)
+        self.frames.append(picture)
+
+    def animate(self, name: str) -> None:
+        """Save what was kept as an animation, each frame long enough to be read."""
+        size = tuple(FRAME_WIDTH * n // self.frames[0].width for n in self.frames[0].size)
+        small = [frame.resize(size, Image.Resampling.LANCZOS) for frame in self.frames]
+        first, *others = (frame.quantize(256, dither=Image.Dither.NONE) for frame in small)
+        times = [1400] * len(others) + [3000]
+        first.save(
+            self.out / f"{name}.gif", save_all=True, append_images=others, duration=times, loop=0
+        )
 
     def open(self) -> None:
         """Open the widget: it takes the image and embeds it."""
@@ -71,10 +92,12 @@ class Desk:
 
     def box(self) -> None:
         """Draw boxes, one per object."""
-        for top, left, bottom, right in BOXES:
+        for number, (top, left, bottom, right) in enumerate(BOXES):
             corners = [[top, left], [top, right], [bottom, right], [bottom, left]]
             self.widget.shapes.value.add_rectangles([np.array(corners)])
             self.settle(0.1)
+            if number % 3 == 0:
+                self.frames.append(self.picture())
 
     def click(self) -> None:
         """Click on another object."""
@@ -107,15 +130,22 @@ STEPS: tuple[Callable[[Desk], None], ...] = (
 
 
 def main(**widget_arguments: Any) -> None:
-    """Go through the steps in the dark theme, and through some in the light one."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    """Go through the steps in the dark theme, and to the boxes in the light one."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=IMAGES, help="folder of the pictures")
+    out: Path = parser.parse_args().out
     os.environ["NAPARI_SAMV2_PROMPTS_SETTINGS"] = ""  # pictures of the defaults
     for theme, steps in (("dark", STEPS), ("light", STEPS[:3])):
-        desk = Desk(theme, **widget_arguments)
+        desk = Desk(theme, out, **widget_arguments)
         for number, step in enumerate(steps, 1):
             step(desk)
             desk.settle()
-            desk.save(f"{number}-{step.__name__}" + ("-light" if theme == "light" else ""))
+            if theme == "dark":
+                desk.save(f"{number}-{step.__name__}")
+            if step is Desk.accept:
+                desk.animate("loop")
+        if theme == "light":
+            desk.save(f"{len(steps)}-{steps[-1].__name__}-light")
         desk.viewer.close()
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.prompt_tables import BOX_COLUMNS, POINT_COLUMNS
 from napari_samv2_prompts.samv2.registry import PUBLISHED_FILES, CheckpointError, find
+from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
 from napari_samv2_prompts.samv2.variants import (
     DEFAULT_MODEL,
     DEFAULT_VERSION,
@@ -48,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"\n{_PROGRAM}: stopped.", file=sys.stderr)
         return 130
     except (ValueError, OSError, MemoryError, ImportError) as error:
-        print(f"{_PROGRAM}: {error}", file=sys.stderr)
+        wrong = isinstance(error, ImportError | OSError) and is_about_torch(error)
+        print(f"{_PROGRAM}: {torch_problem(error) if wrong else error}", file=sys.stderr)
         return 1
 
 

@@ -38,6 +38,7 @@ class ModelPicker:
         self._folder: Path | None = None
         self._entries: dict[str, ModelEntry] = {}
         self.refresh()
+        form.model.changed.connect(self._show_whole_line)
         form.file.clicked.connect(self.ask_file)
         form.folder.clicked.connect(self.ask_folder)
         form.download.clicked.connect(self.agree)
@@ -128,6 +129,11 @@ class ModelPicker:
                 "computer: choose it under Model, press Download, and load the prompts again."
             )
         self._form.model.value = entry.value
+
+    def _show_whole_line(self, value: object) -> None:
+        """Have the closed list, which is narrow, show on hovering what the open one does."""
+        if value in self._entries:
+            self._form.model.tooltip = f"Which model segments: {self._entries[str(value)].text}"
 
     @property
     def _entry(self) -> ModelEntry:

@@ -26,6 +26,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
+from napari_samv2_prompts.samv2.torch_problem import torch_problem
+
 __all__ = ["import_quietly"]
 
 # The library that Python would load holding the lock, and that draws all the others in.
@@ -53,7 +55,7 @@ def import_quietly(name: str) -> ModuleType:
         with _collector_resting():
             return importlib.import_module(name)
     except (ImportError, OSError) as error:
-        raise ImportError(_message(error)) from error
+        raise ImportError(torch_problem(error)) from error
 
 
 def _load_library() -> None:
@@ -81,12 +83,3 @@ def _collector_resting() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()
             gc.enable()
-
-
-def _message(error: BaseException) -> str:
-    if sys.platform == "win32" and isinstance(error, OSError):
-        return (
-            "PyTorch cannot be loaded: install the newest Microsoft Visual C++ runtime, or start "
-            f"napari from a script that imports torch first ({error})."
-        )
-    return f"PyTorch cannot be loaded: install it again, as pytorch.org says ({error})."
