@@ -46,6 +46,7 @@ def at(state: State, reason: str = "") -> Status:
         (replace(BASE, active="points", adding=True, current=7), "becomes object 7"),
         (replace(BASE, active="points", adding=True, current=7, started=True), "object 7 too"),
         (replace(BASE, active="points", adding=True, current=7, refining=True), "object 7 too"),
+        (replace(BASE, active="points", adding=True, current=7, kept=(7,)), "Label 7 is kept"),
         (
             replace(BASE, active="points", adding=True, started=True, positive=False),
             "does not belong",

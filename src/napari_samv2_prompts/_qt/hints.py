@@ -287,6 +287,8 @@ def _drawing(situation: Situation) -> str:
         tools = [name for name, there in choices if there]
         return f"Press {' or '.join(tools)} to draw prompts for an object."
     number = situation.current
+    if situation.active == "points" and number in situation.kept:
+        return f"Label {number} is kept, clicks don't change it. N: next object; K releases it."
     if situation.active == "shapes":
         if not situation.started:
             return "Draw a box around an object."

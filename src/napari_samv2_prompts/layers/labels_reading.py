@@ -27,6 +27,8 @@ KEPT = "samv2 prompts: kept labels"
 # A label as logits: sure, but within what the decoder puts out; in at most so many cells a side.
 INSIDE, OUTSIDE = 10.0, -10.0
 CELLS = 256
+# A plane is searched in blocks of about this many pixels, which stay in the processor's cache.
+BLOCK = 2**18
 
 
 def kept_labels(labels: Labels) -> frozenset[int]:
@@ -53,7 +55,18 @@ def label_mask(labels: Labels, plane: Plane, label: int) -> MaskCrop | None:
     """
     if label > np.iinfo(labels.data.dtype).max:
         return None
-    return cropped(labels.data[plane.indexer()] == label)
+    pixels = labels.data[plane.indexer()]
+    height = max(1, BLOCK // pixels.shape[1])
+    for start in range(0, len(pixels), height):
+        if (pixels[start : start + height] == label).any():
+            break
+    else:
+        return None
+    for stop in range(len(pixels), start, -height):
+        if (pixels[max(start, stop - height) : stop] == label).any():
+            break
+    found = cropped(pixels[start:stop] == label)
+    return found and MaskCrop(found.top + start, found.left, found.mask)
 
 
 def label_at(labels: Labels, position: Sequence[float], plane: Plane, dims: Dims) -> int:
