@@ -84,8 +84,10 @@ def test_prompts_sharing_an_image_get_what_each_would_get_with_a_copy() -> None:
             shared = network.decode_prompts(features, coords, labels)
             index = torch.zeros(5, dtype=torch.long)
             copied = network.decode_prompts(features.select(index), coords, labels)
+            prepared = network.decode_prompts(network.prepare(features), coords, labels)
         torch.testing.assert_close(shared.logits, copied.logits, atol=1e-5, rtol=1e-4)
         torch.testing.assert_close(shared.scores, copied.scores, atol=1e-6, rtol=1e-4)
+        torch.testing.assert_close(prepared.logits, copied.logits, atol=1e-5, rtol=1e-4)
 
 
 def test_every_weight_is_trained() -> None:
@@ -99,7 +101,9 @@ def test_every_weight_is_trained() -> None:
     )
     (decoded.logits.square().sum() + decoded.scores.sum() + decoded.object_logits.sum()).backward()
     idle = {name for name, p in network.named_parameters() if p.grad is None}
-    assert idle == {"sam_prompt_encoder.no_mask_embed.weight"}  # a drawn prompt is never absent
+    # A drawn prompt is never absent, and softmax does not see the bias of keys.
+    keys = "sam_mask_decoder.transformer.final_attn_token_to_image.k_proj.bias"
+    assert idle == {"sam_prompt_encoder.no_mask_embed.weight", keys}
 
 
 def test_drawn_prompts_lie_where_they_were_given() -> None:

@@ -89,7 +89,7 @@ class LoadReport:
     notes: tuple[str, ...]
 
 
-def read_state(path: str | PathLike[str]) -> CheckpointState:
+def read_state(path: str | PathLike[str], *, mapped: bool = True) -> CheckpointState:
     """Read a checkpoint and recognise its variant; nothing in the file is ever executed.
 
     Parameters
@@ -97,6 +97,8 @@ def read_state(path: str | PathLike[str]) -> CheckpointState:
     path : path-like
         A ``.pt``, ``.pth`` or ``.safetensors`` file in the published layout: a state dict, bare or
         under ``"model"``, in float32, float16, bfloat16 or float64, with or without ``module.``.
+    mapped : bool
+        Whether tensors may be mapped from disk, see :func:`.read_content`.
 
     Raises
     ------
@@ -104,7 +106,7 @@ def read_state(path: str | PathLike[str]) -> CheckpointState:
         If the file is none of that; the message says what it is and what to do.
     """
     path = Path(path).expanduser()
-    tensors, notes = _unwrap(path, read_content(path))
+    tensors, notes = _unwrap(path, read_content(path, mapped=mapped))
     variant = _recognise(path, tensors)
     return CheckpointState(path, tensors, variant, tuple(notes))
 
@@ -115,7 +117,8 @@ def load(network: SAMV2Network, path: str | PathLike[str]) -> LoadReport:
     Parameters
     ----------
     network : SAMV2Network
-        As :func:`.build_samv2` makes it.  It keeps its own number type and device.
+        As :func:`.build_samv2` makes it.  It keeps its own number type and device; without memory
+        yet (on the meta device), it takes over the tensors that were read, as float32 on the CPU.
     path : path-like
         See :func:`read_state`.
 
@@ -124,7 +127,8 @@ def load(network: SAMV2Network, path: str | PathLike[str]) -> LoadReport:
     CheckpointError
         If the file cannot be read, is of another size than the network, or lacks tensors.
     """
-    state = read_state(path)
+    # Not mapped, so that the network does not hang on to a file that may be replaced.
+    state = read_state(path, mapped=False)
     if state.variant.size != network.variant.size:
         raise CheckpointError(
             f"{state.path.name} holds the model {state.variant.size!r}, not "
@@ -132,9 +136,14 @@ def load(network: SAMV2Network, path: str | PathLike[str]) -> LoadReport:
             "file."
         )
     _require_same_tensors(state, network)
-    network.load_state_dict(state.tensors, strict=True)
-    # Copies, so that the network does not hang on to a file that may be replaced.
-    network.memory_state = {key: tensor.clone() for key, tensor in network.memory_state.items()}
+    if network.no_mem_embed.is_meta:
+        tensors = {
+            key: tensor if key.startswith(MEMORY_PREFIXES) else tensor.float()
+            for key, tensor in state.tensors.items()
+        }
+        network.load_state_dict(tensors, strict=True, assign=True)
+    else:
+        network.load_state_dict(state.tensors, strict=True)
     kept_aside = tuple(network.memory_state)
     notes = state.notes
     if kept_aside:

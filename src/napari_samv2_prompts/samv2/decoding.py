@@ -22,12 +22,12 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from .device import DeviceChoice, in_chunks
 from .embedding import Embedding
 from .mask_decoder import Decoded, choose_single
-from .network import ImageFeatures, SAMV2Network
+from .network import PreparedImage, SAMV2Network
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LowResMasks", "check_prompts", "decode_low_res"]
+__all__ = ["LowResMasks", "check_prompts", "decode_low_res", "prepare"]
 
 # Low-res cells decoded at a time.  A CPU is fastest while what it works on stays in its cache and
 # in memory it has already: 4 prompts at the published input size.  A GPU wants as many as fit.
@@ -89,10 +89,17 @@ def check_prompts(prompts: Sequence[Prompt], embedding: Embedding) -> None:
             )
 
 
+def prepare(network: SAMV2Network, choice: DeviceChoice, embedding: Embedding) -> PreparedImage:
+    """Bring an embedding to the device and number type of the decoder, ready for any prompt."""
+    features = embedding.features.to(device=choice.device, dtype=network.no_mem_embed.dtype)
+    return network.prepare(features)
+
+
 def decode_low_res(
     network: SAMV2Network,
     choice: DeviceChoice,
     embedding: Embedding,
+    image: PreparedImage,
     prompts: Sequence[Prompt],
     multimask: Sequence[bool],
 ) -> list[LowResMasks]:
@@ -104,6 +111,8 @@ def decode_low_res(
     choice : DeviceChoice
         Where the network is.
     embedding : Embedding
+    image : PreparedImage
+        The same embedding as :func:`prepare` gave it.
     prompts : sequence of Prompt
         Checked by :func:`check_prompts`.
     multimask : sequence of bool
@@ -112,8 +121,6 @@ def decode_low_res(
     groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
     for row, prompt in enumerate(prompts):
         groups[prompt.n_tokens, prompt.mask is not None].append(row)
-    dtype = network.no_mem_embed.dtype
-    features = embedding.features.to(device=choice.device, dtype=dtype)
     cells = _CELLS_AT_ONCE if choice.device.type == "cpu" else _CELLS_AT_ONCE_GPU
     chunk = max(1, cells // embedding.logits_size**2)
     results: list[LowResMasks | None] = [None] * len(prompts)
@@ -121,7 +128,7 @@ def decode_low_res(
 
         def work(part: slice, rows: list[int] = rows) -> None:
             chosen = rows[part]
-            decoded = _decode_group(network, features, embedding, [prompts[r] for r in chosen])
+            decoded = _decode_group(network, image, embedding, [prompts[r] for r in chosen])
             answers = _to_arrays(decoded, [multimask[r] for r in chosen])
             for row, answer in zip(chosen, answers, strict=True):
                 results[row] = answer
@@ -132,12 +139,12 @@ def decode_low_res(
 
 def _decode_group(
     network: SAMV2Network,
-    features: ImageFeatures,
+    image: PreparedImage,
     embedding: Embedding,
     prompts: Sequence[Prompt],
 ) -> Decoded:
     """Decode prompts of one kind: the same number of points, all with a mask or none."""
-    device = features.embedding.device
+    device = image.position.device
     pixel_coords, labels = PromptBatch.padded(prompts, prompts[0].n_tokens)
     height, width = embedding.image_size
     size = np.array((width, height), dtype=np.float32)
@@ -149,7 +156,7 @@ def _decode_group(
         stacked = np.stack([prompt.mask for prompt in prompts if prompt.mask is not None])
         mask_input = torch.from_numpy(stacked)[:, None].to(device)
     return network.decode_prompts(
-        features,
+        image,
         torch.from_numpy(coords.astype(np.float32)).to(device),
         torch.from_numpy(labels).to(device),
         mask_input,

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 
-from .decoding import LowResMasks, check_prompts, decode_low_res
+from .decoding import LowResMasks, check_prompts, decode_low_res, prepare
 from .device import choose_device, computing, in_chunks
 from .embedding import Embedding
-from .network import ImageFeatures, SAMV2Network
+from .network import ImageFeatures, PreparedImage, SAMV2Network
 from .packing import Packing, fingerprint
 from .postprocess import crop_mask, remove_small_areas, upsample
 from .preprocess import check_image, to_pixels
@@ -107,6 +107,7 @@ class SAMV2ImagePredictor:
         self.max_hole_area = max_hole_area
         self.max_sprinkle_area = max_sprinkle_area
         self._embeddings: tuple[Embedding, ...] = ()
+        self._last: tuple[ImageFeatures, PreparedImage] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -245,10 +246,20 @@ class SAMV2ImagePredictor:
             )
         check_prompts(prompts, embedding)
         with computing(self._choice):
-            answers = decode_low_res(self._network, self._choice, embedding, prompts, multimask)
+            image = self._prepared(embedding)
+            answers = decode_low_res(
+                self._network, self._choice, embedding, image, prompts, multimask
+            )
         if not (self.max_hole_area or self.max_sprinkle_area):
             return answers
         return [self._cleaned(answer) for answer in answers]
+
+    def _prepared(self, embedding: Embedding) -> PreparedImage:
+        """Return the embedding prepared for the decoder; that of the last one is kept."""
+        if self._last is None or self._last[0] is not embedding.features:
+            self._last = None  # never two of them in memory
+            self._last = embedding.features, prepare(self._network, self._choice, embedding)
+        return self._last[1]
 
     def _cleaned(self, answer: LowResMasks) -> LowResMasks:
         areas = self.max_hole_area, self.max_sprinkle_area
@@ -370,7 +381,7 @@ class SAMV2ImagePredictor:
 
     def resetpredictor(self) -> None:
         """Forget the images that were set."""
-        self._embeddings = ()
+        self._embeddings, self._last = (), None
 
     def _current(self) -> tuple[Embedding, ...]:
         if not self._embeddings:

@@ -8,16 +8,18 @@ parts and wholes a single click can mean.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .bands import in_bands
 from .hiera import Mlp
 from .neck import pointwise
 from .prompt_encoder import EncodedPrompts, LayerNorm2d
-from .transformer import TwoWayTransformer
+from .transformer import CELLS_AT_ONCE, SharedImage, TwoWayTransformer
 from .variants import Variant
 
 __all__ = ["Decoded", "MaskDecoder", "choose_single", "from_cells", "to_cells"]
@@ -93,8 +95,9 @@ def _split_cells(x: Tensor, conv: nn.Module) -> Tensor:
     assert isinstance(conv, nn.ConvTranspose2d)
     assert conv.bias is not None
     weight = conv.weight.permute(2, 3, 1, 0).reshape(4 * conv.out_channels, -1)
-    x = F.linear(x, weight, conv.bias.repeat(4))
-    return x.reshape(x.shape[0], x.shape[1], -1, conv.out_channels)
+    # As one product: of a band of several prompts' cells, torch would make one for each cell.
+    split = F.linear(x.reshape(-1, x.shape[-1]), weight, conv.bias.repeat(4))
+    return split.reshape(x.shape[0], x.shape[1], -1, conv.out_channels)
 
 
 class MaskDecoder(nn.Module):
@@ -132,18 +135,25 @@ class MaskDecoder(nn.Module):
         self.iou_prediction_head = Mlp(width, hidden, hidden, N_MASKS, activation=nn.ReLU)
         self.pred_obj_score_head = Mlp(width, width, width, 1, activation=nn.ReLU)
 
-    def _upscale(
-        self, image: Tensor, high_res_4: Tensor, high_res_8: Tensor, drawn: Tensor | None
+    def _logits_of_cells(
+        self,
+        kernels: Tensor,
+        image: Tensor,
+        high_res_4: Tensor,
+        high_res_8: Tensor,
+        drawn: Tensor | None = None,
     ) -> Tensor:
-        """Bring cells ``(P, M, C)`` to their 4 x 4 parts, ``(P, M, 16, C/8)``."""
+        """Bring cells ``(P, m, C)`` to their 4 x 4 parts and apply kernels ``(P, C/8, 4)``.
+
+        ``drawn (P, m, 16, 4)`` are the drawn prompts.  Returns ``(P, m * 16, 4)``.
+        """
         first, norm, act1, second, act2 = self.output_upscaling
         assert isinstance(norm, LayerNorm2d)
         x = act1(norm.over_last(_split_cells(image[:, :, None], first) + high_res_8))
         x = _split_cells(x, second) + high_res_4
-        if drawn is not None and hasattr(self, "conv_drawn"):
-            x = x + pointwise(to_cells(drawn.permute(0, 2, 3, 1), 2), self.conv_drawn)
-        upscaled: Tensor = act2(x)
-        return upscaled
+        if drawn is not None:
+            x = x + pointwise(drawn, self.conv_drawn)
+        return act2(x).flatten(1, 2) @ kernels
 
     def forward(
         self,
@@ -152,6 +162,7 @@ class MaskDecoder(nn.Module):
         high_res_4: Tensor,
         high_res_8: Tensor,
         prompts: EncodedPrompts,
+        shared: SharedImage | None = None,
     ) -> Decoded:
         """Predict the four masks of each prompt.
 
@@ -164,6 +175,8 @@ class MaskDecoder(nn.Module):
         high_res_4, high_res_8 : Tensor
             As :class:`.network.ImageFeatures` has them, with P rows or one.
         prompts : EncodedPrompts
+        shared : SharedImage, optional
+            Of the embedding with this dense prompt, where that is the same for all prompts.
         """
         n_prompts = prompts.sparse.shape[0]
         learnt = torch.cat(
@@ -172,12 +185,16 @@ class MaskDecoder(nn.Module):
         tokens = torch.cat([learnt.expand(n_prompts, -1, -1), prompts.sparse], dim=1)
         image = embedding + prompts.dense
         height, width = image.shape[-2:]
-        tokens, image = self.transformer(image.flatten(2).transpose(1, 2), position[None], tokens)
-        upscaled = self._upscale(image, high_res_4, high_res_8, prompts.drawn)
-        mask_tokens = tokens[:, 2 : 2 + N_MASKS]
-        kernels = torch.stack(
-            [mlp(mask_tokens[:, i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
+        tokens, image = self.transformer(
+            image.flatten(2).transpose(1, 2), position[None], tokens, len(learnt), shared
         )
-        logits = from_cells(upscaled @ kernels[:, None].transpose(2, 3), (height, width))
+        kernels = torch.stack(
+            [mlp(tokens[:, 2 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=2
+        )
+        maps = [image, high_res_4, high_res_8]
+        if prompts.drawn is not None and hasattr(self, "conv_drawn"):
+            maps.append(to_cells(prompts.drawn.permute(0, 2, 3, 1), 2))
+        cells = in_bands(partial(self._logits_of_cells, kernels), maps, CELLS_AT_ONCE // n_prompts)
         scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
-        return Decoded(logits, scores, self.pred_obj_score_head(tokens[:, 0])[:, 0])
+        objects = self.pred_obj_score_head(tokens[:, 0])[:, 0]
+        return Decoded(from_cells(cells, (height, width)), scores, objects)

@@ -25,6 +25,7 @@ DARKEST, BRIGHTEST = 0.001, 0.999
 """Shares of an image's cells that become black and white when it is stretched."""
 LEAST_RANGE = 16 / 255
 """An image of less contrast is not stretched to the full range: it would be noise."""
+_ROWS_AT_ONCE = 256  # rows of the image in memory as floats
 
 
 def check_image(image: object) -> NDArray[np.uint8]:
@@ -97,13 +98,10 @@ def to_pixels(image: NDArray[np.uint8], side: int, device: torch.device) -> Tens
     source = np.require(image, requirements=["C", "W"])
     channels = torch.from_numpy(source).to(device)
     channels = channels[None] if grey else channels.permute(2, 0, 1)
-    unit = channels[None].to(torch.float32) / 255
-    pixels = F.interpolate(
-        unit, size=(side, side), mode="bilinear", align_corners=False, antialias=True
-    )
+    pixels = _resize(channels, side)
     if grey:
         pixels = pixels.expand(1, 3, side, side)
-    return _from_unit(pixels)
+    return _from_unit(pixels / 255)
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -133,3 +131,18 @@ def stretched(pixels: Tensor) -> Tensor:
     reach = (high - low).clamp_min(LEAST_RANGE)
     unit = (unit - low[:, None, None, None]) / reach[:, None, None, None]
     return _from_unit(unit.clamp(0, 1))
+
+
+def _resize(channels: Tensor, side: int) -> Tensor:
+    """Resize ``(C, H, W)`` uint8 to ``(1, C, side, side)`` float32.
+
+    Rows first, some at a time, then columns: as torch does it, without a whole image of floats.
+    """
+
+    def resized(x: Tensor, height: int) -> Tensor:
+        size = (height, side)
+        return F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+    rows = channels[None].split(_ROWS_AT_ONCE, dim=2)
+    wide = [resized(part.to(torch.float32), part.shape[2]) for part in rows]
+    return resized(torch.cat(wide, dim=2), side)

@@ -1,23 +1,47 @@
 """The two-way transformer of the mask decoder: tokens look at the image, the image at tokens.
 
 Kirillov et al., *Segment Anything* (2023), figure 14.  Tokens are few (some ten) and image cells
-many (thousands), so what is spent goes into projecting the cells.  Two things keep that small, and
-neither changes the result:
+many (thousands), so what is spent goes into the cells.  Three things keep that small, and none of
+them changes the result:
 
-* The image side may come as a single row shared by all prompts, and stays one row for as long as
-  it is the same for all of them.
+* As long as the image is the same for all prompts, it stays a single row, and what the first block
+  projects it to (:class:`SharedImage`) can be kept with the image.
 * A projection of the cells that only meets a few tokens is moved to the tokens' side:
   ``q . (W k) = (W' q) . k``.  It pays while heads x tokens is less than the inner width.
+* Cells are worked on in bands, see :mod:`.bands`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .bands import in_bands
 from .hiera import Mlp
 
-__all__ = ["TwoWayTransformer"]
+__all__ = ["CELLS_AT_ONCE", "SharedImage", "TwoWayTransformer"]
+
+CELLS_AT_ONCE = 2048  # image cells of all prompts in a band
+
+
+class SharedImage(NamedTuple):
+    """What the first block makes of an image before it meets a prompt.
+
+    Attributes
+    ----------
+    keys, values : Tensor of shape (1, M, C / 2)
+        For tokens that look at the image.
+    queries : Tensor of shape (1, M, C / 2)
+        For the image that looks at tokens.
+    """
+
+    keys: Tensor
+    values: Tensor
+    queries: Tensor
 
 
 class Attention(nn.Module):
@@ -61,42 +85,51 @@ class Attention(nn.Module):
         return out
 
 
-def tokens_to_image(attention: Attention, tokens: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Let tokens ``(P, N, C)`` read image cells, keys and values ``(P or 1, M, C)``."""
-    rows, length = tokens.shape[:2]
-    if keys.shape[0] < rows:
-        # All prompts read the same image: one long list of queries reads it just once.
-        tokens = tokens.reshape(1, rows * length, -1)
+def tokens_to_image(attention: Attention, tokens: Tensor, image: Tensor, pe: Tensor) -> Tensor:
+    """Let tokens ``(P, N, C)`` read their image ``(P, M, C)`` with positions ``(1, M, C)``."""
     if not attention.moves_projection(tokens.shape[1]):
-        return attention(tokens, keys, values).reshape(rows, length, -1)
-    q = attention.split(attention.q_proj(tokens))
+        return attention(tokens, image + pe, image)
+    q = attention.split(attention.q_proj(tokens)) * attention.head_width**-0.5
     # The bias of the keys adds the same to all scores of a query: softmax does not see it.
     key_weight = attention.k_proj.weight.unflatten(0, (attention.heads, -1))
-    q = (q @ key_weight).flatten(1, 2) * attention.head_width**-0.5
-    shares = (q @ keys.transpose(1, 2)).softmax(dim=-1)
-    read = (shares @ values).unflatten(1, (attention.heads, -1))
+    moved = (q @ key_weight).flatten(1, 2)
+    band = CELLS_AT_ONCE // len(image)
+    scores = in_bands(lambda x, at: moved @ (x + at).transpose(1, 2), (image, pe), band, joined=2)
+    read = (scores.softmax(dim=-1) @ image).unflatten(1, (attention.heads, -1))
     value_weight = attention.v_proj.weight.unflatten(0, (attention.heads, -1))
     x = (read @ value_weight.transpose(1, 2)).transpose(1, 2).flatten(2) + attention.v_proj.bias
     out: Tensor = attention.out_proj(x)
     return out
 
 
-def image_to_tokens(attention: Attention, image: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Let image cells ``(P or 1, M, C)`` read tokens, keys and values ``(P, N, C)``."""
-    k, v = attention.split(attention.k_proj(keys)), attention.split(attention.v_proj(values))
-    scale = attention.head_width**-0.5
-    if image.shape[0] == keys.shape[0] and attention.moves_projection(keys.shape[1]):
-        query_weight = attention.q_proj.weight.unflatten(0, (attention.heads, -1))
-        query_bias = attention.q_proj.bias.unflatten(0, (attention.heads, -1))
-        moved = (k @ query_weight).flatten(1, 2)
-        offset = (k @ query_bias[:, :, None]).flatten(1, 2)
-        scores = (moved @ image.transpose(1, 2) + offset).unflatten(1, (attention.heads, -1))
-    else:
-        scores = k @ attention.split(attention.q_proj(image)).transpose(2, 3)
-    shares = (scores * scale).softmax(dim=2)  # (P, heads, N, M): each cell's shares of the tokens
-    out_weight = attention.out_proj.weight.unflatten(1, (attention.heads, -1)).permute(1, 2, 0)
-    read = (v @ out_weight).flatten(1, 2)
-    return shares.flatten(1, 2).transpose(1, 2) @ read + attention.out_proj.bias
+def tokens_to_shared(attention: Attention, tokens: Tensor, shared: SharedImage) -> Tensor:
+    """Let tokens ``(P, N, C)`` of all prompts read the same image, as one list of queries."""
+    q = attention.split(attention.q_proj(tokens.flatten(0, 1)[None]))
+    k, v = attention.split(shared.keys), attention.split(shared.values)
+    x = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    out: Tensor = attention.out_proj(x).reshape(tokens.shape)
+    return out
+
+
+def _scores_of_cells(attention: Attention, k: Tensor, *, projected: bool) -> Callable[..., Tensor]:
+    """Return what turns a band of the image into its scores ``(P, heads * N, m)``.
+
+    ``k (P, heads, N, C / heads)`` are the tokens' keys.  The band is given as its queries ``(1, m,
+    inner)``, or as its cells ``(P, m, C)`` and their positions.
+    """
+    if projected:
+        # One product for each prompt, since a batch of them would copy the queries for each.
+        return lambda q: torch.stack(
+            [(row @ attention.split(q)[0].transpose(1, 2)).flatten(0, 1) for row in k]
+        )
+    if attention.moves_projection(k.shape[2]):
+        weight = attention.q_proj.weight.unflatten(0, (attention.heads, -1))
+        bias = attention.q_proj.bias.unflatten(0, (attention.heads, -1))
+        moved, offset = (k @ weight).flatten(1, 2), (k @ bias[:, :, None]).flatten(1, 2)
+        return lambda x, pe: torch.baddbmm(offset, moved, (x + pe).transpose(1, 2))
+    return lambda x, pe: (k @ attention.split(attention.q_proj(x + pe)).transpose(2, 3)).flatten(
+        1, 2
+    )
 
 
 class TwoWayBlock(nn.Module):
@@ -122,21 +155,57 @@ class TwoWayBlock(nn.Module):
         self.cross_attn_image_to_token = Attention(width, heads, downsample=2)
 
     def forward(
-        self, tokens: Tensor, image: Tensor, token_pe: Tensor, image_pe: Tensor
+        self,
+        tokens: Tensor,
+        image: Tensor,
+        token_pe: Tensor,
+        image_pe: Tensor,
+        shared: SharedImage | None,
     ) -> tuple[Tensor, Tensor]:
-        """Update tokens ``(P, N, C)`` and image ``(P or 1, HW, C)``."""
+        """Update tokens ``(P, N, C)`` and image ``(P, M, C)``.
+
+        With ``shared``, the image is ``(1, M, C)``.
+        """
         if self.first:
             tokens = self.self_attn(tokens, tokens, tokens)
         else:
             q = tokens + token_pe
             tokens = tokens + self.self_attn(q, q, tokens)
         tokens = self.norm1(tokens)
-        k = image + image_pe
-        read = tokens_to_image(self.cross_attn_token_to_image, tokens + token_pe, k, image)
+        attention = self.cross_attn_token_to_image
+        if shared is None:
+            read = tokens_to_image(attention, tokens + token_pe, image, image_pe)
+        else:
+            read = tokens_to_shared(attention, tokens + token_pe, shared)
         tokens = self.norm2(tokens + read)
         tokens = self.norm3(tokens + self.mlp(tokens))
-        read = image_to_tokens(self.cross_attn_image_to_token, k, tokens + token_pe, tokens)
-        return tokens, self.norm4(image + read)
+        return tokens, self._update_image(tokens, image, token_pe, image_pe, shared)
+
+    def _update_image(
+        self,
+        tokens: Tensor,
+        image: Tensor,
+        token_pe: Tensor,
+        image_pe: Tensor,
+        shared: SharedImage | None,
+    ) -> Tensor:
+        """Let the image look at the tokens."""
+        attention = self.cross_attn_image_to_token
+        k = attention.split(attention.k_proj(tokens + token_pe)) * attention.head_width**-0.5
+        v = attention.split(attention.v_proj(tokens))
+        scores_of = _scores_of_cells(attention, k, projected=shared is not None)
+        out_weight = attention.out_proj.weight.unflatten(1, (attention.heads, -1)).permute(1, 2, 0)
+        # Shares add up to one in each head, so each head can bring its part of the bias.
+        read = (v @ out_weight + attention.out_proj.bias / attention.heads).flatten(1, 2)
+
+        def work(x: Tensor, *parts: Tensor) -> Tensor:
+            scores = scores_of(*parts).unflatten(1, (attention.heads, -1))
+            shares = scores.softmax(dim=2).flatten(1, 2)  # each cell's shares of the tokens
+            updated: Tensor = self.norm4(torch.baddbmm(x, shares.transpose(1, 2), read))
+            return updated
+
+        maps = (image, image, image_pe) if shared is None else (image, shared.queries)
+        return in_bands(work, maps, CELLS_AT_ONCE // len(tokens))
 
 
 class TwoWayTransformer(nn.Module):
@@ -155,24 +224,50 @@ class TwoWayTransformer(nn.Module):
         self.final_attn_token_to_image = Attention(width, heads, downsample=2)
         self.norm_final_attn = nn.LayerNorm(width)
 
-    def forward(self, image: Tensor, image_pe: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    def share(self, image: Tensor, image_pe: Tensor) -> SharedImage:
+        """Project an image ``(1, M, C)`` to what the first block needs of it for any prompt."""
+        first = self.layers[0]
+        assert isinstance(first, TwoWayBlock)
+        keys = image + image_pe
+        return SharedImage(
+            first.cross_attn_token_to_image.k_proj(keys),
+            first.cross_attn_token_to_image.v_proj(image),
+            first.cross_attn_image_to_token.q_proj(keys),
+        )
+
+    def forward(
+        self,
+        image: Tensor,
+        image_pe: Tensor,
+        tokens: Tensor,
+        n_results: int,
+        shared: SharedImage | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Let tokens and image exchange what they know.
 
         Parameters
         ----------
-        image : Tensor of shape (P or 1, HW, C)
-        image_pe : Tensor of shape (1, HW, C)
+        image : Tensor of shape (P or 1, M, C)
+        image_pe : Tensor of shape (1, M, C)
         tokens : Tensor of shape (P, N, C)
             Also their own positional encoding.
+        n_results : int
+            How many tokens, from the first, are wanted in the end.
+        shared : SharedImage, optional
+            Of :meth:`share`, if the image is the same for all prompts.
 
         Returns
         -------
-        tokens : Tensor of shape (P, N, C)
-        image : Tensor of shape (P, HW, C)
+        tokens : Tensor of shape (P, n_results, C)
+        image : Tensor of shape (P, M, C)
         """
+        if shared is None and len(image) < len(tokens):
+            shared = self.share(image, image_pe)
         token_pe = tokens
         for layer in self.layers:
-            tokens, image = layer(tokens, image, token_pe, image_pe)
+            tokens, image = layer(tokens, image, token_pe, image_pe, shared)
+            shared = None
+        tokens, token_pe = tokens[:, :n_results], token_pe[:, :n_results]
         attention = self.final_attn_token_to_image
-        final = tokens_to_image(attention, tokens + token_pe, image + image_pe, image)
+        final = tokens_to_image(attention, tokens + token_pe, image, image_pe)
         return self.norm_final_attn(tokens + final), image

@@ -27,10 +27,15 @@ _PICKLE_HEAD = b"\x80"
 _LEGACY_HEAD = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # PyTorch's format before zip
 
 
-def read_content(path: Path) -> Any:
+def read_content(path: Path, *, mapped: bool = True) -> Any:
     """Return what a file of weights holds, usually a mapping with tensors in it.
 
-    Tensors are on the CPU, and mapped from disk where the format allows it.
+    Parameters
+    ----------
+    path : Path
+    mapped : bool
+        Map tensors from disk where the format allows it, which takes no memory until they are
+        used.  They must not outlive a change of the file.  If False, they are read into memory.
 
     Raises
     ------
@@ -38,7 +43,10 @@ def read_content(path: Path) -> Any:
         If the file is missing, cut short, damaged or something else altogether.
     """
     _require_file(path)
-    return _read_safetensors(path) if _is_safetensors(path) else _read_torch(path)
+    if not _is_safetensors(path):
+        return _read_torch(path, mapped)
+    tensors = _read_safetensors(path)
+    return tensors if mapped else {name: tensor.clone() for name, tensor in tensors.items()}
 
 
 def _require_file(path: Path) -> None:
@@ -108,7 +116,7 @@ def _safetensors_size(path: Path) -> int:
     return 8 + int(length) + end
 
 
-def _read_torch(path: Path) -> Any:
+def _read_torch(path: Path, mapped: bool) -> Any:
     with path.open("rb") as file:
         head = file.read(len(_LEGACY_HEAD))
     is_zip = head.startswith(_ZIP_HEAD)
@@ -120,7 +128,7 @@ def _read_torch(path: Path) -> Any:
         raise CheckpointError(f"{path.name} is not a checkpoint file: {USE_PUBLISHED}.")
     try:
         # Only the zip format can be mapped from disk instead of being read into memory.
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped and is_zip)
     except pickle.UnpicklingError as error:
         raise _has_objects(path) from error
     except Exception as error:  # damaged bytes make the reader raise almost anything
