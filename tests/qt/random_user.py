@@ -59,7 +59,7 @@ class RandomUser(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.viewer = ViewerModel()
+        self.viewer = self.new_viewer()
         self.runners: list[ManualRunner] = []
         self.ledgers: dict[object, Ledger] = {}
         self.images: list[tuple[Image, np.ndarray]] = []
@@ -71,6 +71,17 @@ class RandomUser(RuleBasedStateMachine):
         self.away.enter_context(mock.patch.object(targets, "LabelsTarget", self.target_for))
         self.widget = self.opened()
 
+    # --- to be replaced for a window --------------------------------------------------------
+
+    def new_viewer(self) -> ViewerModel:
+        return ViewerModel()
+
+    def open_in(self, viewer: ViewerModel, widget: SAMV2PromptsWidget) -> None:
+        """Show a new widget; nothing to be done without a window."""
+
+    def throw_away(self, widget: SAMV2PromptsWidget) -> None:
+        widget.deleteLater()
+
     # --- pieces -----------------------------------------------------------------------------
 
     def target_for(self, labels: Labels, highest: int | None = None) -> LabelsTarget:
@@ -80,9 +91,11 @@ class RandomUser(RuleBasedStateMachine):
         return self.ledgers.setdefault(labels.unique_id, Ledger(labels))
 
     def opened(self) -> SAMV2PromptsWidget:
-        return SAMV2PromptsWidget(
+        widget = SAMV2PromptsWidget(
             self.viewer, make_predictor=Factory(), make_runner=self.make_runner
         )
+        self.open_in(self.viewer, widget)
+        return widget
 
     def make_runner(self) -> ManualRunner:
         self.runners.append(ManualRunner())
@@ -163,7 +176,7 @@ class RandomUser(RuleBasedStateMachine):
         for key, before in data.items():
             np.testing.assert_array_equal(self.ledgers[key].labels.data, before)
         if new:
-            self.widget.deleteLater()
+            self.throw_away(self.widget)
             self.widget = self.opened()
         else:
             self.widget._set_up()
@@ -483,7 +496,7 @@ class RandomUser(RuleBasedStateMachine):
             ledger.check(None)
             while ledger.past:
                 ledger.undo()
-        self.widget.deleteLater()
+        self.throw_away(self.widget)
         self.viewer.layers.clear()
         notification_manager.records.clear()
         self.away.close()

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import napari
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.qt.random_user import RandomUser
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
 UNHURRIED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+STEPS = 10_000
+
+
+class UserOfAWindow(RandomUser):
+    """The same in a window."""
+
+    def new_viewer(self):
+        return napari.Viewer(show=False)
+
+    def open_in(self, viewer, widget) -> None:
+        viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
+
+    def throw_away(self, widget) -> None:
+        self.viewer.window.remove_dock_widget(widget)
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.viewer.close()
 
 
 def test_a_random_user() -> None:
@@ -18,8 +37,15 @@ def test_a_random_user() -> None:
     )
 
 
+def test_a_random_user_of_a_window() -> None:
+    once = settings(max_examples=2, stateful_step_count=12, phases=(Phase.generate,), **UNHURRIED)
+    run_state_machine_as_test(UserOfAWindow, settings=once)
+
+
 @pytest.mark.slow
-def test_a_random_user_for_ten_thousand_steps() -> None:
-    run_state_machine_as_test(
-        RandomUser, settings=settings(max_examples=200, stateful_step_count=50, **UNHURRIED)
-    )
+def test_a_random_user_for_ten_thousand_steps(record_property) -> None:
+    before = RandomUser.steps
+    fresh = settings(max_examples=20, stateful_step_count=50, derandomize=False, **UNHURRIED)
+    while RandomUser.steps - before < STEPS:
+        run_state_machine_as_test(RandomUser, settings=fresh)
+    record_property("steps", RandomUser.steps - before)
