@@ -36,8 +36,7 @@ from napari_samv2_prompts.session import (
     Task,
 )
 
-PLANES = 4
-STOPS = 10
+STOPS = 20  # embeddings that are told to stop, each a bit later
 
 
 class InPlace:
@@ -72,13 +71,13 @@ def time_to_ready(session: Session, view: ImageView) -> float:
     return elapsed
 
 
-def measure(name: str) -> dict[str, float]:
+def measure(name: str, count: int) -> dict[str, float]:
     """Return medians over some planes, in milliseconds, and the bytes of an embedding."""
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 
     predictor = SAMV2ImagePredictor(name if name == "nano" else build_samv2(name))
     base = picture()
-    planes = [view_of(np.roll(base, 16 * i, axis=1), i) for i in range(PLANES + 1)]
+    planes = [view_of(np.roll(base, 16 * i, axis=1), i) for i in range(count + 1)]
     result: dict[str, float] = {}
 
     def session_on(store: EmbeddingStore | None) -> Session:
@@ -87,7 +86,7 @@ def measure(name: str) -> dict[str, float]:
         return session
 
     def rounds(session: Session) -> float:
-        return statistics.median(time_to_ready(session, plane) for plane in planes[:PLANES])
+        return statistics.median(time_to_ready(session, plane) for plane in planes[:count])
 
     with tempfile.TemporaryDirectory() as folder:
         session = session_on(None)
@@ -128,11 +127,12 @@ def main() -> None:
     """Print the figures and the machine."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.planes", description=__doc__)
     parser.add_argument("--models", nargs="*", default=["nano"], help="nano, or published sizes")
+    parser.add_argument("--planes", type=int, default=8, help="how many are shown")
     arguments = parser.parse_args()
     for key, value in machine().items():
         print(f"- {key}: {value}")
     for name in arguments.models:
-        for what, figure in measure(name).items():
+        for what, figure in measure(name, arguments.planes).items():
             print(f"| {name}: {what} | {figure:.2f} |")
 
 
