@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fakes import Factory, FakePredictor, FakeView, ManualRunner, SyncRunner
+from tests.fakes import Factory, FakeView, ManualRunner, SyncRunner
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.session import (
@@ -21,9 +19,7 @@ from napari_samv2_prompts.session import (
     Snapshot,
     State,
     Status,
-    Task,
 )
-from napari_samv2_prompts.session.ahead import PatientReader
 
 NANO = ModelChoice()
 
@@ -179,38 +175,30 @@ def test_nothing_is_embedded_ahead_once_live_is_off(work: Work) -> None:
     assert work.runner.live == []
 
 
-def test_reading_ahead_never_holds_up_the_worker() -> None:
-    reader, entered, go = PatientReader(), threading.Event(), threading.Event()
-
-    class Slow(FakeView):
-        def read(self) -> np.ndarray:
-            entered.set()
-            go.wait(10)
-            return super().read()
-
-    task = Task(State.AHEAD, None, lambda task: None)
-    ended: list[float] = []
-
-    def read() -> None:
-        try:
-            reader.read(Slow(0), task)
-        except Cancelled:
-            ended.append(time.monotonic())
-
-    worker = threading.Thread(target=read)
-    worker.start()
-    assert entered.wait(10)
-    task.cancel()
-    worker.join(10)
-    assert len(ended) == 1
-    assert not go.is_set()  # it left although the read goes on
-    go.set()
+def test_what_somebody_waits_for_begins_beside_what_is_still_embedded_ahead() -> None:
+    background = ManualRunner()
+    work = Work(background=background)
+    work.ready(0, ahead=(1, 2))
+    assert [task.kind for task in background.tasks] == [State.AHEAD]
+    work.show(0, Prompt(1, points=[(3, 3)]), ahead=(1, 2))
+    assert background.live == []  # told to stop, though it may still be reading
+    assert [task.kind for task in work.runner.live] == [State.DECODING]
+    work.runner.finish()
+    assert work.session.pending == ()
+    background.finish_all()
+    assert work.kept == {0, 1, 2}
 
 
-def test_an_error_of_reading_ahead_arrives_where_it_was_asked_for() -> None:
-    reader = PatientReader()
-    with pytest.raises(TimeoutError, match="no answer"):
-        reader.read(FakeView(0, error=TimeoutError("no answer")), Task(State.AHEAD, 0, print))
+def test_a_plane_embedded_ahead_becomes_the_wanted_one_where_it_runs() -> None:
+    background = ManualRunner()
+    work = Work(background=background)
+    work.ready(0, ahead=(1,))
+    work.show(1, Prompt(1, points=[(3, 3)]))
+    assert work.runner.live == []
+    background.finish()
+    work.runner.finish()
+    assert work.session.pending == ()
+    assert work.embedded == [0, 1]
 
 
 # --- all planes ---
@@ -389,7 +377,8 @@ def test_what_memory_holds_is_told_to_the_byte_and_kept_when_the_budget_shrinks(
 
 
 def test_close_ends_it(work: Work) -> None:
+    background = work.session._background = ManualRunner()
     work.ready(0, all_=True, ahead=(1,))
     work.session.close()
-    assert work.runner.live == []
-    assert isinstance(work.factory.predictor, FakePredictor)
+    assert background.live == []
+    assert (work.runner.closed, background.closed) == (1, 1)

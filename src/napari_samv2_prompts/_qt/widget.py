@@ -209,8 +209,9 @@ class SAMV2PromptsWidget(QWidget):
             return
         keeping = self._form.keeping
         session = Session(
-            self._make_predictor, self._make_runner(), keeping.memory.value(), keeping.store()
-        )
+            self._make_predictor, self._make_runner(), keeping.memory.value(), keeping.store(),
+            self._make_runner(),
+        )  # fmt: skip
         controller = Controller(self._viewer, session, self._make_runner())
         keys = Keys(
             self._viewer,

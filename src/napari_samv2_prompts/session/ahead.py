@@ -16,13 +16,8 @@ the engine's business.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Hashable, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from .cache import EmbeddingCache
 from .errors import sentence
@@ -32,12 +27,7 @@ from .tasks import Done, Failed, Outcome, Task
 from .values import Embedding, ModelChoice, Predictor, Snapshot, State, View
 from .work import Embedded, embed, embedding_key
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["Ahead", "PatientReader", "plan"]
-
-_POLL = 0.02  # seconds between looks at whether a reader is to stop waiting
+__all__ = ["Ahead", "plan"]
 
 
 @dataclass(slots=True)
@@ -61,7 +51,6 @@ class Ahead:
 
     def __init__(self, cache: EmbeddingCache[Embedding]) -> None:
         self._cache = cache
-        self._reader = PatientReader()
         self._round: _Round | None = None
         self._on_disk: set[Hashable] = set()
         self._failed: dict[Hashable, str] = {}
@@ -82,11 +71,11 @@ class Ahead:
         if view is None:
             return None
         key = embedding_key(view, goal.model)
-        read, found, needed = self._reader.read, view, room or usable is None
+        found, needed = view, room or usable is None
         return Task(
             State.AHEAD,
             key,
-            lambda task: embed(predictor, found, task, store, needed=needed, read=read),
+            lambda task: embed(predictor, found, task, store, needed=needed),
         )
 
     def _neighbour(self, goal: Snapshot) -> View | None:
@@ -182,39 +171,3 @@ def plan(count: int, size: int, budget_mb: float, store: EmbeddingStore | None) 
             f" {store.limit_mb:.0f} MB: raise its limit."
         )
     return ""
-
-
-class PatientReader:
-    """Reads views in a thread of its own, so that one who waits for it can stop waiting.
-
-    Reading can't be interrupted and may take long: a plane of a lazy array is computed then.  What
-    is read ahead must not hold up the worker when the user needs it; so the worker waits here, and
-    leaves when its task is cancelled.  What is still read then is thrown away.
-    """
-
-    def __init__(self) -> None:
-        self._reading: Future[NDArray[np.uint8]] | None = None
-
-    def read(self, view: View, task: Task) -> NDArray[np.uint8]:
-        """Read a view, or raise :class:`.Cancelled` as soon as the task is cancelled."""
-        if self._reading is not None:
-            _wait(self._reading, task)  # one at a time, also of those that nobody wants any more
-        reading: Future[NDArray[np.uint8]] = Future()
-        self._reading = reading
-
-        def work() -> None:
-            try:
-                reading.set_result(view.read())
-            except BaseException as error:  # noqa: BLE001  (raised where it was asked for)
-                reading.set_exception(error)
-
-        threading.Thread(target=work, name="samv2-prompts-ahead", daemon=True).start()
-        _wait(reading, task)
-        self._reading = None
-        return reading.result()
-
-
-def _wait(reading: Future[NDArray[np.uint8]], task: Task) -> None:
-    while not reading.done():
-        task.check()
-        wait([reading], _POLL)

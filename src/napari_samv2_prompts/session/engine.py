@@ -58,6 +58,8 @@ class Session:
         Budget for embeddings in memory, in megabytes.
     store : EmbeddingStore, optional
         A folder to keep embeddings in as well.
+    background : Runner, optional
+        Runs what nobody waits for, so that what somebody waits for begins at once; closed as well.
     """
 
     status_changed = Signal(Status)
@@ -70,11 +72,12 @@ class Session:
         runner: Runner,
         cache_mb: float = 1000.0,
         store: EmbeddingStore | None = None,
+        background: Runner | None = None,
     ) -> None:
         self.cache: EmbeddingCache[Embedding] = EmbeddingCache(cache_mb)
         self.store = store
         self._make_predictor = make_predictor
-        self._runner = runner
+        self._runner, self._background = runner, background or runner
         self._wish: Snapshot | None = None  # the newest snapshot
         self._goal: Snapshot | None = None  # the one acted on: the same, unless not live
         self._status = Status()
@@ -106,9 +109,8 @@ class Session:
     @property
     def pending(self) -> tuple[int, ...]:
         """Objects of the newest snapshot whose masks don't answer their prompts yet."""
-        if self._wish is None:
-            return ()
-        return tuple(prompt.object for prompt in self._answers.changed(self._wish))
+        changed = self._answers.changed(self._wish) if self._wish else ()
+        return tuple(prompt.object for prompt in changed)
 
     def set_memory(self, megabytes: float) -> None:
         """Take so much memory for embeddings from now on, dropping what is too much at once."""
@@ -223,7 +225,8 @@ class Session:
         self._closed = True
         self._supersede()
         self.hover.drop()
-        self._runner.close()
+        for runner in {self._runner, self._background}:
+            runner.close()
         self._wish = self._goal = self._predictor = self._model = None
         self._answers.clear()
         self.cache.clear()
@@ -267,24 +270,22 @@ class Session:
             task = self._ahead.task(self._goal, self._predictor, self.store)
             self._tell(State.READY)
         running = self._task
-        if (
-            task
-            and running
-            and (task.key == running.key or self._answers.still_asked(running.wish, self._goal))
-        ):
-            if task.key == running.key and task.kind is not running.kind:
+        if task and running and task.key == running.key:
+            if task.kind is not running.kind:
                 running.kind = task.kind  # somebody waits for it now, or no more
                 self._tell(State.READY if task.kind is State.AHEAD else task.kind)
+            return
+        if task and running and self._answers.still_asked(running.wish, self._goal):
             return
         self._supersede()
         if task is None or task.key == self._held:
             return
-        self._held = None
-        self._task = task
+        self._held, self._task = None, task
         if self._working:
             self.hover.drop()
             self._tell(task.kind)
-        self._runner.submit(task, self._on_done, self._on_progress)
+        runner = self._runner if self._working else self._background
+        runner.submit(task, self._on_done, self._on_progress)
 
     def _next_task(self) -> Task | None:
         goal = self._goal
@@ -353,10 +354,10 @@ class Session:
     def _keep(self, key: Hashable, value: object) -> None:
         if isinstance(value, Embedded):
             self._ahead.note(key, value)
-        if isinstance(value, Embedded) and value.embedding is not None:
             here = self._goal and self._answers.next_part(self._goal)
             current = here and embedding_key(here.view, here.model)
-            self.cache.put(key, value.embedding, current=current)
+            if value.embedding is not None:
+                self.cache.put(key, value.embedding, current=current)
 
     def _take(self, task: Task, value: object) -> None:
         goal = self._goal

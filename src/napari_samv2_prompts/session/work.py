@@ -6,7 +6,7 @@ Functions of a predictor and values; when they run and what becomes of the resul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +50,6 @@ def embed(
     store: EmbeddingStore | None = None,
     *,
     needed: bool = True,
-    read: Callable[[View, Task], NDArray[np.uint8]] | None = None,
 ) -> Embedded:
     """Read a picture and embed it, or find its embedding on the disk.
 
@@ -64,10 +63,8 @@ def embed(
         Where to look first, and where to keep what was embedded.
     needed : bool
         Whether the embedding itself is wanted, and not only that it lies on the disk.
-    read : callable, optional
-        How to read the view, instead of at once and here.
     """
-    image = read(view, task) if read else view.read()
+    image = view.read()
     task.check()
     if store is None:
         return Embedded(_computed(predictor, image, view, task))
