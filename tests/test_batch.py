@@ -86,6 +86,7 @@ def test_a_bad_picture_is_reported_and_the_rest_goes_on(folder, predictor, capsy
         assert words in told.err
     assert [path.name for path in (folder / "labels").iterdir()] == ["b.labels.tif"]
     assert "Traceback" not in told.err
+    assert "a.tif: a.tif" not in told.err
 
 
 def test_pictures_that_would_share_their_labels_are_not_mixed_up(folder) -> None:

@@ -222,7 +222,9 @@ def _segment_folder(options: argparse.Namespace) -> int:
         skipped += outcome.skipped
         failed += bool(outcome.error)
         if outcome.error:
-            tqdm.write(f"{_PROGRAM}: {outcome.job.image.name}: {outcome.error}", file=sys.stderr)
+            name = outcome.job.image.name  # which most messages begin with
+            about = "" if outcome.error.startswith(name) else f"{name}: "
+            tqdm.write(f"{_PROGRAM}: {about}{outcome.error}", file=sys.stderr)
     print(f"{done} segmented, {skipped} done before, {failed + len(problems)} left out: {out}")
     _write_coco(options, [job for job in jobs if job.labels.is_file()])
     return int(failed + len(problems) > 0)

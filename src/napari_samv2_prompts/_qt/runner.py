@@ -61,7 +61,7 @@ def _outcome(task: Task) -> Outcome:
     except Cancelled:
         return Stopped()
     except BaseException as error:  # noqa: BLE001  (a panic in Rust is no Exception, but a value)
-        if not isinstance(error, ValueError | OSError | MemoryError):
+        if not isinstance(error, ValueError | OSError | MemoryError | ImportError):
             _log.exception("The task %r failed.", str(task.kind))
         # The traceback holds every array of the failed work.
         return Failed(error.with_traceback(None))

@@ -26,8 +26,8 @@ def torch_problem(error: BaseException) -> str:
     """
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
         return (
-            "PyTorch is not installed: run `pip install torch` in the environment that napari runs "
-            "in, then start it again. Which build suits your machine, the page Install tells."
+            "PyTorch is not installed: run `pip install torch` in the environment of napari and "
+            "start napari again. The page Install tells which build suits your machine."
         )
     if sys.platform == "win32" and (isinstance(error, OSError) or "DLL" in str(error)):
         return (
