@@ -187,3 +187,11 @@ def test_many_objects_are_written_in_one_edit():
     after = paint(page.read, {}, masks, "keep", 0)
     (edit,) = edits(page.read, {}, after)
     assert len(edit.rows) == 59 * 25 * 25
+
+
+def test_a_hand_edit_between_two_objects_that_change_together_is_kept():
+    page = Page()
+    page.write({1: rectangle(0, 0, 2, 2), 2: rectangle(4, 5, 2, 2), 3: rectangle(7, 9, 2, 2)})
+    page.labels[4:6, 5:7] = 90
+    page.write({1: rectangle(0, 0, 3, 3), 3: rectangle(6, 8, 3, 3)})
+    assert (page.labels[4:6, 5:7] == 90).all()

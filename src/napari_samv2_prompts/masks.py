@@ -245,10 +245,12 @@ def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:
     old, new = _Stack(before), _Stack(after)
     changed = [n for n in {**before, **after} if before.get(n) is not after.get(n)]
     boxes = [state[n].box for n in changed for state in (before, after) if n in state]
-    for box in _joined([box for box in boxes if _area(box)]):
+    boxes = [box for box in boxes if _area(box)]
+    for box in _joined(boxes):
         now = read(box)
         then = new.over(box, old.under(box, now))
-        differs = then != now
+        # Between boxes that are written as one, others' pixels may have been edited by hand.
+        differs = (then != now) & _inside(box, boxes)
         rows, columns = np.nonzero(differs)
         if len(rows):
             yield Edit(rows + box[0], columns + box[1], then[differs])
@@ -310,6 +312,15 @@ def _paste(
 
 def _area(box: Box) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def _inside(box: Box, others: Iterable[Box]) -> NDArray[np.bool_]:
+    """Tell which pixels of a box lie in one of the others."""
+    out = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=bool)
+    for top, left, bottom, right in others:
+        rows = slice(max(top - box[0], 0), max(bottom - box[0], 0))
+        out[rows, max(left - box[1], 0) : max(right - box[1], 0)] = True
+    return out
 
 
 def _joined(boxes: list[Box]) -> list[Box]:
