@@ -216,6 +216,14 @@ def test_all_planes_are_embedded_and_counted() -> None:
     assert len(work.embedded) == 6
 
 
+def test_it_is_told_from_the_first_moment_though_neighbours_come_first(work: Work) -> None:
+    work.ready(0, ahead=(5,), all_=True)
+    assert work.session.status.embedding_all
+    work.runner.finish()
+    assert work.kept == {0, 5}
+    assert work.session.status.embedding_all
+
+
 def test_prompts_come_first_and_it_goes_on_afterwards(work: Work) -> None:
     work.ready(0, all_=True)
     work.runner.finish()

@@ -91,7 +91,7 @@ def test_all_planes_are_embedded_and_the_wish_ends(zyx: Stack) -> None:
     situation = zyx.controller.situation()
     assert (situation.planes, situation.all_planes) == (6, False)
     assert planes_line(situation) == "All 6 planes are embedded."
-    assert memory_line(situation) == "6.0 of 1000 MB: 6 planes"
+    assert memory_line(situation) == "6.0 of 1000 MB: 6 embeddings"
     zyx.controller.refresh()
     assert planes_line(zyx.controller.situation()) == ""
 

@@ -162,8 +162,8 @@ def state_line(situation: Situation) -> str:
 def memory_line(situation: Situation) -> str:
     """Say what the embeddings in memory take."""
     memory = situation.status.memory
-    planes = "1 plane" if memory.embeddings == 1 else f"{memory.embeddings} planes"
-    return f"{memory.nbytes / 1e6:.1f} of {memory.budget_mb:g} MB: {planes}"
+    count = "1 embedding" if memory.embeddings == 1 else f"{memory.embeddings} embeddings"
+    return f"{memory.nbytes / 1e6:.1f} of {memory.budget_mb:g} MB: {count}"
 
 
 def planes_line(situation: Situation) -> str:

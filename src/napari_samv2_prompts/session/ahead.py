@@ -65,9 +65,10 @@ class Ahead:
             return None
         room = self._cache.room_for(shown.nbytes)
         usable = store if store is not None and not store.problem else None
+        self._begin(goal, shown.nbytes, usable)
         view = self._neighbour(goal) if room else None
         if view is None:
-            view = self._next_of_all(goal, shown.nbytes, usable)
+            view = self._next_of_all(goal, usable)
         if view is None:
             return None
         key = embedding_key(view, goal.model)
@@ -85,15 +86,21 @@ class Ahead:
                 return view
         return None
 
-    def _next_of_all(self, goal: Snapshot, size: int, store: EmbeddingStore | None) -> View | None:
+    def _begin(self, goal: Snapshot, size: int, store: EmbeddingStore | None) -> None:
+        """Begin to embed all planes if that is asked for and was not begun, and it can be done."""
+        current = self._round
         if not goal.planes:
             self._round = None
-            return None
-        current = self._round
+            return
         if current is None or current.planes is not goal.planes or current.model != goal.model:
-            current = self._round = _Round(goal.planes, goal.model)
+            self._round = _Round(goal.planes, goal.model)
             self._failed.clear()
-        self._obstacle = plan(len(current.planes), size, self._cache.budget_mb, store)
+        self._obstacle = plan(len(goal.planes), size, self._cache.budget_mb, store)
+
+    def _next_of_all(self, goal: Snapshot, store: EmbeddingStore | None) -> View | None:
+        current = self._round
+        if current is None:
+            return None
         while not self._obstacle and current.position < len(current.planes):
             view = current.planes[current.position]
             key = embedding_key(view, current.model)
