@@ -528,3 +528,47 @@ def test_what_was_accepted_lies_under_what_is_still_live() -> None:
     target.accept({1})
     target.write(plane, {2: None})
     np.testing.assert_array_equal(target.labels.data, below)
+
+
+def test_many_undos_with_a_redo_among_them_are_told_apart() -> None:
+    state = WritingMachine()
+    state.write(masks={11: None, 12: disc(0, 0, 0.0)}, policy="keep")
+    state.the_layer_shows_what_the_rules_say()
+    state.write(
+        masks={14: None, 13: disc(1, 4, 2.0), 11: disc(4, 7, 1.0), 12: disc(6, 7, 2.0)},
+        policy="keep",
+    )
+    state.the_layer_shows_what_the_rules_say()
+    state.write(
+        masks={14: None, 12: disc(1, 6, 2.0), 11: disc(11, 3, 3.5), 13: disc(5, 7, 1.0)},
+        policy="replace",
+    )
+    state.the_layer_shows_what_the_rules_say()
+    state.write(masks={14: None, 11: disc(3, 1, 2.0), 13: disc(2, 13, 1.0)}, policy="replace")
+    state.the_layer_shows_what_the_rules_say()
+    state.undo_step()
+    state.the_layer_shows_what_the_rules_say()
+    state.write(masks={11: disc(4, 4, 0.0), 12: None}, policy="replace")
+    state.the_layer_shows_what_the_rules_say()
+    state.undo_step()
+    state.the_layer_shows_what_the_rules_say()
+    state.write(
+        masks={14: None, 13: disc(1, 4, 2.0), 11: disc(4, 7, 1.0), 12: disc(6, 7, 2.0)},
+        policy="keep",
+    )
+    state.the_layer_shows_what_the_rules_say()
+    state.undo_step()
+    state.the_layer_shows_what_the_rules_say()
+    state.redo_step()
+    state.the_layer_shows_what_the_rules_say()
+    state.undo_step()
+    state.the_layer_shows_what_the_rules_say()
+    state.undo_step()
+    state.the_layer_shows_what_the_rules_say()
+    state.undo_step()
+    state.the_layer_shows_what_the_rules_say()
+    state.undo_step()
+    state.the_layer_shows_what_the_rules_say()
+    state.redo_step()
+    state.the_layer_shows_what_the_rules_say()
+    state.teardown()

@@ -76,6 +76,7 @@ class LabelsTarget:
         self._rank = 0
         self._steps: deque[Step] = deque(maxlen=UNDO_STEPS)
         self._undone: list[Step] = []
+        self._can_redo = _redo_steps(labels)
         self._written: list[Any] | None = None  # a list while we write: what the viewer recorded
         events = labels.events
         self._slots = [
@@ -325,10 +326,13 @@ class LabelsTarget:
         if self._written is not None or data.shape != self._shape:
             return
         # After an edit nothing can be redone: pixels that look as before a step were erased then.
-        can_redo = bool(getattr(self._labels, "_redo_history", True))
+        before, self._can_redo = self._can_redo, _redo_steps(self._labels)
+        can_redo = self._can_redo is None or self._can_redo > 0
         undone = can_redo and bool(self._steps) and self._steps[-1].shows(data, done=False)
         redone = bool(self._undone) and self._undone[-1].shows(data, done=True)
-        if undone and redone:
+        if undone and redone and before is not None and self._can_redo is not None:
+            redone = self._can_redo < before
+        elif undone and redone:
             # The step to be redone clears what the last one painted.  If that is all the last one
             # did, it was redone; if not, the rest of the last one's pixels shows that it is undone.
             redone = self._steps[-1].within(self._undone[-1], data.shape)
@@ -347,6 +351,7 @@ class LabelsTarget:
             # A brush stroke that is under way ends up in the same step.
             self._written += [record for record in event.value if len(record) == 3]
         self._undone.clear()
+        self._can_redo = _redo_steps(self._labels)
         painted = max((int(np.max(record[-1], initial=0)) for record in event.value), default=0)
         self._painted_since = max(self._painted_since, painted)
         if self._highest is not None:
@@ -372,6 +377,12 @@ class LabelsTarget:
             if any(now[number] is not painted for number, painted in there.items()):
                 return False
         return True
+
+
+def _redo_steps(labels: Labels) -> int | None:
+    """Return how many steps could be redone, if the viewer tells."""
+    history = getattr(labels, "_redo_history", None)
+    return None if history is None else len(history)
 
 
 def _transposed(mask: MaskCrop) -> MaskCrop:
