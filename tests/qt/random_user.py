@@ -107,8 +107,10 @@ class RandomUser(RuleBasedStateMachine):
 
     @property
     def runner(self) -> ManualRunner:
-        """The session's; the other one of each pair is for chores."""
-        return self.runners[-2]
+        """The session's; the others are for chores, which are not kept waiting here."""
+        runner = self.widget.session._runner
+        assert isinstance(runner, ManualRunner)
+        return runner
 
     @property
     def chosen(self) -> Chosen:
@@ -170,7 +172,7 @@ class RandomUser(RuleBasedStateMachine):
     def close_and_reopen(self, new: bool) -> None:
         self.widget._tear_down()
         data = {key: ledger.labels.data.copy() for key, ledger in self.ledgers.items()}
-        for runner in self.runners[-2:]:
+        for runner in self.runners:
             assert runner.closed
             runner.finish_all()
         for key, before in data.items():
