@@ -10,6 +10,7 @@ from tests.qt.random_user import RandomUser
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
+# The suite always tries the same users, so that it fails because of a change; the long run others.
 UNHURRIED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 STEPS = 10_000
 
@@ -33,12 +34,19 @@ class UserOfAWindow(RandomUser):
 
 def test_a_random_user() -> None:
     run_state_machine_as_test(
-        RandomUser, settings=settings(max_examples=8, stateful_step_count=25, **UNHURRIED)
+        RandomUser,
+        settings=settings(max_examples=8, stateful_step_count=25, derandomize=True, **UNHURRIED),
     )
 
 
 def test_a_random_user_of_a_window() -> None:
-    once = settings(max_examples=2, stateful_step_count=12, phases=(Phase.generate,), **UNHURRIED)
+    once = settings(
+        max_examples=2,
+        stateful_step_count=12,
+        derandomize=True,
+        phases=(Phase.generate,),
+        **UNHURRIED,
+    )
     run_state_machine_as_test(UserOfAWindow, settings=once)
 
 
