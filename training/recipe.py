@@ -69,7 +69,7 @@ STAGES = {
         weights=LossWeights(score=1.0),
     ),
     "long": Recipe(
-        steps=2800,
+        steps=1000,
         batch=6,
         samples=SampleSettings(size=192, objects=6, generated=0.35, seed=6),
         rate=3e-4,
@@ -79,7 +79,7 @@ STAGES = {
         weights=LossWeights(score=0.7),
     ),
     "reach": Recipe(
-        steps=1600,
+        steps=1800,
         batch=6,
         samples=SampleSettings(size=192, objects=6, generated=0.35, seed=7),
         rate=3.5e-4,
@@ -94,7 +94,7 @@ STAGES = {
 All show objects at the scale of the full input, in windows that cost less: those of 128 pixels
 leave the plateau fastest, 256 teach what is far away, 192 give the most objects for the time. The
 masks are as good on the full input as on windows of 256. "refine" has more corrective clicks,
-"scores" more weight on the predicted IoU.
+"scores" more weight on the predicted IoU, "long" and "reach" all of it for longer.
 """
 
 
