@@ -381,7 +381,8 @@ class LabelsTarget:
 
 def _redo_steps(labels: Labels) -> int | None:
     """Return how many steps could be redone, if the viewer tells."""
-    history = getattr(labels, "_redo_history", None)
+    # What plugins get of a layer is a proxy that warns of this; the layer itself is behind it.
+    history = getattr(getattr(labels, "__wrapped__", labels), "_redo_history", None)
     return None if history is None else len(history)
 
 
