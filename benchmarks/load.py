@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
-from napari_samv2_prompts.session import Done, Runner, Task
+from napari_samv2_prompts.session import AtOnce, Runner
 
 __all__ = ["measure_load"]
 
@@ -66,17 +66,6 @@ class Discs:
             crop = MaskCrop(int(y) - RADIUS, int(x) - RADIUS, DISC)
             items.append(ItemMasks(prompt.object, (crop,), np.ones(1, np.float32), logits, 1.0))
         return Masks(tuple(items), embedding.image_size)
-
-
-class AtOnce:
-    """Does every task at once, in the caller's thread."""
-
-    def submit(self, task: Task, on_done: Any, on_progress: Any) -> None:
-        """See :class:`.session.Runner`."""
-        on_done(task, Done(task.work(task)))
-
-    def close(self) -> None:
-        """Nothing to stop."""
 
 
 class Desk:

@@ -12,7 +12,6 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,12 +23,10 @@ from benchmarks.model import picture
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.session import (
+    AtOnce,
     Cancelled,
-    Done,
     EmbeddingStore,
     ModelChoice,
-    Outcome,
-    Progress,
     Session,
     Snapshot,
     State,
@@ -37,22 +34,6 @@ from napari_samv2_prompts.session import (
 )
 
 STOPS = 20  # embeddings that are told to stop, each a bit later
-
-
-class InPlace:
-    """Runs each task at once."""
-
-    def submit(
-        self,
-        task: Task,
-        on_done: Callable[[Task, Outcome], None],
-        on_progress: Callable[[Task, Progress], None],
-    ) -> None:
-        """Run a task here."""
-        on_done(task, Done(task.work(task)))
-
-    def close(self) -> None:
-        """Nothing to stop."""
 
 
 def view_of(image: NDArray[np.uint8], number: int) -> ImageView:
@@ -81,7 +62,7 @@ def measure(name: str, count: int) -> dict[str, float]:
     result: dict[str, float] = {}
 
     def session_on(store: EmbeddingStore | None) -> Session:
-        session = Session(lambda choice, task: predictor, InPlace(), 10_000, store)
+        session = Session(lambda choice, task: predictor, AtOnce(), 10_000, store)
         time_to_ready(session, planes[-1])  # warm: the model, and its weights' hash
         return session
 

@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_samv2_prompts.samv2.point_labels import (
+    NEGATIVE,
+    POSITIVE,
+)
+
 Bool = NDArray[np.bool_]
 Float = NDArray[np.float32]
-
-PAD, NEGATIVE, POSITIVE, BOX_START, BOX_END = -1, 0, 1, 2, 3
 
 
 def mask_box(mask: Bool) -> Float:

@@ -6,7 +6,7 @@ images (``batch.py``), files of labels (``exports.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.records import Ask, Predict, Record, read_record
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.replaying import Replay
-from napari_samv2_prompts.session import Done, ModelChoice, Outcome, Progress, Session, Task
+from napari_samv2_prompts.session import AtOnce, ModelChoice, Session, Task
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
@@ -180,7 +180,7 @@ def replay(
     layer = Labels(np.zeros(record.shape, np.uint16) if labels is None else labels.copy())
     run = Replay(
         record,
-        Session(partial(_make_predictor, device), _AtOnce()),
+        Session(partial(_make_predictor, device), AtOnce()),
         LabelsTarget(layer),
         partial(_view, image, rgb),
         lambda plane: plane,
@@ -212,19 +212,3 @@ def _make_predictor(device: str, choice: ModelChoice, task: Task) -> Any:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
     return SAMV2ImagePredictor(choice.name, checkpoint=choice.checkpoint, device=device)
-
-
-class _AtOnce:
-    """Does every task at once, in the caller's thread; errors go to the caller."""
-
-    def submit(
-        self,
-        task: Task,
-        on_done: Callable[[Task, Outcome], None],
-        on_progress: Callable[[Task, Progress], None],
-    ) -> None:
-        """See :class:`.session.Runner`."""
-        on_done(task, Done(task.work(task)))
-
-    def close(self) -> None:
-        """Nothing to stop."""

@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .point_labels import BOX_START, NEGATIVE, POSITIVE
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["draw_reach"]
 
-NEGATIVE, POSITIVE, BOX_START = 0, 1, 2
 COLOUR_COST = 6.0
 """Cost of a step from black to white."""
 STEP_COST = 0.02
@@ -58,7 +59,12 @@ def draw_reach(colours: Tensor, coords: Tensor, labels: Tensor) -> Tensor:
             middle = coords[:, :2].mean(1, keepdim=True)
             maps[0] = maps[0] | _at_clicks(middle, has_box[:, None], size)
             maps[1] = maps[1] | (_outside(coords[:, :2], size) & has_box[:, None, None])
-        return torch.stack([(-_distance(seeds, colours)).exp() for seeds in maps], dim=1)
+        image = colours.float().cpu().numpy()
+        across, down = (
+            COLOUR_COST * np.abs(np.diff(image, axis=axis)).mean(1) + np.float32(STEP_COST)
+            for axis in (3, 2)
+        )
+        return torch.stack([(-_distance(seeds, across, down)).exp() for seeds in maps], dim=1)
 
 
 def _at_clicks(coords: Tensor, chosen: Tensor, size: tuple[int, int]) -> Tensor:
@@ -80,15 +86,13 @@ def _outside(corners: Tensor, size: tuple[int, int]) -> Tensor:
     return rows[:, :, None] | columns[:, None, :]
 
 
-def _distance(seeds: Tensor, colours: Tensor) -> Tensor:
-    """Geodesic distance ``(P, H, W)`` to the nearest seed, at most `FAR`."""
+def _distance(seeds: Tensor, across: NDArray[np.float32], down: NDArray[np.float32]) -> Tensor:
+    """Geodesic distance ``(P, H, W)`` to the nearest seed, at most `FAR`.
+
+    ``across`` and ``down`` are the costs of the steps along rows and columns.
+    """
     distance = np.where(seeds.cpu().numpy(), np.float32(0), np.float32(FAR))
     if distance.min() == 0:
-        image = colours.float().cpu().numpy()
-        across, down = (
-            COLOUR_COST * np.abs(np.diff(image, axis=axis)).mean(1) + np.float32(STEP_COST)
-            for axis in (3, 2)
-        )
         for _ in range(SWEEPS):
             distance = _swept(distance.transpose(1, 0, 2), down.transpose(1, 0, 2))
             distance = _swept(distance.transpose(2, 1, 0), across.transpose(2, 0, 1))

@@ -23,19 +23,16 @@ from .device import choose_device, computing, in_chunks
 from .embedding import Embedding
 from .network import ImageFeatures, PreparedImage, SAMV2Network
 from .packing import Packing, fingerprint
-from .postprocess import crop_mask, remove_small_areas, upsample
+from .postprocess import crop_mask, remove_small_areas
 from .preprocess import check_image, to_pixels
-from .prompt_arrays import prompts_from_arrays
+from .prompt_arrays import LOGIT_LIMIT, Arrays, arrays_from_answers, prompts_from_arrays
 from .resolve import network_from_arguments
 from .variants import DEFAULT_VERSION, Variant
 
 __all__ = ["SAMV2ImagePredictor"]
 
-LOGIT_LIMIT = 32.0
 """Returned low-res logits are clamped to this, so that they can be fed back."""
 _PIXELS_AT_ONCE = 4 * 1024**2  # input pixels encoded at a time: bounds the encoder's memory
-
-Arrays = tuple[NDArray[np.generic], NDArray[np.float32], NDArray[np.float32]]
 
 
 class SAMV2ImagePredictor:
@@ -338,7 +335,9 @@ class SAMV2ImagePredictor:
             unit=None if normalize_coords else embedding.image_size[::-1],
         )
         answers = self._decode(embedding, prompts, [multimask_output] * len(prompts))
-        return self._as_arrays(answers, embedding.image_size, return_logits)
+        return arrays_from_answers(
+            answers, embedding.image_size, self.mask_threshold, return_logits=return_logits
+        )
 
     def predictbatch(
         self,
@@ -370,7 +369,11 @@ class SAMV2ImagePredictor:
             unit = None if normalize_coords else embedding.image_size[::-1]
             prompts = prompts_from_arrays(points, labels, boxes, masks, unit)
             answers = self._decode(embedding, prompts, [multimask_output] * len(prompts))
-            results.append(self._as_arrays(answers, embedding.image_size, return_logits))
+            results.append(
+                arrays_from_answers(
+                    answers, embedding.image_size, self.mask_threshold, return_logits=return_logits
+                )
+            )
         columns = zip(*results, strict=True)
         all_masks, all_scores, all_logits = (list(column) for column in columns)
         return all_masks, all_scores, all_logits
@@ -387,23 +390,3 @@ class SAMV2ImagePredictor:
         if not self._embeddings:
             raise RuntimeError("No image is set: call setimage or setimagebatch first.")
         return self._embeddings
-
-    def _as_arrays(
-        self, answers: Sequence[LowResMasks], size: tuple[int, int], return_logits: bool
-    ) -> Arrays:
-        """Stack answers in the published shapes."""
-        shape = (len(answers), len(answers[0].logits), *size)
-        masks: NDArray[np.generic] = np.zeros(shape, dtype=np.float32 if return_logits else bool)
-        for row, answer in enumerate(answers):
-            for candidate, logits in enumerate(answer.logits):
-                if return_logits:
-                    masks[row, candidate] = upsample(logits, size)
-                    continue
-                crop = crop_mask(logits, size, self.mask_threshold)
-                top, left, bottom, right = crop.box
-                masks[row, candidate, top:bottom, left:right] = crop.mask
-        scores = np.stack([answer.scores for answer in answers])
-        low_res = np.stack([answer.logits for answer in answers]).clip(-LOGIT_LIMIT, LOGIT_LIMIT)
-        if len(answers) == 1:
-            return masks[0], scores[0], low_res[0]
-        return masks, scores, low_res

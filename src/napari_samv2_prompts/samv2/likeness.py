@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .point_labels import BOX_START, NEGATIVE, POSITIVE
+
 __all__ = ["draw_likeness"]
 
-NEGATIVE, POSITIVE, BOX_START = 0, 1, 2
 FAR = 1e4
 """Squared distance that stands for "nothing to compare with": its likeness is 0."""
 

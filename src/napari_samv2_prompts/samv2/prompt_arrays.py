@@ -1,13 +1,23 @@
-"""The published predictor's prompt arrays, with their optional batch axes, as prompts."""
+"""The published predictor's arrays: its arguments as prompts, answers in its shapes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.prompts import Prompt
 
-__all__ = ["prompts_from_arrays"]
+from .decoding import LowResMasks
+from .postprocess import crop_mask, upsample
+
+__all__ = ["LOGIT_LIMIT", "Arrays", "arrays_from_answers", "prompts_from_arrays"]
+
+LOGIT_LIMIT = 32.0
+"""Low-res logits are clamped to this before they are given away, as published."""
+Arrays = tuple[NDArray[np.generic], NDArray[np.float32], NDArray[np.float32]]
+"""Masks, scores, low-res logits."""
 
 Array = NDArray[np.float64]
 
@@ -85,3 +95,28 @@ def prompts_from_arrays(
     return tuple(
         Prompt.of(row, **{name: array[row] for name, array in given.items()}) for row in range(size)
     )
+
+
+def arrays_from_answers(
+    answers: Sequence[LowResMasks],
+    size: tuple[int, int],
+    threshold: float,
+    *,
+    return_logits: bool,
+) -> Arrays:
+    """Stack answers in the published shapes; see :meth:`.SAMV2ImagePredictor.predict`."""
+    shape = (len(answers), len(answers[0].logits), *size)
+    masks: NDArray[np.generic] = np.zeros(shape, dtype=np.float32 if return_logits else bool)
+    for row, answer in enumerate(answers):
+        for candidate, logits in enumerate(answer.logits):
+            if return_logits:
+                masks[row, candidate] = upsample(logits, size)
+                continue
+            crop = crop_mask(logits, size, threshold)
+            top, left, bottom, right = crop.box
+            masks[row, candidate, top:bottom, left:right] = crop.mask
+    scores = np.stack([answer.scores for answer in answers])
+    low_res = np.stack([answer.logits for answer in answers]).clip(-LOGIT_LIMIT, LOGIT_LIMIT)
+    if len(answers) == 1:
+        return masks[0], scores[0], low_res[0]
+    return masks, scores, low_res

@@ -16,20 +16,17 @@ from torch import Tensor, nn
 
 from .geodesic import draw_reach
 from .likeness import draw_likeness
+from .point_labels import BOX_START, NEGATIVE, PAD, POSITIVE
 from .position import RandomFourierEncoding
 from .variants import Variant
 
 __all__ = [
-    "NEGATIVE",
-    "PAD",
-    "POSITIVE",
     "EncodedPrompts",
     "LayerNorm2d",
     "PromptEncoder",
     "draw_prompts",
 ]
 
-PAD, NEGATIVE, POSITIVE, BOX_START, BOX_END = -1, 0, 1, 2, 3
 DISC_SIGMA = 2.0
 """Radius of a drawn click, in cells of the low-res logits (a quarter of the input)."""
 LOGIT_SCALE = 8.0

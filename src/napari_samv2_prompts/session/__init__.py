@@ -12,6 +12,7 @@ from .hover import Hover
 from .news import AllPlanes, ObjectResult, Outline, Removal, Results, Status
 from .store import EmbeddingStore
 from .tasks import (
+    AtOnce,
     Cancelled,
     Done,
     Failed,
@@ -33,6 +34,7 @@ from .values import (
 
 __all__ = [
     "AllPlanes",
+    "AtOnce",
     "Cancelled",
     "Done",
     "Embedding",

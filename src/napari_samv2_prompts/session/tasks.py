@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from .values import Snapshot, State
 
-__all__ = ["Cancelled", "Done", "Failed", "Outcome", "Progress", "Runner", "Stopped", "Task"]
+__all__ = [
+    "AtOnce",
+    "Cancelled",
+    "Done",
+    "Failed",
+    "Outcome",
+    "Progress",
+    "Runner",
+    "Stopped",
+    "Task",
+]
 
 
 class Cancelled(Exception):
@@ -116,3 +126,19 @@ class Runner(Protocol):
     def close(self) -> None:
         """Stop, without waiting; nothing is called back afterwards."""
         ...
+
+
+class AtOnce:
+    """Does every task at once, in the caller's thread; errors go to the caller."""
+
+    def submit(
+        self,
+        task: Task,
+        on_done: Callable[[Task, Outcome], None],
+        on_progress: Callable[[Task, Progress], None],
+    ) -> None:
+        """See :class:`Runner`."""
+        on_done(task, Done(task.work(task)))
+
+    def close(self) -> None:
+        """Nothing to stop."""

@@ -1,0 +1,7 @@
+"""What the labels of points mean to the network, as in the published checkpoints."""
+
+from __future__ import annotations
+
+__all__ = ["BOX_END", "BOX_START", "NEGATIVE", "PAD", "POSITIVE"]
+
+PAD, NEGATIVE, POSITIVE, BOX_START, BOX_END = -1, 0, 1, 2, 3
