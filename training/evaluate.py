@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from napari_samv2_prompts.samv2 import point_labels
 from napari_samv2_prompts.samv2.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.network import ImageFeatures, SAMV2Network, build_samv2
 from napari_samv2_prompts.samv2.preprocess import to_pixels
@@ -91,7 +92,7 @@ def evaluate_objects(prompter: Prompter, masks: Bool) -> tuple[list[Row], Bool]:
     """
     true = torch.from_numpy(masks)
     boxes = np.stack([clicks.mask_box(mask) for mask in masks])
-    corners = torch.tensor([clicks.BOX_START, clicks.BOX_END]).repeat(len(masks), 1)
+    corners = torch.tensor([point_labels.BOX_START, point_labels.BOX_END]).repeat(len(masks), 1)
     decoded = prompter.decode(prompter.scaled(boxes.reshape(-1, 2, 2)), corners, None)
     chosen, score = choose(decoded, corners)
     iou = mask_iou(prompter.enlarged(chosen[:, None]), true.float())[:, 0]
@@ -100,7 +101,7 @@ def evaluate_objects(prompter: Prompter, masks: Bool) -> tuple[list[Row], Bool]:
     ]
 
     points = np.array([clicks.centre(mask)[:2] for mask in masks], np.float32)[:, None]
-    labels = torch.full((len(masks), 1), clicks.POSITIVE)
+    labels = torch.full((len(masks), 1), point_labels.POSITIVE)
     previous = None
     for number in range(1, CLICKS + 1):
         decoded = prompter.decode(prompter.scaled(points), labels, previous)

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_samv2_prompts.samv2 import point_labels
 from napari_samv2_prompts.samv2.mask_decoder import Decoded, choose_single
 from training import clicks
 from training.losses import enlarge
@@ -33,13 +34,13 @@ def first_prompts(rng: np.random.Generator, batch: dict[str, Tensor]) -> Prompts
     kind = str(rng.choice(["clicks", "boxes", "mixed"], p=[0.55, 0.35, 0.1]))
     if kind == "clicks":
         count = int(rng.choice([1, 2, 3], p=[0.85, 0.1, 0.05]))
-        return Prompts(points[:, :count], torch.full((n, count), clicks.POSITIVE), None)
-    corners = torch.tensor([clicks.BOX_START, clicks.BOX_END]).repeat(n, 1)
+        return Prompts(points[:, :count], torch.full((n, count), point_labels.POSITIVE), None)
+    corners = torch.tensor([point_labels.BOX_START, point_labels.BOX_END]).repeat(n, 1)
     if kind == "boxes":
         mask = batch["mask"].flatten(0, 1) if rng.random() < 0.15 else None
         return Prompts(boxes, corners, mask)
     clicked = torch.from_numpy(rng.random(n) < 0.5)
-    single = torch.tensor([clicks.POSITIVE, clicks.PAD]).repeat(n, 1)
+    single = torch.tensor([point_labels.POSITIVE, point_labels.PAD]).repeat(n, 1)
     coords = torch.where(
         clicked[:, None, None], points[:, :2] * torch.tensor([[[1.0], [0.0]]]), boxes
     )
@@ -75,8 +76,8 @@ def choose(decoded: Decoded, labels: Tensor) -> tuple[Tensor, Tensor]:
 
     After a single click the best scored of three, else what the predictor gives as single mask.
     """
-    positive = (labels == clicks.POSITIVE).sum(1)
-    ambiguous = (positive == 1) & ((labels != clicks.PAD).sum(1) == 1)
+    positive = (labels == point_labels.POSITIVE).sum(1)
+    ambiguous = (positive == 1) & ((labels != point_labels.PAD).sum(1) == 1)
     best = decoded.scores[:, 1:].argmax(1) + 1
     rows = torch.arange(len(best), device=best.device)
     alone = choose_single(decoded)

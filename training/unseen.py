@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import data, filters, segmentation
 
+from napari_samv2_prompts.samv2 import point_labels
 from napari_samv2_prompts.samv2.network import SAMV2Network
 from training import clicks
 from training.annotated import Annotated
@@ -55,7 +56,7 @@ def coin_labels() -> NDArray[np.int32]:
 def click_masks(network: SAMV2Network, image: NDArray[np.uint8], points: Sequence[Point]) -> Bool:
     """One mask (P, H, W) for each click (x, y): the best scored of three."""
     prompter = Prompter(network, image, torch.float32)
-    labels = torch.full((len(points), 1), clicks.POSITIVE)
+    labels = torch.full((len(points), 1), point_labels.POSITIVE)
     coords = prompter.scaled(np.array(points, np.float32)[:, None])
     chosen, _ = choose(prompter.decode(coords, labels, None), labels)
     return (prompter.enlarged(chosen[:, None])[:, 0] > 0).numpy()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from napari_samv2_prompts.samv2 import point_labels
 from training import clicks
 
 masks = arrays(np.bool_, (12, 15)).filter(lambda m: m.any())
@@ -42,9 +43,9 @@ def test_a_corrective_click_lies_in_the_largest_error_of_its_kind(true, predicte
     here = (int(y), int(x))
     if np.array_equal(true, predicted):
         assert true[here]
-        assert label == clicks.POSITIVE
+        assert label == point_labels.POSITIVE
         return
-    assert true[here] == (label == clicks.POSITIVE)
+    assert true[here] == (label == point_labels.POSITIVE)
     assert predicted[here] != true[here]
     sizes = []
     for error in (true & ~predicted, predicted & ~true):
@@ -59,7 +60,7 @@ def test_a_corrective_click_lies_in_the_largest_error_of_its_kind(true, predicte
 def test_a_training_click_is_in_the_error_and_says_its_side(true, predicted, seed):
     x, y, label = clicks.training_click(np.random.default_rng(seed), predicted, true)
     here = (int(y), int(x))
-    assert true[here] == (label == clicks.POSITIVE)
+    assert true[here] == (label == point_labels.POSITIVE)
     if not np.array_equal(true, predicted):
         assert predicted[here] != true[here]
 

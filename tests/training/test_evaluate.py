@@ -15,6 +15,7 @@ from training.recipe import Recipe
 from training.report import calibration, table
 from training.unseen import coin_labels
 
+from napari_samv2_prompts.samv2 import point_labels
 from napari_samv2_prompts.samv2.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.network import SAMV2Network
 from training import baselines, clicks
@@ -28,7 +29,7 @@ class Oracle(SAMV2Network):
 
     def decode_prompts(self, features, coords, labels, mask_input=None):
         size = self.variant.input_size
-        where = coords.mean(1) if labels[0, 0] == clicks.BOX_START else coords[:, 0]
+        where = coords.mean(1) if labels[0, 0] == point_labels.BOX_START else coords[:, 0]
         cells = (where * self.truth.shape[0] / size).round().long()
         own = self.truth[cells[:, 1], cells[:, 0]]
         masks = (self.truth[None] == own[:, None, None]).float()[:, None]

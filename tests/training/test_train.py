@@ -12,8 +12,8 @@ from training.interaction import add_clicks, choose, first_prompts, misled
 from training.recipe import Recipe, learning_rate
 from training.train import train
 
+from napari_samv2_prompts.samv2 import point_labels
 from napari_samv2_prompts.samv2.mask_decoder import Decoded
-from training import clicks
 
 RECIPE = Recipe(
     steps=40,
@@ -80,11 +80,13 @@ def test_first_prompts_of_one_kind_have_no_padding():
     }
     made = [first_prompts(rng, batch).labels for _ in range(60)]
     kinds = {tuple(sorted(set(labels.flatten().tolist()))) for labels in made}
-    assert (clicks.POSITIVE,) in kinds
-    assert (clicks.BOX_START, clicks.BOX_END) in kinds
+    assert (point_labels.POSITIVE,) in kinds
+    assert (point_labels.BOX_START, point_labels.BOX_END) in kinds
     for labels in made:
-        if (labels == clicks.PAD).any():
-            assert (labels[:, 0] == clicks.BOX_START).any() or (labels[:, 1] == clicks.PAD).all()
+        if (labels == point_labels.PAD).any():
+            assert (labels[:, 0] == point_labels.BOX_START).any() or (
+                labels[:, 1] == point_labels.PAD
+            ).all()
 
 
 def test_a_corrective_click_lies_in_the_error_at_input_scale():
@@ -98,7 +100,7 @@ def test_a_corrective_click_lies_in_the_error_at_input_scale():
         rng = np.random.default_rng(seed)
         added = add_clicks(rng, prompts, nothing, target, feed=True)
         x, y = added.coords[0, -1].tolist()
-        assert added.labels[0, -1] == clicks.POSITIVE
+        assert added.labels[0, -1] == point_labels.POSITIVE
         assert 20 <= x < 40
         assert 20 <= y < 40
         assert torch.equal(added.mask[:, 0], nothing)
