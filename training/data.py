@@ -38,8 +38,9 @@ class SampleSettings:
         Objects drawn per image, background clicks included.
     generated : float
         Share of generated images.
-    full : int
-        Input side at inference: a real image stretched to it has its objects at scale 1.
+    full, largest : int
+        Input side at inference, of small and of large images: a real image stretched to its own
+        has its objects at scale 1.
     seed : int
     """
 
@@ -47,6 +48,7 @@ class SampleSettings:
     objects: int = 8
     generated: float = 0.4
     full: int = 512
+    largest: int = 512
     seed: int = 0
 
 
@@ -102,7 +104,8 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         """Choose a crop whose objects come out at 0.5 to 3 times their size at inference."""
         scale = np.exp(np.clip(rng.normal(0.1, 0.35), -0.7, 1.1))
         stretch = np.exp(np.clip(rng.normal(0, 0.12), -0.3, 0.3))
-        share = self.settings.size / self.settings.full / scale
+        full = min(max(self.settings.full, width, height), self.settings.largest)
+        share = self.settings.size / full / scale
         w, h = (
             max(min(share * f, 1.0), 32 / side) * side
             for f, side in ((stretch, width), (1 / stretch, height))

@@ -18,9 +18,11 @@ from torch import Tensor
 from tqdm import tqdm
 
 from napari_samv2_prompts.samv2 import point_labels
+from napari_samv2_prompts.samv2.decoding import LOGIT_LIMIT
 from napari_samv2_prompts.samv2.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.network import ImageFeatures, SAMV2Network, build_samv2
 from napari_samv2_prompts.samv2.preprocess import to_pixels
+from napari_samv2_prompts.samv2.windows import decode_in_windows
 from training import baselines, clicks
 from training.annotated import Annotated, read_folder
 from training.interaction import choose
@@ -60,7 +62,7 @@ class Prompter:
 
     def __init__(self, network: SAMV2Network, image: NDArray[np.uint8], dtype: torch.dtype) -> None:
         self.network, self.shape = network, image.shape[:2]
-        self.size = network.variant.input_size
+        self.size = network.variant.side_for(*self.shape)
         network.image_encoder.to(dtype)
         pixels = to_pixels(image, self.size, torch.device("cpu"))
         with torch.inference_mode():
@@ -73,10 +75,21 @@ class Prompter:
         return torch.from_numpy(points) * torch.tensor([self.size / width, self.size / height])
 
     def decode(self, coords: Tensor, labels: Tensor, mask: Tensor | None) -> Decoded:
-        """All four masks of each prompt, in pixels of the input."""
+        """All four masks of each prompt, in pixels of the input; decoded as the predictor does."""
         with torch.inference_mode():
-            decoded: Decoded = self.network.decode_prompts(self.features, coords, labels, mask)
-        return decoded
+            if not self.network.variant.window:
+                decoded: Decoded = self.network.decode_prompts(self.features, coords, labels, mask)
+                return decoded
+            ambiguous = [labels.shape[1] == 1] * len(labels)
+            answers = decode_in_windows(
+                self.network, self.features, coords, labels, mask, ambiguous
+            )
+        logits = torch.full((len(coords), 4, self.size // 4, self.size // 4), -LOGIT_LIMIT)
+        for place, (part, window) in zip(logits, answers, strict=True):
+            top, left, side = (4 * number for number in window)
+            place[:, top : top + side, left : left + side] = part.logits[0]
+        scores, objects = (torch.cat([a.decoded[i] for a in answers]) for i in (1, 2))
+        return Decoded(logits, scores, objects)
 
     def enlarged(self, logits: Tensor) -> Tensor:
         """Logits at the image's resolution."""

@@ -88,6 +88,16 @@ STAGES = {
         rounds=(0.45, 0.25, 0.18, 0.12),
         weights=LossWeights(score=0.7),
     ),
+    "windows": Recipe(
+        steps=4000,
+        batch=6,
+        samples=SampleSettings(size=192, objects=6, generated=0.35, largest=1024, seed=8),
+        rate=3.5e-4,
+        final_rate=1e-6,
+        warmup=50,
+        rounds=(0.36, 0.22, 0.17, 0.14, 0.11),
+        weights=LossWeights(score=0.7),
+    ),
 }
 """The stages, in their order.
 

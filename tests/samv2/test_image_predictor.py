@@ -17,7 +17,7 @@ from napari_samv2_prompts.samv2 import (
     available_models,
     build_samv2,
     decoding,
-    image_predictor,
+    encoding,
 )
 from napari_samv2_prompts.samv2.device import OutOfMemoryError
 from napari_samv2_prompts.samv2.network import SAMV2Network
@@ -31,6 +31,7 @@ MINI = Variant(
 DRAWN = Variant(
     "drawn", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
     width=32, decoder_heads=2, decoder_mlp=32, score_width=32, dense_channels=4, dense_skip=True,
+    largest_input=256, window=64, refine_8=(1, 2), refine_4=(1,),
 )  # fmt: skip
 
 
@@ -241,7 +242,7 @@ def test_images_are_encoded_in_one_pass_while_memory_is_bounded(
         return encode(pixels, *rest)
 
     monkeypatch.setattr(predictor._network, "encode_image", spy)
-    monkeypatch.setattr(image_predictor, "_PIXELS_AT_ONCE", 3 * 128**2)
+    monkeypatch.setattr(encoding, "_PIXELS_AT_ONCE", 3 * 128**2)
     predictor.setimagebatch([make_image(i) for i in range(7)])
     assert sizes == [3, 3, 1]
     assert predictor.getimageembedding().shape == (7, 32, 8, 8)

@@ -118,10 +118,10 @@ def entry_of(path: str | Path) -> ModelEntry:
 
 
 def input_side(choice: ModelChoice) -> int:
-    """Return the side of a model's input; of weights from a file, the largest there is."""
-    if choice.name in available_models():
-        return find_variant(choice.name).input_size
-    return max(variant.input_size for variant in VARIANTS.values())
+    """Return the largest side of a model's input; of weights from a file, of any model's."""
+    name = choice.name
+    rows = (find_variant(name),) if name in available_models() else tuple(VARIANTS.values())
+    return max(max(row.input_size, row.largest_input) for row in rows)
 
 
 def make_predictor(choice: ModelChoice, task: Task) -> Predictor:

@@ -23,11 +23,15 @@ from .device import DeviceChoice, in_chunks
 from .embedding import Embedding
 from .mask_decoder import Decoded, choose_single
 from .network import PreparedImage, SAMV2Network
+from .windows import Window, decode_in_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LowResMasks", "check_prompts", "decode_low_res", "prepare"]
+__all__ = ["LOGIT_LIMIT", "LowResMasks", "check_prompts", "decode_low_res", "prepare"]
+
+LOGIT_LIMIT = 32.0
+"""Low-res logits are clamped to this before they are given away, as published."""
 
 # Low-res cells decoded at a time.  A CPU is fastest while what it works on stays in its cache and
 # in memory it has already: 4 prompts at the published input size.  A GPU wants as many as fit.
@@ -122,14 +126,20 @@ def decode_low_res(
     for row, prompt in enumerate(prompts):
         groups[prompt.n_tokens, prompt.mask is not None].append(row)
     cells = _CELLS_AT_ONCE if choice.device.type == "cpu" else _CELLS_AT_ONCE_GPU
-    chunk = max(1, cells // embedding.logits_size**2)
+    side = network.variant.window // 4 or embedding.logits_size
+    chunk = max(1, cells // side**2)
     results: list[LowResMasks | None] = [None] * len(prompts)
     for rows in groups.values():
 
         def work(part: slice, rows: list[int] = rows) -> None:
             chosen = rows[part]
-            decoded = _decode_group(network, image, embedding, [prompts[r] for r in chosen])
-            answers = _to_arrays(decoded, [multimask[r] for r in chosen])
+            answers = _decode_group(
+                network,
+                image,
+                embedding,
+                [prompts[r] for r in chosen],
+                [multimask[r] for r in chosen],
+            )
             for row, answer in zip(chosen, answers, strict=True):
                 results[row] = answer
 
@@ -142,25 +152,39 @@ def _decode_group(
     image: PreparedImage,
     embedding: Embedding,
     prompts: Sequence[Prompt],
-) -> Decoded:
+    multimask: Sequence[bool],
+) -> list[LowResMasks]:
     """Decode prompts of one kind: the same number of points, all with a mask or none."""
     device = image.position.device
-    pixel_coords, labels = PromptBatch.padded(prompts, prompts[0].n_tokens)
+    pixel_coords, point_labels = PromptBatch.padded(prompts, prompts[0].n_tokens)
     height, width = embedding.image_size
     size = np.array((width, height), dtype=np.float32)
-    is_corner = (labels >= 2)[..., None]
+    is_corner = (point_labels >= 2)[..., None]
     pixel_coords = np.where(is_corner, np.clip(pixel_coords, 0, size), pixel_coords)
-    coords = pixel_coords * (embedding.input_size / size)
+    coords = torch.from_numpy((pixel_coords * (embedding.input_size / size)).astype(np.float32))
+    coords, labels = coords.to(device), torch.from_numpy(point_labels).to(device)
     mask_input: Tensor | None = None
     if prompts[0].mask is not None:
         stacked = np.stack([prompt.mask for prompt in prompts if prompt.mask is not None])
         mask_input = torch.from_numpy(stacked)[:, None].to(device)
-    return network.decode_prompts(
-        image,
-        torch.from_numpy(coords.astype(np.float32)).to(device),
-        torch.from_numpy(labels).to(device),
-        mask_input,
-    )
+    if not network.variant.window:
+        decoded = network.decode_prompts(image, coords, labels, mask_input)
+        return _to_arrays(decoded, multimask)
+    answers = decode_in_windows(network, image.features, coords, labels, mask_input, multimask)
+    results = []
+    for (decoded, window), multi in zip(answers, multimask, strict=True):
+        (part,) = _to_arrays(decoded, [multi])
+        logits = _pasted(part.logits, window, embedding.logits_size)
+        results.append(LowResMasks(logits, part.scores, part.object_score))
+    return results
+
+
+def _pasted(logits: NDArray[np.float32], window: Window, size: int) -> NDArray[np.float32]:
+    """Put the logits ``(C, h, w)`` of a window in their place; surely nothing around them."""
+    whole = np.full((len(logits), size, size), -LOGIT_LIMIT, np.float32)
+    top, left, side = (4 * number for number in window)
+    whole[:, top : top + side, left : left + side] = logits
+    return whole
 
 
 def _to_arrays(decoded: Decoded, multimask: Sequence[bool]) -> list[LowResMasks]:

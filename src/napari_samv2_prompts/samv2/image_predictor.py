@@ -18,21 +18,19 @@ from torch import Tensor
 
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 
-from .decoding import LowResMasks, check_prompts, decode_low_res, prepare
-from .device import choose_device, computing, in_chunks
+from .decoding import LOGIT_LIMIT, LowResMasks, check_prompts, decode_low_res, prepare
+from .device import choose_device, computing
 from .embedding import Embedding
+from .encoding import encode_images
 from .network import ImageFeatures, PreparedImage, SAMV2Network
 from .packing import Packing, fingerprint
 from .postprocess import crop_mask, remove_small_areas
-from .preprocess import check_image, to_pixels
-from .prompt_arrays import LOGIT_LIMIT, Arrays, arrays_from_answers, prompts_from_arrays
+from .preprocess import check_image
+from .prompt_arrays import Arrays, arrays_from_answers, prompts_from_arrays
 from .resolve import network_from_arguments
 from .variants import DEFAULT_VERSION, Variant
 
 __all__ = ["SAMV2ImagePredictor"]
-
-"""Returned low-res logits are clamped to this, so that they can be fed back."""
-_PIXELS_AT_ONCE = 4 * 1024**2  # input pixels encoded at a time: bounds the encoder's memory
 
 
 class SAMV2ImagePredictor:
@@ -217,21 +215,8 @@ class SAMV2ImagePredictor:
         images: Sequence[NDArray[np.uint8]],
         progress: Callable[[float], object] | None = None,
     ) -> list[Embedding]:
-        side = self.variant.input_size
-
-        def work(part: slice) -> ImageFeatures:
-            pixels = [to_pixels(image, side, self.device) for image in images[part]]
-            features = self._network.encode_image(torch.cat(pixels), progress)
-            return features.to(dtype=self._choice.dtype)
-
-        chunk = max(1, _PIXELS_AT_ONCE // side**2)
         with computing(self._choice):
-            parts = in_chunks(work, len(images), chunk, self.device)
-        rows = [p.select(slice(i, i + 1)) for p in parts for i in range(len(p.embedding))]
-        return [
-            Embedding(row, (image.shape[0], image.shape[1]), side, self._key)
-            for row, image in zip(rows, images, strict=True)
-        ]
+            return encode_images(self._network, self._choice, self._key, images, progress)
 
     def _decode(
         self, embedding: Embedding, prompts: Sequence[Prompt], multimask: Sequence[bool]

@@ -19,6 +19,7 @@ from .bands import in_bands
 from .hiera import Mlp
 from .neck import pointwise
 from .prompt_encoder import EncodedPrompts, LayerNorm2d
+from .refinement import begin_at_zero, refinement
 from .transformer import CELLS_AT_ONCE, SharedImage, TwoWayTransformer
 from .variants import Variant
 
@@ -83,11 +84,14 @@ def to_cells(x: Tensor, halvings: int) -> Tensor:
     return x.reshape(x.shape[0], rows * columns, side * side, -1)
 
 
-def from_cells(x: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Undo :func:`to_cells` for a grid of ``(height, width)`` cells with 4 x 4 parts each."""
+def from_cells(x: Tensor, grid: tuple[int, int], halvings: int) -> Tensor:
+    """Undo :func:`to_cells` for a grid of ``(height, width)`` cells: ``(P, H, W, C)``."""
     height, width = grid
-    x = x.reshape(x.shape[0], height, width, 2, 2, 2, 2, -1).permute(0, 7, 1, 3, 5, 2, 4, 6)
-    return x.reshape(x.shape[0], x.shape[1], 4 * height, 4 * width)
+    x = x.reshape(x.shape[0], height, width, *[2] * (2 * halvings), x.shape[-1])
+    rows, columns = range(3, 3 + 2 * halvings, 2), range(4, 4 + 2 * halvings, 2)
+    x = x.permute(0, 1, *rows, 2, *columns, x.ndim - 1)
+    side = 2**halvings
+    return x.reshape(x.shape[0], side * height, side * width, -1)
 
 
 def _split_cells(x: Tensor, conv: nn.Module) -> Tensor:
@@ -128,6 +132,13 @@ class MaskDecoder(nn.Module):
         self.conv_s1 = nn.Conv2d(width, width // 4, kernel_size=1)
         if variant.dense_skip:
             self.conv_drawn = nn.Conv2d(variant.drawn_channels, width // 8, kernel_size=1)
+        self.refined = bool(variant.refine_8 or variant.refine_4)
+        if self.refined:
+            self.drawn_8 = begin_at_zero(
+                nn.Conv2d(variant.drawn_channels, width // 4, kernel_size=2, stride=2)
+            )
+            self.refine_8 = refinement(width // 4, width // 2, variant.refine_8)
+            self.refine_4 = refinement(width // 8, width // 8, variant.refine_4)
         self.output_hypernetworks_mlps = nn.ModuleList(
             Mlp(width, width, width, width // 8, activation=nn.ReLU) for _ in range(N_MASKS)
         )
@@ -154,6 +165,32 @@ class MaskDecoder(nn.Module):
         if drawn is not None:
             x = x + pointwise(drawn, self.conv_drawn)
         return act2(x).flatten(1, 2) @ kernels
+
+    def _refined_logits(
+        self,
+        kernels: Tensor,
+        image: Tensor,
+        high_res_4: Tensor,
+        high_res_8: Tensor,
+        drawn: Tensor,
+        grid: tuple[int, int],
+    ) -> Tensor:
+        """Return ``(P, 4, S/4, S/4)`` as `_logits_of_cells`, with convolutions on the way.
+
+        ``drawn (P, D, S/4, S/4)`` are the drawn prompts.
+        """
+        first, norm, act1, second, act2 = self.output_upscaling
+        assert isinstance(norm, LayerNorm2d)
+        x = act1(norm.over_last(_split_cells(image[:, :, None], first) + high_res_8))
+        # Maps stay channels-last in memory: cells and convolutions agree on that.
+        x = from_cells(x, grid, 1).permute(0, 3, 1, 2) + self.drawn_8(drawn)
+        x = self.refine_8(x).permute(0, 2, 3, 1)
+        grid_8 = (x.shape[1], x.shape[2])
+        x = from_cells(_split_cells(to_cells(x, 0), second), grid_8, 1)
+        x = x + from_cells(high_res_4, grid, 2)
+        x = self.refine_4(x.permute(0, 3, 1, 2) + self.conv_drawn(drawn)).permute(0, 2, 3, 1)
+        logits = act2(x).flatten(1, 2) @ kernels
+        return logits.transpose(1, 2).unflatten(2, x.shape[1:3])
 
     def forward(
         self,
@@ -191,10 +228,18 @@ class MaskDecoder(nn.Module):
         kernels = torch.stack(
             [mlp(tokens[:, 2 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=2
         )
-        maps = [image, high_res_4, high_res_8]
-        if prompts.drawn is not None and hasattr(self, "conv_drawn"):
-            maps.append(to_cells(prompts.drawn.permute(0, 2, 3, 1), 2))
-        cells = in_bands(partial(self._logits_of_cells, kernels), maps, CELLS_AT_ONCE // n_prompts)
+        if self.refined:
+            assert prompts.drawn is not None
+            logits = self._refined_logits(
+                kernels, image, high_res_4, high_res_8, prompts.drawn, (height, width)
+            )
+        else:
+            maps = [image, high_res_4, high_res_8]
+            if prompts.drawn is not None and hasattr(self, "conv_drawn"):
+                maps.append(to_cells(prompts.drawn.permute(0, 2, 3, 1), 2))
+            work = partial(self._logits_of_cells, kernels)
+            cells = in_bands(work, maps, CELLS_AT_ONCE // n_prompts)
+            logits = from_cells(cells, (height, width), 2).permute(0, 3, 1, 2).contiguous()
         scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
         objects = self.pred_obj_score_head(tokens[:, 0])[:, 0]
-        return Decoded(from_cells(cells, (height, width)), scores, objects)
+        return Decoded(logits, scores, objects)

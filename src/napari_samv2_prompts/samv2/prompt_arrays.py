@@ -9,13 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.prompts import Prompt
 
-from .decoding import LowResMasks
+from .decoding import LOGIT_LIMIT, LowResMasks
 from .postprocess import crop_mask, upsample
 
-__all__ = ["LOGIT_LIMIT", "Arrays", "arrays_from_answers", "prompts_from_arrays"]
+__all__ = ["Arrays", "arrays_from_answers", "prompts_from_arrays"]
 
-LOGIT_LIMIT = 32.0
-"""Low-res logits are clamped to this before they are given away, as published."""
 Arrays = tuple[NDArray[np.generic], NDArray[np.float32], NDArray[np.float32]]
 """Masks, scores, low-res logits."""
 

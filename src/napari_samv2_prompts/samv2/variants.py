@@ -16,6 +16,8 @@ __all__ = ["DEFAULT_MODEL", "VARIANTS", "Variant", "available_models", "find_var
 
 DEFAULT_MODEL = "nano"
 DEFAULT_VERSION = "2.1"
+SIDE_STEP = 64
+"""Sides of larger squares are multiples of this many pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,9 @@ class Variant:
         ``"2.0"`` or ``"2.1"`` for the published sizes.  The image path has the same shape in both.
     input_size : int
         Side in pixels of the square every image is stretched to.  A multiple of 32.
+    largest_input : int
+        Where it is more than ``input_size``, larger images get a larger square, up to this side:
+        see :meth:`side_for`.
     embed_dim, heads : int
         Channels and attention heads of the trunk's first stage; both double at each stage.
     blocks : tuple of 4 int
@@ -57,6 +62,12 @@ class Variant:
     descriptors : int
         Learnt channels in which cells are compared with the prompted places, besides the three
         colours (see :func:`.likeness.draw_likeness`).  0: they are not compared.
+    window : int
+        Side in pixels, of the input, of the smallest square around a prompt that is decoded, see
+        :mod:`.windows`.  0: all of the image is, as published.
+    refine_8, refine_4 : tuple of int
+        Dilations of the convolutions in the decoder's upscaling, at strides 8 and 4 (see
+        :mod:`.refinement`); empty: there are none, as published.
     stretch : bool
         Whether every image is stretched to the full range of brightness first.
     """
@@ -70,6 +81,7 @@ class Variant:
     windows: tuple[int, int, int, int]
     position_size: int = 7
     input_size: int = 1024
+    largest_input: int = 0
     top_down_levels: tuple[int, ...] = (2, 3)
     width: int = 256
     decoder_heads: int = 8
@@ -79,6 +91,9 @@ class Variant:
     dense_channels: int = 1
     dense_skip: bool = False
     descriptors: int = 0
+    window: int = 0
+    refine_8: tuple[int, ...] = ()
+    refine_4: tuple[int, ...] = ()
     stretch: bool = False
 
     @property
@@ -100,6 +115,11 @@ class Variant:
     def drawn_channels(self) -> int:
         """Channels of the dense prompt: what is drawn, likeness in two ways, reach."""
         return self.dense_channels + (6 if self.descriptors else 0)
+
+    def side_for(self, height: int, width: int) -> int:
+        """Side of the square that an image of this size is stretched to, in pixels."""
+        own = -(-max(height, width) // SIDE_STEP) * SIDE_STEP
+        return max(self.input_size, min(own, self.largest_input))
 
     @property
     def logits_size(self) -> int:
@@ -124,6 +144,7 @@ _NANO = Variant(
     windows=(8, 8, 8, 8),
     position_size=8,
     input_size=512,
+    largest_input=1024,
     width=128,
     decoder_heads=4,
     decoder_mlp=512,
@@ -131,6 +152,9 @@ _NANO = Variant(
     dense_channels=4,
     dense_skip=True,
     descriptors=5,
+    window=256,
+    refine_8=(1, 2, 4),
+    refine_4=(1, 2),
     stretch=True,
 )
 

@@ -1,0 +1,62 @@
+"""Encode images of any sizes: each in the square that its variant gives it, several at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from .device import DeviceChoice, in_chunks
+from .embedding import Embedding
+from .network import ImageFeatures, SAMV2Network
+from .preprocess import to_pixels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["encode_images"]
+
+_PIXELS_AT_ONCE = 4 * 1024**2  # input pixels encoded at a time: bounds the encoder's memory
+
+
+def encode_images(
+    network: SAMV2Network,
+    choice: DeviceChoice,
+    model: str,
+    images: Sequence[NDArray[np.uint8]],
+    progress: Callable[[float], object] | None = None,
+) -> list[Embedding]:
+    """Embed images, in their order.
+
+    Parameters
+    ----------
+    network : SAMV2Network
+    choice : DeviceChoice
+        Where the network is.
+    model : str
+        Name of the network, for the embeddings.
+    images : sequence of array of shape (H, W) or (H, W, 3), uint8
+    progress : callable, optional
+        Told the share done, in (0, 1], many times.  What it raises ends the work.
+    """
+    embeddings = []
+    for side, alike in groupby(images, lambda image: network.variant.side_for(*image.shape[:2])):
+        group = list(alike)
+
+        def work(
+            part: slice, group: list[NDArray[np.uint8]] = group, side: int = side
+        ) -> ImageFeatures:
+            pixels = [to_pixels(image, side, choice.device) for image in group[part]]
+            return network.encode_image(torch.cat(pixels), progress).to(dtype=choice.dtype)
+
+        chunk = max(1, _PIXELS_AT_ONCE // side**2)
+        parts = in_chunks(work, len(group), chunk, choice.device)
+        rows = [p.select(slice(i, i + 1)) for p in parts for i in range(len(p.embedding))]
+        embeddings += [
+            Embedding(row, (image.shape[0], image.shape[1]), side, model)
+            for row, image in zip(rows, group, strict=True)
+        ]
+    return embeddings

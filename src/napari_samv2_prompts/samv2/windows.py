@@ -1,0 +1,223 @@
+"""Decode in a window around each prompt: a small model's answer is near what was prompted.
+
+A window costs the same however large the image is, so our own variants can be given large images
+whole, and many boxes take little time.  A mask of a click that reaches the window's edge may go on
+beyond it: the click is decoded again in a window twice as large, until the mask has room.
+
+Here: where windows lie, what is cut out for them, when they grow.  Not here: what is decoded
+(``network.py``), which candidate is wanted (``decoding.py``).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .mask_decoder import Decoded, choose_single
+from .network import ImageFeatures, SAMV2Network
+from .point_labels import BOX_START, PAD
+
+__all__ = ["Answer", "Window", "decode_in_windows"]
+
+STRIDE = 16
+"""Input pixels of a cell of the embedding."""
+STEP = 4
+"""Sides of windows are multiples of this many cells."""
+ROOM = 2.0
+"""Side of a window, in extents of what is prompted."""
+NEARLY_BEST = 0.1
+"""A candidate whose score is this close to the best one's is worth a larger window."""
+_CELLS_AT_ONCE = 2**16  # low-res cells decoded at a time on a CPU, to stay in its cache
+_CELLS_AT_ONCE_GPU = 2**22
+
+
+class Window(NamedTuple):
+    """A square of cells of the embedding's grid."""
+
+    top: int
+    left: int
+    side: int
+
+
+class Answer(NamedTuple):
+    """All four masks of one prompt, and where they lie.
+
+    Attributes
+    ----------
+    decoded : Decoded
+        With one row; its logits are those of the window.
+    window : Window
+    """
+
+    decoded: Decoded
+    window: Window
+
+
+def decode_in_windows(
+    network: SAMV2Network,
+    features: ImageFeatures,
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor | None,
+    multimask: Sequence[bool],
+) -> list[Answer]:
+    """Predict the masks of prompts with the same number of points, each in its window.
+
+    Parameters
+    ----------
+    network : SAMV2Network
+        Of a variant with a window.
+    features : ImageFeatures
+        One image (B = 1).
+    coords, labels, mask_input : Tensor
+        As :meth:`.network.SAMV2Network.decode_prompts` takes them.
+    multimask : sequence of bool
+        Per prompt: whether masks 1 to 3 are wanted, and not the single best.
+    """
+    grid = features.embedding.shape[-1]
+    least = network.variant.window // STRIDE
+    pending = dict(enumerate(_first_windows(coords, labels, mask_input, least, grid)))
+    has_box = (labels == BOX_START).any(1).tolist()
+    answers: dict[int, Answer] = {}
+    while pending:
+        grown: dict[int, Window] = {}
+        for rows in _alike(pending, coords.device):
+            windows = [pending[row] for row in rows]
+            decoded = _decode(network, features, windows, rows, coords, labels, mask_input)
+            touched = _touched(decoded, windows, [multimask[row] for row in rows], grid)
+            for place, (row, window) in enumerate(zip(rows, windows, strict=True)):
+                if touched[place] and not has_box[row]:
+                    grown[row] = _around(
+                        window.top + window.side / 2,
+                        window.left + window.side / 2,
+                        2 * window.side,
+                        grid,
+                    )
+                else:
+                    one = slice(place, place + 1)
+                    answers[row] = Answer(Decoded(*(part[one] for part in decoded)), window)
+        pending = grown
+    return [answers[row] for row in range(len(coords))]
+
+
+def _first_windows(
+    coords: Tensor, labels: Tensor, mask_input: Tensor | None, least: int, grid: int
+) -> Iterator[Window]:
+    """Choose a window around all that each prompt says; its mask counts as said."""
+    missing = (labels == PAD)[..., None]
+    none = coords.new_full((len(coords), 1, 2), torch.inf)  # there may be no point at all
+    low = torch.cat([coords.masked_fill(missing, torch.inf), none], 1).amin(1)
+    high = torch.cat([coords.masked_fill(missing, -torch.inf), -none], 1).amax(1)
+    for row, ((x0, y0), (x1, y1)) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        if mask_input is not None:
+            x0, y0, x1, y1 = _with_mask((x0, y0, x1, y1), mask_input[row, 0])
+        if x0 > x1:  # nothing is prompted at all
+            yield Window(0, 0, grid)
+            continue
+        side = max(float(least), max(x1 - x0, y1 - y0) * ROOM / STRIDE)
+        yield _around((y0 + y1) / 2 / STRIDE, (x0 + x1) / 2 / STRIDE, side, grid)
+
+
+def _with_mask(
+    extent: tuple[float, float, float, float], logits: Tensor
+) -> tuple[float, float, float, float]:
+    """Enlarge ``x0, y0, x1, y1`` in input pixels by what a mask prompt covers."""
+    inside = logits > 0
+    rows, columns = inside.any(1).nonzero(), inside.any(0).nonzero()
+    if not len(rows):
+        return extent
+    x0, y0, x1, y1 = extent
+    cell = STRIDE // 4
+    return (
+        min(x0, int(columns[0]) * cell),
+        min(y0, int(rows[0]) * cell),
+        max(x1, int(columns[-1]) * cell + cell),
+        max(y1, int(rows[-1]) * cell + cell),
+    )
+
+
+def _around(row: float, column: float, side: float, grid: int) -> Window:
+    """Return the window of at least a side around a place, as far as the grid allows."""
+    cells = min(-int(-side // STEP) * STEP, grid)
+    top, left = (min(max(round(at - cells / 2), 0), grid - cells) for at in (row, column))
+    return Window(top, left, cells)
+
+
+def _alike(pending: dict[int, Window], device: torch.device) -> Iterator[list[int]]:
+    """Go through rows whose windows have the same side, as many as are decoded at a time."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for row, window in pending.items():
+        groups[window.side].append(row)
+    cells = _CELLS_AT_ONCE if device.type == "cpu" else _CELLS_AT_ONCE_GPU
+    for side, rows in groups.items():
+        chunk = max(1, cells // (4 * side) ** 2)
+        yield from (rows[start : start + chunk] for start in range(0, len(rows), chunk))
+
+
+def _decode(
+    network: SAMV2Network,
+    features: ImageFeatures,
+    windows: list[Window],
+    rows: list[int],
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor | None,
+) -> Decoded:
+    """Decode some prompts in windows of one side."""
+    corners = coords.new_tensor([(window.left, window.top) for window in windows]) * STRIDE
+    masks = None
+    if mask_input is not None:
+        cut = [_part(mask_input[row], w, 4) for row, w in zip(rows, windows, strict=True)]
+        masks = torch.stack(cut)
+    return network.decode_prompts(
+        _cut(features, windows), coords[rows] - corners[:, None], labels[rows], masks
+    )
+
+
+def _part(maps: Tensor, window: Window, scale: int) -> Tensor:
+    """The window's part of a map ``(C, H, W)`` with ``scale`` x ``scale`` cells per cell."""
+    top, left, side = (scale * number for number in window)
+    return maps[:, top : top + side, left : left + side]
+
+
+def _cut(features: ImageFeatures, windows: list[Window]) -> ImageFeatures:
+    """Return the features of the windows, one row each."""
+    grid = features.embedding.shape[-1]
+
+    def cells(maps: Tensor) -> Tensor:
+        whole = maps[0].unflatten(0, (grid, grid))
+        parts = [whole[w.top : w.top + w.side, w.left : w.left + w.side] for w in windows]
+        return torch.stack(parts).flatten(1, 2)
+
+    return ImageFeatures(
+        torch.stack([_part(features.embedding[0], w, 1) for w in windows]),
+        cells(features.high_res_4),
+        cells(features.high_res_8),
+        torch.stack([_part(features.descriptors[0], w, 4) for w in windows]),
+    )
+
+
+def _touched(
+    decoded: Decoded, windows: list[Window], multimask: Sequence[bool], grid: int
+) -> list[bool]:
+    """Tell whose masks reach an edge of their window beyond which there is more of the image."""
+    single = choose_single(decoded)
+    found = []
+    for row, (window, multi) in enumerate(zip(windows, multimask, strict=True)):
+        if multi:
+            scores = decoded.scores[row, 1:]
+            inside = decoded.logits[row, 1:][scores >= scores.max() - NEARLY_BEST] > 0
+        else:
+            inside = single.logits[row] > 0
+        edges = (
+            (window.top > 0, inside[:, 0]),
+            (window.left > 0, inside[:, :, 0]),
+            (window.top + window.side < grid, inside[:, -1]),
+            (window.left + window.side < grid, inside[:, :, -1]),
+        )
+        found.append(any(more and bool(cells.any()) for more, cells in edges))
+    return found
