@@ -14,7 +14,8 @@ The rules, in the words of the user guide:
    the object's mask covers it.
 5. A label that is kept is never covered, whatever the policy.
 6. A label that was there becomes a live object when it is refined (:func:`adopt`), with nothing
-   under it; a live object that is let go of becomes a label that was there (:func:`release`).
+   under it; a live object that is let go of becomes a label that was there (:func:`release`), also
+   where others cover it at the moment.
 
 Work and memory go with the boxes of the masks, never with the size of the plane.
 
@@ -23,6 +24,7 @@ Not here: layers, undo, dtypes (``layers.labels_target``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -208,15 +210,23 @@ def adopt(read: Read, live: Live, label: int, origin: MaskCrop) -> dict[int, Pai
 
 
 def release(live: Live, labels: Iterable[int]) -> dict[int, Painted]:
-    """Return the live objects without some, whose labels the others may find under them."""
+    """Return the live objects without some, which become labels that were there.
+
+    Objects that lie over them find them under themselves; objects below give up what they cover.
+    """
     gone = {number: live[number] for number in labels if number in live}
-    ground = _Stack(gone)
-    kept = {}
+    if not gone:
+        return dict(live)
+    ground, kept = _Stack(gone), {}
     for number, painted in live.items():
-        if number not in gone:
-            under = ground.over(painted.box, painted.under)
-            same = np.array_equal(under, painted.under)
-            kept[number] = painted if same else replace(painted, under=under)
+        if number in gone:
+            continue
+        under = ground.over(painted.box, painted.under)
+        lost = painted.held & ground.held(painted.box, above=painted.rank)
+        if lost.any() or not np.array_equal(under, painted.under):
+            yielded = painted.yielded | lost
+            painted = replace(painted, held=painted.held & ~lost, under=under, yielded=yielded)
+        kept[number] = painted
     return kept
 
 
@@ -283,11 +293,12 @@ class _Stack:
             _paste(out, box, painted, painted.label, painted.held)
         return out
 
-    def held(self, box: Box) -> NDArray[np.bool_]:
-        """Tell which pixels of a box are held by any of the objects."""
+    def held(self, box: Box, above: float = -math.inf) -> NDArray[np.bool_]:
+        """Tell which pixels of a box are held by any of the objects above a rank."""
         out = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=bool)
         for painted in self.near(box):
-            _paste(out, box, painted, True, painted.held)
+            if painted.rank > above:
+                _paste(out, box, painted, True, painted.held)
         return out
 
 

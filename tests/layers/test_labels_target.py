@@ -530,6 +530,33 @@ def test_what_was_accepted_lies_under_what_is_still_live() -> None:
     np.testing.assert_array_equal(target.labels.data, below)
 
 
+def test_what_was_accepted_under_an_object_comes_back_when_that_one_moves() -> None:
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    below, above, moved = disc(5, 4, 3), disc(5, 7, 3), disc(5, 11, 2)
+    target.write(PLANE, {1: below})
+    target.write(PLANE, {2: above})
+    target.accept({1})
+    target.write(PLANE, {2: moved}, "background")
+    expected = np.where(below.full(SHAPE), 1, np.where(moved.full(SHAPE), 2, 0))
+    np.testing.assert_array_equal(target.labels.data, expected)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_lay_below_an_accepted_object_never_covers_it(kept: bool) -> None:
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    for number, column in ((1, 4), (2, 6), (3, 8)):
+        target.write(PLANE, {number: disc(5, column, 3)})
+    if kept:
+        target.keep(2, True)
+    else:
+        target.accept({2})
+    target.write(PLANE, {3: None})
+    middle, below = disc(5, 6, 3).full(SHAPE), disc(5, 4, 3).full(SHAPE)
+    np.testing.assert_array_equal(target.labels.data, np.where(middle, 2, np.where(below, 1, 0)))
+    target.write(PLANE, {1: None})
+    np.testing.assert_array_equal(target.labels.data, np.where(middle, 2, 0))
+
+
 def test_many_undos_with_a_redo_among_them_are_told_apart() -> None:
     state = WritingMachine()
     state.write(masks={11: None, 12: disc(0, 0, 0.0)}, policy="keep")

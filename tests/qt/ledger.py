@@ -142,10 +142,12 @@ class Ledger:
                 part |= here.pop(number, False)
                 self.undone.discard(number)
             others = _any(here.values(), part.shape) if policy == "background" else False
+            under = np.where(page.ours, page.base, page.data)[plane.indexer()]
+            free = (under == 0) | page.touched[plane.indexer()] | (policy == "replace")
             new = [(number, mask) for number, mask in masks.items() if mask is not None]
             for number, mask in sorted(new, key=lambda item: -item[1].sum()):
                 part |= mask
-                here[number] = mask & ~np.asarray(others)
+                here[number] = mask & free & ~np.asarray(others)
         changed = now != page.data
         assert not (changed & ~region).any(), "pixels outside of all changed masks were written"
         if policy != "replace":
@@ -228,10 +230,20 @@ def _shows_one_of(latest: Masks, data: np.ndarray) -> np.ndarray:
 
 
 def _without(page: Page, gone: set[int] | None) -> Page:
-    latest = {
-        plane: {n: mask for n, mask in masks.items() if gone is not None and n not in gone}
-        for plane, masks in page.latest.items()
-    }
+    """Return a page on which objects (all for None) are the user's.
+
+    Where others cover them they are what has to be brought back, and where they cover others these
+    have no claim any more.
+    """
+    latest, base = {}, page.base.copy()
+    for plane, masks in page.latest.items():
+        part, here = plane.indexer(), latest.setdefault(plane, {})
+        for number, mask in masks.items():  # the highest comes last
+            if gone is not None and number not in gone:
+                here[number] = mask
+                continue
+            base[part][mask & page.ours[part] & ~page.touched[part]] = number
+            for below in here:
+                here[below] = here[below] & ~(mask & ~page.touched[part])
     ours = page.ours & _shows_one_of(latest, page.data)
-    base = np.where(page.ours & ~ours, page.data, page.base)
-    return Page(page.data, ours, page.touched, base, latest)
+    return Page(page.data, ours, page.touched, np.where(page.ours & ~ours, page.data, base), latest)
