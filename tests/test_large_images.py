@@ -11,11 +11,12 @@ from tests.fakes import SyncRunner
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView, render_plane
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.regions import Region, choose_region
+from napari_samv2_prompts.regions import InputSides, Region, choose_region
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 from napari_samv2_prompts.session import ModelChoice, Session, Snapshot
 
 SIDE, TILE, DIAMETER = 10_000, 1000, 20
+SIDES = InputSides(512, 1024)  # of nano
 
 
 def tile_of_discs() -> tuple[np.ndarray, np.ndarray]:
@@ -43,7 +44,7 @@ def quality(region: Region, image: np.ndarray, prompts: list[Prompt], truth: dic
     predictor = SAMV2ImagePredictor(device="cpu")
     session = Session(lambda choice, task: predictor, SyncRunner())
     batch = PromptBatch(tuple(prompts))
-    session.update(Snapshot(view.within(region, 512), "place", ModelChoice(), batch))
+    session.update(Snapshot(view.within(region, SIDES.most), "place", ModelChoice(), batch))
     ious = []
     for number, (corner, expected) in truth.items():
         found = session.result(number).crop
@@ -75,7 +76,7 @@ def test_objects_of_20_pixels_in_10000_are_found_on_screen_and_not_in_the_whole_
             numbers[rows, columns] == number,
         )
     screen = (start + 300.0, start + 300.0, start + 700.0, start + 700.0)
-    region = choose_region(image.shape, screen, least=256)
+    region = choose_region(image.shape, screen, sides=SIDES)
     seen = quality(region, image, prompts, truth)
     whole = quality(Region.whole(image.shape), image, prompts, truth)
     record_property("median IoU from the visible region", seen)

@@ -3,9 +3,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.regions import MARGIN, Region, choose_region
+from napari_samv2_prompts.regions import MARGIN, InputSides, Region, choose_region
 
 SHAPE = (10_000, 8_000)
+SIDES = InputSides(512, 1024)
 
 sides = st.integers(1, 30_000)
 shapes = st.tuples(sides, sides)
@@ -22,10 +23,10 @@ def visible(x, y, width, height):
     return x - width / 2, y - height / 2, x + width / 2, y + height / 2
 
 
-@given(shapes, places, st.floats(1, 3000), st.sampled_from((1.0, 0.2, 7.0)))
+@given(shapes, places, st.integers(1, 3000), st.sampled_from((1.0, 0.2, 7.0)))
 def test_a_region_lies_on_the_plane_and_has_all_that_is_visible(shape, place, least, ratio):
     extent = extent_on(shape, place)
-    region = choose_region(shape, extent, pixel_size=(ratio, 1.0), least=least)
+    region = choose_region(shape, extent, pixel_size=(ratio, 1.0), sides=InputSides(least, 4000))
     assert 0 <= region.top < region.bottom <= shape[0]
     assert 0 <= region.left < region.right <= shape[1]
     x0, y0, x1, y1 = region.extent
@@ -92,10 +93,23 @@ def test_the_whole_plane_is_one_region():
     assert whole.holds((-100.0, -100.0, 9000.0, 20_000.0), SHAPE)
 
 
-def test_closer_than_the_least_side_nothing_changes():
-    near = choose_region(SHAPE, visible(4000, 5000, 30, 30), least=256)
+def test_closer_than_half_the_smallest_input_nothing_changes():
+    near = choose_region(SHAPE, visible(4000, 5000, 30, 30), sides=SIDES)
     assert near.size == (256, 256)
-    assert choose_region(SHAPE, visible(4000, 5000, 3, 3), least=256, current=near) == near
+    assert choose_region(SHAPE, visible(4000, 5000, 3, 3), sides=SIDES, current=near) == near
+
+
+def test_zooming_in_asks_for_a_new_region_only_where_the_model_would_see_twice_the_detail():
+    def zoomed(width, current=None):
+        extent = visible(4000, 5000, width, width)
+        return choose_region(SHAPE, extent, sides=SIDES, current=current)
+
+    coarse = zoomed(1360)
+    assert coarse.size == (2048, 2048)
+    own = zoomed(660, coarse)
+    assert own.size == (1024, 1024)
+    assert zoomed(300, own) == own  # pixel by pixel already, and not scaled up twice
+    assert zoomed(170, own).size == (256, 256)
 
 
 def test_beside_the_image_the_region_stays():

@@ -1,7 +1,7 @@
 """Which part of a large plane is embedded, so that the model sees what the user sees.
 
-Here: :class:`Region` (a rectangle of whole pixels) and :func:`choose_region`, which follows what is
-visible.  Pure functions of numbers.
+Here: :class:`Region` (a rectangle of whole pixels), :class:`InputSides` (what a model makes of its
+size) and :func:`choose_region`, which follows what is visible.  Pure functions of numbers.
 
 An *extent* is ``(x0, y0, x1, y1)`` in plane pixels, like a box prompt: pixel centres are at whole
 numbers, so that the region of rows 0 to 9 has its edges at -0.5 and 9.5.
@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor, log2
 
-__all__ = ["Extent", "Region", "choose_region"]
+__all__ = ["Extent", "InputSides", "Region", "choose_region"]
 
 Extent = tuple[float, float, float, float]
 """``(x0, y0, x1, y1)`` in plane pixels, pixel centres at whole numbers."""
@@ -22,14 +22,36 @@ Extent = tuple[float, float, float, float]
 # Room around what has to be seen, as a share of it on each side.  A fresh region has about MARGIN;
 # it is kept while at least KEPT of that is left, so that small moves of the camera cost nothing.
 MARGIN, KEPT = 1 / 4, 1 / 16
-# A region is kept until it is this many times as wide as a fresh one would be: then the picture
-# gains from looking closer.
-TOO_WIDE = 2.0
+# A region is kept until the model would see a fresh one with this many times the detail.
+SHARPER = 2.0
+# The smallest region, as a share of the smallest input.  With regions of 1/2, 3/4 and 1 of it,
+# `nano` answered clicks on synthetic discs of 6 pixels with a mean IoU of 0.92, 0.82 and 0.76, of
+# 10 pixels with 0.97, 0.94 and 0.91; with 1/4 the latter fell again.
+LEAST = 1 / 2
 # From this share of the plane on, the rest of it is taken along.
 NEARLY_ALL = 0.8
 # What is prompted keeps this share of the region's size away from an edge beyond which there is
 # more of the plane: an object that is cut in two is not recognised.
 EDGE = 1 / 32
+
+
+@dataclass(frozen=True, slots=True)
+class InputSides:
+    """The sides of a model's square input: smaller regions are scaled up, larger ones down.
+
+    Parameters
+    ----------
+    least, most : int
+        In pixels; regions in between are seen in their own resolution.
+    """
+
+    least: int
+    most: int
+
+    def detail(self, size: tuple[int, int]) -> float:
+        """Return how many pixels of the input a pixel of a region gets."""
+        side = max(size)
+        return min(max(side, self.least), self.most) / side
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -105,7 +127,7 @@ def choose_region(
     visible: Extent,
     *,
     pixel_size: tuple[float, float] = (1.0, 1.0),
-    least: float = 1.0,
+    sides: InputSides = InputSides(1, 1),
     current: Region | None = None,
 ) -> Region:
     """Return the region to embed so that the model sees what is visible.
@@ -122,8 +144,9 @@ def choose_region(
         The extent that is on screen; it may reach beyond the plane.
     pixel_size : tuple of float
         Height and width of a pixel in the world: the region is square there.
-    least : float
-        Smallest side in pixels: closer than this there is nothing more to be seen.
+    sides : InputSides
+        Of the model.  A region has at least ``LEAST`` of the smallest: closer than this there is
+        nothing more to be seen.
     current : Region, optional
         The region that is embedded now.  It is returned as long as it will do.
     """
@@ -131,13 +154,14 @@ def choose_region(
     if wanted is None:
         return current if current and current.is_within(shape) else Region.whole(shape)
     x0, y0, x1, y1 = wanted
+    least = LEAST * sides.least
     side = max((y1 - y0) * pixel_size[0], (x1 - x0) * pixel_size[1]) * (1 + 2 * MARGIN)
     size = max(side / pixel_size[0], least), max(side / pixel_size[1], least)
     fresh = _around(wanted, size, shape)
     if current is not None and current.is_within(shape):
         room = (x1 - x0) * KEPT, (y1 - y0) * KEPT
         near = (x0 - room[0], y0 - room[1], x1 + room[0], y1 + room[1])
-        close = all(a <= b * TOO_WIDE for a, b in zip(current.size, fresh.size, strict=True))
+        close = sides.detail(fresh.size) < SHARPER * sides.detail(current.size)
         if close and _covers(current, near, shape):
             return current
     return fresh

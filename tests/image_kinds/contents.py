@@ -107,14 +107,15 @@ class Store:
 
 @row(
     SOURCES,
-    "numpy, dask, zarr, xarray",
+    "numpy, dask, zarr, xarray, tensorstore",
     "read by the worker, and of a stack only the plane on screen",
 )
 def _() -> None:
     dask, zarr = pytest.importorskip("dask.array"), pytest.importorskip("zarr")
     data = volume(5, 6, 7)
-    xarray = pytest.importorskip("xarray")
-    for lazy in (data, dask.from_array(data), zarr.array(data), xarray.DataArray(data)):
+    xarray, tensorstore = pytest.importorskip("xarray"), pytest.importorskip("tensorstore")
+    kinds = dask.from_array, zarr.array, xarray.DataArray, tensorstore.array
+    for lazy in (data, *(kind(data) for kind in kinds)):
         scene = Scene(lazy, contrast_limits=(0, 255)).at(3)
         np.testing.assert_array_equal(scene.picture(), data[3])
     store = Store(np.broadcast_to(np.uint8(0), (10_000, 6, 7)))
@@ -138,9 +139,22 @@ def _() -> None:
     assert [store.read for store in stores] == [0, 0, 64 * 64, 0]
 
 
+@row(SOURCES, "a pyramid whose levels have fewer planes, too",
+     "read from the levels that have the very plane; coarser ones mix it with others")  # fmt: skip
+def _() -> None:
+    full = volume(8, 256, 256)
+    levels = [Store(full), Store(full[:, ::2, ::2]), Store(full[::2, ::4, ::4])]
+    scene = Scene(levels, multiscale=True, contrast_limits=(0, 255), visible=False).at(5)
+    view = image_view(scene.image, scene.plane)
+    for level in levels:
+        level.read = 0
+    np.testing.assert_array_equal(view.within(view.region, 64).read(), full[5, ::2, ::2])
+    assert [level.read for level in levels] == [0, 128 * 128, 0]
+
+
 @row(
     SOURCES,
-    "larger than the model's input",
+    "larger than 1024 x 1024, the models' input",
     "what is on screen, with a margin; *whole plane* is a choice",
 )
 def _() -> None:
@@ -151,7 +165,7 @@ def _() -> None:
     region = choose_region(scene.plane.shape, visible.extent)
     assert region.holds(visible.extent, scene.plane.shape)
     assert max(region.size) < 1000
-    view = image_view(scene.image, scene.plane).within(region, 512)
+    view = image_view(scene.image, scene.plane).within(region, 1024)
     assert view.read().shape == region.size
 
 

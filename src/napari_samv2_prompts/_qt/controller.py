@@ -47,7 +47,7 @@ from .hovering import Hovering
 from .label_tools import LabelTools
 from .looks import view_of
 from .mailbox import Mailbox
-from .models import input_side
+from .models import input_sides
 from .objects import CurrentObject, LastPrompts
 from .other_planes import OtherPlanes
 from .reporting import situation_of
@@ -279,7 +279,7 @@ class Controller:
         plane = current_plane(self._viewer.dims, chosen.image)
         whole_at = partial(view_of, self._viewer, chosen.image, look=options.look)
         view_at = self._framing.choose(
-            chosen.image, plane, input_side(options.model), options.part, whole_at
+            chosen.image, plane, input_sides(options.model), options.part, whole_at
         )
         view = view_at(plane)
         with self._watch.paused():

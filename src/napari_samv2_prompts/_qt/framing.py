@@ -14,7 +14,7 @@ from napari.components.overlays import ZoomOverlay
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.layers.visible import canvas_box, visible_part
-from napari_samv2_prompts.regions import Region, choose_region
+from napari_samv2_prompts.regions import InputSides, Region, choose_region
 
 from .hints import Seen
 
@@ -27,17 +27,13 @@ __all__ = ["Framing", "Part"]
 Part = Literal["visible", "whole"]
 ViewAt = Callable[[Plane], ImageView]
 
-# The smallest region that is embedded, as a share of the model's input.  Scaled up twice, `nano`
-# answered clicks on objects of 10 pixels with an IoU of 0.96; four times, with 0.73.
-LEAST = 1 / 2
 OPACITY = 0.4
 
 
 class Framing:
     """Chooses the part of a plane that is embedded, and shows it.
 
-    Planes that are larger than the model's input are embedded in parts.  Twice as large is enough
-    for a loss: ``nano`` answered clicks on objects of 16 pixels with an IoU of 0.64, not 0.90.
+    Planes that are larger than the model's largest input are embedded in parts.
 
     Parameters
     ----------
@@ -60,7 +56,9 @@ class Framing:
         """Whether moving the camera can change what is embedded."""
         return self._seen is not None and self._seen.follows
 
-    def choose(self, image: Image, plane: Plane, side: int, part: Part, whole_at: ViewAt) -> ViewAt:
+    def choose(
+        self, image: Image, plane: Plane, sides: InputSides, part: Part, whole_at: ViewAt
+    ) -> ViewAt:
         """Return what makes the view of a plane: of the part that is to be embedded now.
 
         Parameters
@@ -68,13 +66,13 @@ class Framing:
         image : napari.layers.Image
         plane : Plane
             The shown plane of it.
-        side : int
-            Side of the model's input.
+        sides : InputSides
+            Of the model.
         part : {"visible", "whole"}
         whole_at : callable
             Returns the view of a whole plane.
         """
-        follows = part == "visible" and max(plane.shape) > side
+        follows = part == "visible" and max(plane.shape) > sides.most
         region = Region.whole(plane.shape)
         if follows:
             visible = visible_part(self._viewer, image, plane)
@@ -82,16 +80,16 @@ class Framing:
                 plane.shape,
                 visible.extent,
                 pixel_size=visible.pixel_size,
-                least=LEAST * side,
+                sides=sides,
                 current=self._region,
             )
         self._region = region if follows else None
-        self._seen = Seen(region.size, plane.shape, side, follows)
+        self._seen = Seen(region.size, plane.shape, sides.most, follows)
         if region.size == plane.shape:
             self._outline.hide()
         else:
             self._outline.show(image, plane, region)
-        return lambda plane: whole_at(plane).within(region, side)
+        return lambda plane: whole_at(plane).within(region, sides.most)
 
     def clear(self) -> None:
         """Forget what was embedded: there is nothing to embed now."""

@@ -38,7 +38,7 @@ class Seen:
     region, plane : tuple of int
         ``(height, width)`` in pixels of the part and of the plane.
     side : int
-        Side of the model's input: more detail than that is not seen.
+        Largest side of the model's input: more detail than that is not seen.
     follows : bool
         Whether the part follows the camera.
     """

@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_samv2_prompts.regions import InputSides
 from napari_samv2_prompts.samv2.registry import (
     PUBLISHED_FILES,
     PublishedFile,
@@ -30,7 +31,7 @@ __all__ = [
     "WEIGHT_FILES",
     "ModelEntry",
     "entry_of",
-    "input_side",
+    "input_sides",
     "make_predictor",
     "model_entries",
 ]
@@ -117,11 +118,12 @@ def entry_of(path: str | Path) -> ModelEntry:
     return ModelEntry(str(path), f"{Path(path).name} (file)")
 
 
-def input_side(choice: ModelChoice) -> int:
-    """Return the largest side of a model's input; of weights from a file, of any model's."""
+def input_sides(choice: ModelChoice) -> InputSides:
+    """Return the sides of a model's input; of weights from a file, those of the largest model."""
     name = choice.name
     rows = (find_variant(name),) if name in available_models() else tuple(VARIANTS.values())
-    return max(max(row.input_size, row.largest_input) for row in rows)
+    least = max(row.input_size for row in rows)
+    return InputSides(least, max(least, *(row.largest_input for row in rows)))
 
 
 def make_predictor(choice: ModelChoice, task: Task) -> Predictor:
