@@ -89,7 +89,7 @@ STAGES = {
         weights=LossWeights(score=0.7),
     ),
     "windows": Recipe(
-        steps=4000,
+        steps=3300,
         batch=6,
         samples=SampleSettings(size=192, objects=6, generated=0.35, largest=1024, seed=8),
         rate=3.5e-4,

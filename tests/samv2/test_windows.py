@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -169,3 +170,22 @@ def test_answers_come_in_the_order_of_the_prompts_and_do_not_depend_on_each_othe
 def test_large_images_get_a_larger_square(shape: tuple[int, int], side: int) -> None:
     assert find_variant("nano").side_for(*shape) == side
     assert find_variant("tiny").side_for(*shape) == 1024
+
+
+def test_only_the_clicked_piece_stays_and_others_ask_for_no_room() -> None:
+    class TwoDiscs(DiscNetwork):
+        variant = replace(OWN, one_piece=True)
+
+        def decode_prompts(self, image: ImageFeatures, *prompts: Any) -> Decoded:
+            decoded = super().decode_prompts(image, *prompts)
+            edge = torch.where(image.descriptors[:, 1:] > 74, 5.0, -5.0)  # a band at the border
+            return decoded._replace(logits=torch.maximum(decoded.logits, edge))
+
+    network: Any = TwoDiscs(64, 64, 5)
+    (answer,) = decode_in_windows(
+        network, features_of_places(), *click(256, 256), None, [True], threshold=0.0
+    )
+    assert len(network.sides) == 1
+    where = features_of_places().descriptors[0]
+    true = (where - torch.tensor([64.0, 64.0])[:, None, None]).norm(dim=0) < 5
+    assert torch.equal(pasted(answer) > 0, true)

@@ -106,6 +106,7 @@ def decode_low_res(
     image: PreparedImage,
     prompts: Sequence[Prompt],
     multimask: Sequence[bool],
+    threshold: float = 0.0,
 ) -> list[LowResMasks]:
     """Decode prompts, each with three candidates or one.
 
@@ -121,6 +122,8 @@ def decode_low_res(
         Checked by :func:`check_prompts`.
     multimask : sequence of bool
         Per prompt: three candidates, or the single best mask.
+    threshold : float
+        Logit above which a cell is in the mask.
     """
     groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
     for row, prompt in enumerate(prompts):
@@ -133,13 +136,8 @@ def decode_low_res(
 
         def work(part: slice, rows: list[int] = rows) -> None:
             chosen = rows[part]
-            answers = _decode_group(
-                network,
-                image,
-                embedding,
-                [prompts[r] for r in chosen],
-                [multimask[r] for r in chosen],
-            )
+            items, multi = [prompts[r] for r in chosen], [multimask[r] for r in chosen]
+            answers = _decode_group(network, image, embedding, items, multi, threshold)
             for row, answer in zip(chosen, answers, strict=True):
                 results[row] = answer
 
@@ -153,6 +151,7 @@ def _decode_group(
     embedding: Embedding,
     prompts: Sequence[Prompt],
     multimask: Sequence[bool],
+    threshold: float,
 ) -> list[LowResMasks]:
     """Decode prompts of one kind: the same number of points, all with a mask or none."""
     device = image.position.device
@@ -170,7 +169,9 @@ def _decode_group(
     if not network.variant.window:
         decoded = network.decode_prompts(image, coords, labels, mask_input)
         return _to_arrays(decoded, multimask)
-    answers = decode_in_windows(network, image.features, coords, labels, mask_input, multimask)
+    answers = decode_in_windows(
+        network, image.features, coords, labels, mask_input, multimask, threshold
+    )
     results = []
     for (decoded, window), multi in zip(answers, multimask, strict=True):
         (part,) = _to_arrays(decoded, [multi])

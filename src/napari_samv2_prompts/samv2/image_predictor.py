@@ -230,7 +230,13 @@ class SAMV2ImagePredictor:
         with computing(self._choice):
             image = self._prepared(embedding)
             answers = decode_low_res(
-                self._network, self._choice, embedding, image, prompts, multimask
+                self._network,
+                self._choice,
+                embedding,
+                image,
+                prompts,
+                multimask,
+                self.mask_threshold,
             )
         if not (self.max_hole_area or self.max_sprinkle_area):
             return answers

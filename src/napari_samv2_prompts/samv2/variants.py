@@ -68,6 +68,9 @@ class Variant:
     refine_8, refine_4 : tuple of int
         Dilations of the convolutions in the decoder's upscaling, at strides 8 and 4 (see
         :mod:`.refinement`); empty: there are none, as published.
+    one_piece : bool
+        Whether pieces of a mask that hold nothing of what was prompted are dropped, see
+        :mod:`.pieces`.
     stretch : bool
         Whether every image is stretched to the full range of brightness first.
     """
@@ -94,6 +97,7 @@ class Variant:
     window: int = 0
     refine_8: tuple[int, ...] = ()
     refine_4: tuple[int, ...] = ()
+    one_piece: bool = False
     stretch: bool = False
 
     @property
@@ -152,9 +156,10 @@ _NANO = Variant(
     dense_channels=4,
     dense_skip=True,
     descriptors=5,
-    window=256,
+    window=192,
     refine_8=(1, 2, 4),
     refine_4=(1, 2),
+    one_piece=True,
     stretch=True,
 )
 

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from .mask_decoder import Decoded, choose_single
 from .network import ImageFeatures, SAMV2Network
-from .point_labels import BOX_START, PAD
+from .pieces import without_loose_pieces
+from .point_labels import BOX_START, PAD, POSITIVE
 
 __all__ = ["Answer", "Window", "decode_in_windows"]
 
@@ -64,6 +65,7 @@ def decode_in_windows(
     labels: Tensor,
     mask_input: Tensor | None,
     multimask: Sequence[bool],
+    threshold: float = 0.0,
 ) -> list[Answer]:
     """Predict the masks of prompts with the same number of points, each in its window.
 
@@ -77,6 +79,8 @@ def decode_in_windows(
         As :meth:`.network.SAMV2Network.decode_prompts` takes them.
     multimask : sequence of bool
         Per prompt: whether masks 1 to 3 are wanted, and not the single best.
+    threshold : float
+        Logit above which a cell is in the mask.
     """
     grid = features.embedding.shape[-1]
     least = network.variant.window // STRIDE
@@ -87,8 +91,11 @@ def decode_in_windows(
         grown: dict[int, Window] = {}
         for rows in _alike(pending, coords.device):
             windows = [pending[row] for row in rows]
-            decoded = _decode(network, features, windows, rows, coords, labels, mask_input)
-            touched = _touched(decoded, windows, [multimask[row] for row in rows], grid)
+            part = _part_of_prompts(windows, rows, coords, labels, mask_input)
+            decoded = network.decode_prompts(_cut(features, windows), *part)
+            if network.variant.one_piece:
+                decoded = decoded._replace(logits=_in_one_piece(decoded.logits, *part, threshold))
+            touched = _touched(decoded, windows, [multimask[row] for row in rows], grid, threshold)
             for place, (row, window) in enumerate(zip(rows, windows, strict=True)):
                 if touched[place] and not has_box[row]:
                     grown[row] = _around(
@@ -158,24 +165,34 @@ def _alike(pending: dict[int, Window], device: torch.device) -> Iterator[list[in
         yield from (rows[start : start + chunk] for start in range(0, len(rows), chunk))
 
 
-def _decode(
-    network: SAMV2Network,
-    features: ImageFeatures,
+def _part_of_prompts(
     windows: list[Window],
     rows: list[int],
     coords: Tensor,
     labels: Tensor,
     mask_input: Tensor | None,
-) -> Decoded:
-    """Decode some prompts in windows of one side."""
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return some prompts' coordinates, labels and masks as their windows see them."""
     corners = coords.new_tensor([(window.left, window.top) for window in windows]) * STRIDE
     masks = None
     if mask_input is not None:
         cut = [_part(mask_input[row], w, 4) for row, w in zip(rows, windows, strict=True)]
         masks = torch.stack(cut)
-    return network.decode_prompts(
-        _cut(features, windows), coords[rows] - corners[:, None], labels[rows], masks
-    )
+    return coords[rows] - corners[:, None], labels[rows], masks
+
+
+def _in_one_piece(
+    logits: Tensor, coords: Tensor, labels: Tensor, masks: Tensor | None, threshold: float
+) -> Tensor:
+    """Drop the loose pieces of all masks ``(P, 4, h, w)``."""
+    cells = ((coords + 0.5) / 4 - 0.5).cpu().numpy()
+    kinds, results = labels.cpu().numpy(), logits.float().cpu().numpy().copy()
+    for row, masks_of_one in enumerate(results):
+        before = None if masks is None else masks[row, 0].cpu().numpy()
+        clicks, box = cells[row][kinds[row] == POSITIVE], bool((kinds[row] == BOX_START).any())
+        for one in masks_of_one:
+            one[:] = without_loose_pieces(one, clicks, before, largest=box, threshold=threshold)
+    return torch.from_numpy(results).to(logits.device)
 
 
 def _part(maps: Tensor, window: Window, scale: int) -> Tensor:
@@ -202,7 +219,11 @@ def _cut(features: ImageFeatures, windows: list[Window]) -> ImageFeatures:
 
 
 def _touched(
-    decoded: Decoded, windows: list[Window], multimask: Sequence[bool], grid: int
+    decoded: Decoded,
+    windows: list[Window],
+    multimask: Sequence[bool],
+    grid: int,
+    threshold: float,
 ) -> list[bool]:
     """Tell whose masks reach an edge of their window beyond which there is more of the image."""
     single = choose_single(decoded)
@@ -210,9 +231,9 @@ def _touched(
     for row, (window, multi) in enumerate(zip(windows, multimask, strict=True)):
         if multi:
             scores = decoded.scores[row, 1:]
-            inside = decoded.logits[row, 1:][scores >= scores.max() - NEARLY_BEST] > 0
+            inside = decoded.logits[row, 1:][scores >= scores.max() - NEARLY_BEST] > threshold
         else:
-            inside = single.logits[row] > 0
+            inside = single.logits[row] > threshold
         edges = (
             (window.top > 0, inside[:, 0]),
             (window.left > 0, inside[:, :, 0]),
