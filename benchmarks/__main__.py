@@ -20,15 +20,18 @@ def memory(name: str) -> Pair:
 
 def table(rows: list[Pair]) -> str:
     """Format the rows as a Markdown table."""
-    lines = ["| what | ours | peer | peer / ours | range |", "|---|---|---|---|---|"]
+    lines = [
+        "| what | ours | peer | peer / ours | range | of processor time |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in rows:
         if "MB" in row.what:
             values = f"{row.ours:.0f} MB | {row.theirs:.0f} MB"
         else:
             values = f"{row.ours * 1e3:.1f} ms | {row.theirs * 1e3:.1f} ms"
-        lines.append(
-            f"| {row.what} | {values} | {row.ratio:.2f} | {row.low:.2f} to {row.high:.2f} |"
-        )
+        cpu = "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"
+        span = f"{row.low:.2f} to {row.high:.2f}"
+        lines.append(f"| {row.what} | {values} | {row.ratio:.2f} | {span} | {cpu} |")
     return "\n".join(lines)
 
 
@@ -51,17 +54,25 @@ def main() -> None:
         print("\n".join(f"- {key}: {value}" for key, value in (described | measure_load()).items()))
         return
 
-    from benchmarks.model import compare, nano_against_tiny
+    from benchmarks.model import agreement, compare, nano_against_tiny
 
     rows = nano_against_tiny(arguments.repeat)
+    agreements = {}
     for name in arguments.sizes:
         rows += compare(name, arguments.repeat)
+        agreements[name] = agreement(name)
         if not arguments.no_memory:
             rows.append(memory(name))
-    result: dict[str, object] = {"machine": described, "rows": [asdict(row) for row in rows]}
+    result: dict[str, object] = {
+        "machine": described,
+        "rows": [asdict(row) for row in rows],
+        "worst mask IoU with the peer": agreements,
+    }
     for key, value in described.items():
         print(f"- {key}: {value}")
-    print(f"\n{table(rows)}")
+    print(f"\n{table(rows)}\n")
+    for name, iou in agreements.items():
+        print(f"- {name}: worst IoU of the boxes' masks with the peer's: {iou:.4f}")
     if arguments.plugin:
         from benchmarks.plugin import measure_plugin
 

@@ -89,7 +89,7 @@ STAGES = {
         weights=LossWeights(score=0.7),
     ),
     "windows": Recipe(
-        steps=3300,
+        steps=3000,
         batch=6,
         samples=SampleSettings(size=192, objects=6, generated=0.35, largest=1024, seed=8),
         rate=3.5e-4,
@@ -102,9 +102,10 @@ STAGES = {
 """The stages, in their order.
 
 All show objects at the scale of the full input, in windows that cost less: those of 128 pixels
-leave the plateau fastest, 256 teach what is far away, 192 give the most objects for the time. The
-masks are as good on the full input as on windows of 256. "refine" has more corrective clicks,
-"scores" more weight on the predicted IoU, "long" and "reach" all of it for longer.
+leave the plateau fastest, 256 teach what is far away, 192 give the most objects for the time, and
+are what the decoder sees at inference. "refine" has more corrective clicks, "scores" more weight on
+the predicted IoU, "long" and "reach" all of it for longer, "windows" has large images in their own
+resolution and up to four corrections.
 """
 
 
