@@ -76,8 +76,8 @@ def main() -> None:
     if arguments.plugin:
         from benchmarks.plugin import measure_plugin
 
-        result["plugin"] = measure_plugin()
-        print("\n" + "\n".join(f"- {key}: {value}" for key, value in result["plugin"].items()))
+        result["plugin"] = measured = measure_plugin()
+        print("\n" + "\n".join(f"- {key}: {value}" for key, value in measured.items()))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2), encoding="utf-8")
 

@@ -14,13 +14,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
-from napari_samv2_prompts.session import AtOnce, Runner
+from napari_samv2_prompts.session import AtOnce, Predictor, Runner
 
 __all__ = ["measure_load"]
 
@@ -86,7 +86,9 @@ class Desk:
         self.viewer = ViewerModel()
         self.viewer.add_image(np.zeros(shape, np.uint8), name="image", contrast_limits=(0, 255))
         self.widget = SAMV2PromptsWidget(
-            self.viewer, make_predictor=lambda *_: Discs(), make_runner=make_runner
+            self.viewer,
+            make_predictor=lambda *_: cast("Predictor", Discs()),
+            make_runner=make_runner,
         )
         if labels is not None:
             self.widget.labels.value = self.viewer.add_labels(labels)

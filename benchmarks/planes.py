@@ -14,6 +14,7 @@ import threading
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ from napari_samv2_prompts.session import (
     Cancelled,
     EmbeddingStore,
     ModelChoice,
+    Predictor,
     Session,
     Snapshot,
     State,
@@ -56,7 +58,8 @@ def measure(name: str, count: int) -> dict[str, float]:
     """Return medians over some planes, in milliseconds, and the bytes of an embedding."""
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 
-    predictor = SAMV2ImagePredictor(name if name == "nano" else build_samv2(name))
+    model = name if name == "nano" else build_samv2(name)
+    predictor = cast("Predictor", SAMV2ImagePredictor(model))
     base = picture()
     planes = [view_of(np.roll(base, 16 * i, axis=1), i) for i in range(count + 1)]
     result: dict[str, float] = {}
@@ -87,13 +90,13 @@ def measure(name: str, count: int) -> dict[str, float]:
     return result
 
 
-def stop_time(predictor: object, image: NDArray[np.uint8], after: float) -> float:
+def stop_time(predictor: Predictor, image: NDArray[np.uint8], after: float) -> float:
     """Stop an embedding some seconds after its start; return the milliseconds it still takes."""
     task = Task(State.AHEAD, None, lambda task: None)
 
     def work() -> None:
         with suppress(Cancelled):
-            predictor.embed(image, task.report)  # type: ignore[attr-defined]
+            predictor.embed(image, task.report)
 
     worker = threading.Thread(target=work)
     worker.start()

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -60,15 +60,16 @@ def pyramid(folder: Path) -> list[Any]:
     """20 000 x 20 000 in a zarr pyramid of 5 levels."""
     import zarr
 
-    levels = []
+    levels, picture = [], tile()
     for level in range(5):
-        side, one = 20_000 >> level, tile()[:: 2**level, :: 2**level]
+        side, step = 20_000 >> level, 2**level
         array = zarr.create_array(
             str(folder / f"{level}.zarr"), shape=(side, side), chunks=(CHUNK, CHUNK), dtype="u1"
         )
-        block = np.tile(one, (1, 20))
-        for row in range(0, side, len(one)):
-            array[row : row + len(one)] = block[: side - row]
+        columns = np.arange(side) * step % TILE
+        for row in range(0, side, CHUNK):  # whole chunks: others are read and written again
+            rows = np.arange(row, min(row + CHUNK, side)) * step % TILE
+            array[row : row + CHUNK] = picture[np.ix_(rows, columns)]
         levels.append(array)
     return levels
 
@@ -93,17 +94,17 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
     """Embed what is on screen, zoomed out and in, and click."""
     import torch
     from napari.components import ViewerModel
-    from tests.fakes import SyncRunner
 
+    from napari_samv2_prompts._qt.models import input_sides
     from napari_samv2_prompts.layers import current_plane, image_view
     from napari_samv2_prompts.layers.visible import visible_part
     from napari_samv2_prompts.prompts import Prompt, PromptBatch
     from napari_samv2_prompts.regions import choose_region
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
-    from napari_samv2_prompts.session import ModelChoice, Session, Snapshot
+    from napari_samv2_prompts.session import AtOnce, ModelChoice, Predictor, Session, Snapshot
 
     torch.set_num_threads(1)
-    predictor = SAMV2ImagePredictor(device="cpu")
+    predictor = cast("Predictor", SAMV2ImagePredictor(device="cpu"))
     predictor.embed(np.zeros((64, 64), np.uint8))  # what is loaded at the first use
     stores = [Counting(level) for level in KINDS[kind](folder)]
     viewer = ViewerModel()
@@ -112,13 +113,14 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
         contrast_limits=(0, 255), visible=False,
     )  # fmt: skip
     plane = current_plane(viewer.dims, image)
-    session = Session(lambda choice, task: predictor, SyncRunner())
+    sides = input_sides(ModelChoice("nano"))
+    session = Session(lambda choice, task: predictor, AtOnce())
     before, result = peak(), {}
     for name, width in (("zoomed out", max(plane.shape)), ("zoomed in", 400)):
         viewer.scene.camera.center = image.data_to_world((*[0] * (image.ndim - 2), 1000, 1000))
         viewer.scene.camera.zoom = min(viewer.canvas.size) / width
-        region = choose_region(plane.shape, visible_part(viewer, image, plane).extent, least=256)
-        view = image_view(image, plane).within(region, 512)
+        region = choose_region(plane.shape, visible_part(viewer, image, plane).extent, sides=sides)
+        view = image_view(image, plane).within(region, sides.most)
         for store in stores:
             store.read = 0
         show = partial(Snapshot, view, "place", ModelChoice())
@@ -128,7 +130,8 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
         result[f"{name}: read (MB)"] = sum(store.read for store in stores) / 1e6
         times = []
         for number in range(1, CLICKS + 1):
-            click = Prompt(number, points=[(925 + 50 * (number % 3), 925 + 50 * (number // 3))])
+            place = 925 + 50 * (number % 3), 925 + 50 * (number // 3)
+            click = Prompt(number, points=np.array([place]))
             start = time.process_time()
             session.update(show(PromptBatch((click,))))
             times.append((time.process_time() - start) * 1e3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -9,7 +11,7 @@ from scipy import ndimage
 
 def alter(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Change an image's looks but not its geometry: contrast, colour, exposure, blur, noise."""
-    x = image.astype(np.float32) / 255
+    x: NDArray[np.floating[Any]] = image.astype(np.float32) / 255
     if rng.random() < 0.4:
         low, high = np.percentile(x[::4, ::4], [rng.uniform(0, 2), rng.uniform(98, 100)])
         x = np.clip((x - low) / max(high - low, 0.02), 0, 1)
@@ -37,7 +39,9 @@ def alter(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint
     return (np.clip(x, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _recoloured(rng: np.random.Generator, x: NDArray[np.float32]) -> NDArray[np.float32]:
+def _recoloured(
+    rng: np.random.Generator, x: NDArray[np.floating[Any]]
+) -> NDArray[np.floating[Any]]:
     """Mix the channels a little, exchange them, or make the image grey."""
     choice = rng.random()
     if choice < 0.2:

@@ -8,6 +8,7 @@ loop's (``train.py``).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -124,7 +125,7 @@ def _cut(
     """Stretch a window of image and labels to ``size`` x ``size``, turned and mirrored."""
     turns, mirror = int(rng.integers(4)), bool(rng.random() < 0.5)
 
-    def turned(array: NDArray[np.generic]) -> NDArray[np.generic]:
+    def turned(array: NDArray[Any]) -> NDArray[Any]:
         array = np.rot90(array, turns)
         return np.ascontiguousarray(array[:, ::-1] if mirror else array)
 
@@ -137,7 +138,7 @@ def _cut(
         )
         for level in levels
     ]
-    return turned(cut), [turned(level) for level in labels]  # type: ignore[return-value]
+    return turned(cut), [turned(level) for level in labels]
 
 
 def _pick_objects(

@@ -8,6 +8,7 @@ single shapes are in ``shapes.py``.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -229,7 +230,7 @@ def _lay(
     return canvas + (paint_over - canvas) * alpha[..., None]
 
 
-def _faults(rng: np.random.Generator, canvas: Float) -> NDArray[np.uint8]:
+def _faults(rng: np.random.Generator, canvas: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Uneven light, blur, noise, gamma, dim exposure: what a microscope adds to a scene."""
     size = canvas.shape[0]
     if rng.random() < 0.3:

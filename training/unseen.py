@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -34,7 +35,7 @@ CELL_CLICKS: tuple[Point, ...] = ((428, 372),)
 STAIN_CLICKS: tuple[Point, ...] = ((318, 400), (345, 130), (443, 317), (20, 300), (279, 244))
 
 
-def as_rgb(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+def as_rgb(image: NDArray[Any]) -> NDArray[np.uint8]:
     """8-bit RGB of a grey or RGB image; other number types are stretched."""
     if image.dtype != np.uint8:
         low, high = np.percentile(image, (0.1, 99.9))

@@ -19,9 +19,12 @@ __all__ = ["Extent", "InputSides", "Region", "choose_region"]
 Extent = tuple[float, float, float, float]
 """``(x0, y0, x1, y1)`` in plane pixels, pixel centres at whole numbers."""
 
-# Room around what has to be seen, as a share of it on each side.  A fresh region has about MARGIN;
-# it is kept while at least KEPT of that is left, so that small moves of the camera cost nothing.
-MARGIN, KEPT = 1 / 4, 1 / 16
+# Room around what is visible, as a share of it on each side.  A fresh region has at least MARGIN;
+# it is kept while there is KEPT, so that small moves of the camera cost nothing.  With twice the
+# margin an embedding would cost half as much again.
+MARGIN, KEPT = 1 / 8, 1 / 32
+# Room around what is prompted, likewise: what is around an object helps to tell where it ends.
+ROOM = 1 / 4
 # A region is kept until the model would see a fresh one with this many times the detail.
 SHARPER = 2.0
 # The smallest region, as a share of the smallest input.  With regions of 1/2, 3/4 and 1 of it,
@@ -117,7 +120,7 @@ class Region:
             It :meth:`holds` the extent.
         """
         x0, y0, x1, y1 = extent
-        (height, width), grown = self.size, 1 + 2 * MARGIN
+        (height, width), grown = self.size, 1 + 2 * ROOM
         factor = max(1.0, (y1 - y0) * grown / height, (x1 - x0) * grown / width)
         return _around(extent, (height * factor, width * factor), shape)
 
