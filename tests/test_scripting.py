@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,11 +22,14 @@ from napari_samv2_prompts.records import (
     Predict,
     Record,
     Remove,
+    own_weights,
     read_record,
+    with_weights,
     write_record,
 )
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
 from napari_samv2_prompts.scripting import prompts_of, record_of, replay, segment
+from napari_samv2_prompts.session import ModelChoice
 
 FLAT = Plane((0, 1), (None, None), (40, 60))
 
@@ -128,6 +132,63 @@ def test_a_record_of_another_image_is_refused(fake) -> None:
     record = Record("x", (40, 60), ())
     with pytest.raises(ValueError, match="40 x 60"):
         replay(np.zeros((41, 60)), record)
+
+
+def test_weights_that_a_record_names_are_opened_only_when_they_are_given(
+    tmp_path, monkeypatch
+) -> None:
+    asked = []
+
+    def make(device: str, choice: ModelChoice, task: object) -> FakePredictor:
+        asked.append(choice.checkpoint)
+        return FakePredictor()
+
+    monkeypatch.setattr(scripting, "_make_predictor", make)
+    named, mine = tmp_path / "named.pt", tmp_path / "mine.pt"
+    named.touch()
+    prompts = prompts_of((40, 60), points=[[10, 10]])
+    record = record_of("x", (40, 60), prompts, "nano", named)
+    write_record(tmp_path / "p.json", record)
+    assert str(tmp_path) not in (tmp_path / "p.json").read_text()
+    for source in (tmp_path / "p.json", record):
+        with pytest.raises(ValueError, match=r"named\.pt.*checkpoint"):
+            replay(np.zeros((40, 60)), source)
+    assert asked == []
+    for checkpoint, opened in ((mine, mine), (tmp_path, named)):
+        labels = replay(np.zeros((40, 60)), tmp_path / "p.json", checkpoint=checkpoint)
+        assert set(np.unique(labels)) == {0, 1}
+        assert asked.pop() == opened
+
+
+@pytest.mark.parametrize(
+    "path", ["/home/me/w.pt", "C:\\\\mine\\\\w.pt", "../../w.pt", "w.pt", "//share/x/w.pt"]
+)
+def test_of_a_path_in_a_record_only_the_last_part_is_read(tmp_path, path: str) -> None:
+    prompts = prompts_of((40, 60), points=[[10, 10]])
+    write_record(tmp_path / "p.json", record_of("x", (40, 60), prompts, "", Path("NAME")))
+    text = (tmp_path / "p.json").read_text()
+    (tmp_path / "p.json").write_text(text.replace("NAME", path))
+    record = read_record(tmp_path / "p.json")
+    assert own_weights(record) == ("w.pt",)
+    assert record.model == ModelChoice(None, Path("w.pt"))
+    (tmp_path / "p.json").write_text(text.replace("NAME", "/"))
+    with pytest.raises(ValueError, match="damaged"):
+        read_record(tmp_path / "p.json")
+
+
+def test_several_weights_are_found_in_the_folder_that_is_given(tmp_path) -> None:
+    asks = (Ask.of(Prompt.of(1, [[10, 10]])),)
+    models = [ModelChoice(None, Path(f"/a/{name}.pt")) for name in "xyx"]
+    steps = (*(Predict(FLAT, asks, model=model) for model in models), Predict(FLAT, asks))
+    record = Record("x", (40, 60), steps)
+    (tmp_path / "x.pt").touch()
+    with pytest.raises(ValueError, match=r"own, y\.pt,"):
+        with_weights(record, tmp_path)
+    with pytest.raises(ValueError, match=r"own, x\.pt, y\.pt,"):
+        with_weights(record, tmp_path / "x.pt")  # which of the two would it be?
+    (tmp_path / "y.pt").touch()
+    found = [step.model for step in with_weights(record, tmp_path).steps]
+    assert found == [*(ModelChoice(None, tmp_path / f"{n}.pt") for n in "xyx"), ModelChoice()]
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,12 @@ def _replay(options: argparse.Namespace) -> int:
     from napari_samv2_prompts.scripting import replay
 
     output = _output(options)
-    labels = replay(read_image(options.image), options.prompts, device=options.device)
+    labels = replay(
+        read_image(options.image),
+        options.prompts,
+        device=options.device,
+        checkpoint=options.checkpoint,
+    )
     write_labels(output, labels, pixel_size=read_pixel_size(options.image))
     print(f"Labels: {output}")
     _write_coco(options, [Job(options.image, output)])

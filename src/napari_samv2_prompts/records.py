@@ -4,6 +4,9 @@ A :class:`Record` is the list of steps that led to the labels, in order, and the
 still there.  The same steps on the same image give the same labels, bit for bit, on the same
 machine.  What was painted or undone by hand is not in it.
 
+Of weights of the user's own a file of prompts holds the name alone: which file that is says who
+loads it (:func:`with_weights`), so that no file opens another.
+
 Here: the values and their file.  Not here: making a record (``_qt/recorder.py``), running one
 (``replaying.py``).
 """
@@ -11,9 +14,9 @@ Here: the values and their file.  Not here: making a record (``_qt/recorder.py``
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -37,7 +40,10 @@ __all__ = [
     "Remove",
     "Shape",
     "Step",
+    "own_weights",
     "read_record",
+    "with_models",
+    "with_weights",
     "write_record",
 ]
 
@@ -201,8 +207,69 @@ class Record:
             )
 
 
+def own_weights(record: Record) -> tuple[str, ...]:
+    """Return the names of the files of the user's own weights, in the order of their use."""
+    models = [step.model for step in record.steps if isinstance(step, Predict)]
+    return tuple(dict.fromkeys(_file_name(m.checkpoint) for m in models if m.checkpoint))
+
+
+def with_weights(record: Record, given: str | Path | None) -> Record:
+    """Return a record that is to be done with weights that the user points at.
+
+    Parameters
+    ----------
+    record : Record
+    given : path, optional
+        The file, whatever its name, or the folder with all files; of no concern to a record
+        without weights of the user's own.
+
+    Raises
+    ------
+    ValueError
+        If a file that the record needs is not given; the message has its name.
+    """
+    wanted = own_weights(record)
+    if given is not None and Path(given).is_dir():
+        here = {path.name: path for path in Path(given).iterdir() if path.is_file()}
+    else:
+        here = {} if given is None or len(wanted) != 1 else {wanted[0]: Path(given)}
+    missing = ", ".join(name for name in wanted if name not in here)
+    if missing:
+        raise ValueError(
+            f"The prompts were made with weights of your own, {missing}, which are not looked for: "
+            "pass the file, or the folder of several, as checkpoint (--checkpoint in a shell)."
+        )
+    return with_models(
+        record,
+        lambda m: replace(m, checkpoint=here[_file_name(m.checkpoint)]) if m.checkpoint else m,
+    )
+
+
+def with_models(record: Record, change: Callable[[ModelChoice], ModelChoice]) -> Record:
+    """Return a record with each model changed."""
+    steps = tuple(
+        replace(step, model=change(step.model)) if isinstance(step, Predict) else step
+        for step in record.steps
+    )
+    return replace(record, steps=steps)
+
+
+def _portable(model: ModelChoice) -> ModelChoice:
+    """Return a model without what is only true of one machine: paths, and where it ran."""
+    file = model.checkpoint and Path(_file_name(model.checkpoint))
+    return ModelChoice(model.name, file)
+
+
+def _file_name(path: Path) -> str:
+    """Return the last part of a path of any system."""
+    name = PureWindowsPath(path).name
+    if not name:
+        raise ValueError(f"{str(path)!r} is no file of weights.")
+    return name
+
+
 def write_record(path: str | Path, record: Record) -> None:
-    """Write a record as JSON, whole or not at all.
+    """Write a record as JSON, whole or not at all; of paths the last part.
 
     Raises
     ------
@@ -212,7 +279,7 @@ def write_record(path: str | Path, record: Record) -> None:
     from napari_samv2_prompts import __version__
 
     content = {"format": FORMAT, "version": VERSION, "written_by": __version__}
-    content["record"] = encode(record)
+    content["record"] = encode(with_models(record, _portable))
     with written_whole(path) as part:
         part.write_text(json.dumps(content), "utf-8")
 
@@ -244,9 +311,9 @@ def read_record(path: str | Path) -> Record:
         record: Record = decode(Record, content.get("record"), "record")
         for step in record.steps:
             _check_step(step, record.shape)
+        return with_models(record, _portable)
     except ValueError as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error
-    return record
 
 
 def _check_step(step: Step, shape: tuple[int, ...]) -> None:

@@ -19,7 +19,7 @@ from napari_samv2_prompts.images import ImageView, render_plane
 from napari_samv2_prompts.pictures import as_picture, label_image, read_picture
 from napari_samv2_prompts.prompt_tables import read_prompts
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.records import Ask, Predict, Record, read_record
+from napari_samv2_prompts.records import Ask, Predict, Record, read_record, with_weights
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.replaying import Replay
 from napari_samv2_prompts.session import AtOnce, ModelChoice, Session, Task
@@ -145,6 +145,7 @@ def replay(
     record: Record | str | Path,
     *,
     device: str = "auto",
+    checkpoint: str | Path | None = None,
     labels: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Make the labels again that prompts saved by the widget or :func:`.write_record` made.
@@ -157,6 +158,9 @@ def replay(
     record : Record or path
     device : str
         Where the models run.
+    checkpoint : path, optional
+        The weights, if they are of your own: the file, or the folder if there are several.  A
+        record has their names, and opens nothing by itself.
     labels : array, optional
         What was in the Labels layer at first; nothing by default.
 
@@ -167,7 +171,7 @@ def replay(
     Raises
     ------
     ValueError
-        If the record does not fit the image, or a step can't be done.
+        If the record does not fit the image, or a step can't be done, or weights are not given.
     """
     from napari.layers import Labels
 
@@ -175,6 +179,7 @@ def replay(
 
     if not isinstance(record, Record):
         record = read_record(record)
+    record = with_weights(record, checkpoint)
     rgb = len(image.shape) == len(record.shape) + 1
     record.check(image.shape[:-1] if rgb else image.shape)
     layer = Labels(np.zeros(record.shape, np.uint16) if labels is None else labels.copy())

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 
+from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
+    PromptReader,
     current_plane,
     make_layers,
     prompted_objects,
@@ -65,6 +67,35 @@ def test_points_and_shapes_of_an_object_are_one_prompt(scene):
     assert prompts[1].points.tolist() == [[10, 7], [40, 5]]
     assert prompts[1].labels.tolist() == [1, 0]
     assert prompts[1].box == (2, 7, 30, 20)
+
+
+def test_what_did_not_change_is_the_same_value_when_it_is_read_again(scene):
+    reader = PromptReader()
+
+    def read(plane=None):
+        plane = plane or current_plane(scene.viewer.dims, scene.image)
+        return reader.read(scene.points, scene.shapes, scene.image, plane, scene.viewer.dims)[0]
+
+    for number in (1, 2, 3):
+        scene.start(number)
+        scene.points.add([number, 10])
+    scene.shapes.add_polygons(np.array([[20.0, 20], [20, 75], [55, 20]]))
+    first = read()
+    assert all(a is b for a, b in zip(first, read(), strict=True))
+    data = scene.points.data.copy()
+    data[1] = [9, 9]
+    scene.points.data = data
+    second = read()
+    assert [a is b for a, b in zip(first, second, strict=True)] == [True, False, True]
+    assert second[1].points.tolist() == [[9, 9]]
+    scene.points.features = scene.points.features.assign(polarity=["negative", *["positive"] * 2])
+    assert [a is b for a, b in zip(second, read(), strict=True)] == [False, True, True]
+    assert read()[0].labels.tolist() == [0]
+    smaller = read(Plane((0, 1), (None, None), (30, 40)))
+    assert smaller[2].box[2:] == (39.5, 29.5)
+    scene.points.selected_data = {0}
+    scene.points.remove_selected()
+    assert [prompt.object for prompt in read()] == [2, 3]
 
 
 def test_each_object_has_its_own_negatives(scene):

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from qtpy.QtWidgets import QFileDialog
 from skimage.data import coins
 from tests.fakes import Factory, SyncRunner
 
@@ -172,3 +173,40 @@ def test_an_error_while_loading_is_told_and_ends_it(open_widget, tmp_path, monke
     widget.wait_until_idle(30)
     assert "The weights are gone." in told[0]
     assert len(widget.points.value.data) == 1  # the prompts are there all the same
+
+
+def test_weights_that_a_file_names_are_the_ones_the_user_points_at(
+    open_widget, tmp_path, monkeypatch
+) -> None:
+    factory = Factory()
+    widget = open_widget(np.zeros((40, 50)), make_predictor=factory, make_runner=SyncRunner)
+    widget.new_prompt_layers()[0].add([[10, 10]])
+    for folder in ("named", "mine"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "w.pt").touch()
+    path, mine = tmp_path / "prompts.json", tmp_path / "mine" / "w.pt"
+    widget.save_prompts(path)
+    content = json.loads(path.read_text())
+    model = {"checkpoint": str(tmp_path / "named" / "w.pt"), "name": None}
+    content["record"]["steps"][0]["model"] = model
+    path.write_text(json.dumps(content))
+
+    with pytest.raises(ValueError, match=r"w\.pt.*checkpoint"):
+        widget.load_prompts(path)
+    asked: list[str] = []
+
+    def answer(parent, title, *rest) -> tuple[str, str]:
+        asked.append(title)
+        return {"Load prompts": str(path)}.get(title, ""), ""
+
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", answer)
+    widget._prompt_files.ask_and_load()  # where the weights are is asked, and not answered
+    assert "w.pt" in asked[1]
+    assert len(widget._viewer.layers) == 4
+
+    widget.load_prompts(path, mine)
+    widget.wait_until_idle(30)
+    widget._prompt_files.ask_and_load()  # they are listed now: nothing is asked
+    widget.wait_until_idle(30)
+    assert len(asked) == 3
+    assert {choice.checkpoint for choice in factory.made} == {None, mine}

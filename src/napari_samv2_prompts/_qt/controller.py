@@ -23,11 +23,11 @@ from qtpy.QtCore import QTimer
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import (
     LabelsTarget,
+    PromptReader,
     colour_prompts,
     current_plane,
     layer_shape,
     make_layers,
-    read_prompts,
     remove_objects,
 )
 from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
@@ -86,7 +86,7 @@ class Controller:
         self.label_tools = LabelTools(viewer, session, self._targets, self._object, self._watch)
         self._hovering = Hovering(viewer, session, self._object, self.label_tools.start)
         self._prompted: tuple[int, ...] = ()  # on the plane
-        self._last_prompts = LastPrompts()
+        self._last_prompts, self._reader = LastPrompts(), PromptReader()
         self._others = OtherPlanes()
         self._note = ""
         self.held = False  # whether layers may change without anything coming of it
@@ -300,7 +300,8 @@ class Controller:
         if target is None or chosen.image is None:
             return PromptBatch(())
         target.remove(target.live() & self._last_prompts.lost(points, shapes, chosen.labels))
-        prompts, notes = read_prompts(points, shapes, chosen.image, plane, self._viewer.dims)
+        dims = self._viewer.dims
+        prompts, notes = self._reader.read(points, shapes, chosen.image, plane, dims)
         self._note = " ".join(notes)
         return PromptBatch(tuple(map(self.label_tools.adopt, prompts)))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
+from napari_samv2_prompts.samv2.variants import available_models
 from napari_samv2_prompts.session import ModelChoice
 
 from .form import Form
@@ -102,6 +103,11 @@ class ModelPicker:
         self._folder = Path(path)
         self.refresh()
 
+    def listed(self, name: str) -> Path | None:
+        """Return the file of this name among the user's own that are in the list."""
+        own = [Path(value) for value in self._entries if value not in available_models()]
+        return next((path for path in own if path.name == name), None)
+
     def use_model(self, model: ModelChoice | None) -> None:
         """Pick the model that prompts were saved with.
 
@@ -114,10 +120,7 @@ class ModelPicker:
             return
         if model.checkpoint is not None:
             if not model.checkpoint.is_file():
-                raise ValueError(
-                    f"The prompts were made with the weights {model.checkpoint}, which are not "
-                    "there: put them back."
-                )
+                raise ValueError(f"There are no weights {model.checkpoint}.")
             self.use_file(model.checkpoint)
             return
         entry = self._entries.get(model.name or "")

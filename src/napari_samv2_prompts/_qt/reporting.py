@@ -46,7 +46,7 @@ def situation_of(
         What was left out, in a sentence.
     """
     result = session.result(current.number)
-    results = [session.result(number) for number in prompted]
+    results = session.results(prompted)
     picture = session.wish.view.picture if session.wish else None
     active, adding = tool
     return Situation(
@@ -64,7 +64,7 @@ def situation_of(
         positive=current.positive,
         prompted=len(prompted),
         pending=len(session.pending),
-        empty=tuple(item.object for item in results if item and not item.crop.mask.size),
+        empty=tuple(item.object for item in results if not item.crop.mask.size),
         scores=tuple(map(float, result.masks.scores)) if result else (),
         chosen=result.chosen if result else 0,
         live=options.live,
@@ -76,6 +76,6 @@ def situation_of(
         planes=others.count,
         all_planes=others.wanted,
         seen=seen,
-        cut=tuple(item.object for item in results if item and item.is_cut),
-        outdated=sum(1 for item in results if item and item.view and item.view.picture != picture),
+        cut=tuple(item.object for item in results if item.is_cut),
+        outdated=sum(1 for item in results if item.view and item.view.picture != picture),
     )

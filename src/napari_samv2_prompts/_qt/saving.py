@@ -8,7 +8,6 @@ Not here: what is in the file (``records``), doing the steps (``replaying``), bu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +40,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points, Shapes
     from napari.viewer import Viewer
 
-__all__ = ["Saving", "with_models"]
+__all__ = ["Saving"]
 
 
 class Saving:
@@ -176,17 +175,6 @@ class Saving:
         self._controller.held = False
         self._controller.choose(chosen)
         self.finished.emit(reason)
-
-
-def with_models(record: Record, device: str, folder: Any) -> Record:
-    """Return a record whose models are to run, and lie, somewhere else."""
-    steps = tuple(
-        replace(step, model=replace(step.model, device=device, folder=folder))
-        if isinstance(step, Predict)
-        else step
-        for step in record.steps
-    )
-    return replace(record, steps=steps)
 
 
 def _open_objects(steps: tuple[Step, ...]) -> frozenset[int]:

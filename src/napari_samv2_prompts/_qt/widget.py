@@ -161,9 +161,9 @@ class SAMV2PromptsWidget(QWidget):
         """Save what led to the labels as JSON; see :meth:`.PromptFiles.save` for the errors."""
         self._prompt_files.save(path)
 
-    def load_prompts(self, path: str | Path) -> None:
+    def load_prompts(self, path: str | Path, checkpoint: str | Path | None = None) -> None:
         """Make the labels of saved prompts again, in new layers; see :meth:`.PromptFiles.load`."""
-        self._prompt_files.load(path)
+        self._prompt_files.load(path, checkpoint)
 
     def wait_until_idle(self, timeout: float = 60) -> None:
         """Process events until nothing is on its way.

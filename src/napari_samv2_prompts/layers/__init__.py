@@ -43,6 +43,7 @@ from napari_samv2_prompts.layers.prompt_layers import (
     set_new_prompt,
 )
 from napari_samv2_prompts.layers.prompt_reading import (
+    PromptReader,
     prompted_objects,
     prompts_on_plane,
     read_prompts,
@@ -50,6 +51,7 @@ from napari_samv2_prompts.layers.prompt_reading import (
 
 __all__ = [
     "LabelsTarget",
+    "PromptReader",
     "TargetError",
     "adopt_prompt_layer",
     "colour_prompts",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["prompted_objects", "prompts_on_plane", "read_prompts"]
+__all__ = ["PromptReader", "prompted_objects", "prompts_on_plane", "read_prompts"]
 
 # A box or outline with a side below this many pixels comes from a click without a drag.
 MIN_SIDE = 2.0
@@ -48,12 +48,12 @@ NOTES = {
 
 @dataclass(slots=True)
 class _Parts:
-    """What was said about one object, while it is gathered."""
+    """What was said about one object, while it is gathered; plain numbers, quick to compare."""
 
-    points: list[NDArray[np.float64]] = field(default_factory=list)
+    points: list[list[float]] = field(default_factory=list)  # x, y
     labels: list[int] = field(default_factory=list)
-    boxes: list[NDArray[np.float64]] = field(default_factory=list)  # x0, y0, x1, y1
-    outlines: list[NDArray[np.float64]] = field(default_factory=list)
+    boxes: list[list[float]] = field(default_factory=list)  # x0, y0, x1, y1
+    outlines: list[list[list[float]]] = field(default_factory=list)
 
 
 def read_prompts(
@@ -90,22 +90,60 @@ def read_prompts(
     notes : tuple of str
         One sentence for each kind of thing that was left out.
     """
-    parts: dict[int, _Parts] = {}
-    dropped: Counter[str] = Counter()
-    notes: list[str] = []
-    for layer, gather in ((points, _gather_points), (shapes, _gather_shapes)):
-        if layer is None or not len(layer.data):
-            continue
-        try:
-            gather(layer, image_layer, plane, dims, parts, dropped)
-        except PlaneError as error:
-            notes.append(f"{layer.name}: {error}")
-            continue
-        if layer.ndim < plane.ndim:
-            notes.append(f"{layer.name} has fewer axes than the image: it counts on every plane.")
-    prompts = (_as_prompt(number, parts[number], plane, logits_size) for number in sorted(parts))
-    notes += [NOTES[kind].format(n=n) for kind, n in dropped.items()]
-    return tuple(prompts), tuple(notes)
+    return PromptReader(logits_size).read(points, shapes, image_layer, plane, dims)
+
+
+class PromptReader:
+    """Reads prompts over and over: one that did not change is the same value as the last time.
+
+    Making a value, and telling two equal ones apart, takes far longer than comparing the numbers
+    that it is made of.
+
+    Parameters
+    ----------
+    logits_size : int, optional
+        See :func:`read_prompts`.
+    """
+
+    def __init__(self, logits_size: int = 256) -> None:
+        self._logits_size = logits_size
+        self._shape = (0, 0)
+        self._last: dict[int, tuple[_Parts, Prompt]] = {}
+
+    def read(
+        self,
+        points: Points | None,
+        shapes: Shapes | None,
+        image_layer: Image,
+        plane: Plane,
+        dims: Dims,
+    ) -> tuple[tuple[Prompt, ...], tuple[str, ...]]:
+        """Return prompts and notes; see :func:`read_prompts`."""
+        parts: dict[int, _Parts] = {}
+        dropped: Counter[str] = Counter()
+        notes: list[str] = []
+        for layer, gather in ((points, _gather_points), (shapes, _gather_shapes)):
+            if layer is None or not len(layer.data):
+                continue
+            try:
+                gather(layer, image_layer, plane, dims, parts, dropped)
+            except PlaneError as error:
+                notes.append(f"{layer.name}: {error}")
+                continue
+            if layer.ndim < plane.ndim:
+                notes.append(
+                    f"{layer.name} has fewer axes than the image: it counts on every plane."
+                )
+        notes += [NOTES[kind].format(n=n) for kind, n in dropped.items()]
+        last = self._last if plane.shape == self._shape else {}
+        self._shape, self._last = plane.shape, {}
+        for number in sorted(parts):
+            known = last.get(number)
+            if known is None or known[0] != parts[number]:
+                prompt = _as_prompt(number, parts[number], plane, self._logits_size)
+                known = parts[number], prompt
+            self._last[number] = known
+        return tuple(prompt for _, prompt in self._last.values()), tuple(notes)
 
 
 def prompts_on_plane(
@@ -140,14 +178,17 @@ def _gather_points(
 ) -> None:
     pixels, on_plane = project_to_plane(layer, layer.data, image_layer, plane, dims)
     inside = plane.inside(pixels)
-    columns = zip(object_numbers(layer), negatives(layer), pixels, inside, strict=True)
+    columns = zip(
+        *(column.tolist() for column in (object_numbers(layer), negatives(layer), pixels, inside)),
+        strict=True,
+    )
     for (number, is_negative, pixel, is_inside), here in zip(columns, on_plane, strict=True):
         if not here:
             continue
         if reason := "numberless" if number == 0 else "" if is_inside else "outside":
             dropped[reason] += 1
             continue
-        entry = parts.setdefault(int(number), _Parts())
+        entry = parts.setdefault(number, _Parts())
         entry.points.append(pixel)
         entry.labels.append(0 if is_negative else 1)
 
@@ -189,7 +230,7 @@ def _add_shape(parts: _Parts, kind: str, pixels: NDArray[np.float64], plane: Pla
             return "degenerate"
         scribble = _along(pixels, SCRIBBLE_SPACING * min(LARGE, max(plane.shape)))
         scribble = scribble[plane.inside(scribble)]
-        parts.points += list(scribble)
+        parts.points += scribble.tolist()
         parts.labels += [1] * len(scribble)
         return "" if len(scribble) else "outside"
     low, high = _bounds(kind, pixels)
@@ -199,9 +240,9 @@ def _add_shape(parts: _Parts, kind: str, pixels: NDArray[np.float64], plane: Pla
     high = np.minimum(high, np.array(plane.shape[::-1]) - 0.5)
     if (high - low).min() <= 0:
         return "outside"
-    parts.boxes.append(np.concatenate([low, high]))
+    parts.boxes.append([*low.tolist(), *high.tolist()])
     if kind == "polygon":
-        parts.outlines.append(pixels)
+        parts.outlines.append(pixels.tolist())
     return ""
 
 
@@ -234,11 +275,12 @@ def _as_prompt(number: int, parts: _Parts, plane: Plane, logits_size: int) -> Pr
         box = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
     mask = mask_box = None
     if parts.outlines:
-        every = np.concatenate(parts.outlines)
+        outlines = [np.array(outline) for outline in parts.outlines]
+        every = np.concatenate(outlines)
         low = np.maximum(every.min(axis=0), -0.5)
         high = np.minimum(every.max(axis=0), np.array(plane.shape[::-1]) - 0.5)
         mask, mask_box = np.full((logits_size, logits_size), OUTSIDE, np.float32), (*low, *high)
-        for outline in parts.outlines:
+        for outline in outlines:
             mask[_filled(outline, low, high, logits_size)] = INSIDE
     points = np.reshape(parts.points, (-1, 2))
     return Prompt(number, points, np.array(parts.labels), box, mask, mask_box)

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Masks, Prompt, PromptBatch
 
 from .news import ObjectResult
 from .refinement import extends, prompt_key
@@ -37,14 +37,14 @@ class _Decoded:
 
     prompt: Prompt  # as the user gave it, without logits fed back
     model: ModelChoice
-    masks: ItemMasks
-    chosen: int
+    result: ObjectResult
     preferred: int | None  # the user's own choice among several candidates
     view: View  # that it was decoded in
 
-    @property
-    def result(self) -> ObjectResult:
-        return ObjectResult(self.masks, self.chosen, self.view)
+    def answers(self, prompt: Prompt, model: ModelChoice) -> bool:
+        """Whether this is what the model makes of a prompt."""
+        same = self.prompt is prompt or prompt_key(self.prompt) == prompt_key(prompt)
+        return same and self.model == model
 
 
 class Answers:
@@ -64,10 +64,10 @@ class Answers:
             if place in (None, here):
                 items.pop(object_, None)
 
-    def result(self, place: Hashable, object_: int) -> ObjectResult | None:
-        """Return an object's mask, or None if it has none yet."""
-        item = self._places.get(place, {}).get(object_)
-        return item.result if item else None
+    def results(self, place: Hashable, objects: Iterable[int]) -> tuple[ObjectResult, ...]:
+        """Return the masks of those objects that have one."""
+        items = self._places.get(place, {})
+        return tuple(items[number].result for number in objects if number in items)
 
     def changed(self, snapshot: Snapshot) -> list[Prompt]:
         """Return the prompts that the last masks don't answer."""
@@ -76,8 +76,7 @@ class Answers:
             prompt
             for prompt in snapshot.prompts
             if (item := items.get(prompt.object)) is None
-            or item.model != snapshot.model
-            or prompt_key(item.prompt) != prompt_key(prompt)
+            or not item.answers(prompt, snapshot.model)
         ]
 
     def refined(self, snapshot: Snapshot, prompt: Prompt) -> Prompt:
@@ -88,7 +87,7 @@ class Answers:
         region = item.view.region
         if region != snapshot.view.region and item.result.is_cut:
             return prompt
-        logits = item.masks.low_res_logits[item.chosen]
+        logits = item.result.masks.low_res_logits[item.result.chosen]
         return replace(prompt, mask=logits, mask_box=region.extent)
 
     def next_part(self, goal: Snapshot) -> Snapshot:
@@ -119,8 +118,9 @@ class Answers:
             preferred = known.preferred if known else None
             several = len(answer.crops) > 1
             chosen = preferred if several and preferred is not None else answer.best
+            result = ObjectResult(answer, chosen, snapshot.view)
             items[answer.object] = _Decoded(
-                asked[answer.object], snapshot.model, answer, chosen, preferred, snapshot.view
+                asked[answer.object], snapshot.model, result, preferred, snapshot.view
             )
         return tuple(items[number].result for number in masks.objects)
 
@@ -128,12 +128,13 @@ class Answers:
         """Choose an object's next candidate by falling score; None if there is none."""
         items = self._places.get(place, {})
         item = items.get(object_)
-        if item is None or len(item.masks.crops) < 2:
+        if item is None or len(item.result.masks.crops) < 2:
             return None
-        order = [int(i) for i in np.argsort(-item.masks.scores, kind="stable")]
-        chosen = order[(order.index(item.chosen) + 1) % len(order)]
-        items[object_] = replace(item, chosen=chosen, preferred=chosen)
-        return items[object_].result
+        order = [int(i) for i in np.argsort(-item.result.masks.scores, kind="stable")]
+        chosen = order[(order.index(item.result.chosen) + 1) % len(order)]
+        result = replace(item.result, chosen=chosen)
+        items[object_] = replace(item, result=result, preferred=chosen)
+        return result
 
     def drop_unprompted(self, snapshot: Snapshot) -> tuple[int, ...]:
         """Let go of the objects of a place that have no prompts any more; return them."""

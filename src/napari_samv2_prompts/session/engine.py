@@ -85,8 +85,7 @@ class Session:
         self._held: Hashable = None  # key of a job that failed or was cancelled: not tried again
         self._model: ModelChoice | None = None
         self._predictor: Predictor | None = None
-        self._answers = Answers()
-        self._ahead = Ahead(self.cache)
+        self._answers, self._ahead = Answers(), Ahead(self.cache)
         self._closed = False
         self.hover = Hover(self._outline_task, runner, self._go_on)
 
@@ -99,7 +98,11 @@ class Session:
 
     def result(self, object_: int) -> ObjectResult | None:
         """Return an object's mask at the current place, or None if it has none yet."""
-        return self._answers.result(self._goal.place, object_) if self._goal else None
+        return next(iter(self.results((object_,))), None)
+
+    def results(self, objects: Iterable[int]) -> tuple[ObjectResult, ...]:
+        """Return the masks of those objects that have one at the current place."""
+        return self._answers.results(self._goal.place, objects) if self._goal else ()
 
     @property
     def wish(self) -> Snapshot | None:
@@ -354,9 +357,9 @@ class Session:
     def _keep(self, key: Hashable, value: object) -> None:
         if isinstance(value, Embedded):
             self._ahead.note(key, value)
-            here = self._goal and self._answers.next_part(self._goal)
-            current = here and embedding_key(here.view, here.model)
             if value.embedding is not None:
+                here = self._goal and self._answers.next_part(self._goal)
+                current = here and embedding_key(here.view, here.model)
                 self.cache.put(key, value.embedding, current=current)
 
     def _take(self, task: Task, value: object) -> None:
@@ -386,15 +389,10 @@ class Session:
             self._tell(self._status.state, self._status.reason, self._status.progress)
 
     def _tell(self, state: State, reason: str = "", progress: Progress | None = None) -> None:
-        device = device_reason = ""
-        if self._predictor is not None:
-            device, device_reason = str(self._predictor.device), self._predictor.device_reason
-        memory = self.cache.memory
-        store = self.store.problem if self.store else ""
-        planes = self._ahead.progress(self._goal)
-        status = Status(
-            state, reason, self._model, device, device_reason, progress, memory, store, planes
-        )
+        predictor, store = self._predictor, self.store.problem if self.store else ""
+        device = ("", "") if predictor is None else (str(predictor.device), predictor.device_reason)
+        memory, planes = self.cache.memory, self._ahead.progress(self._goal)
+        status = Status(state, reason, self._model, *device, progress, memory, store, planes)
         if status != self._status:
             self._status = status
             self.status_changed.emit(status)

@@ -107,11 +107,19 @@ class ObjectResult:
         Which of them is meant.
     view : View, optional
         What the model saw.
+    is_cut : bool
+        Whether the mask ends where the model's view did, though the plane goes on.
     """
 
     masks: ItemMasks
     chosen: int
     view: View | None = None
+    is_cut: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find out once what is asked for after every event."""
+        cut = self.view is not None and is_cut(self.crop, self.view)
+        object.__setattr__(self, "is_cut", cut)
 
     @property
     def object(self) -> int:
@@ -122,11 +130,6 @@ class ObjectResult:
     def crop(self) -> MaskCrop:
         """The chosen mask, in pixels of the plane."""
         return self.masks.crops[self.chosen]
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether the mask ends where the model's view did, though the plane goes on."""
-        return self.view is not None and is_cut(self.crop, self.view)
 
     @property
     def score(self) -> float:
