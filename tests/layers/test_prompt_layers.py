@@ -42,6 +42,17 @@ class TestMaking:
         assert columns(points) == {"object": [1], "polarity": ["positive"]}
         assert columns(shapes) == {"object": [1]}
 
+    def test_prompts_of_a_large_image_are_no_larger_than_those_of_a_smaller_one(self, viewer):
+        made = []
+        for side in (1000, 20_000):
+            image = viewer.add_image(np.broadcast_to(np.uint8(0), (side, side)))
+            points, shapes, _ = make_layers(
+                viewer, image, labels=viewer.add_labels(np.zeros((1, 1), np.uint8))
+            )
+            made.append((points.current_size, shapes.current_edge_width))
+            assert points.canvas_size_limits[1] < 20  # pixels of the screen
+        assert made[0] == made[1]
+
     def test_transforms_units_and_axis_labels_are_taken_over(self, viewer):
         image = viewer.add_image(
             np.zeros((4, 20, 30)),

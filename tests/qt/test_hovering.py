@@ -75,6 +75,17 @@ def test_the_outline_moves_with_the_mouse_and_goes_with_it(bench: Bench, mouse: 
     assert len(drawn(bench)) == 0
 
 
+def test_it_stands_in_its_place_where_only_a_part_of_the_plane_is_embedded() -> None:
+    bench, mouse = previewing((2000, 3000))
+    camera = bench.viewer.scene.camera
+    camera.center, camera.zoom = (1200, 2200), 2
+    bench.controller.refresh()
+    assert max(bench.controller.situation().seen.region) < 1000
+    mouse.hover(1210, 2230)
+    np.testing.assert_allclose(drawn(bench).mean(axis=0), (2230, 1210), atol=0.5)
+    bench.controller.close()
+
+
 def test_it_stands_where_the_image_stands() -> None:
     bench, mouse = previewing(scale=(0.5, 0.25), translate=(7, -3))
     mouse.hover(7 + 40 * 0.5, -3 + 60 * 0.25)

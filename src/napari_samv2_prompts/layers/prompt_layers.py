@@ -40,9 +40,13 @@ Polarity = Literal["positive", "negative"]
 FACE_COLOURS = {"positive": (0.0, 0.447, 0.698, 1.0), "negative": (0.835, 0.369, 0.0, 1.0)}
 SYMBOLS = {"positive": "disc", "negative": "x"}
 WITHOUT_LABEL = (0.6, 0.6, 0.6, 1.0)
-# Sizes of new prompt layers, as shares of the longer side of the image.
+# Sizes of new prompt layers, as shares of the longer side of the image, or of LARGE: larger images
+# are prompted zoomed in, where prompts must not hide the objects.
 POINT_SIZE = 1 / 60
 EDGE_WIDTH = 1 / 300
+LARGE = 1000
+# Diameters of points in pixels of the screen, however far one zooms.
+ON_SCREEN = (6, 12)
 
 
 def make_layers(
@@ -79,6 +83,7 @@ def make_layers(
         If labels of the image's size don't fit into memory.
     """
     shape = layer_shape(image_layer)
+    side = min(max(shape), LARGE)
     name, common = image_layer.name, _placement(image_layer)
     if labels is None:
         labels = viewer.add_labels(np.zeros(shape, np.uint16), name=f"{name} labels", **common)
@@ -89,7 +94,7 @@ def make_layers(
             features={"object": np.zeros(0, int)},
             feature_defaults={"object": first_object},
             face_color="transparent",
-            edge_width=max(1.0, EDGE_WIDTH * max(shape)),
+            edge_width=max(1.0, EDGE_WIDTH * side),
             **common,
         )
     if points is None:
@@ -98,7 +103,8 @@ def make_layers(
             name=f"{name} points",
             features={"object": np.zeros(0, int), "polarity": np.zeros(0, str)},
             feature_defaults={"object": first_object, "polarity": "positive"},
-            size=max(1.0, POINT_SIZE * max(shape)),
+            size=max(1.0, POINT_SIZE * side),
+            canvas_size_limits=ON_SCREEN,
             border_width=0.15,
             **common,
         )
