@@ -101,19 +101,20 @@ def _heighten_above(wide: Tensor, taps: _Taps, threshold: float) -> NDArray[np.b
     """
     starts = np.flatnonzero(np.diff(taps.low, prepend=-1))  # targets of a pair lie together
     counts = np.diff(starts, append=len(taps.low))
-    inside = np.greater(wide.numpy(), np.float32(threshold))
+    values = wide.numpy()
+    inside, width = np.greater(values, np.float32(threshold)), values.shape[1]
     low, high = taps.low[starts], taps.high[starts]
     above: NDArray[np.bool_] = np.repeat(inside[low], counts, axis=0)
-    width = inside.shape[1]
-    # Flat indices: numpy finds and sets them several times faster than pairs of indices.
-    pair, column = np.divmod(np.flatnonzero((inside[low] != inside[high]).ravel()), width)
+    # Flat indices: numpy finds, reads and sets them several times faster than pairs of indices.
+    pair, column = np.divmod(np.flatnonzero(inside[low] != inside[high]), width)
+    before, after = (
+        torch.from_numpy(values.take(rows[pair] * width + column))[:, None] for rows in (low, high)
+    )
     nth = np.arange(counts.max(initial=0))
     target = np.minimum(starts[:, None] + nth, (starts + counts - 1)[:, None])
-    weight = torch.from_numpy(taps.weight[target])[pair]
-    between = torch.lerp(
-        wide[low[pair], column][:, None], wide[high[pair], column][:, None], weight
-    )
-    places = (target * width)[pair] + column[:, None]
+    weight = torch.from_numpy(taps.weight[target].take(pair, axis=0))
+    between = torch.lerp(before, after, weight)
+    places = (target * width).take(pair, axis=0) + column[:, None]
     above.reshape(-1)[places] = np.greater(between.numpy(), np.float32(threshold))
     return above
 
