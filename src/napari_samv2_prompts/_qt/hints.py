@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from napari_samv2_prompts.regions import SHARPER
 from napari_samv2_prompts.session import State, Status
 
 __all__ = [
@@ -190,7 +191,7 @@ def seen_line(situation: Situation) -> str:
         what = f"all {seen.plane[1]} × {seen.plane[0]} pixels"
     coarser = max(seen.region) / seen.side
     detail = f", {coarser:.1f} times coarser" if coarser >= 1.05 else ""
-    closer = "; zoom in for more detail" if seen.follows and coarser >= 2 else ""
+    closer = "; zoom in for more detail" if seen.follows and coarser >= SHARPER else ""
     return f"Seen by the model: {what}{detail}{closer}"
 
 
