@@ -70,6 +70,11 @@ def test_data_order_has_the_same_pixels_untransposed(plane):
     np.testing.assert_array_equal(array[ordered.indexer()], array[plane.indexer()])
 
 
+def test_in_data_order_axes_and_shape_are_turned_together():
+    turned = Plane((2, 0), (None, 3, None), (7, 5)).in_data_order()
+    assert turned == Plane((0, 2), (None, 3, None), (5, 7))
+
+
 def test_points_belong_to_the_plane_that_they_round_to():
     plane = Plane((1, 2), (3, None, None), (5, 6))
     points = [[2.6, 0, 0], [3.4, 9, 9], [3.6, 0, 0], [2.4, 0, 0], [-3, 0, 0]]
@@ -87,6 +92,7 @@ def test_contradictory_or_empty_planes_are_refused():
         Plane((0, 1), (None, None, None), (2, 2))
     with pytest.raises(PlaneError, match="no pixels"):
         Plane((0, 1), (None, None), (0, 2))
+    assert Plane((0, 1), (None, None), (1, 1)).inside([[0, 0]]).all()  # one pixel is enough
 
 
 @given(affine_maps(3), affine_maps(3))

@@ -26,6 +26,16 @@ def test_a_prompt_does_not_change_with_the_array_it_was_made_of() -> None:
         prompt.object = 2  # type: ignore[misc]
 
 
+def test_without_clicks_there_are_none() -> None:
+    prompt = Prompt(1, None, None, (1, 2, 3, 4))
+    assert prompt.points.shape == (0, 2)
+    assert prompt.labels.shape == (0,)
+
+
+def test_labels_are_kept_as_they_are_given() -> None:
+    assert Prompt(1, [[1, 2], [3, 4]], [1, 0]).labels.tolist() == [1, 0]
+
+
 def test_clicks_are_positive_unless_said_otherwise() -> None:
     np.testing.assert_array_equal(Prompt.of(1, [[1, 2], [3, 4]]).labels, [1, 1])
 
