@@ -22,9 +22,9 @@ from qtpy.QtCore import QCoreApplication
 from tests.fakes import RADIUS, Factory, ManualRunner, crop_of, fake_mask
 from tests.qt.ledger import Ledger, Witness
 
-from napari_samv2_prompts._qt import targets
+from napari_samv2_prompts._qt import targets, widget
+from napari_samv2_prompts._qt.disk import Disk
 from napari_samv2_prompts._qt.settings import SETTINGS_VARIABLE
-from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.wishes import Chosen
 from napari_samv2_prompts.layers import (
     LabelsTarget,
@@ -34,7 +34,7 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.layers.prompt_layers import object_numbers
 from napari_samv2_prompts.samv2.registry import CACHE_VARIABLE
-from napari_samv2_prompts.session import State
+from napari_samv2_prompts.session import AtOnce, State
 
 SIDES = 24, 30
 SHAPES_2D = ("rectangle", "ellipse", "polygon", "path", "line")
@@ -52,6 +52,14 @@ ERRORS = (
     MemoryError(),
     RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
 )
+
+
+class SAMV2PromptsWidget(widget.SAMV2PromptsWidget):
+    """One whose files are read at once: only what the session does is late or fails."""
+
+    def __init__(self, viewer, **makers) -> None:
+        with mock.patch.object(widget, "Disk", return_value=Disk(AtOnce)):
+            super().__init__(viewer, **makers)
 
 
 class RandomUser(RuleBasedStateMachine):

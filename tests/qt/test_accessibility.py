@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,10 +20,12 @@ from qtpy.QtWidgets import (
 )
 from tests.fakes import Factory, SyncRunner
 
+from napari_samv2_prompts._qt.eliding import elide
 from napari_samv2_prompts._qt.hints import Situation
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.layers.prompt_layers import FACE_COLOURS, SYMBOLS
 
+DOCS = Path(__file__).parents[2] / "docs"
 CONTROLS = (QAbstractButton, QComboBox, QAbstractSpinBox, QLineEdit)
 
 
@@ -61,6 +65,19 @@ def test_every_control_has_a_tooltip_a_name_and_a_place_in_the_tab_order(form) -
     assert len(set(names)) == len(names), "two controls have the same name"
 
 
+def test_the_guide_has_every_key_and_every_button_and_no_others(form) -> None:
+    pages = {page.stem: page.read_text("utf-8") for page in DOCS.glob("*.md")}
+    rows = re.findall(r"^\| ([A-Z]) \| (.+?) \|", pages["usage"], flags=re.MULTILINE)
+    assert {letter for letter, _ in rows} == form._letters
+    buttons = [c for c in controls_of(form) if isinstance(c, QAbstractButton)]
+    texts = {re.sub(r" \([A-Z]\)$", "", c.text()) for c in buttons}
+    named = {name for _, cell in rows for name in re.findall(r"\*(.+?)\*", cell)}
+    assert named <= texts
+    every = " ".join(" ".join(pages.values()).split())
+    left_out = {text for text in texts if re.sub(r"[ (]?\d.*", "", text) not in every}
+    assert not left_out
+
+
 def test_tab_reaches_everything_that_can_be_used(form) -> None:
     everything = replace(
         Situation(image=True, points=True, shapes=True, labels=True, started=True, prompted=2),
@@ -92,3 +109,28 @@ def test_the_sign_of_a_click_is_told_by_symbol_and_by_brightness_too() -> None:
 
     low, high = sorted(brightness(colour) for colour in FACE_COLOURS.values())
     assert (high + 0.05) / (low + 0.05) > 1.2
+
+
+@pytest.mark.parametrize("mode", [Qt.TextElideMode.ElideRight, Qt.TextElideMode.ElideMiddle])
+def test_a_text_that_does_not_fit_is_painted_like_one_that_ends_with_an_ellipsis(
+    qtbot, mode
+) -> None:
+    def painted(text: str) -> object:
+        box = QComboBox()
+        qtbot.addWidget(box)
+        box.setStyleSheet("QComboBox { padding: 2px; }")  # with one it is painted otherwise
+        box.addItem(text)
+        elide(box, mode)
+        box.setFixedSize(120, 30)
+        return box.grab().toImage(), box.fontMetrics()
+
+    long = "a name that is far too long for this box"
+    picture, metrics = painted(long)
+    cut = {metrics.elidedText(long, mode, width) for width in range(60, 120)}
+    assert any(painted(text)[0] == picture for text in cut)
+    short = QComboBox()
+    qtbot.addWidget(short)
+    short.setStyleSheet("QComboBox { padding: 2px; }")
+    short.addItem("short")
+    short.setFixedSize(120, 30)
+    assert painted("short")[0] == short.grab().toImage()  # the rest is painted as ever

@@ -87,7 +87,7 @@ def test_what_cannot_be_chosen_is_left_out_with_a_note(
     assert json.loads(settings_of_this_test.read_text())["live"] is False
 
 
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\0\xff", b""])
+@pytest.mark.parametrize("content", [b"{", b"[]", b"\0\xff", b"", b" " * 200_000 + b"{}"])
 def test_a_file_that_is_no_settings_is_left_alone_with_a_note(tmp_path, content) -> None:
     path = tmp_path / "settings.json"
     path.write_bytes(content)

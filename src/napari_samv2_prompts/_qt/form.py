@@ -12,6 +12,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
+    QComboBox,
     QFormLayout,
     QGridLayout,
     QGroupBox,
@@ -28,9 +29,11 @@ from qtpy.QtWidgets import (
 
 from napari_samv2_prompts.session import State
 
+from .eliding import elide
 from .hints import Situation, mask_line, note_line, seen_line, state_line, what_next
 from .keeping import KeepingPart
 from .label_panel import LabelPanel
+from .settings import Choice, choice_of
 
 __all__ = ["Form"]
 
@@ -72,6 +75,7 @@ class Form(QWidget):
         self.look = ComboBox(name="look", choices=_LOOKS)
         self.part = ComboBox(name="part", choices=_PARTS)
         self._letters: frozenset[str] = frozenset()
+        self._savable = self._loadable = self._filing = False
         self._make_buttons()
         self.keeping, self.labels = KeepingPart(), LabelPanel()
         parts = self._layer_part(layers), self._prompt_part(), self.labels, self._model_part()
@@ -84,9 +88,9 @@ class Form(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
 
     @property
-    def remembered(self) -> dict[str, ComboBox | QWidget]:
-        """The controls whose values are to survive a restart, by the name to remember them by."""
-        return {
+    def choices(self) -> dict[str, Choice]:
+        """What is to survive a restart, by the name to remember it by."""
+        controls: dict[str, ComboBox | QWidget] = {
             "device": self.device,
             "picture": self.look,
             "part": self.part,
@@ -95,6 +99,8 @@ class Form(QWidget):
             "folder_limit": self.keeping.limit,
             "live": self.live,
         }
+        choices = {name: choice_of(control) for name, control in controls.items()}
+        return {**choices, "folder": self.keeping.choice}
 
     def fit_width(self) -> None:
         """Be as wide as the parts; call it when shown, as they have the window's font only then."""
@@ -104,8 +110,15 @@ class Form(QWidget):
             self._area.setMinimumWidth(width)
 
     def show_models(self, lines: Sequence[tuple[str, str]]) -> None:
-        """Offer models: pairs of what is read and the value."""
-        self.model.choices = tuple(lines)
+        """Offer models: pairs of what is read and the value; what is chosen stays, if offered."""
+        chosen = self.model.value
+        with self.model.changed.blocked():  # a line that reads otherwise would be another choice,
+            self.model.choices = ()  # and go to the end
+            self.model.choices = tuple(lines)
+            if chosen in (value for _, value in lines):
+                self.model.value = chosen
+        if self.model.value != chosen:
+            self.model.changed.emit(self.model.value)
         view = self.model.native.view()
         view.setMinimumWidth(view.sizeHintForColumn(0) + 24)  # the open list shows whole lines
 
@@ -161,14 +174,15 @@ class Form(QWidget):
         group = QGroupBox("Layers")
         layout = _rows(group)
         for box in layers:
-            _add_row(layout, box.name.capitalize(), _shrinking(box), _LAYER_TIPS.get(box.name, ""))
+            control = _shrinking(box, Qt.TextElideMode.ElideMiddle)  # names differ at their ends
+            _add_row(layout, box.name.capitalize(), control, _LAYER_TIPS.get(box.name, ""))
         layout.addRow(self.new_layers)
         return group
 
     def _prompt_part(self) -> QWidget:
         group = QGroupBox("Prompts")
         layout = QGridLayout(group)
-        self.mask_text, self.note = _line(), _line()
+        self.mask_text, self.note, self.files = _line(), _line(), _line()
         self.mask_text.setMinimumHeight(2 * self.mask_text.fontMetrics().lineSpacing())
         rows: tuple[tuple[QWidget, ...], ...] = (
             (self.box, self.click),
@@ -181,6 +195,7 @@ class Form(QWidget):
             (self.live, self.run),
             (self.accept,),
             (self.save, self.load),
+            (self.files,),
         )
         for row, widgets in enumerate(rows):
             for column, widget in enumerate(widgets):
@@ -258,9 +273,20 @@ class Form(QWidget):
         self.next.setEnabled(ready and now.started)
         self.cycle.setEnabled(len(now.scores) > 1)
         self.undo.setEnabled(now.labels)
-        self.save.setEnabled(now.labels)
-        self.load.setEnabled(now.image and not now.download)
+        self._savable, self._loadable = now.labels, now.image and not now.download
+        self._enable_files()
         self.accept.setEnabled(ready and now.prompted > now.pending)
+
+    def show_files(self, said: str, busy: bool) -> None:
+        """Show how reading and writing files goes."""
+        self.files.setText(said)
+        self.files.setVisible(bool(said))
+        self._filing = busy
+        self._enable_files()
+
+    def _enable_files(self) -> None:
+        self.save.setEnabled(self._savable and not self._filing)
+        self.load.setEnabled(self._loadable and not self._filing)
 
     def _show_work(self, now: Situation) -> None:
         busy, progress = now.status.busy, now.status.progress
@@ -310,9 +336,10 @@ def _add_row(layout: QFormLayout, text: str, control: QWidget, tip: str) -> None
     layout.addRow(text, control)
 
 
-def _shrinking(box: ComboBox) -> QWidget:
-    """Return a combo box that a long layer name does not widen."""
-    native: QWidget = box.native
+def _shrinking(box: ComboBox, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> QWidget:
+    """Return a combo box that a long text does not widen."""
+    native: QComboBox = box.native
+    elide(native, mode)
     native.setMinimumWidth(60)
     native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
     return native

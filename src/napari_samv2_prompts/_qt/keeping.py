@@ -28,6 +28,7 @@ from .settings import Choice
 __all__ = ["KeepingPart"]
 
 _GB = 1000  # megabytes
+_LONGEST = 16  # letters of a folder's name that the button has room for
 
 
 class KeepingPart(QGroupBox):
@@ -122,7 +123,8 @@ class KeepingPart(QGroupBox):
 
     def _show_folder(self) -> None:
         there = self._folder is not None
-        self.choose.setText(self._folder.name or str(self._folder) if self._folder else "Choose…")
+        name = self._folder.name or str(self._folder) if self._folder else "Choose…"
+        self.choose.setText(name if len(name) <= _LONGEST else f"{name[:7]}…{name[-7:]}")
         where = f"{self._folder}: " if there else ""
         self.choose.setToolTip(
             f"{where}A folder to keep embeddings in, so that no picture is ever embedded twice"

@@ -73,29 +73,29 @@ class ModelEntry:
         return ModelChoice(None, Path(self.value), device)
 
 
-def model_entries(folder: Path | None = None) -> tuple[ModelEntry, ...]:
+def model_entries(folder: Path | None = None, *, look: bool = True) -> tuple[ModelEntry, ...]:
     """List what can be picked: bundled, published (newest version first), and others in a folder.
-
-    Looks at the disk.
 
     Parameters
     ----------
     folder : Path, optional
         Of the user's own, in place of the cache.
+    look : bool
+        Whether to look at the disk; if not, no published model counts as being here.
     """
     entries, known = [], set()
     for name, variant in VARIANTS.items():
-        published, path = PUBLISHED_FILES.get(name), find(name, folder=folder)
+        published, path = PUBLISHED_FILES.get(name), find(name, folder=folder) if look else None
         known.add(path)
         speed = _SPEEDS[variant.size]
         if published is None:
-            size = path.stat().st_size if path else 0
-            text = f"{name} · {size / 1e6:.0f} MB · {speed} · BSD-3-Clause · bundled"
-            entries.append(ModelEntry(name, text))
+            size = f" · {path.stat().st_size / 1e6:.0f} MB" if path else ""
+            entries.append(ModelEntry(name, f"{name}{size} · {speed} · BSD-3-Clause · bundled"))
             continue
         value = variant.size if variant.version == DEFAULT_VERSION else name
         megabytes = round(published.bytes / 1e6)
-        where = "on this computer" if path else "to download" + _begun(published, folder)
+        begun = _begun(published, folder) if look else ""
+        where = "on this computer" if path else f"to download{begun}"
         text = (
             f"{variant.size} {published.version} · {megabytes} MB · {speed} · "
             f"{published.licence} · {where}"

@@ -6,6 +6,7 @@ predictor, is in ``models.py``.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from psygnal import Signal
@@ -14,6 +15,7 @@ from qtpy.QtWidgets import QFileDialog
 from napari_samv2_prompts.samv2.variants import available_models
 from napari_samv2_prompts.session import ModelChoice
 
+from .disk import Disk
 from .form import Form
 from .models import WEIGHT_FILES, ModelEntry, entry_of, model_entries
 from .settings import Choice
@@ -24,22 +26,28 @@ __all__ = ["ModelPicker"]
 class ModelPicker:
     """The models that can be picked in a form, and what the user agreed to.
 
+    The disk is looked at in the worker: until it has answered, no published model counts as being
+    here, and what is to be picked again waits.
+
     Parameters
     ----------
     form : Form
         Its ``model`` and ``device`` are the choice.
+    disk : Disk
     """
 
     changed = Signal()
 
-    def __init__(self, form: Form) -> None:
-        self._form = form
+    def __init__(self, form: Form, disk: Disk) -> None:
+        self._form, self._disk = form, disk
         self._agreed: set[str] = set()  # models that may be downloaded
         self._files: list[ModelEntry] = []
         self._folder: Path | None = None
+        self._last = ""  # the model to pick again once it is known to be here
+        self._listed = model_entries(look=False)
         self._entries: dict[str, ModelEntry] = {}
-        self.refresh()
-        form.model.changed.connect(self._show_whole_line)
+        self._offer()
+        form.model.changed.connect(self._on_picked)
         form.file.clicked.connect(self.ask_file)
         form.folder.clicked.connect(self.ask_folder)
         form.download.clicked.connect(self.agree)
@@ -48,13 +56,13 @@ class ModelPicker:
         """Ask for weights of the user's own."""
         path, _ = QFileDialog.getOpenFileName(self._form, "Weights", "", WEIGHT_FILES)
         if path:
-            self.use(path)
+            self.use_file(path)
 
     def ask_folder(self) -> None:
         """Ask for a folder of weights."""
         path = QFileDialog.getExistingDirectory(self._form, "Folder of weights")
         if path:
-            self.use(path)
+            self._look_into(Path(path), f"Looking into {Path(path).name}…")
 
     @property
     def choice(self) -> ModelChoice:
@@ -72,14 +80,12 @@ class ModelPicker:
         """What to remember."""
         return {
             "models_folder": Choice(lambda: str(self._folder or ""), self._restore_folder),
-            "model": Choice(lambda: str(self._form.model.value), self._restore),
+            "model": Choice(lambda: self._last or str(self._form.model.value), self._restore),
         }
 
     def refresh(self) -> None:
         """Look again at what is on this computer."""
-        entries = [*model_entries(self._folder), *self._files]
-        self._entries = {entry.value: entry for entry in entries}
-        self._form.show_models([(entry.text, entry.value) for entry in entries])
+        self._look_into(self._folder)
 
     def agree(self) -> None:
         """Let the picked model be downloaded."""
@@ -87,21 +93,21 @@ class ModelPicker:
         self.changed.emit()
 
     def use(self, path: str | Path) -> None:
-        """Use a file, or a folder."""
-        (self.use_folder if Path(path).is_dir() else self.use_file)(path)
-        self.changed.emit()
+        """Use a file, or a folder; looks at the disk at once."""
+        path = Path(path)
+        if path.is_dir():
+            self._folder = path
+            self._take(path, model_entries(path))
+        else:
+            self.use_file(path)
 
     def use_file(self, path: str | Path) -> None:
         """Pick weights from a file in the published layout."""
         entry = entry_of(path)
         self._files = [*(e for e in self._files if e.value != entry.value), entry]
-        self.refresh()
+        self._offer()
         self._form.model.value = entry.value
-
-    def use_folder(self, path: str | Path) -> None:
-        """List the weights of a folder, and download to it."""
-        self._folder = Path(path)
-        self.refresh()
+        self.changed.emit()
 
     def listed(self, name: str) -> Path | None:
         """Return the file of this name among the user's own that are in the list."""
@@ -109,7 +115,7 @@ class ModelPicker:
         return next((path for path in own if path.name == name), None)
 
     def use_model(self, model: ModelChoice | None) -> None:
-        """Pick the model that prompts were saved with.
+        """Pick the model that prompts were saved with; weights in a file are taken to be there.
 
         Raises
         ------
@@ -119,8 +125,6 @@ class ModelPicker:
         if model is None:
             return
         if model.checkpoint is not None:
-            if not model.checkpoint.is_file():
-                raise ValueError(f"There are no weights {model.checkpoint}.")
             self.use_file(model.checkpoint)
             return
         entry = self._entries.get(model.name or "")
@@ -133,24 +137,73 @@ class ModelPicker:
             )
         self._form.model.value = entry.value
 
-    def _show_whole_line(self, value: object) -> None:
+    # --- what is there ----------------------------------------------------------------------
+
+    def _look_into(self, folder: Path | None, doing: str = "") -> None:
+        """List the weights of a folder in the worker, and download to it from then on."""
+        self._folder = folder
+        self._disk.do(doing, partial(_entries_in, folder), partial(self._take, folder))
+
+    def _take(self, folder: Path | None, entries: tuple[ModelEntry, ...] | None) -> str:
+        """Offer what was found in a folder; None: there is no such folder."""
+        if folder != self._folder:
+            return ""  # another one was chosen meanwhile
+        if entries is None:
+            self._look_into(None)
+            raise ValueError(f"There is no folder {folder}: models are in the usual one.")
+        self._listed = entries
+        self._offer()
+        if self._last in self._entries:  # else a file that is still looked for
+            last, self._last = self._last, ""
+            if not self._entries[last].megabytes:
+                self._form.model.value = last
+        self.changed.emit()
+        return ""
+
+    def _offer(self) -> None:
+        entries = [*self._listed, *self._files]
+        self._entries = {entry.value: entry for entry in entries}
+        offered = self._entries.values()
+        self._form.show_models([(entry.text, entry.value) for entry in offered])
+        self._show_whole_line()
+
+    def _on_picked(self, value: object) -> None:
+        self._last = ""
+        self._show_whole_line()
+
+    def _show_whole_line(self) -> None:
         """Have the closed list, which is narrow, show on hovering what the open one does."""
-        if value in self._entries:
-            self._form.model.tooltip = f"Which model segments: {self._entries[str(value)].text}"
+        self._form.model.tooltip = f"Which model segments: {self._entry.text}"
 
     @property
     def _entry(self) -> ModelEntry:
         return self._entries[self._form.model.value]
 
+    # --- what was picked last ---------------------------------------------------------------
+
     def _restore_folder(self, path: str) -> None:
         if path:
-            if not Path(path).is_dir():
-                raise ValueError(f"There is no folder {path}.")
-            self.use_folder(path)
+            self._folder = Path(path)
 
     def _restore(self, value: str) -> None:
         """Pick a model by its name or file, unless it would have to be downloaded first."""
-        if value not in self._entries and Path(value).is_file():
-            self.use_file(value)
-        elif value not in self._entries or not self._entries[value].megabytes:
+        entry = self._entries.get(value)
+        if entry is not None and entry.megabytes:
+            self._last = value  # unless looking at the disk shows that it is here
+        elif entry is None and Path(value).is_absolute():
+            self._last = value
+            self._disk.do("", Path(value).is_file, partial(self._restore_file, value))
+        else:
             self._form.model.value = value
+
+    def _restore_file(self, value: str, there: bool) -> str:
+        last, self._last = self._last, ""
+        if last == value and there:
+            self.use_file(value)
+        elif last == value:
+            raise ValueError(f"The weights {value} are not there any more: choose a model.")
+        return ""
+
+
+def _entries_in(folder: Path | None) -> tuple[ModelEntry, ...] | None:
+    return model_entries(folder) if folder is None or folder.is_dir() else None

@@ -1,6 +1,7 @@
 """Files of prompts: asking for their names, and from there to the labels or from the labels there.
 
-Not here: how labels are made from prompts (``saving.py``).
+What was asked for in a dialog is read and written in the worker; a script's calls return when they
+are done.  Not here: how labels are made from prompts (``saving.py``).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from napari_samv2_prompts.records import (
 from napari_samv2_prompts.session import ModelChoice
 
 from .choices import LayerChoices
+from .disk import Disk
 from .models import WEIGHT_FILES
 from .picker import ModelPicker
 from .saving import Saving
@@ -43,12 +45,14 @@ class PromptFiles:
     layers : LayerChoices
     picker : ModelPicker
     saving : Saving
+    disk : Disk
     """
 
     def __init__(
-        self, parent: QWidget, layers: LayerChoices, picker: ModelPicker, saving: Saving
+        self, parent: QWidget, layers: LayerChoices, picker: ModelPicker, saving: Saving, disk: Disk
     ) -> None:
-        self._parent, self._layers, self._picker, self._saving = parent, layers, picker, saving
+        self._parent, self._layers, self._picker = parent, layers, picker
+        self._saving, self._disk = saving, disk
 
     def save(self, path: str | Path) -> None:
         """Write what led to the labels of the chosen layer.
@@ -60,7 +64,7 @@ class PromptFiles:
         OSError
             If the file can't be written.
         """
-        write_record(path, self._saving.record())
+        _write(Path(path), self._saving.recording())
 
     def load(self, path: str | Path, checkpoint: str | Path | None = None) -> None:
         """Begin to make the labels of a file in new layers, and choose these.
@@ -81,34 +85,33 @@ class PromptFiles:
             If the file can't be read.
         """
         record = read_record(path)
-        self._load(with_weights(record, checkpoint or self._listed(record)))
-
-    def _load(self, record: Record) -> None:
-        self._picker.use_model(record.model)
-        choice = self._picker.choice
-        chosen = self._saving.load(record)
-        self._layers.refresh()
-        self._layers.set(chosen)
-        self._saving.start(with_models(record, partial(_placed, choice)))
-
-    def _listed(self, record: Record) -> Path | None:
-        """Return the record's own weights if the user picked them before."""
-        wanted = own_weights(record)
-        return self._picker.listed(wanted[0]) if len(wanted) == 1 else None
+        self._use(_weighed(record, checkpoint or self._listed(record)))
 
     def ask_and_save(self) -> None:
-        """Ask for a name and save; errors are shown."""
+        """Ask for a name and save in the worker; errors are shown."""
         name, _ = QFileDialog.getSaveFileName(self._parent, "Save prompts", "prompts.json", _KIND)
-        _show_errors(self.save, name)
+        if not name:
+            return
+        try:  # the layers as they are now, however long the disk takes
+            recording = self._saving.recording()
+        except (ValueError, MemoryError) as error:
+            show_error(f"SAMV2 Prompts: {error}")
+            return
+        path = Path(name)
+        doing, done = f"Saving {path.name}…", f"Saved {path.name}."
+        self._disk.do(doing, partial(_write, path, recording), lambda nothing: done)
 
     def ask_and_load(self) -> None:
-        """Ask for a file and load it; errors are shown."""
+        """Ask for a file, read it in the worker, and load it; errors are shown."""
         name, _ = QFileDialog.getOpenFileName(self._parent, "Load prompts", "", _KIND)
-        _show_errors(self._ask_and_load, name)
+        if name:
+            doing = f"Reading {Path(name).name}…"
+            self._disk.do(doing, partial(read_record, name), self._ask_for_weights)
 
-    def _ask_and_load(self, path: str) -> None:
-        """Load a file, and ask where the weights are that it needs: it is not believed."""
-        record = read_record(path)
+    def _ask_for_weights(self, record: Record) -> str:
+        """Ask where the weights are that a file needs, as it is not believed; load it."""
+        if self._saving.closed:  # with the widget, while the file was being read
+            return ""
         wanted, weights = own_weights(record), self._listed(record)
         if len(wanted) > 1:
             title = f"Folder of {', '.join(wanted)}, with which the prompts were made"
@@ -117,7 +120,24 @@ class PromptFiles:
             title = f"{wanted[0]}, with which the prompts were made"
             weights = Path(QFileDialog.getOpenFileName(self._parent, title, "", WEIGHT_FILES)[0])
         if weights != Path():
-            self._load(with_weights(record, weights))
+            self._disk.do("", partial(_weighed, record, weights), self._use)
+        return ""
+
+    def _use(self, record: Record) -> str:
+        if self._saving.closed:
+            return ""
+        self._picker.use_model(record.model)
+        choice = self._picker.choice
+        chosen = self._saving.load(record)
+        self._layers.refresh()
+        self._layers.set(chosen)
+        self._saving.start(with_models(record, partial(_placed, choice)))
+        return ""
+
+    def _listed(self, record: Record) -> Path | None:
+        """Return the record's own weights if the user picked them before."""
+        wanted = own_weights(record)
+        return self._picker.listed(wanted[0]) if len(wanted) == 1 else None
 
 
 def _placed(choice: ModelChoice, model: ModelChoice) -> ModelChoice:
@@ -126,9 +146,18 @@ def _placed(choice: ModelChoice, model: ModelChoice) -> ModelChoice:
     return replace(model, device=choice.device, folder=folder)
 
 
-def _show_errors(work: Callable[[str], None], name: str) -> None:
-    if name:
-        try:
-            work(name)
-        except (ValueError, OSError, MemoryError) as error:
-            show_error(f"SAMV2 Prompts: {error}")
+def _weighed(record: Record, weights: Path | str | None) -> Record:
+    """Return a record with the weights that the user points at, which are there."""
+    record = with_weights(record, weights)
+    own = record.model.checkpoint if record.model else None
+    if own is not None and not own.is_file():
+        raise ValueError(f"There are no weights {own}.")
+    return record
+
+
+def _write(path: Path, recording: Callable[[], Record]) -> None:
+    try:
+        write_record(path, recording())
+    except OSError as error:
+        why = error.strerror or error
+        raise OSError(f"{path.name} could not be saved ({why}): choose another folder.") from error

@@ -21,7 +21,12 @@ from .wishes import Place
 if TYPE_CHECKING:
     from napari_samv2_prompts.images import ImageView
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "unpacked"]
+
+
+def unpacked(noted: Iterable[Any]) -> tuple[Step, ...]:
+    """Return the steps that a recorder noted."""
+    return tuple(decode(Step, step) for step in noted)
 
 
 class Recorder:
@@ -42,9 +47,9 @@ class Recorder:
         self._links.add(self._on_decoded, session.decoded)
         self._links.add(self._on_removed, session.removed)
 
-    def steps(self, labels: UUID) -> tuple[Step, ...]:
-        """Return the steps that led to the labels of a layer."""
-        return tuple(decode(Step, step) for step in self._steps.get(labels, ()))
+    def noted(self, labels: UUID) -> tuple[Any, ...]:
+        """Return the steps that led to the labels of a layer, for :func:`unpacked`."""
+        return tuple(self._steps.get(labels, ()))
 
     def resume(self, labels: UUID, steps: Iterable[Step]) -> None:
         """Go on from steps that were done without the session."""

@@ -33,7 +33,7 @@ from napari_samv2_prompts.session import PredictorFactory, Runner, Session
 from .controller import Controller
 from .looks import view_of
 from .mailbox import Mailbox
-from .recorder import Recorder
+from .recorder import Recorder, unpacked
 from .wishes import Chosen, place_of
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class Saving:
         self.recorder = Recorder(controller.session, policy)
         self._mailbox = Mailbox()
         self._replay: Replay | None = None
+        self.closed = False
         self._loading: tuple[Record, Chosen, LabelsTarget] | None = None
 
     @property
@@ -80,7 +81,11 @@ class Saving:
         return self._replay is not None
 
     def record(self) -> Record:
-        """Return the record of the chosen layers.
+        """Return the record of the chosen layers; see :meth:`recording`."""
+        return self.recording()()
+
+    def recording(self) -> Callable[[], Record]:
+        """Note the chosen layers as they are; return what makes a record of that, in any thread.
 
         Raises
         ------
@@ -88,18 +93,15 @@ class Saving:
             If there is no image or no Labels layer.
         """
         self._controller.flush()
-        now = self._controller.chosen
+        now, dims = self._controller.chosen, self._viewer.dims
         if now.image is None or now.labels is None:
             raise ValueError("There is nothing to save yet: choose an image and press New layers.")
-        steps = self.recorder.steps(now.labels.unique_id)
-        lost = _open_objects(steps) - prompted_objects(now.points, now.shapes)
-        if lost:  # prompts that were deleted from a plane that was not shown
-            steps += (Remove(tuple(sorted(lost))),)
-        dims = self._viewer.dims
-        return Record(
+        return partial(
+            _recorded,
+            self.recorder.noted(now.labels.unique_id),
+            prompted_objects(now.points, now.shapes),
             now.image.name,
             layer_shape(now.image),
-            steps,
             tuple(_points(now.points, now.image, dims)),
             tuple(_shapes(now.shapes, now.image, dims)),
         )
@@ -145,6 +147,7 @@ class Saving:
 
     def close(self) -> None:
         """Stop; idempotent."""
+        self.closed = True
         replay, self._replay = self._replay, None
         if replay is not None:
             replay.session.close()
@@ -175,6 +178,22 @@ class Saving:
         self._controller.held = False
         self._controller.choose(chosen)
         self.finished.emit(reason)
+
+
+def _recorded(
+    noted: tuple[Any, ...],
+    prompted: frozenset[int],
+    image: str,
+    shape: tuple[int, ...],
+    points: tuple[Point, ...],
+    shapes: tuple[Shape, ...],
+) -> Record:
+    """Make a record of what was noted; unpacking the masks of many steps takes its time."""
+    steps = unpacked(noted)
+    lost = _open_objects(steps) - prompted
+    if lost:  # prompts that were deleted from a plane that was not shown
+        steps += (Remove(tuple(sorted(lost))),)
+    return Record(image, shape, steps, points, shapes)
 
 
 def _open_objects(steps: tuple[Step, ...]) -> frozenset[int]:

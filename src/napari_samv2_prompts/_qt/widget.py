@@ -19,6 +19,7 @@ from napari_samv2_prompts.session import EmbeddingStore, PredictorFactory, Runne
 from .binding import Keys
 from .choices import LayerChoices
 from .controller import Controller
+from .disk import Disk
 from .form import Form
 from .hints import Situation
 from .label_tools import LabelTools
@@ -27,7 +28,7 @@ from .picker import ModelPicker
 from .prompt_files import PromptFiles
 from .runner import QtRunner
 from .saving import Saving
-from .settings import Remembered, choice_of, settings_file
+from .settings import Remembered, settings_file
 from .watching import take_tool
 from .wishes import Options
 from .work import Work
@@ -77,7 +78,10 @@ class SAMV2PromptsWidget(QWidget):
         self.image, self.points, self.shapes, self.labels = self._layers.boxes
         self._form = Form(self._layers.boxes, DEVICES)
         self.model: ComboBox = self._form.model
-        self._picker = ModelPicker(self._form)
+        self._disk = Disk(make_runner)  # goes on when the dock is closed
+        self._disk.changed.connect(self._form.show_files)
+        self.destroyed.connect(self._disk.close)
+        self._picker = ModelPicker(self._form, self._disk)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._form)
@@ -180,10 +184,9 @@ class SAMV2PromptsWidget(QWidget):
         """
         end = time.monotonic() + timeout
         QCoreApplication.processEvents()
-        while self._work is not None and not self._work.idle:
+        while self._work is not None and (self._disk.busy or not self._work.idle):
             if time.monotonic() > end:
-                state = self.session.status.state
-                raise TimeoutError(f"Still {state} after {timeout:g} s.")
+                raise TimeoutError(f"Still {self.session.status.state} after {timeout:g} s.")
             QCoreApplication.processEvents()
             time.sleep(0.005)
 
@@ -201,7 +204,7 @@ class SAMV2PromptsWidget(QWidget):
 
     @property
     def _prompt_files(self) -> PromptFiles:
-        return PromptFiles(self, self._layers, self._picker, self._working.saving)
+        return PromptFiles(self, self._layers, self._picker, self._working.saving, self._disk)
 
     def _set_up(self) -> None:
         """Start working in the viewer; idempotent."""
@@ -310,11 +313,8 @@ class SAMV2PromptsWidget(QWidget):
 
     def _remember(self) -> Remembered:
         """Choose what was chosen last."""
-        choices = {name: choice_of(control) for name, control in self._form.remembered.items()}
-        choices["folder"] = self._form.keeping.choice
-        remembered = Remembered({**choices, **self._picker.choices}, settings_file())
-        note = remembered.restore()
-        if note:
+        remembered = Remembered({**self._form.choices, **self._picker.choices}, settings_file())
+        if note := remembered.restore():
             show_warning(f"SAMV2 Prompts: {note}")
         return remembered
 
