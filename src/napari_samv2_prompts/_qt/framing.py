@@ -27,7 +27,7 @@ __all__ = ["Framing", "Part"]
 Part = Literal["visible", "whole"]
 ViewAt = Callable[[Plane], ImageView]
 
-OPACITY = 0.4
+OPACITY = 0.8
 
 
 class Framing:
