@@ -79,6 +79,8 @@ def test_points_belong_to_the_plane_that_they_round_to():
     plane = Plane((1, 2), (3, None, None), (5, 6))
     points = [[2.6, 0, 0], [3.4, 9, 9], [3.6, 0, 0], [2.4, 0, 0], [-3, 0, 0]]
     assert plane.contains(points).tolist() == [True, True, False, False, False]
+    deeper = Plane((2, 3), (1, 3, None, None), (5, 6))
+    assert deeper.contains([[1, 3, 0, 0], [1, 2, 0, 0], [0, 3, 0, 0]]).tolist() == [1, 0, 0]
 
 
 def test_the_edge_of_the_image_is_half_a_pixel_from_the_centres():
