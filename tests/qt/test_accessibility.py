@@ -74,7 +74,7 @@ def test_the_guide_has_every_key_and_every_button_and_no_others(form) -> None:
     named = {name for _, cell in rows for name in re.findall(r"\*(.+?)\*", cell)}
     assert named <= texts
     every = " ".join(" ".join(pages.values()).split())
-    left_out = {text for text in texts if re.sub(r"[ (]?\d.*", "", text) not in every}
+    left_out = {text for text in texts if re.sub(r"[ (]?\d.*", "", text).strip() not in every}
     assert not left_out
 
 
