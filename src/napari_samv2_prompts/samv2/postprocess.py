@@ -21,6 +21,7 @@ from napari_samv2_prompts.prompts import MaskCrop
 __all__ = ["crop_mask", "remove_small_areas", "upsample"]
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
+_PLACES_AT_ONCE = 2**17  # pixels near outlines interpolated at a time: a mask may be all noise
 _FILL_MARGIN = 10.0  # filled and removed areas lie this far beyond the threshold
 
 Logits = NDArray[np.float32]
@@ -105,17 +106,21 @@ def _heighten_above(wide: Tensor, taps: _Taps, threshold: float) -> NDArray[np.b
     inside, width = np.greater(values, np.float32(threshold)), values.shape[1]
     low, high = taps.low[starts], taps.high[starts]
     above: NDArray[np.bool_] = np.repeat(inside[low], counts, axis=0)
-    # Flat indices: numpy finds, reads and sets them several times faster than pairs of indices.
-    pair, column = np.divmod(np.flatnonzero(inside[low] != inside[high]), width)
-    before, after = (
-        torch.from_numpy(values.take(rows[pair] * width + column))[:, None] for rows in (low, high)
-    )
     nth = np.arange(counts.max(initial=0))
     target = np.minimum(starts[:, None] + nth, (starts + counts - 1)[:, None])
-    weight = torch.from_numpy(taps.weight[target].take(pair, axis=0))
-    between = torch.lerp(before, after, weight)
-    places = (target * width).take(pair, axis=0) + column[:, None]
-    above.reshape(-1)[places] = np.greater(between.numpy(), np.float32(threshold))
+    weights, places = taps.weight[target], target * width
+    # Flat indices: numpy finds, reads and sets them several times faster than pairs of indices.
+    crossed = np.flatnonzero(inside[low] != inside[high])
+    step = max(1, _PLACES_AT_ONCE // max(1, len(nth)))
+    for part in (crossed[start : start + step] for start in range(0, len(crossed), step)):
+        pair, column = np.divmod(part, width)
+        before, after = (
+            torch.from_numpy(values.take(rows[pair] * width + column))[:, None]
+            for rows in (low, high)
+        )
+        between = torch.lerp(before, after, torch.from_numpy(weights.take(pair, axis=0)))
+        here = places.take(pair, axis=0) + column[:, None]
+        above.reshape(-1)[here] = np.greater(between.numpy(), np.float32(threshold))
     return above
 
 
