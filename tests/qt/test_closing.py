@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -200,3 +202,35 @@ def test_closing_ends_all_and_leaves_the_labels(moment, how, tmp_path, monkeypat
     assert dict(open_.viewer.keymap) == {}
     assert len(notification_manager.records) == told
     notification_manager.records.clear()
+
+
+def test_a_process_may_end_without_closing_anything() -> None:
+    """What Qt deletes then is deleted in any order."""
+    code = """if True:
+        import numpy as np
+        from napari.components import ViewerModel
+        from qtpy.QtWidgets import QApplication
+        from tests.fakes import Factory
+        from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+
+        app, kept = QApplication([]), []
+        for moment in ("just made", "ready", "at work"):
+            viewer = ViewerModel()
+            viewer.add_image(np.zeros((40, 50)), contrast_limits=(0, 1))
+            widget = SAMV2PromptsWidget(viewer, make_predictor=Factory())
+            points, _, labels = widget.new_prompt_layers()
+            points.add([[20, 20]])
+            if moment != "just made":
+                widget.wait_until_idle(20)
+                assert labels.data.any()
+            if moment == "at work":
+                points.add([[5, 5]])
+                widget._controller.flush()
+            kept.append((viewer, widget))
+        print("end of the script", flush=True)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (ended.returncode, ended.stdout) == (0, "end of the script\n"), ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -379,8 +379,7 @@ class Controller:
         """Stop everything and let go of viewer and layers; idempotent."""
         if self._closed:
             return
-        self._closed = True
-        self._timer.stop()
+        self._closed = True  # the timer goes on: at exit Qt may have deleted it by now
         self._mailbox.close()
         self._links.close()
         self._watch.close()
