@@ -41,6 +41,17 @@ def test_a_crop_is_the_whole_mask(seed: int, height: int, width: int, threshold:
         assert crop.mask.shape == (0, 0)
 
 
+@given(seed=st.integers(0, 10**6), height=SIDES, width=SIDES, noisy=st.integers(0, 16))
+def test_a_noisy_mask_is_the_same_where_outlines_are_many_and_where_they_are_few(
+    seed: int, height: int, width: int, noisy: int
+) -> None:
+    logits = smooth_logits(seed)
+    random = np.random.default_rng(seed)
+    logits[:noisy] += random.normal(0, 20, (noisy, 16)).astype(np.float32)
+    whole = upsample(logits, (height, width)) > 0
+    np.testing.assert_array_equal(crop_mask(logits, (height, width)).full((height, width)), whole)
+
+
 def test_a_tall_mask_is_the_same_across_blocks_of_rows() -> None:
     logits = smooth_logits(3)
     whole = upsample(logits, (1000, 40)) > 0

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
@@ -21,7 +20,8 @@ from napari_samv2_prompts.prompts import MaskCrop
 __all__ = ["crop_mask", "remove_small_areas", "upsample"]
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
-_PLACES_AT_ONCE = 2**17  # pixels near outlines interpolated at a time: a mask may be all noise
+_PIXELS_AT_ONCE = 2**18  # pixels interpolated at a time, to stay in the cache
+_DEAR = 8  # one pixel alone takes as long as so many in a row
 _FILL_MARGIN = 10.0  # filled and removed areas lie this far beyond the threshold
 
 Logits = NDArray[np.float32]
@@ -47,16 +47,17 @@ def _taps(source: int, target: int) -> _Taps:
     return _Taps(low, high, (position - low).astype(np.float32))
 
 
-def _widen(logits: Logits, width: int) -> Tensor:
-    """Enlarge logits ``(h, w)`` to ``(h, width)``."""
-    source = torch.from_numpy(logits)[None, None]
-    return F.interpolate(source, size=(len(logits), width), mode="bilinear")[0, 0]
+def _widened(logits: Logits, taps: _Taps) -> Tensor:
+    """Enlarge ``(h, w)`` to ``(h, width)`` at some of the target columns."""
+    source = torch.from_numpy(logits)
+    low, high = (source.index_select(1, torch.from_numpy(at)) for at in (taps.low, taps.high))
+    return torch.lerp(low, high, torch.from_numpy(taps.weight))
 
 
 def upsample(logits: Logits, size: tuple[int, int]) -> Logits:
     """Enlarge logits ``(h, w)`` to ``(height, width)`` bilinearly, float32."""
     low, high, weight = _taps(len(logits), size[0])
-    wide = _widen(logits, size[1])
+    wide = _widened(logits, _taps(logits.shape[1], size[1]))
     tall = torch.lerp(wide[low], wide[high], torch.from_numpy(weight)[:, None])
     return np.asarray(tall.numpy())
 
@@ -88,40 +89,96 @@ def crop_mask(logits: Logits, size: tuple[int, int], threshold: float = 0.0) -> 
         return MaskCrop(0, 0, np.zeros((0, 0), dtype=bool))
     taps = row_taps.part(rows)
     first, last = int(taps.low[0]), int(taps.high[-1])
-    wide = _widen(logits[first : last + 1], size[1])[:, columns]
+    wide = _widened(logits[first : last + 1], column_taps.part(columns))
     mask = _heighten_above(wide, _Taps(taps.low - first, taps.high - first, taps.weight), threshold)
     return _tight(mask, rows.start, columns.start)
+
+
+class _Pairs(NamedTuple):
+    """The pairs of source rows between which targets lie, and the targets of each.
+
+    Attributes
+    ----------
+    low, high : array of shape (P,)
+        Source rows.
+    target : array of shape (P, N)
+        Target rows; a pair that has fewer than others repeats its last one.
+    weight : array of shape (P, N), float32
+        Of the second source row, at each target.
+    """
+
+    low: NDArray[np.intp]
+    high: NDArray[np.intp]
+    target: NDArray[np.intp]
+    weight: Logits
+
+
+def _pairs(taps: _Taps) -> _Pairs:
+    """Return the pairs of source rows; the targets of a pair lie together."""
+    starts = np.flatnonzero(np.diff(taps.low, prepend=-1))
+    counts = np.diff(starts, append=len(taps.low))
+    nth = np.minimum(np.arange(counts.max(initial=0)), counts[:, None] - 1)
+    target = starts[:, None] + nth
+    return _Pairs(taps.low[starts], taps.high[starts], target, taps.weight[target])
 
 
 def _heighten_above(wide: Tensor, taps: _Taps, threshold: float) -> NDArray[np.bool_]:
     """Enlarge ``(h, width)`` to ``(height, width)``, and return where it is above the threshold.
 
     What lies between two source rows is above where both are, and not above where neither is: only
-    columns in which an outline passes between the two are interpolated, and nothing but the answer
-    is ever as large as the mask.
+    columns in which an outline passes between the two are interpolated, or all of them where they
+    are many, and nothing but the answer is ever as large as the mask.
     """
-    starts = np.flatnonzero(np.diff(taps.low, prepend=-1))  # targets of a pair lie together
-    counts = np.diff(starts, append=len(taps.low))
-    values = wide.numpy()
-    inside, width = np.greater(values, np.float32(threshold)), values.shape[1]
-    low, high = taps.low[starts], taps.high[starts]
-    above: NDArray[np.bool_] = np.repeat(inside[low], counts, axis=0)
-    nth = np.arange(counts.max(initial=0))
-    target = np.minimum(starts[:, None] + nth, (starts + counts - 1)[:, None])
-    weights, places = taps.weight[target], target * width
-    # Flat indices: numpy finds, reads and sets them several times faster than pairs of indices.
-    crossed = np.flatnonzero(inside[low] != inside[high])
-    step = max(1, _PLACES_AT_ONCE // max(1, len(nth)))
-    for part in (crossed[start : start + step] for start in range(0, len(crossed), step)):
-        pair, column = np.divmod(part, width)
-        before, after = (
-            torch.from_numpy(values.take(rows[pair] * width + column))[:, None]
-            for rows in (low, high)
-        )
-        between = torch.lerp(before, after, torch.from_numpy(weights.take(pair, axis=0)))
-        here = places.take(pair, axis=0) + column[:, None]
-        above.reshape(-1)[here] = np.greater(between.numpy(), np.float32(threshold))
+    pairs = _pairs(taps)
+    inside = np.greater(wide.numpy(), np.float32(threshold))
+    above = inside[taps.low]
+    crossed = inside[pairs.low] != inside[pairs.high]
+    many = np.count_nonzero(crossed, axis=1) * _DEAR > wide.shape[1]
+    _interpolate_rows(above, wide, pairs, np.flatnonzero(many), threshold)
+    crossed[many] = False
+    _interpolate_places(above, wide, pairs, np.flatnonzero(crossed), threshold)
     return above
+
+
+def _interpolate_rows(
+    above: NDArray[np.bool_],
+    wide: Tensor,
+    pairs: _Pairs,
+    chosen: NDArray[np.intp],
+    threshold: float,
+) -> None:
+    """Set what is above between some pairs of rows, in all columns."""
+    step = max(1, _PIXELS_AT_ONCE // max(1, pairs.target.shape[1] * wide.shape[1]))
+    for some in (chosen[start : start + step] for start in range(0, len(chosen), step)):
+        low, high = (
+            wide[torch.from_numpy(rows[some])][:, None] for rows in (pairs.low, pairs.high)
+        )
+        between = torch.lerp(low, high, torch.from_numpy(pairs.weight[some])[:, :, None])
+        above[pairs.target[some]] = np.greater(between.numpy(), np.float32(threshold))
+
+
+def _interpolate_places(
+    above: NDArray[np.bool_],
+    wide: Tensor,
+    pairs: _Pairs,
+    places: NDArray[np.intp],
+    threshold: float,
+) -> None:
+    """Set what is above at some places, each a pair and a column as one index.
+
+    Flat indices: numpy finds, reads and sets them several times faster than pairs of indices.
+    """
+    values, width = wide.numpy(), wide.shape[1]
+    step = max(1, _PIXELS_AT_ONCE // max(1, pairs.target.shape[1]))
+    for some in (places[start : start + step] for start in range(0, len(places), step)):
+        pair, column = np.divmod(some, width)
+        low, high = (
+            torch.from_numpy(values.take(rows[pair] * width + column))[:, None]
+            for rows in (pairs.low, pairs.high)
+        )
+        between = torch.lerp(low, high, torch.from_numpy(pairs.weight.take(pair, axis=0)))
+        here = pairs.target.take(pair, axis=0) * width + column[:, None]
+        above.reshape(-1)[here] = np.greater(between.numpy(), np.float32(threshold))
 
 
 def _tight(mask: NDArray[np.bool_], top: int, left: int) -> MaskCrop:
