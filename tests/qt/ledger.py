@@ -64,7 +64,8 @@ class Ledger:
         self.page = fresh(labels.data)
         self.past: deque[Page] = deque(maxlen=UNDO_STEPS)
         self.future: list[Page] = []
-        self.undone: set[int] = set()  # objects that an undo or redo took elsewhere
+        self.undone: set[int] = set()  # objects that the user took elsewhere: undo, redo, other data
+        self.edits = 0  # by the plugin
 
     def live(self, plane: Plane | None = None) -> set[int]:
         latest = self.page.latest
@@ -109,6 +110,8 @@ class Ledger:
     def start_anew(self, kept: bool) -> None:
         """Take note of other data in the layer, in which the live objects may still be there."""
         self.labels._reset_history()
+        if not kept:
+            self.undone |= self.live()
         page = fresh(self.labels.data)
         self.page = replace(self.page, data=page.data) if kept else page
         self.past.clear()
@@ -157,6 +160,7 @@ class Ledger:
         brought_back = (now == page.base) | page.touched
         assert not (changed & ~inside & ~brought_back).any(), "a label came from nowhere"
         if changed.any():
+            self.edits += 1
             base = np.where(changed & ~page.ours, page.data, page.base)
             ours = np.where(changed, inside, page.ours)
             self._turn(Page(now, ours, page.touched, base, latest))

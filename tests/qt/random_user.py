@@ -7,8 +7,10 @@ labels is in ``ledger``; what must hold of the rest are the invariants here.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
+from typing import ClassVar
 from unittest import mock
 
 import numpy as np
@@ -63,7 +65,7 @@ class SAMV2PromptsWidget(widget.SAMV2PromptsWidget):
 
 
 class RandomUser(RuleBasedStateMachine):
-    steps = 0  # of all users together
+    done: ClassVar[Counter[str]] = Counter()  # by all users together
 
     def __init__(self) -> None:
         super().__init__()
@@ -452,6 +454,7 @@ class RandomUser(RuleBasedStateMachine):
         ledger = self.ledger(chosen.labels)
         latest = ledger.page.latest.get(plane.in_data_order(), {})
         for prompt in prompts:
+            self.done["masks compared"] += 1
             result = self.widget.session.result(prompt.object)
             assert result is not None
             radius = RADIUS * (1 + result.chosen)
@@ -468,7 +471,7 @@ class RandomUser(RuleBasedStateMachine):
 
     @invariant()
     def a_step_was_made(self) -> None:
-        RandomUser.steps += 1
+        self.done["steps"] += 1
 
     @invariant()
     def the_labels_are_right(self) -> None:
@@ -505,6 +508,7 @@ class RandomUser(RuleBasedStateMachine):
             runner.finish_all()
         for ledger in self.ledgers.values():
             ledger.check(None)
+            self.done["edits followed"] += ledger.edits
             while ledger.past:
                 ledger.undo()
         self.throw_away(self.widget)

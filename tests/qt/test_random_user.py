@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import napari
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -12,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("qapp")
 
 # The suite always tries the same users, so that it fails because of a change; the long run others.
 UNHURRIED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
-STEPS = 10_000
+STEPS = int(os.environ.get("RANDOM_USER_STEPS", "10_000"))
 
 
 class UserOfAWindow(RandomUser):
@@ -51,9 +54,13 @@ def test_a_random_user_of_a_window() -> None:
 
 
 @pytest.mark.slow
-def test_a_random_user_for_ten_thousand_steps(record_property) -> None:
-    before = RandomUser.steps
+@pytest.mark.parametrize(("user", "steps"), [(RandomUser, STEPS), (UserOfAWindow, STEPS // 10)])
+def test_a_random_user_for_long(user, steps: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """Others each time; what a failing one did is shown in few steps and tried first next time."""
+    user.done.clear()
     fresh = settings(max_examples=20, stateful_step_count=50, derandomize=False, **UNHURRIED)
-    while RandomUser.steps - before < STEPS:
-        run_state_machine_as_test(RandomUser, settings=fresh)
-    record_property("steps", RandomUser.steps - before)
+    while user.done["steps"] < steps:
+        run_state_machine_as_test(user, settings=fresh)
+    done = ", ".join(f"{count} {what}" for what, count in user.done.items())
+    with capsys.disabled():
+        sys.stdout.write(f"\n{user.__name__}: {done}\n")
