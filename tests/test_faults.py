@@ -78,6 +78,28 @@ def test_a_fault_of_the_model_is_one_sentence_and_run_goes_on(where: str, error:
     assert [item.object for item in results[0].items] == [1]
 
 
+def test_weights_that_changed_on_the_disk_answer_for_themselves(tmp_path: Path) -> None:
+    file, factory, results = tmp_path / "own.pt", Factory(), []
+    own, view = ModelChoice(None, file), FakeView("a")
+    session = Session(factory, SyncRunner())
+    session.decoded.connect(results.append)
+
+    def answered_by(model: ModelChoice) -> tuple[int, int]:
+        session.update(Snapshot(view, "p", model, PromptBatch((Prompt(1, points=[[9, 9]]),))))
+        return len(factory.predictor.images), len(results)
+
+    file.write_bytes(b"first weights")
+    assert answered_by(own) == (1, 1)
+    assert answered_by(ModelChoice()) == (2, 2)
+    assert answered_by(own) == (2, 3)
+    assert answered_by(ModelChoice()) == (2, 4)
+    file.write_bytes(b"trained further")
+    assert answered_by(own) == (3, 5)
+    assert session.cache.memory.embeddings == 2
+    session.update(Snapshot(FakeView("b"), "q", ModelChoice()))
+    assert answered_by(own)[0] == 4, "an embedding of the same weights was thrown away"
+
+
 # --- downloads ---
 
 CONTENT = np.random.default_rng(0).bytes(5000)

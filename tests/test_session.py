@@ -483,8 +483,11 @@ def test_close_is_idempotent_stops_the_work_and_ends_the_news(manual: Watched) -
         (MemoryError(), "smaller model"),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "smaller model"),
         (RuntimeError("[enforce fail] not enough memory: you tried to"), "smaller model"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to"), "smaller model"),
         (ValueError("Choose a\n file"), "Choose a file."),
-        (KeyError("x"), "KeyError"),
+        (ValueError("Choose a file."), "Choose a file."),
+        (KeyError("x"), "KeyError: 'x'"),
+        (IndexError(), "IndexError: no details"),
     ],
 )
 def test_errors_become_one_sentence(error: Exception, words: str) -> None:
@@ -492,6 +495,12 @@ def test_errors_become_one_sentence(error: Exception, words: str) -> None:
     assert words in text
     assert "\n" not in text
     assert text.endswith(".")
+    assert not text.endswith("..")
+
+
+@pytest.mark.parametrize("end", [".", "!", "?"])
+def test_what_is_a_sentence_already_stays_as_it_is(end: str) -> None:
+    assert sentence(ValueError(f"Choose a file{end}")) == f"Choose a file{end}"
 
 
 def test_the_bookkeeping_of_a_thousand_objects_takes_no_time(sync: Watched) -> None:

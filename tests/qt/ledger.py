@@ -64,7 +64,8 @@ class Ledger:
         self.page = fresh(labels.data)
         self.past: deque[Page] = deque(maxlen=UNDO_STEPS)
         self.future: list[Page] = []
-        self.undone: set[int] = set()  # objects that the user took elsewhere: undo, redo, other data
+        # Objects that the user took elsewhere: by undo, redo, or other data in the layer.
+        self.undone: set[int] = set()
         self.edits = 0  # by the plugin
 
     def live(self, plane: Plane | None = None) -> set[int]:

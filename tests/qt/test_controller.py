@@ -278,6 +278,18 @@ def test_lazy_labels_are_offered_as_a_copy_and_left_alone(bench: Bench) -> None:
     assert lazy.data is data
 
 
+def test_labels_that_the_user_replaced_stay_so_until_something_is_asked_for(bench: Bench) -> None:
+    bench.draw((10, 10, 30, 30), (40, 40, 60, 60))
+    bench.labels.data = np.zeros_like(bench.labels.data)
+    bench.controller.refresh()
+    assert bench.painted == set()
+    bench.controller.next_object()
+    bench.click(70, 70)
+    assert bench.painted == {3}
+    bench.controller.run()
+    assert bench.painted == {1, 2, 3}
+
+
 def test_other_prompt_layers_do_not_take_the_labels_of_the_first_away(bench: Bench) -> None:
     bench.click(20, 20)
     first = bench.points

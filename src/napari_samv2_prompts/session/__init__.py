@@ -7,8 +7,9 @@ prompts, ``errors`` words failures.
 """
 
 from .cache import EmbeddingCache, Memory
-from .engine import PredictorFactory, Session
+from .engine import Session
 from .hover import Hover
+from .loading import PredictorFactory
 from .news import AllPlanes, ObjectResult, Outline, Removal, Results, Status
 from .store import EmbeddingStore
 from .tasks import (

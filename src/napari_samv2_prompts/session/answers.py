@@ -36,7 +36,7 @@ class _Decoded:
     """An object as it was decoded last."""
 
     prompt: Prompt  # as the user gave it, without logits fed back
-    model: ModelChoice
+    model: ModelChoice | None  # None: one whose weights are gone
     result: ObjectResult
     preferred: int | None  # the user's own choice among several candidates
     view: View  # that it was decoded in
@@ -163,6 +163,13 @@ class Answers:
         self._places[place] = {
             number: replace(item, prompt=Prompt(number)) for number, item in items.items()
         }
+
+    def outdate(self, model: ModelChoice) -> None:
+        """Have everything decoded anew that a model answered, when its place is seen again."""
+        for items in self._places.values():
+            for number, item in items.items():
+                if item.model == model:
+                    items[number] = replace(item, model=None)
 
     def add(self, other: Answers) -> None:
         """Take note of everything that others know."""

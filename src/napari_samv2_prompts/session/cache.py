@@ -7,7 +7,7 @@ embedding is says the embedding.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -102,6 +102,11 @@ class EmbeddingCache(Generic[E_]):
             self._items.move_to_end(current)
         while len(self._items) > 1 and self.nbytes > self.budget_mb * _MB:
             self._nbytes -= self._items.popitem(last=False)[1].nbytes
+
+    def drop(self, unwanted: Callable[[Hashable], bool]) -> None:
+        """Drop the embeddings whose key says so."""
+        for key in [key for key in self._items if unwanted(key)]:
+            self._nbytes -= self._items.pop(key).nbytes
 
     def clear(self) -> None:
         """Drop everything."""

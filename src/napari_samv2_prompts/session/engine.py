@@ -16,7 +16,7 @@ Not here: Qt, napari, torch, threads (the runner's), reading layers or writing l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterable
+from collections.abc import Container, Hashable, Iterable
 from dataclasses import replace
 
 from psygnal import Signal
@@ -28,6 +28,7 @@ from .answers import Answers
 from .cache import EmbeddingCache
 from .errors import sentence
 from .hover import Hover
+from .loading import Loaded, Loader, PredictorFactory
 from .news import ObjectResult, Removal, Results, Status
 from .outlines import outline
 from .refinement import prompt_key
@@ -35,12 +36,9 @@ from .store import EmbeddingStore
 from .tasks import Cancelled, Done, Failed, Outcome, Progress, Runner, Task
 from .values import Embedding, ModelChoice, Predictor, Snapshot, State
 from .viewing import held_by
-from .work import Embedded, decode, embed, embedding_key
+from .work import Embedded, decode, embed, embedding_key, is_of
 
-__all__ = ["PredictorFactory", "Session"]
-
-PredictorFactory = Callable[[ModelChoice, Task], Predictor]
-"""Makes a predictor, in the worker.  May download first, reporting to the task."""
+__all__ = ["Session"]
 
 _CANCELLED = "Cancelled. Press Run to go on."
 
@@ -76,7 +74,7 @@ class Session:
     ) -> None:
         self.cache: EmbeddingCache[Embedding] = EmbeddingCache(cache_mb)
         self.store = store
-        self._make_predictor = make_predictor
+        self._loader = Loader(make_predictor)
         self._runner, self._background = runner, background or runner
         self._wish: Snapshot | None = None  # the newest snapshot
         self._goal: Snapshot | None = None  # the one acted on: the same, unless not live
@@ -294,10 +292,8 @@ class Session:
         goal = self._goal
         if goal is None or self._closed:
             return None
-        make = self._make_predictor
         if self._predictor is None or self._model != goal.model:
-            key: Hashable = (State.LOADING, goal.model)
-            return Task(State.LOADING, key, lambda task: make(goal.model, task))
+            return self._loader.task(goal.model)
         predictor, store = self._predictor, self.store
         here = self._answers.next_part(goal)
         view, asked = here.view, here.prompts
@@ -308,7 +304,7 @@ class Session:
         if not asked:
             return None
         batch = PromptBatch(tuple(self._answers.refined(here, prompt) for prompt in asked))
-        key = (State.DECODING, key, goal.place, *map(prompt_key, batch))
+        key = State.DECODING, key, goal.place, *map(prompt_key, batch)
         return Task(
             State.DECODING, key, lambda task: decode(predictor, embedding, view, batch), here
         )
@@ -366,8 +362,12 @@ class Session:
         goal = self._goal
         if goal is None:  # pragma: no cover  (a task without a goal was superseded)
             return
-        if task.kind is State.LOADING:
-            self._predictor, self._model = value, goal.model  # type: ignore[assignment]
+        if isinstance(value, Loaded):
+            self._predictor, self._model = value.predictor, goal.model
+            if self._loader.is_other(goal.model, value):
+                self.cache.drop(lambda key: is_of(key, goal.model))
+                self._ahead.forget_disk()
+                self._answers.outdate(goal.model)
         elif task.kind is State.EMBEDDING:
             self._keep(task.key, value)
         else:

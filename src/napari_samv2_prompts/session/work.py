@@ -19,7 +19,7 @@ from .tasks import Task
 from .values import Embedding, ModelChoice, Predictor, State, View
 from .viewing import in_view, on_plane
 
-__all__ = ["Embedded", "decode", "embed", "embedding_key"]
+__all__ = ["Embedded", "decode", "embed", "embedding_key", "is_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +41,11 @@ class Embedded:
 def embedding_key(view: View, model: ModelChoice) -> Hashable:
     """Name the embedding of a view in the cache, and the job that makes it."""
     return State.EMBEDDING, view.key, model
+
+
+def is_of(key: Hashable, model: ModelChoice) -> bool:
+    """Whether the embedding of this name is a model's."""
+    return isinstance(key, tuple) and key[-1] == model
 
 
 def embed(
