@@ -1,0 +1,164 @@
+"""Which labels are free, what a layer can hold, and which layers are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from tests.layers.labels_bench import PLANE, SHAPE, disc, paint, target_on
+
+from napari_samv2_prompts.layers import (
+    LabelsTarget,
+    TargetError,
+    converted_labels,
+    highest_label,
+    make_layers,
+)
+
+
+def test_next_free_label_follows_painting_without_reading_the_volume_again(monkeypatch):
+    reads = []
+    monkeypatch.setattr(
+        "napari_samv2_prompts.layers.labels_target.highest_label",
+        lambda data: reads.append(1) or highest_label(data),
+    )
+    target = target_on(np.full(SHAPE, 41, np.uint16))
+    assert target.needs_scan
+    assert target.next_free() == 42
+    target.write(PLANE, {50: disc(5, 5, 2)}, "replace")
+    assert target.next_free() == 51
+    paint(target.labels, disc(1, 1, 1).full(SHAPE), 60)
+    assert target.next_free() == 61
+    target.labels.selected_label = 70
+    target.labels.paint((1, 1), 70)
+    assert target.next_free() == 71
+    assert target.next_free(at_least=99) == 100
+    assert len(reads) == 1
+
+
+def test_labels_painted_during_the_scan_count():
+    target = target_on(np.full(SHAPE, 41, np.uint16))
+    found = target.scan_job()()
+    target.labels.paint((1, 1), 60)
+    target.set_highest(found)
+    assert not target.needs_scan
+    assert target.next_free() == 61
+
+
+def test_a_new_layer_needs_no_scan():
+    viewer = ViewerModel()
+    labels = make_layers(viewer, viewer.add_image(np.zeros(SHAPE)))[2]
+    target = LabelsTarget(labels, highest=0)
+    assert not target.needs_scan
+    assert target.next_free() == 1
+
+
+def test_replaced_data_starts_afresh():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 2)})
+    target.labels.data = np.full(SHAPE, 3, np.uint16)
+    assert target.live() == frozenset()
+    assert target.next_free() == 4
+    target.write(PLANE, {1: None})
+    assert (target.labels.data == 3).all()
+    target.labels.data = np.zeros((3, 3), np.uint16)
+    assert target.live() == frozenset()
+
+
+def test_labels_beyond_255_do_not_wrap():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {300: disc(5, 5, 2)})
+    assert np.unique(target.labels.data).tolist() == [0, 300]
+
+
+def test_a_label_that_the_dtype_cannot_hold_is_refused_with_an_offer():
+    target = target_on(np.full(SHAPE, 200, np.uint8))
+    with pytest.raises(
+        TargetError, match=r"uint8 and can't hold label 256; convert .* uint16"
+    ) as e:
+        target.write(PLANE, {256: disc(5, 5, 2)})
+    assert (target.labels.data == 200).all()
+    wide = converted_labels(target.labels, e.value.dtype)
+    assert wide.dtype == np.uint16
+    target.labels.data = wide
+    target.write(PLANE, {256: disc(5, 5, 2)}, "replace")
+    assert target.labels.data[5, 5] == 256
+    with pytest.raises(TargetError, match="uint32"):
+        target.write(PLANE, {70000: disc(5, 5, 2)})
+
+
+def test_converting_the_layer_leaves_its_objects_live():
+    target = target_on(np.zeros(SHAPE, np.uint8))
+    target.write(PLANE, {1: disc(5, 5, 3), 2: disc(5, 10, 1)})
+    target.labels.data = converted_labels(target.labels, np.dtype(np.uint16))
+    assert target.live() == {1, 2}
+    target.write(PLANE, {1: disc(5, 5, 1), 300: disc(10, 10, 1)})
+    assert (target.labels.data == 1).sum() == disc(5, 5, 1).area
+    target.labels.undo()
+    assert (target.labels.data == 1).sum() == disc(5, 5, 3).area
+    target.remove(target.live())
+    assert not target.labels.data.any()
+
+
+class TestRefusals:
+    @pytest.fixture
+    def viewer(self):
+        viewer = ViewerModel()
+        viewer.add_image(np.zeros(SHAPE), scale=(2, 0.5), name="cells")
+        return viewer
+
+    def refuse(self, viewer, labels, match):
+        target = LabelsTarget(labels)
+        with pytest.raises(TargetError, match=match) as e:
+            target.check(viewer.layers["cells"], viewer.dims)
+        assert str(e.value).count("\n") == 0
+        return e.value
+
+    def test_another_shape(self, viewer):
+        labels = viewer.add_labels(np.zeros((5, 5), np.uint16))
+        self.refuse(viewer, labels, r"shape \(5, 5\) but the image has \(12, 14\)")
+
+    def test_another_place(self, viewer):
+        labels = viewer.add_labels(np.zeros(SHAPE, np.uint16))
+        self.refuse(viewer, labels, "lie elsewhere")
+
+    def test_multiscale(self, viewer):
+        pyramid = [np.zeros(SHAPE, np.uint16), np.zeros((6, 7), np.uint16)]
+        labels = viewer.add_labels(pyramid, scale=(2, 0.5), multiscale=True)
+        error = self.refuse(viewer, labels, "multiscale")
+        assert converted_labels(labels, error.dtype).shape == SHAPE
+
+    def test_lazy_arrays(self, viewer):
+        dask = pytest.importorskip("dask.array")
+        labels = viewer.add_labels(dask.zeros(SHAPE, dtype=np.uint16), scale=(2, 0.5))
+        error = self.refuse(viewer, labels, "dask array")
+        assert isinstance(converted_labels(labels, error.dtype), np.ndarray)
+        with pytest.raises(TargetError, match="dask"):
+            LabelsTarget(labels).write(PLANE, {1: disc(5, 5, 2)})
+
+    def test_read_only_arrays(self, viewer):
+        data = np.zeros(SHAPE, np.uint16)
+        data.flags.writeable = False
+        labels = viewer.add_labels(data, scale=(2, 0.5))
+        self.refuse(viewer, labels, "read-only")
+
+    def test_the_image_s_own_labels_are_taken(self, viewer):
+        labels = make_layers(viewer, viewer.layers["cells"])[2]
+        LabelsTarget(labels).check(viewer.layers["cells"], viewer.dims)
+
+
+def test_a_closed_target_no_longer_listens():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    assert target.next_free() == 1
+    target.close()
+    target.close()
+    target.labels.paint((1, 1), 9)
+    assert target.next_free() == 1
+
+
+def test_highest_label_reads_in_blocks(monkeypatch):
+    monkeypatch.setattr("napari_samv2_prompts.layers.labels_checks.BLOCK", 10)
+    data = np.zeros((7, 5), np.int32)
+    data[6, 4], data[0, 0] = 12, -3
+    assert highest_label(data) == 12
+    assert highest_label(np.zeros((0, 5), int)) == 0

@@ -1,0 +1,118 @@
+"""Undo and redo of results: napari's history and the target's stay of one mind."""
+
+from __future__ import annotations
+
+import numpy as np
+from tests.layers.labels_bench import PLANE, SHAPE, disc, paint, target_on
+
+
+def test_a_result_is_one_undo_step_also_when_it_moves_an_object():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(3, 3, 2), 2: disc(8, 8, 2)})
+    first = target.labels.data.copy()
+    target.write(PLANE, {1: disc(6, 5, 2), 2: disc(8, 9, 2)})
+    second = target.labels.data.copy()
+    target.labels.undo()
+    np.testing.assert_array_equal(target.labels.data, first)
+    target.labels.redo()
+    np.testing.assert_array_equal(target.labels.data, second)
+    target.labels.undo()
+    target.labels.undo()
+    assert not target.labels.data.any()
+
+
+def test_after_several_undos_no_debris_is_left():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    for column in (3, 6, 9):
+        target.write(PLANE, {1: disc(5, column, 2)})
+    target.labels.undo()
+    target.labels.undo()
+    target.write(PLANE, {1: disc(5, 11, 2)})
+    np.testing.assert_array_equal(target.labels.data, disc(5, 11, 2).full(SHAPE))
+
+
+def test_redoing_a_move_is_not_taken_for_undoing_what_came_before():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(0, 0, 0)})
+    target.write(PLANE, {1: disc(0, 12, 0)})
+    target.labels.undo()
+    target.labels.redo()
+    assert target.live() == {1}
+    target.remove([1])
+    assert not target.labels.data.any()
+
+
+def test_undoing_further_is_not_taken_for_redoing_a_removal():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(3, 3, 1), 2: disc(8, 8, 1)})
+    target.write(PLANE, {1: None})
+    target.labels.undo()
+    target.labels.undo()
+    assert target.live() == frozenset()
+    target.write(PLANE, {2: disc(8, 9, 1)})
+    np.testing.assert_array_equal(target.labels.data, 2 * disc(8, 9, 1).full(SHAPE))
+
+
+def test_undo_after_an_undone_removal_is_told_from_redoing_the_removal():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(0, 0, 0)})
+    target.write(PLANE, {1: disc(0, 12, 0)})
+    target.remove([1])
+    target.labels.undo()
+    target.labels.undo()
+    target.remove([1])
+    assert not target.labels.data.any()
+
+
+def test_erasing_all_of_an_object_by_hand_is_not_taken_for_undo():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 2.0)})
+    paint(target.labels, target.labels.data == 1, 0)
+    assert target.live() == {1}
+    target.write(PLANE, {1: disc(5, 5, 3.5)})
+    assert not target.labels.data[disc(5, 5, 2.0).full(SHAPE)].any()
+    assert (target.labels.data == 1).any()
+
+
+def test_redo_brings_back_an_object_none_of_whose_pixels_is_seen():
+    data = np.zeros(SHAPE, np.uint16)
+    data[:, 7:] = 90
+    target = target_on(data)
+    target.write(PLANE, {1: disc(5, 3, 2.0)})
+    assert target.write(PLANE, {2: disc(5, 10, 2.0)}) == 0
+    target.labels.undo()
+    assert target.live() == set()
+    target.labels.redo()
+    assert target.live() == {1, 2}
+
+
+def test_an_undone_result_counts_as_never_painted():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 3)})
+    target.labels.undo()
+    assert target.live() == frozenset()
+    target.write(PLANE, {2: disc(5, 9, 3)})
+    np.testing.assert_array_equal(target.labels.data, 2 * disc(5, 9, 3).full(SHAPE))
+
+
+def test_an_undone_hand_edit_gives_the_pixels_back_to_the_object():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 4)})
+    paint(target.labels, disc(3, 5, 1).full(SHAPE), 0)
+    target.write(PLANE, {2: disc(10, 12, 1)})
+    target.labels.undo()
+    target.labels.undo()
+    target.write(PLANE, {1: disc(5, 6, 4)})
+    np.testing.assert_array_equal(target.labels.data, disc(5, 6, 4).full(SHAPE))
+
+
+def test_accepting_one_object_leaves_the_others_live_through_undo():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(4, 3, 2), 2: disc(8, 9, 2)})
+    target.write(PLANE, {2: disc(8, 10, 2)})
+    target.accept([1])
+    assert target.live() == {2}
+    target.labels.undo()
+    assert target.live() == {2}
+    target.remove([1, 2])
+    np.testing.assert_array_equal(target.labels.data, disc(4, 3, 2).full(SHAPE))
