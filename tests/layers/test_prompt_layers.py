@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -12,6 +14,7 @@ from napari_samv2_prompts.layers import (
     remove_objects,
     set_new_prompt,
 )
+from napari_samv2_prompts.layers.blank import blank_labels
 from napari_samv2_prompts.layers.prompt_layers import object_numbers
 
 BOX = np.array([[1.0, 1], [1, 5], [5, 5], [5, 1]])
@@ -86,6 +89,21 @@ class TestMaking:
         own = viewer.add_labels(np.zeros((20, 30), np.uint8))
         assert make_layers(viewer, image, labels=own)[2] is own
         assert len(viewer.layers) == 4
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the system decides")
+    def test_large_labels_take_memory_only_where_they_are_written(self):
+        import resource
+
+        labels, side = blank_labels((3000, 4000)), 100
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        labels[:side, :side] = 1  # rows of two pages each: one of them, or with 2 MB at once none
+        pages = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+        assert side <= pages <= 3 * side
+        assert labels.sum() == side**2
+
+    def test_labels_that_no_memory_holds_are_a_memory_error(self):
+        with pytest.raises(MemoryError):
+            blank_labels((2**30, 2**30))
 
     def test_the_image_is_not_altered(self, viewer):
         image = viewer.add_image(np.zeros((20, 30)), scale=(2, 3), translate=(4, 5))
@@ -175,6 +193,15 @@ class TestStability:
         for before, after in zip(looks, now, strict=True):
             np.testing.assert_array_equal(before, after)
         assert str(points.symbol[0]) == "disc"
+
+    def test_what_is_right_already_is_not_set_again(self, layers):
+        points, shapes, labels = layers
+        set_new_prompt(points, shapes, object_=4, polarity="negative", labels=labels)
+        news = []
+        for layer in (points, shapes):
+            layer.events.connect(news.append)
+        set_new_prompt(points, shapes, object_=4, polarity="negative", labels=labels)
+        assert not news
 
     def test_a_shape_can_start_another_object_than_clicks_go_to(self, layers):
         points, shapes, labels = layers

@@ -79,7 +79,9 @@ def current_plane(dims: Dims, image_layer: Image) -> Plane:
             " roll or transpose the axes back."
         )
     index: list[int | None] = [None] * len(shape)
-    for axis, position in _slider_positions(dims, image_layer, (rows, columns)).items():
+    for axis, position in _slider_positions(
+        dims, image_layer, (rows, columns), world_map(image_layer, dims)
+    ).items():
         index[axis] = round(position)  # halves to even, as the viewer does
         if not 0 <= round(position) < shape[axis]:
             raise PlaneError(
@@ -273,7 +275,7 @@ def project_to_plane(
     world[:, plane.ndim - shared :] = to_world(points)[:, layer.ndim - shared :]
     on_plane = plane.contains(image_to_world.inverse()(world))
     # And on the axes that the image lacks: shown is what is within half a pixel of the slider.
-    for axis, position in _slider_positions(dims, layer, shown).items():
+    for axis, position in _slider_positions(dims, layer, shown, to_world).items():
         if axis < shift:
             on_plane &= np.abs(points[:, axis] - position) <= 0.5
     return pixels, on_plane
@@ -293,10 +295,9 @@ def to_image_data(
 
 
 def _slider_positions(
-    dims: Dims, layer: Layer, shown: tuple[int, ...] | list[int]
+    dims: Dims, layer: Layer, shown: tuple[int, ...] | list[int], to_world: AffineMap
 ) -> dict[int, float]:
     """Return the slider's position in data coordinates on each hidden axis of a layer."""
-    to_world = world_map(layer, dims)
     to_world.on_axes(shown)  # refuses transforms that mix shown with hidden axes
     hidden = [axis for axis in range(layer.ndim) if axis not in shown]
     slider = np.asarray(dims.point[dims.ndim - layer.ndim :])[hidden]

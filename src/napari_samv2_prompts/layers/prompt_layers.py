@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_samv2_prompts.layers.blank import blank_labels
 from napari_samv2_prompts.layers.planes import layer_shape
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def make_layers(
     side = min(max(shape), LARGE)
     name, common = image_layer.name, _placement(image_layer)
     if labels is None:
-        labels = viewer.add_labels(np.zeros(shape, np.uint16), name=f"{name} labels", **common)
+        labels = viewer.add_labels(blank_labels(shape), name=f"{name} labels", **common)
     if shapes is None:
         shapes = viewer.add_shapes(
             ndim=len(shape),
@@ -193,17 +194,31 @@ def set_new_prompt(
         The object that a drawn shape starts, if it isn't ``object_``.
     """
     if points is not None:
-        colour = _label_colours(labels, np.array([object_]))[0]
         _set_defaults(points, object=object_, polarity=polarity)
-        with points.block_update_properties():
-            points.current_face_color = FACE_COLOURS[polarity]
-            points.current_border_color = colour
-            points.current_symbol = SYMBOLS[polarity]
+        _set_current(
+            points,
+            face_color=FACE_COLOURS[polarity],
+            border_color=_label_colours(labels, np.array([object_]))[0],
+            symbol=SYMBOLS[polarity],
+        )
     if shapes is not None:
         number = object_ if shape_object is None else shape_object
         _set_defaults(shapes, object=number)
-        with shapes.block_update_properties():
-            shapes.current_edge_color = _label_colours(labels, np.array([number]))[0]
+        _set_current(shapes, edge_color=_label_colours(labels, np.array([number]))[0])
+
+
+def _set_current(layer: Points | Shapes, **looks: Any) -> None:
+    """Set looks of what is drawn next that are others now: each makes the window draw controls."""
+    with layer.block_update_properties():
+        for name, value in looks.items():
+            shown = value if isinstance(value, str) else _hex(value)
+            if str(getattr(layer, f"current_{name}")) != shown:
+                setattr(layer, f"current_{name}", value)
+
+
+def _hex(colour: Iterable[float]) -> str:
+    """Return an RGBA colour as a layer names it, where it has no name in words."""
+    return "#" + "".join(f"{int(255 * part):02x}" for part in colour)
 
 
 def _set_defaults(layer: Points | Shapes, **values: Any) -> None:
