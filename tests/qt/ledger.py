@@ -145,13 +145,15 @@ class Ledger:
             for number in masks:
                 part |= here.pop(number, False)
                 self.undone.discard(number)
-            others = _any(here.values(), part.shape) if policy == "background" else False
+            # What the user touched may have been taken from an object, so that another can have it.
+            touched = page.touched[plane.indexer()]
+            others = _any(here.values(), part.shape) & ~touched & (policy == "background")
             under = np.where(page.ours, page.base, page.data)[plane.indexer()]
-            free = (under == 0) | page.touched[plane.indexer()] | (policy == "replace")
+            free = (under == 0) | touched | (policy == "replace")
             new = [(number, mask) for number, mask in masks.items() if mask is not None]
             for number, mask in sorted(new, key=lambda item: -item[1].sum()):
                 part |= mask
-                here[number] = mask & free & ~np.asarray(others)
+                here[number] = mask & free & ~others
         changed = now != page.data
         assert not (changed & ~region).any(), "pixels outside of all changed masks were written"
         if policy != "replace":

@@ -39,6 +39,17 @@ def test_what_was_accepted_may_come_back_from_under_another(witness: Witness, po
     assert not witness.labels.data.any()
 
 
+def test_what_the_user_erased_of_one_object_another_may_have(witness: Witness) -> None:
+    witness.write(PLANE, {1: block(1, 8)}, "background")
+    witness.labels.data_setitem(np.nonzero(block(5, 8).full(SHAPE)), 0)
+    witness.ledger.user_edited()
+    witness.write(PLANE, {1: block(1, 8), 2: block(4, 9)}, "background")
+    witness.ledger.check(witness)
+    witness.write(PLANE, {2: block(4, 10)}, "background")
+    witness.ledger.check(witness)
+    assert (witness.labels.data[3:9, 5:10] == 2).all()
+
+
 def test_what_lay_below_an_accepted_object_may_not_cover_it(witness: Witness) -> None:
     for number, left in ((1, 1), (2, 3), (3, 5)):
         witness.write(PLANE, {number: block(left, left + 7)})
