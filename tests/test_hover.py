@@ -56,6 +56,13 @@ def test_at_most_one_outline_is_in_work_and_the_newest_question_comes_next(ready
     assert ready.asked == [10, 13]
 
 
+def test_an_outline_is_there_before_anything_was_predicted_at_a_place(ready: Ready) -> None:
+    ready.session.update(replace(snapshot(), place="elsewhere", live=False))
+    ready.session.hover.ask(click(20))
+    ready.runner.finish_all()
+    assert ready.asked == [20]
+
+
 def test_an_outline_surrounds_what_the_click_would_give(ready: Ready) -> None:
     ready.session.hover.ask(click(20))
     ready.runner.finish_all()

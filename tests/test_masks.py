@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.masks import edits, paint, respect_edits
+from napari_samv2_prompts.masks import (
+    adopt,
+    edits,
+    paint,
+    relabelled,
+    release,
+    respect_edits,
+)
 from napari_samv2_prompts.prompts import MaskCrop
 
 SHAPE = (9, 11)
@@ -24,11 +31,11 @@ class Page:
         self.read_pixels += part.size
         return part
 
-    def write(self, masks, policy="keep"):
+    def write(self, masks, policy="keep", kept=frozenset()):
         boxes = [m.box for m in masks.values() if m is not None]
         boxes += [self.live[n].box for n in masks if n in self.live]
         before = respect_edits(self.read, self.live, boxes)
-        after = paint(self.read, before, masks, policy, self.rank)
+        after = paint(self.read, before, masks, policy, self.rank, kept)
         self.rank += len(masks)
         written = []
         for edit in edits(self.read, before, after):
@@ -195,3 +202,81 @@ def test_a_hand_edit_between_two_objects_that_change_together_is_kept():
     page.labels[4:6, 5:7] = 90
     page.write({1: rectangle(0, 0, 3, 3), 3: rectangle(6, 8, 3, 3)})
     assert (page.labels[4:6, 5:7] == 90).all()
+
+
+def test_a_kept_label_is_covered_by_nothing_not_even_where_an_object_lies_on_it():
+    page = Page()
+    page.labels[0, :4] = 9
+    page.write({1: rectangle(0, 0, 1, 2)}, "replace")
+    page.write({2: rectangle(0, 0, 2, 4)}, "replace", frozenset({9}))
+    assert page.labels[:2, :4].tolist() == [[1, 1, 9, 9], [2, 2, 2, 2]]
+
+
+def test_two_objects_are_written_in_one_edit():
+    page = Page()
+    assert len(page.write({1: rectangle(0, 0, 2, 2), 2: rectangle(5, 5, 2, 2)})) == 1
+
+
+# --- objects that are let go of, and labels that become objects ---
+
+
+def two_that_overlap():
+    page = Page()
+    page.write({1: rectangle(0, 0, 5, 5)})
+    page.write({2: rectangle(2, 2, 5, 5)})
+    return page
+
+
+def test_what_is_released_comes_back_from_under_what_lies_over_it():
+    page = two_that_overlap()
+    page.live = release(page.live, [1])
+    page.write({2: None})
+    np.testing.assert_array_equal(page.labels, rectangle(0, 0, 5, 5).full(SHAPE))
+
+
+def test_what_lies_under_a_released_object_gives_up_what_it_covers():
+    page = two_that_overlap()
+    page.live = release(page.live, [2])
+    page.write({1: rectangle(0, 0, 6, 6)}, "replace")
+    assert (page.labels[2:5, 2:5] == 2).all()
+    page.write({1: None})
+    np.testing.assert_array_equal(page.labels, 2 * rectangle(2, 2, 5, 5).full(SHAPE))
+
+
+def test_who_has_nothing_to_do_with_what_is_released_stays_the_same():
+    page = two_that_overlap()
+    page.write({3: rectangle(8, 8, 1, 1)})
+    assert release(page.live, [70]) == page.live
+    kept = release(page.live, [1])
+    assert set(kept) == {2, 3}
+    assert kept[3] is page.live[3]
+    assert kept[2] is not page.live[2]
+
+
+def test_another_label_for_what_lies_under_an_object_comes_back_as_that():
+    page = Page()
+    page.labels[0, :4] = 9
+    page.write({1: rectangle(0, 0, 2, 2)}, "replace")
+    page.write({2: rectangle(5, 5, 2, 2)}, "replace")
+    two = page.live[2]
+    page.live = relabelled(page.live, 9, 4)
+    assert page.live[2] is two
+    page.write({1: None})
+    assert page.labels[0, :4].tolist() == [4, 4, 9, 9]
+    assert not page.labels[1].any()
+
+
+def test_an_adopted_label_lies_below_all_objects_with_nothing_under_it():
+    page = Page()
+    page.labels[0:4, 0:4] = 7
+    for number, left in ((1, 2), (2, 3)):
+        page.write({number: rectangle(2, left, 4, 4)}, "replace")
+    page.live = adopt(page.read, page.live, 7, rectangle(0, 0, 4, 4))
+    assert page.write({}) == []
+    page.write({1: None})
+    assert (page.labels[2:4, 2] == 7).all()
+    assert (page.labels[2:4, 3] == 2).all(), "it came up over another object"
+    page.write({2: None})
+    np.testing.assert_array_equal(page.labels, 7 * rectangle(0, 0, 4, 4).full(SHAPE))
+    page.write({7: rectangle(6, 6, 2, 2)})
+    np.testing.assert_array_equal(page.labels, 7 * rectangle(6, 6, 2, 2).full(SHAPE))

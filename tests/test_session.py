@@ -129,6 +129,12 @@ def test_nothing_is_done_for_an_equal_snapshot(sync: Watched) -> None:
     assert len(sync.statuses) == before
 
 
+def test_the_model_tells_how_far_an_embedding_is(sync: Watched) -> None:
+    sync.session.update(snap())
+    told = [status.progress for status in sync.statuses if status.state is State.EMBEDDING]
+    assert Progress(0.5) in told
+
+
 # --- newest wins ---
 
 
@@ -315,6 +321,14 @@ def test_the_order_of_clicks_does_not_matter() -> None:
     assert not extends(click(1, (9, 9), (3, 4), (1, 2), labels=[1, 1, 1]), old)
 
 
+def test_an_outline_elsewhere_is_another_outline() -> None:
+    outline = np.ones((4, 4))
+    old = Prompt(1, mask=outline, mask_box=(0, 0, 9, 9))
+    assert extends(Prompt(1, points=[[1, 1]], mask=outline, mask_box=(0, 0, 9, 9)), old)
+    assert not extends(Prompt(1, points=[[1, 1]], mask=outline, mask_box=(5, 5, 9, 9)), old)
+    assert not extends(Prompt(1, points=[[1, 1]], mask=-outline, mask_box=(0, 0, 9, 9)), old)
+
+
 def test_an_outline_is_brought_to_the_size_that_the_model_takes(sync: Watched) -> None:
     outline = np.full((64, 64), -10.0)
     outline[:32] = 10.0
@@ -384,6 +398,26 @@ def test_what_waits_for_its_mask_is_not_accepted(manual: Watched) -> None:
     assert manual.objects == [[1], [2]]
 
 
+def test_a_place_that_is_forgotten_is_unknown_whatever_still_comes(manual: Watched) -> None:
+    loaded(manual, snap())
+    manual.session.update(snap(click(1, (5, 5))))
+    manual.session.forget(["p"])
+    assert manual.session.result(1) is None
+    assert manual.session.places == ()
+    manual.runner.finish_all()
+    assert manual.session.status.state is State.READY
+
+
+def test_one_session_takes_over_what_another_knows(sync: Watched) -> None:
+    other = Watched(SyncRunner())
+    other.session.update(snap(click(1, (5, 5))))
+    sync.session.take_over(other.session)
+    sync.session.update(snap(click(1, (5, 5)), click(2, (30, 30))))
+    assert [batch.objects for batch in sync.predictor.batches] == [(2,)]
+    assert sync.session.result(1) is not None
+    assert other.runner.closed
+
+
 # --- by hand ---
 
 
@@ -405,6 +439,11 @@ def test_run_predicts_what_has_changed_and_else_everything(sync: Watched) -> Non
     sync.session.run()
     assert sync.objects == [[1], [2], [1, 2]]
     assert all(prompt.mask is None for prompt in sync.predictor.batches[-1])
+
+
+def test_run_before_there_is_anything_does_nothing(sync: Watched) -> None:
+    sync.session.run()
+    assert sync.statuses == []
 
 
 # --- failing and cancelling ---
