@@ -11,8 +11,11 @@ import pytest
 from qtpy.QtCore import QTimer
 from tests.fakes import Factory, FakePredictor
 
+from napari_samv2_prompts._qt.form import Form
+from napari_samv2_prompts._qt.hints import Situation
 from napari_samv2_prompts._qt.quiet_import import import_quietly
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts.session import State, Status
 
 SLEEP = 1.0
 
@@ -55,6 +58,15 @@ def test_the_window_does_not_wait_for_embedding_and_decoding(make_napari_viewer)
     widget.wait_until_idle(30)
     assert set(np.unique(labels.data)) == set(range(7))
     assert gaps.worst < SLEEP / 2
+
+
+@pytest.mark.parametrize("state", [State.LOADING, State.EMBEDDING])
+def test_nothing_moves_by_itself_in_the_form_beside_the_model(qtbot, state: State) -> None:
+    form = Form((), ("cpu",))
+    qtbot.addWidget(form)
+    form.show_situation(Situation(status=Status(state), image=True))
+    assert form.progress.isVisibleTo(form)
+    assert form.progress.maximum() > form.progress.minimum()  # else it has no end, and is animated
 
 
 def test_opening_the_widget_does_not_import_torch() -> None:

@@ -157,6 +157,9 @@ class Form(QWidget):
     def _head(self) -> QWidget:
         self.hint, self.state = _line(bold=True), _line()
         self.progress = QProgressBar()
+        # Never without an end: a bar that moves by itself has all of the window painted with it,
+        # thirty times a second, beside a model that needs the processor.
+        self.progress.setRange(0, 1000)
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(12)
         self.progress.setAccessibleName("Progress")
@@ -294,11 +297,7 @@ class Form(QWidget):
         slow = now.status.state in (State.LOADING, State.EMBEDDING)  # the rest would only flicker
         self.progress.setVisible(slow)
         self.cancel.setVisible(slow)
-        if progress is None:
-            self.progress.setRange(0, 0)
-        else:
-            self.progress.setRange(0, 1000)
-            self.progress.setValue(round(1000 * progress.share))
+        self.progress.setValue(0 if progress is None else round(1000 * progress.share))
         self.download.setVisible(now.download > 0)
         self.download.setText(f"Download ({now.download} MB)")
         self.convert.setVisible(bool(now.offer))
