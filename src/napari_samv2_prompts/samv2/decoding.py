@@ -190,7 +190,7 @@ def _pasted(logits: NDArray[np.float32], window: Window, size: int) -> NDArray[n
 
 def _to_arrays(decoded: Decoded, multimask: Sequence[bool]) -> list[LowResMasks]:
     """Choose each prompt's candidates and bring them to the CPU."""
-    single = choose_single(decoded)
+    single = decoded if all(multimask) else choose_single(decoded)
     answers = []
     for row, multi in enumerate(multimask):
         logits = decoded.logits[row, 1:] if multi else single.logits[row]

@@ -68,7 +68,7 @@ def _box_places(
 def _nearest(descriptors: Tensor, places: Tensor, chosen: Tensor) -> Tensor:
     """Squared distance of every cell to the most alike of the chosen places, ``(P, H, W)``."""
     size = descriptors.shape[2:]
-    if places.shape[1] == 0:
+    if not chosen.any():
         return places.new_full((len(places), *size), FAR)
     unit = (places + 0.5) * (2 / places.new_tensor((size[1], size[0]))) - 1
     shared = len(descriptors) == 1

@@ -74,7 +74,7 @@ def _disc_map(coords: Tensor, chosen: Tensor, size: tuple[int, int]) -> Tensor:
 
     ``coords`` is ``(P, N, 2)`` in cells of the map, ``chosen`` ``(P, N)`` bool.
     """
-    if coords.shape[1] == 0:
+    if not chosen.any():
         return coords.new_zeros((coords.shape[0], *size))
     y = torch.arange(size[0], device=coords.device, dtype=coords.dtype)
     x = torch.arange(size[1], device=coords.device, dtype=coords.dtype)

@@ -226,7 +226,7 @@ def _touched(
     threshold: float,
 ) -> list[bool]:
     """Tell whose masks reach an edge of their window beyond which there is more of the image."""
-    single = choose_single(decoded)
+    single = decoded if all(multimask) else choose_single(decoded)
     found = []
     for row, (window, multi) in enumerate(zip(windows, multimask, strict=True)):
         if multi:
