@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points, version
@@ -14,6 +16,7 @@ import napari_samv2_prompts
 from napari_samv2_prompts import samv2
 
 ROOT = Path(__file__).parent.parent
+OTHER_NAMES = {"PIL": "pillow", "skimage": "scikit-image"}  # where pip knows a package by another
 
 
 @pytest.mark.parametrize(
@@ -76,3 +79,35 @@ def test_no_cap_on_napari_torch_or_qt() -> None:
     assert "pyside" not in base
     assert "napari[" not in base
     assert "transformers" not in base
+
+
+def test_what_is_imported_at_run_time_is_declared() -> None:
+    """Else it would run where the tests are and nowhere else."""
+    import tomllib
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    wanted = [*project["dependencies"], *(line for extra in extras for line in extra)]
+    declared = {re.split(r"[\s\[<>=]", line)[0] for line in wanted}
+    found = set()
+    for file in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module.split(".")[0])
+    foreign = found - sys.stdlib_module_names - {"napari_samv2_prompts"}
+    assert {"torch", "napari", "PIL"} <= foreign
+    assert {OTHER_NAMES.get(name, name) for name in foreign} <= declared
+
+
+def test_the_wheel_holds_one_package_and_what_it_needs() -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    files = WheelBuilder(str(ROOT)).recurse_included_files()
+    paths = {Path(file.distribution_path) for file in files}
+    package = Path("napari_samv2_prompts")
+    assert {path.parts[0] for path in paths} == {package.name}
+    for name in ("napari.yaml", "py.typed", "weights/nano.safetensors", "_qt/widget.py"):
+        assert package / name in paths
+    assert not [path for path in paths if path.suffix == ".pyc" or path.name.startswith("test")]

@@ -98,6 +98,15 @@ def test_what_did_not_change_is_the_same_value_when_it_is_read_again(scene):
     assert [prompt.object for prompt in read()] == [2, 3]
 
 
+def test_the_sign_of_a_click_is_its_column_and_not_its_colour(scene):
+    for polarity in ("positive", "negative"):
+        scene.start(1, polarity)
+        scene.points.add([5, 10])
+    scene.points.face_color = scene.points.face_color[::-1].copy()
+    (prompt,), _ = scene.read()
+    assert prompt.labels.tolist() == [1, 0]
+
+
 def test_each_object_has_its_own_negatives(scene):
     scene.start(1)
     scene.points.add([1, 1])
