@@ -16,6 +16,7 @@ import pytest
 from tests.fakes import Factory, FakePredictor, FakeView, SyncRunner
 from tests.test_ahead import Work
 
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2.download import fetch
 from napari_samv2_prompts.samv2.registry import CheckpointError, PublishedFile
@@ -160,6 +161,20 @@ def test_a_disk_that_fills_up_while_downloading_keeps_what_came(tmp_path, monkey
     monkeypatch.undo()
     assert 0 < part.stat().st_size < len(CONTENT)
     assert fetch(WEIGHTS, tmp_path, open_url=Answer).read_bytes() == CONTENT
+
+
+def test_a_disk_that_fills_up_while_saving_leaves_the_old_file_alone(tmp_path: Path) -> None:
+    path = tmp_path / "labels.tif"
+    path.write_bytes(b"the old labels")
+
+    def save() -> None:
+        with written_whole(path) as part:
+            part.write_bytes(b"half of the new lab")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match="No space"):
+        save()
+    assert [(p, p.read_bytes()) for p in tmp_path.iterdir()] == [(path, b"the old labels")]
 
 
 # --- processes that are killed ---

@@ -268,15 +268,31 @@ def test_another_label_for_what_lies_under_an_object_comes_back_as_that():
 
 def test_an_adopted_label_lies_below_all_objects_with_nothing_under_it():
     page = Page()
-    page.labels[0:4, 0:4] = 7
-    for number, left in ((1, 2), (2, 3)):
+    page.labels[0:4, 1:5] = 7
+    for number, left in ((1, 3), (2, 4)):
         page.write({number: rectangle(2, left, 4, 4)}, "replace")
-    page.live = adopt(page.read, page.live, 7, rectangle(0, 0, 4, 4))
+    page.live = adopt(page.read, page.live, 7, rectangle(0, 1, 4, 4))
     assert page.write({}) == []
     page.write({1: None})
-    assert (page.labels[2:4, 2] == 7).all()
-    assert (page.labels[2:4, 3] == 2).all(), "it came up over another object"
+    assert (page.labels[2:4, 3] == 7).all()
+    assert (page.labels[2:4, 4] == 2).all(), "it came up over another object"
     page.write({2: None})
-    np.testing.assert_array_equal(page.labels, 7 * rectangle(0, 0, 4, 4).full(SHAPE))
+    np.testing.assert_array_equal(page.labels, 7 * rectangle(0, 1, 4, 4).full(SHAPE))
     page.write({7: rectangle(6, 6, 2, 2)})
     np.testing.assert_array_equal(page.labels, 7 * rectangle(6, 6, 2, 2).full(SHAPE))
+
+
+def test_a_hand_edit_right_beside_what_changes_is_kept():
+    page = Page()
+    page.write({1: rectangle(1, 1, 2, 2), 2: rectangle(1, 3, 2, 2), 3: rectangle(6, 7, 2, 2)})
+    page.labels[1:3, 3] = 90
+    page.write({1: rectangle(1, 1, 1, 2), 3: rectangle(6, 7, 1, 2)})
+    assert (page.labels[1:3, 3] == 90).all()
+
+
+def test_what_lies_under_an_object_comes_back_into_labels_of_another_type():
+    page = Page(np.full(SHAPE, 9, np.int64))
+    page.write({1: rectangle(0, 0, 4, 4)}, "replace")
+    page.labels = page.labels.astype(np.uint16)
+    page.write({1: None})
+    assert (page.labels == 9).all()

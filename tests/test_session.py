@@ -9,6 +9,7 @@ from tests.fakes import LOGITS, Factory, FakeEmbedding, FakeView, ManualRunner, 
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.session import (
+    AtOnce,
     EmbeddingCache,
     ModelChoice,
     Progress,
@@ -18,6 +19,7 @@ from napari_samv2_prompts.session import (
     Snapshot,
     State,
     Status,
+    Task,
 )
 from napari_samv2_prompts.session.errors import sentence
 from napari_samv2_prompts.session.refinement import extends
@@ -359,8 +361,9 @@ def test_cycling_goes_through_the_candidates_by_score_and_announces_each(sync: W
 def test_a_choice_stays_with_its_object(sync: Watched) -> None:
     sync.session.update(snap(click(1, (30, 30)), click(2, (10, 10))))
     sync.session.cycle(1)
-    sync.session.update(snap(click(1, (31, 30)), click(2, (11, 10))))
-    assert [item.chosen for item in sync.results[-1].items] == [1, 0]
+    for moved in (1, 2):
+        sync.session.update(snap(click(1, (30 + moved, 30)), click(2, (10 + moved, 10))))
+        assert [item.chosen for item in sync.results[-1].items] == [1, 0]
 
 
 def test_there_is_nothing_to_cycle_with_one_candidate(sync: Watched) -> None:
@@ -391,6 +394,8 @@ def test_what_waits_for_its_mask_is_not_accepted(manual: Watched) -> None:
     loaded(manual, snap())
     manual.session.update(snap(click(1, (5, 5))))
     manual.runner.finish()
+    manual.session.update(snap(click(1, (6, 5)), click(2, (9, 9))))
+    assert manual.session.accept() == (), "its mask does not answer the click that was moved"
     manual.session.update(snap(click(1, (5, 5)), click(2, (9, 9))))
     assert manual.session.accept() == (("p", 1),)
     manual.session.update(snap(click(2, (9, 9))))
@@ -444,6 +449,14 @@ def test_run_predicts_what_has_changed_and_else_everything(sync: Watched) -> Non
 def test_run_before_there_is_anything_does_nothing(sync: Watched) -> None:
     sync.session.run()
     assert sync.statuses == []
+
+
+def test_work_that_is_done_at_once_is_told_of_its_task() -> None:
+    ended: list[object] = []
+    task = Task(State.LOADING, "key", lambda task: task)
+    AtOnce().submit(task, lambda *end: ended.extend(end), lambda *_: None)
+    done, outcome = ended
+    assert done is outcome.value is task
 
 
 # --- failing and cancelling ---
