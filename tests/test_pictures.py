@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tifffile import imread, imwrite
+from tifffile import TiffFile, imread, imwrite
 
 from napari_samv2_prompts.exports import write_labels
-from napari_samv2_prompts.pictures import label_image, read_picture, write_outlines
+from napari_samv2_prompts.pictures import label_image, read_image, read_picture, write_outlines
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks
 
 GREY = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)
@@ -28,6 +28,23 @@ def test_8_bit_pictures_are_read_as_they_are(tmp_path: Path, array, ending: str)
     path = tmp_path / f"picture.{ending}"
     Image.fromarray(array).save(path)
     np.testing.assert_array_equal(read_picture(path), array)
+
+
+@pytest.mark.parametrize(("order", "name"), [("<", "little"), (">", "big")])
+@pytest.mark.parametrize("big", [False, True], ids=["tiff", "bigtiff"])
+def test_pages_that_lead_in_a_circle_are_refused(tmp_path: Path, order, name, big) -> None:
+    path = tmp_path / "picture.tif"
+    imwrite(path, np.stack([GREY] * 3), byteorder=order, bigtiff=big, photometric="minisblack")
+    assert read_image(path).shape == (3, *GREY.shape)
+    with TiffFile(path) as file:
+        first, last = file.pages[1].offset, file.pages[2].offset
+        tiff, tags = file.tiff, len(file.pages[2].tags)
+    content = bytearray(path.read_bytes())
+    end = last + tiff.tagnosize + tags * tiff.tagsize
+    content[end : end + tiff.offsetsize] = first.to_bytes(tiff.offsetsize, name)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"picture\.tif is not a readable TIFF.*circle"):
+        read_image(path)
 
 
 def test_alpha_is_dropped_and_palettes_resolved(tmp_path: Path) -> None:

@@ -151,7 +151,9 @@ def test_on_a_full_disk_work_goes_on_and_no_part_is_left(full_disk: Path) -> Non
 def test_a_folder_that_is_none_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("text")
     works_without(EmbeddingStore(tmp_path / "file"))
-    works_without(EmbeddingStore(tmp_path / "no" / "such"))
+    store = EmbeddingStore(tmp_path / "no" / "such")
+    works_without(store)
+    assert not keep(store, KEYS[0]), "nothing is kept there any more"
 
 
 @pytest.mark.skipif(

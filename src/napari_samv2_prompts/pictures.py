@@ -7,7 +7,7 @@ of a layer; here are single pictures on disk.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.images import percentile_limits, to_uint8
 from napari_samv2_prompts.prompts import Masks
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
 
 __all__ = ["as_picture", "label_image", "read_image", "read_picture", "write_outlines"]
 
@@ -96,9 +99,27 @@ def _read(path: Path) -> NDArray[Any]:
 
 
 def _read_tiff(path: Path) -> NDArray[Any]:
-    from tifffile import imread
+    from tifffile import TiffFile
 
-    return np.asarray(imread(path))
+    with TiffFile(path) as file:
+        _require_end(file)
+        return np.asarray(file.asarray())
+
+
+def _require_end(file: TiffFile) -> None:
+    """Refuse pages that lead in a circle, which tifffile would follow until memory ends."""
+    handle, tiff = file.filehandle, file.tiff
+    order: Literal["little", "big"] = "big" if file.byteorder == ">" else "little"
+    seen: set[int] = set()
+    offset = int(file.pages.first.offset)
+    while 0 < offset < handle.size:
+        if offset in seen:
+            raise ValueError("its pages lead in a circle")
+        seen.add(offset)
+        handle.seek(offset)
+        tags = int.from_bytes(handle.read(tiff.tagnosize), order)
+        handle.seek(offset + tiff.tagnosize + tags * tiff.tagsize)
+        offset = int.from_bytes(handle.read(tiff.offsetsize), order)
 
 
 def _read_with_pillow(path: Path) -> NDArray[Any]:
