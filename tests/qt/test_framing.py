@@ -93,10 +93,11 @@ def test_the_whole_plane_is_a_choice(bench: Bench) -> None:
     assert len(embedded(bench)) == before
 
 
-def test_small_images_are_embedded_whole_wherever_the_camera_is() -> None:
-    bench = Bench((400, 500)).make_layers()
+@pytest.mark.parametrize("shape", [(400, 500), (1024, 1024)])
+def test_small_images_are_embedded_whole_wherever_the_camera_is(shape) -> None:
+    bench = Bench(shape).make_layers()
     look_at(bench, 10, 10, 40)
-    assert embedded(bench) == [(400, 500)]
+    assert embedded(bench) == [shape]
     assert seen_line(bench.controller.situation()) == ""
     bench.controller.close()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -39,6 +41,20 @@ def test_memory_tensors_are_kept_bit_for_bit(layouts: dict[str, dict[str, list[i
     network.load_state_dict(state, strict=True)
     saved = network.state_dict()
     assert all(torch.equal(saved[key], tensor) for key, tensor in state.items())
+
+
+def test_loading_fills_in_no_first_weights_and_leaves_random_numbers_alone() -> None:
+    code = (
+        "import sys, torch; from napari_samv2_prompts.samv2 import build_samv2;"
+        "from napari_samv2_prompts.samv2.registry import find;"
+        "before, state = set(sys.modules), torch.get_rng_state();"
+        "network = build_samv2('nano', checkpoint=find('nano'));"
+        "assert torch.equal(state, torch.get_rng_state());"
+        "assert not any(tensor.is_meta for tensor in network.state_dict().values());"
+        "late = {'sympy', 'torch._dynamo'} & (set(sys.modules) - before);"  # a second or two
+        "sys.exit(', '.join(late) or 0)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown", "misshapen"])

@@ -22,6 +22,7 @@ from .neck import FpnNeck, Linear, as_linear
 from .preprocess import stretched, to_unit
 from .prompt_encoder import PromptEncoder
 from .transformer import SharedImage
+from .unfilled import without_weights
 from .variants import DEFAULT_VERSION, Variant, find_variant
 
 if TYPE_CHECKING:
@@ -290,7 +291,7 @@ def build_samv2(
         return SAMV2Network(variant).eval()
     from .checkpoints import load
 
-    with torch.device("meta"):  # random weights would only be replaced
+    with without_weights():  # random ones would only be replaced
         network = SAMV2Network(variant).eval()
     load(network, checkpoint)
     return network
