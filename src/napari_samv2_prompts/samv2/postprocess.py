@@ -21,6 +21,7 @@ __all__ = ["crop_mask", "remove_small_areas", "upsample"]
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _PIXELS_AT_ONCE = 2**18  # pixels interpolated at a time, to stay in the cache
+_SMALL = 2**16  # pixels of a mask in which looking for outlines takes longer than it saves
 _DEAR = 8  # one pixel alone takes as long as so many in a row
 _FILL_MARGIN = 10.0  # filled and removed areas lie this far beyond the threshold
 
@@ -130,6 +131,10 @@ def _heighten_above(wide: Tensor, taps: _Taps, threshold: float) -> NDArray[np.b
     are many, and nothing but the answer is ever as large as the mask.
     """
     pairs = _pairs(taps)
+    if len(taps.low) * wide.shape[1] <= _SMALL:
+        above = np.empty((len(taps.low), wide.shape[1]), dtype=bool)
+        _interpolate_rows(above, wide, pairs, np.arange(len(pairs.low)), threshold)
+        return above
     inside = np.greater(wide.numpy(), np.float32(threshold))
     above = inside[taps.low]
     crossed = inside[pairs.low] != inside[pairs.high]
