@@ -271,7 +271,8 @@ def test_an_adopted_label_lies_below_all_objects_with_nothing_under_it():
     page.labels[0:4, 1:5] = 7
     for number, left in ((1, 3), (2, 4)):
         page.write({number: rectangle(2, left, 4, 4)}, "replace")
-    page.live = adopt(page.read, page.live, 7, rectangle(0, 1, 4, 4))
+    origin = rectangle(0, 1, 4, 4)
+    page.live = adopt(page.read, page.live, 7, origin)
     assert page.write({}) == []
     page.write({1: None})
     assert (page.labels[2:4, 3] == 7).all()
@@ -280,6 +281,7 @@ def test_an_adopted_label_lies_below_all_objects_with_nothing_under_it():
     np.testing.assert_array_equal(page.labels, 7 * rectangle(0, 1, 4, 4).full(SHAPE))
     page.write({7: rectangle(6, 6, 2, 2)})
     np.testing.assert_array_equal(page.labels, 7 * rectangle(6, 6, 2, 2).full(SHAPE))
+    assert page.live[7].origin is origin
 
 
 def test_a_hand_edit_right_beside_what_changes_is_kept():
@@ -296,3 +298,12 @@ def test_what_lies_under_an_object_comes_back_into_labels_of_another_type():
     page.labels = page.labels.astype(np.uint16)
     page.write({1: None})
     assert (page.labels == 9).all()
+
+
+def test_an_edit_takes_nothing_from_an_object_but_what_was_edited():
+    page = Page()
+    page.labels[0, :3] = 9
+    page.write({1: rectangle(0, 0, 3, 3)})
+    page.labels[2, 2] = 0
+    page.write({1: rectangle(0, 0, 3, 3)}, "replace")
+    assert page.labels[:3, :3].tolist() == [[1, 1, 1], [1, 1, 1], [1, 1, 0]]

@@ -223,6 +223,8 @@ def test_a_plane_that_was_embedded_before_is_ready_at_once(sync: Watched) -> Non
 def test_another_model_embeds_again_and_decodes_again(sync: Watched) -> None:
     sync.session.update(snap(click(1, (5, 5))))
     sync.session.update(snap(click(1, (5, 5)), model=TINY))
+    assert sync.factory.made == [NANO, TINY]
+    assert sync.session.status.model == TINY
     assert len(sync.predictor.images) == 2
     assert sync.objects == [[1], [1]]
 
@@ -342,9 +344,10 @@ def test_an_outline_is_brought_to_the_size_that_the_model_takes(sync: Watched) -
 
 
 def test_an_outline_of_the_right_size_is_handed_on_as_it_is() -> None:
-    mask = np.arange(16.0).reshape(4, 4)
-    same = in_view(Prompt(1, mask=mask), FakeView("a"), 4).mask
-    np.testing.assert_array_equal(same, mask)
+    mask = np.arange(256.0).reshape(16, 16)
+    for size in ((64, 64), (40, 64)):
+        same = in_view(Prompt(1, mask=mask), FakeView("a", size), 16).mask
+        np.testing.assert_array_equal(same, mask)
 
 
 # --- choosing among candidates ---
@@ -388,6 +391,12 @@ def test_accepted_objects_are_not_removed_with_their_prompts(sync: Watched) -> N
     assert sync.session.accept() == (("p", 1),)
     sync.session.update(snap())
     assert sync.removals == []
+
+
+def test_one_object_is_accepted_alone(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5)), click(2, (9, 9))))
+    assert sync.session.accept(only={2}) == (("p", 2),)
+    assert sync.session.accept() == (("p", 1),)
 
 
 def test_what_waits_for_its_mask_is_not_accepted(manual: Watched) -> None:
@@ -514,6 +523,8 @@ def test_no_wish_stops_the_work_and_says_why(manual: Watched) -> None:
     assert (manual.session.status.state, manual.session.status.reason) == (
         State.IDLE, "There is no image."
     )  # fmt: skip
+    manual.session.update(None)
+    assert manual.session.status.reason == ""
 
 
 def test_close_is_idempotent_stops_the_work_and_ends_the_news(manual: Watched) -> None:

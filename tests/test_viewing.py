@@ -159,6 +159,16 @@ def test_what_ends_with_the_plane_is_not_cut() -> None:
     assert is_cut(crop, view_of(Region(145, 200, 300, 400)))
 
 
+@pytest.mark.parametrize("side", range(4), ids=["top", "left", "bottom", "right"])
+def test_a_mask_is_cut_at_whichever_side_its_view_ends(side: int) -> None:
+    view, box = (50, 50, 90, 90), [55, 55, 85, 85]
+    box[side] = view[side]
+    mask = np.zeros(SHAPE, bool)
+    mask[box[0] : box[2], box[1] : box[3]] = True
+    assert is_cut(crop_of(mask), view_of(Region(*view)))
+    assert not is_cut(crop_of(mask), view_of(Region(40, 40, 100, 100)))
+
+
 def test_memory_for_one_embedding_alone_still_comes_to_an_end(sync) -> None:
     sync.session.cache.budget_mb = 1
     sync.show(NEAR, click(1, (250, 150)), click(2, (600, 700)))
