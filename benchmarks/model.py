@@ -18,29 +18,13 @@ from tests.samv2.transformers_twin import build_twin
 from torch import Tensor
 
 from benchmarks.measure import Pair, pairs
+from benchmarks.pictures import N_BOXES, SIZE, boxes, picture
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.network import SAMV2Network
 from napari_samv2_prompts.samv2.preprocess import to_pixels
 
-__all__ = ["SIZE", "boxes", "compare", "nano_against_tiny", "picture", "random_network"]
-
-SIZE = (1200, 1800)
-N_BOXES = 64
-
-
-def picture() -> np.ndarray:
-    """Return a colour picture of the size of the published example."""
-    noise = np.random.default_rng(0).random((24, 36, 3)).astype(np.float32)
-    smooth = F.interpolate(torch.from_numpy(noise).permute(2, 0, 1)[None], SIZE, mode="bicubic")
-    return (smooth[0].permute(1, 2, 0).clamp(0, 1) * 255).byte().numpy()
-
-
-def boxes() -> np.ndarray:
-    """Return an 8 x 8 grid of boxes, each 150 x 100 pixels."""
-    columns, rows = np.meshgrid(np.arange(8) * 220 + 20, np.arange(8) * 145 + 20)
-    corners = np.stack([columns, rows], axis=-1).reshape(-1, 2)
-    return np.hstack([corners, corners + np.array([150, 100])]).astype(float)
+__all__ = ["compare", "nano_against_tiny", "random_network"]
 
 
 def random_network(name: str) -> SAMV2Network:

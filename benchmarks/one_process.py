@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.model import Ours, Theirs, picture, random_network
+from benchmarks.model import Ours, Theirs, random_network
+from benchmarks.pictures import picture
 
 
 def main(side: str, name: str) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.measure import machine
-from benchmarks.model import picture
+from benchmarks.pictures import picture
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.session import (
