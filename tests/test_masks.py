@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_samv2_prompts.masks import (
@@ -103,6 +103,47 @@ def test_taking_all_objects_away_in_any_order_restores_every_pixel(labels, masks
     assert page.live == {}
 
 
+@st.composite
+def speckled(draw):
+    """A mask that does not fill its box."""
+    box = draw(rectangles())
+    random = np.random.default_rng(draw(st.integers(0, 99)))
+    return MaskCrop(box.top, box.left, random.random(box.mask.shape) < 0.7)
+
+
+steps = st.lists(
+    st.tuples(
+        st.integers(1, 3),
+        speckled(),
+        st.sampled_from(["keep", "replace", "background"]),
+        st.frozensets(st.sampled_from([1, 2, 3, 50, 51])),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@given(existing, steps)
+@settings(max_examples=40)
+def test_a_plane_shows_what_the_rules_say_of_masks_of_any_shape(labels, steps):
+    """The same rules on whole planes, one below the other, without boxes or memory."""
+    page, objects = Page(labels), {}
+    for number, mask, policy, kept in steps:
+        kept -= {number}
+        held = mask.full(SHAPE) & ~np.isin(page.labels, [*kept]) & ~np.isin(labels, [*kept])
+        objects.pop(number, None)
+        if policy != "replace":
+            held &= labels == 0
+        if policy == "background":
+            held &= ~np.any([np.zeros(SHAPE, bool), *objects.values()], axis=0)
+        objects[number] = held
+        page.write({number: mask}, policy, kept)
+        expected = labels.copy()
+        for label, pixels in objects.items():
+            expected[pixels] = label
+        np.testing.assert_array_equal(page.labels, expected)
+
+
 def test_the_object_predicted_last_is_on_top():
     page = Page()
     page.write({1: rectangle(0, 0, 5, 5)})
@@ -188,6 +229,15 @@ def test_work_goes_with_the_mask_not_with_the_plane():
     assert far.read_pixels <= 10 * 100
 
 
+def test_an_object_that_a_box_does_not_reach_into_is_not_looked_at_even_beside_it():
+    page = Page()
+    places = [(top, left) for top in (0, 3, 6) for left in (0, 3, 6)]
+    page.write({n: rectangle(*place, 3, 3) for n, place in enumerate(places, start=1)})
+    page.read_pixels = 0
+    respect_edits(page.read, page.live, [page.live[5].box])
+    assert page.read_pixels == 9
+
+
 def test_many_objects_are_written_in_one_edit():
     page = Page(np.zeros((400, 400), np.uint16))
     masks = {n: rectangle(40 * (n % 8), 40 * (n // 8), 25, 25) for n in range(1, 60)}
@@ -210,6 +260,17 @@ def test_a_kept_label_is_covered_by_nothing_not_even_where_an_object_lies_on_it(
     page.write({1: rectangle(0, 0, 1, 2)}, "replace")
     page.write({2: rectangle(0, 0, 2, 4)}, "replace", frozenset({9}))
     assert page.labels[:2, :4].tolist() == [[1, 1, 9, 9], [2, 2, 2, 2]]
+
+
+def test_around_a_kept_label_an_object_has_its_mask_and_no_more():
+    page = Page()
+    page.labels[0, :4] = 9
+    page.write({1: rectangle(4, 0, 1, 4)}, kept=frozenset({9}))
+    corner = MaskCrop(0, 0, np.tri(6, dtype=bool))
+    page.write({2: corner}, "replace", frozenset({9, 1}))
+    expected = np.where(corner.full(SHAPE), 2, 0)
+    expected[0, :4], expected[4, :4] = 9, 1
+    np.testing.assert_array_equal(page.labels, expected)
 
 
 def test_two_objects_are_written_in_one_edit():
@@ -282,6 +343,14 @@ def test_an_adopted_label_lies_below_all_objects_with_nothing_under_it():
     page.write({7: rectangle(6, 6, 2, 2)})
     np.testing.assert_array_equal(page.labels, 7 * rectangle(6, 6, 2, 2).full(SHAPE))
     assert page.live[7].origin is origin
+
+
+def test_a_label_can_be_adopted_where_there_is_no_object_yet():
+    page = Page()
+    page.labels[0:4, 1:5] = 7
+    page.live = adopt(page.read, {}, 7, rectangle(0, 1, 4, 4))
+    page.write({7: None})
+    assert not page.labels.any()
 
 
 def test_a_hand_edit_right_beside_what_changes_is_kept():
