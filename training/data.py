@@ -7,6 +7,7 @@ loop's (``train.py``).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,6 +43,11 @@ class SampleSettings:
     full, largest : int
         Input side at inference, of small and of large images: a real image stretched to its own
         has its objects at scale 1.
+    enlarged, spread : float
+        Mean and deviation of the logarithm of the scale at which real objects are shown.
+    balance : float
+        Images of a kind are drawn with the number of images of that kind to this power less one:
+        0 shows kinds as often as they are there, 1 equally often.
     seed : int
     """
 
@@ -50,6 +56,9 @@ class SampleSettings:
     generated: float = 0.4
     full: int = 512
     largest: int = 512
+    enlarged: float = 0.1
+    spread: float = 0.35
+    balance: float = 0.6
     seed: int = 0
 
 
@@ -64,7 +73,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
     def __init__(self, images: list[Annotated], settings: SampleSettings) -> None:
         self.images, self.settings = images, settings
         counts = {kind: sum(i.kind == kind for i in images) for kind in {i.kind for i in images}}
-        weights = np.array([counts[i.kind] ** -0.6 for i in images])
+        weights = np.array([counts[i.kind] ** -settings.balance for i in images])
         self.chances = weights / weights.sum() if images else weights
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
@@ -102,8 +111,9 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
     def _window(
         self, rng: np.random.Generator, width: int, height: int
     ) -> tuple[float, float, float, float]:
-        """Choose a crop whose objects come out at 0.5 to 3 times their size at inference."""
-        scale = np.exp(np.clip(rng.normal(0.1, 0.35), -0.7, 1.1))
+        """Choose a crop whose objects come out at half to several times their size at inference."""
+        mean, spread = self.settings.enlarged, self.settings.spread
+        scale = np.exp(np.clip(rng.normal(mean, spread), -0.7, max(1.1, mean + 2.5 * spread)))
         stretch = np.exp(np.clip(rng.normal(0, 0.12), -0.3, 0.3))
         full = min(max(self.settings.full, width, height), self.settings.largest)
         share = self.settings.size / full / scale
@@ -113,6 +123,18 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         )
         x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
         return x, y, x + w, y + h
+
+
+class Mixture(Dataset[dict[str, torch.Tensor]]):
+    """Samples of several settings; an item is asked for by which settings, and its number."""
+
+    def __init__(self, parts: Sequence[Samples]) -> None:
+        self.parts = parts
+
+    def __getitem__(self, item: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """Make one sample."""
+        which, number = item
+        return self.parts[which][number]
 
 
 def _cut(

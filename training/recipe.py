@@ -5,8 +5,19 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from training.data import SampleSettings
 from training.losses import LossWeights
+
+
+@dataclass(frozen=True)
+class Wide:
+    """Steps with other samples, in larger windows: ``share`` of all, ``batch`` images each."""
+
+    samples: SampleSettings
+    share: float
+    batch: int
 
 
 @dataclass(frozen=True)
@@ -16,6 +27,7 @@ class Recipe:
     steps: int
     batch: int
     samples: SampleSettings
+    wide: Wide | None = None
     rate: float = 8e-4
     final_rate: float = 1e-4
     warmup: int = 200
@@ -98,6 +110,32 @@ STAGES = {
         rounds=(0.36, 0.22, 0.17, 0.14, 0.11),
         weights=LossWeights(score=0.7),
     ),
+    "sizes": Recipe(
+        steps=3000,
+        batch=6,
+        samples=SampleSettings(
+            size=192, objects=6, generated=0.3, largest=1024, balance=0.75, seed=9
+        ),
+        wide=Wide(
+            SampleSettings(
+                size=384,
+                objects=5,
+                generated=0.4,
+                largest=1024,
+                enlarged=0.7,
+                spread=0.5,
+                balance=0.75,
+                seed=10,
+            ),
+            share=0.25,
+            batch=2,
+        ),
+        rate=3e-4,
+        final_rate=1e-6,
+        warmup=50,
+        rounds=(0.36, 0.22, 0.17, 0.14, 0.11),
+        weights=LossWeights(score=3.0, mean_scores=True),
+    ),
 }
 """The stages, in their order.
 
@@ -105,8 +143,22 @@ All show objects at the scale of the full input, in windows that cost less: thos
 leave the plateau fastest, 256 teach what is far away, 192 give the most objects for the time, and
 are what the decoder sees at inference. "refine" has more corrective clicks, "scores" more weight on
 the predicted IoU, "long" and "reach" all of it for longer, "windows" has large images in their own
-resolution and up to four corrections.
+resolution and up to four corrections, "sizes" has objects of up to several hundred pixels in every
+fourth step, and masks that are judged by their looks.
 """
+
+
+def samples_of_step(recipe: Recipe, step: int, rank: int, processes: int) -> list[tuple[int, int]]:
+    """Say what a process trains with in a step: 0 or 1 (the wide samples), and their numbers.
+
+    The processes share each batch.
+    """
+    wide = recipe.wide
+    chance = np.random.default_rng((recipe.samples.seed, 3, step)).random()
+    which, batch = (1, wide.batch) if wide and chance < wide.share else (0, recipe.batch)
+    share = batch // processes
+    first = step * batch + rank * share
+    return [(which, number) for number in range(first, first + share)]
 
 
 def learning_rate(recipe: Recipe, step: int) -> float:

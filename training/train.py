@@ -28,11 +28,11 @@ from napari_samv2_prompts.samv2.preprocess import DEVIATION, MEAN
 from napari_samv2_prompts.samv2.variants import Variant, find_variant
 from training.annotated import Annotated, read_folder
 from training.checkpoint import Run, resume, save, start
-from training.data import Samples
+from training.data import Mixture, Samples
 from training.interaction import add_clicks, choose, first_prompts, misled
 from training.losses import round_loss
 from training.parallel import average_gradients, process_count, process_rank
-from training.recipe import STAGES, Recipe, learning_rate
+from training.recipe import STAGES, Recipe, learning_rate, samples_of_step
 
 
 def normalised(image: Tensor) -> Tensor:
@@ -119,10 +119,11 @@ def train(
     """
     device = next(run.network.parameters()).device
     stop = min(until or recipe.steps, recipe.steps)
-    share, rank = recipe.batch // process_count(), process_rank()
-    firsts = (step * recipe.batch + rank * share for step in range(run.step, stop))
-    batches = [list(range(first, first + share)) for first in firsts]
-    loader = DataLoader(Samples(images, recipe.samples), batch_sampler=batches, num_workers=workers)
+    rank, processes = process_rank(), process_count()
+    batches = [samples_of_step(recipe, step, rank, processes) for step in range(run.step, stop)]
+    settings = [recipe.samples, *([recipe.wide.samples] if recipe.wide else [])]
+    samples = Mixture([Samples(images, each) for each in settings])
+    loader = DataLoader(samples, batch_sampler=batches, num_workers=workers)
     history, began = [], time.monotonic()
     with (
         tqdm(

@@ -19,6 +19,7 @@ OWN = Variant(
     "own", "own", 16, 1, (1, 2, 3, 1), (4,), (8, 4, 6, 3), input_size=192,
     width=48, decoder_heads=2, decoder_mlp=40, score_width=24, dense_channels=4, dense_skip=True,
     top_down_levels=(0, 1, 2, 3), refine_8=(1, 2), refine_4=(1,),
+    mask_scores=8,
 )  # fmt: skip
 
 
@@ -94,7 +95,7 @@ def test_a_row_of_ones_own_says_all_sizes_and_any_input_runs(side: int) -> None:
 def test_prompts_sharing_an_image_get_what_each_would_get_with_a_copy() -> None:
     for variant in (
         OWN,
-        replace(OWN, dense_channels=1, dense_skip=False, refine_8=(), refine_4=()),
+        replace(OWN, dense_channels=1, dense_skip=False, refine_8=(), refine_4=(), mask_scores=0),
     ):
         network = build_samv2(variant)
         coords, labels = torch.rand(5, 2, 2) * 192, torch.ones(5, 2, dtype=torch.long)

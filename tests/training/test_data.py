@@ -5,7 +5,8 @@ import pytest
 import torch
 from PIL import Image
 from training.annotated import HELD_OUT, in_validation, read_folder
-from training.data import Samples, SampleSettings
+from training.data import Mixture, Samples, SampleSettings
+from training.recipe import Recipe, Wide, samples_of_step
 
 
 def test_the_split_is_fixed():
@@ -67,3 +68,18 @@ def test_prompts_belong_to_their_objects(images, generated):
                 assert (middle >= box[0] - 12).all()
                 assert (middle <= box[1] + 12).all()
     assert seen > 24
+
+
+def test_steps_with_larger_windows_are_a_fixed_share_and_each_sample_is_one_process_s(images):
+    small, large = (SampleSettings(size=size, objects=2, full=size) for size in (32, 64))
+    recipe = Recipe(steps=400, batch=6, samples=small, wide=Wide(large, share=0.25, batch=2))
+    drawn = []
+    for step in range(recipe.steps):
+        alone = samples_of_step(recipe, step, 0, 1)
+        assert [s for rank in (0, 1) for s in samples_of_step(recipe, step, rank, 2)] == alone
+        assert len(alone) == (2 if alone[0][0] else 6)
+        drawn += alone
+    assert len(set(drawn)) == len(drawn)
+    assert 0.18 < sum(which for which, _ in drawn) / 2 / recipe.steps < 0.32
+    mixture = Mixture([Samples(images, small), Samples(images, large)])
+    assert [mixture[which, 3]["image"].shape[-1] for which in (0, 1)] == [32, 64]

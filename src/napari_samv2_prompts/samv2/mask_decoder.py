@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from .bands import in_bands
 from .hiera import Mlp
+from .mask_scores import MaskScores
 from .neck import pointwise
 from .prompt_encoder import EncodedPrompts, LayerNorm2d
 from .refinement import begin_at_zero, refinement
@@ -139,6 +140,9 @@ class MaskDecoder(nn.Module):
             )
             self.refine_8 = refinement(width // 4, width // 2, variant.refine_8)
             self.refine_4 = refinement(width // 8, width // 8, variant.refine_4)
+        if variant.mask_scores:
+            channels = width // 8 + variant.drawn_channels
+            self.mask_scores = MaskScores(channels, N_MASKS, variant.mask_scores)
         self.output_hypernetworks_mlps = nn.ModuleList(
             Mlp(width, width, width, width // 8, activation=nn.ReLU) for _ in range(N_MASKS)
         )
@@ -174,10 +178,11 @@ class MaskDecoder(nn.Module):
         high_res_8: Tensor,
         drawn: Tensor,
         grid: tuple[int, int],
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor]:
         """Return ``(P, 4, S/4, S/4)`` as `_logits_of_cells`, with convolutions on the way.
 
-        ``drawn (P, D, S/4, S/4)`` are the drawn prompts.
+        ``drawn (P, D, S/4, S/4)`` are the drawn prompts. Second: the features
+        ``(P, C/8, S/4, S/4)`` that the masks were made of.
         """
         first, norm, act1, second, act2 = self.output_upscaling
         assert isinstance(norm, LayerNorm2d)
@@ -188,9 +193,9 @@ class MaskDecoder(nn.Module):
         grid_8 = (x.shape[1], x.shape[2])
         x = from_cells(_split_cells(to_cells(x, 0), second), grid_8, 1)
         x = x + from_cells(high_res_4, grid, 2)
-        x = self.refine_4(x.permute(0, 3, 1, 2) + self.conv_drawn(drawn)).permute(0, 2, 3, 1)
-        logits = act2(x).flatten(1, 2) @ kernels
-        return logits.transpose(1, 2).unflatten(2, x.shape[1:3])
+        x = act2(self.refine_4(x.permute(0, 3, 1, 2) + self.conv_drawn(drawn)))
+        logits = x.permute(0, 2, 3, 1).flatten(1, 2) @ kernels
+        return logits.transpose(1, 2).unflatten(2, x.shape[2:]), x
 
     def forward(
         self,
@@ -228,11 +233,14 @@ class MaskDecoder(nn.Module):
         kernels = torch.stack(
             [mlp(tokens[:, 2 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=2
         )
+        scores = self.iou_prediction_head(tokens[:, 1])
         if self.refined:
             assert prompts.drawn is not None
-            logits = self._refined_logits(
+            logits, features = self._refined_logits(
                 kernels, image, high_res_4, high_res_8, prompts.drawn, (height, width)
             )
+            if hasattr(self, "mask_scores"):
+                scores = self.mask_scores(logits, scores, torch.cat([features, prompts.drawn], 1))
         else:
             maps = [image, high_res_4, high_res_8]
             if prompts.drawn is not None and hasattr(self, "conv_drawn"):
@@ -240,6 +248,5 @@ class MaskDecoder(nn.Module):
             work = partial(self._logits_of_cells, kernels)
             cells = in_bands(work, maps, CELLS_AT_ONCE // n_prompts)
             logits = from_cells(cells, (height, width), 2).permute(0, 3, 1, 2).contiguous()
-        scores = self.iou_prediction_head(tokens[:, 1]).sigmoid()
         objects = self.pred_obj_score_head(tokens[:, 0])[:, 0]
-        return Decoded(logits, scores, objects)
+        return Decoded(logits, scores.sigmoid(), objects)

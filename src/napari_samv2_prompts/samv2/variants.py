@@ -68,6 +68,9 @@ class Variant:
     refine_8, refine_4 : tuple of int
         Dilations of the convolutions in the decoder's upscaling, at strides 8 and 4 (see
         :mod:`.refinement`); empty: there are none, as published.
+    mask_scores : int
+        Hidden width of what judges masks by their looks (see :mod:`.mask_scores`), in variants
+        with such convolutions; 0: scores come from a token alone, as published.
     one_piece : bool
         Whether pieces of a mask that hold nothing of what was prompted are dropped, see
         :mod:`.pieces`.
@@ -97,6 +100,7 @@ class Variant:
     window: int = 0
     refine_8: tuple[int, ...] = ()
     refine_4: tuple[int, ...] = ()
+    mask_scores: int = 0
     one_piece: bool = False
     stretch: bool = False
 
@@ -159,6 +163,7 @@ _NANO = Variant(
     window=192,
     refine_8=(1, 2, 4),
     refine_4=(1, 2),
+    mask_scores=64,
     one_piece=True,
     stretch=True,
 )

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from .mask_decoder import Decoded, choose_single
+from .mask_scores import with_agreement
 from .network import ImageFeatures, SAMV2Network
 from .pieces import without_loose_pieces
 from .point_labels import BOX_START, PAD, POSITIVE
@@ -95,6 +96,9 @@ def decode_in_windows(
             decoded = network.decode_prompts(_cut(features, windows), *part)
             if network.variant.one_piece:
                 decoded = decoded._replace(logits=_in_one_piece(decoded.logits, *part, threshold))
+            if network.variant.mask_scores:
+                scores = with_agreement(decoded.scores, decoded.logits > threshold)
+                decoded = decoded._replace(scores=scores)
             touched = _touched(decoded, windows, [multimask[row] for row in rows], grid, threshold)
             for place, (row, window) in enumerate(zip(rows, windows, strict=True)):
                 if touched[place] and not has_box[row]:

@@ -1,0 +1,100 @@
+"""Score masks by how they look, in our own variants: what lies inside, along and around each.
+
+The published score is read from one token, before there are any masks.  A small model judges its
+masks better by looking at them, as Mask Scoring R-CNN does (Huang et al. 2019): by the mean of the
+last features inside a mask, along its outline and just outside, by how sure it is, and by how far
+its candidates agree with each other.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .hiera import Mlp
+
+__all__ = ["MaskScores", "with_agreement"]
+
+RING = 5
+"""Side, in low-res cells, of the neighbourhood that is just outside a mask."""
+SURE = 1.5
+"""Logit by which a mask is shrunk and grown to see how steep its outline is."""
+_MEASURES = 5
+
+
+class MaskScores(nn.Module):
+    """What is added to the scores' logits; begins with nothing.
+
+    Parameters
+    ----------
+    channels : int
+        Of the features and the drawn prompts together.
+    masks, hidden : int
+        How many masks a prompt has; width of the two hidden layers.
+    """
+
+    def __init__(self, channels: int, masks: int, hidden: int) -> None:
+        super().__init__()
+        self.head = Mlp(3 * channels + _MEASURES + 3 * masks, hidden, hidden, 1, activation=nn.ReLU)
+        for parameter in self.head.layers[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, logits: Tensor, scores: Tensor, features: Tensor) -> Tensor:
+        """Return better logits of the scores.
+
+        Nothing is learnt through the masks: they are judged, not changed.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (P, M, h, w)
+            Low-res logits of the masks.
+        scores : Tensor of shape (P, M)
+            Logits of the scores as the token has them.
+        features : Tensor of shape (P, C, h, w)
+        """
+        masks = logits.detach().flatten(2).float()
+        inside = masks.sigmoid()
+        outline = 4 * inside * (1 - inside)
+        grown = F.max_pool2d(inside.view_as(logits), RING, stride=1, padding=RING // 2)
+        ring = grown.flatten(2) - inside
+        area, edge, around = (part.sum(2) + 1 for part in (inside, outline, ring))
+        cells = features.detach().flatten(2).transpose(1, 2).float()
+        means = torch.cat([inside, outline, ring], 1) @ cells
+        means = means.unflatten(1, (3, -1)) / torch.stack([area, edge, around], 1)[..., None]
+        surely = (masks > SURE).sum(2) + 1
+        measures = [
+            area.log() / 10,
+            edge / area,
+            around / area,
+            surely / ((masks > -SURE).sum(2) + 1),
+            (inside * masks.clamp(-32, 32)).sum(2) / area / 10,
+        ]
+        count = masks.shape[1]
+        which = torch.eye(count, device=masks.device).expand(len(masks), -1, -1)
+        others = scores.detach()[:, None].expand(-1, count, -1)
+        looks = [means.transpose(1, 2).flatten(2), torch.stack(measures, 2), _agreement(inside)]
+        added: Tensor = self.head(torch.cat([*looks, others, which], 2))
+        return scores + added[..., 0]
+
+
+def with_agreement(scores: Tensor, masks: Tensor) -> Tensor:
+    """Return scores that go half by how far a prompt's masks agree, ``(P, M)``.
+
+    Which of several meanings a click has is a guess: a mask that is like the others is less wrong
+    if the guess is.
+
+    Parameters
+    ----------
+    scores : Tensor of shape (P, M)
+        IoU as each mask has it by itself.
+    masks : Tensor of shape (P, M, h, w), bool
+    """
+    return (scores + _agreement(masks.flatten(2).to(scores.dtype)).mean(2)) / 2
+
+
+def _agreement(inside: Tensor) -> Tensor:
+    """IoU ``(P, M, M)`` of masks ``(P, M, N)`` with each other; they may be soft. 0 where empty."""
+    both = inside @ inside.transpose(1, 2)
+    area = inside.sum(2)
+    return both / (area[:, :, None] + area[:, None] - both).clamp_min(1)
