@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_samv2_prompts.samv2.mask_scores import MaskScores, with_agreement
+from napari_samv2_prompts.samv2.mask_scores import RING, MaskScores, _grown, with_agreement
 
 
 def _judge(*, trained: bool = True) -> MaskScores:
@@ -73,3 +73,9 @@ def test_of_masks_that_were_scored_alike_the_one_like_the_others_is_best() -> No
 def test_empty_masks_agree_with_nothing() -> None:
     scores = with_agreement(torch.full((1, 4), 0.5), torch.zeros(1, 4, 8, 8, dtype=torch.bool))
     assert torch.equal(scores, torch.full((1, 4), 0.25))
+
+
+def test_a_grown_mask_is_what_pooling_makes_of_it() -> None:
+    maps = torch.rand(2, 4, 11, 17)
+    pooled = torch.nn.functional.max_pool2d(maps, RING, stride=1, padding=RING // 2)
+    assert torch.equal(_grown(maps), pooled)

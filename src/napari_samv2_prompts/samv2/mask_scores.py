@@ -8,6 +8,8 @@ its candidates agree with each other.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -56,8 +58,7 @@ class MaskScores(nn.Module):
         masks = logits.detach().flatten(2).float()
         inside = masks.sigmoid()
         outline = 4 * inside * (1 - inside)
-        grown = F.max_pool2d(inside.view_as(logits), RING, stride=1, padding=RING // 2)
-        ring = grown.flatten(2) - inside
+        ring = _grown(inside.view_as(logits)).flatten(2) - inside
         area, edge, around = (part.sum(2) + 1 for part in (inside, outline, ring))
         cells = features.detach().flatten(2).transpose(1, 2).float()
         means = torch.cat([inside, outline, ring], 1) @ cells
@@ -76,6 +77,17 @@ class MaskScores(nn.Module):
         looks = [means.transpose(1, 2).flatten(2), torch.stack(measures, 2), _agreement(inside)]
         added: Tensor = self.head(torch.cat([*looks, others, which], 2))
         return scores + added[..., 0]
+
+
+def _grown(inside: Tensor) -> Tensor:
+    """Maximum of maps ``(P, M, h, w)`` without negative values over squares of `RING` cells.
+
+    A fourth of the time of ``max_pool2d``, which is slow on small maps.
+    """
+    height, width = inside.shape[2:]
+    padded = F.pad(inside, [RING // 2] * 4)
+    rows = reduce(torch.maximum, [padded[:, :, at : at + height] for at in range(RING)])
+    return reduce(torch.maximum, [rows[..., at : at + width] for at in range(RING)])
 
 
 def with_agreement(scores: Tensor, masks: Tensor) -> Tensor:
