@@ -48,6 +48,8 @@ class SampleSettings:
     balance : float
         Images of a kind are drawn with the number of images of that kind to this power less one:
         0 shows kinds as often as they are there, 1 equally often.
+    smallest : int
+        Pixels that an object has at least, in the sample.
     seed : int
     """
 
@@ -59,6 +61,7 @@ class SampleSettings:
     enlarged: float = 0.1
     spread: float = 0.35
     balance: float = 0.6
+    smallest: int = 24
     seed: int = 0
 
 
@@ -81,7 +84,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         rng = np.random.default_rng((self.settings.seed, number))
         while True:
             image, levels = self._scene(rng)
-            objects = _pick_objects(rng, levels, self.settings.objects)
+            objects = _pick_objects(rng, levels, self.settings.objects, self.settings.smallest)
             if objects:
                 break
         masks = np.stack(objects)
@@ -164,7 +167,7 @@ def _cut(
 
 
 def _pick_objects(
-    rng: np.random.Generator, levels: list[NDArray[np.int32]], count: int, smallest: int = 24
+    rng: np.random.Generator, levels: list[NDArray[np.int32]], count: int, smallest: int
 ) -> list[NDArray[np.bool_]]:
     """Choose ``count`` objects of any level, as masks; no masks if there is no object.
 

@@ -63,11 +63,10 @@ class Prompter:
     def __init__(self, network: SAMV2Network, image: NDArray[np.uint8], dtype: torch.dtype) -> None:
         self.network, self.shape = network, image.shape[:2]
         self.size = network.variant.side_for(*self.shape)
-        network.image_encoder.to(dtype)
+        network.encode_in(dtype)
         pixels = to_pixels(image, self.size, torch.device("cpu"))
         with torch.inference_mode():
-            features = network.encode_image(pixels.to(dtype))
-            self.features = ImageFeatures(*(tensor.float() for tensor in features))
+            self.features: ImageFeatures = network.encode_image(pixels)
 
     def scaled(self, points: NDArray[np.float32]) -> Tensor:
         """Image pixels (..., 2) to input pixels."""

@@ -23,15 +23,21 @@ class Prompts:
     mask: Tensor | None
 
 
-def first_prompts(rng: np.random.Generator, batch: dict[str, Tensor]) -> Prompts:
+def first_prompts(
+    rng: np.random.Generator,
+    batch: dict[str, Tensor],
+    kinds: tuple[float, float, float] = (0.55, 0.35, 0.1),
+) -> Prompts:
     """Choose what a step begins with: clicks, boxes with or without a rough mask, a mixture.
+
+    ``kinds`` are their shares of the steps.
 
     Steps of one kind matter: there the decoder sees exactly the tokens it sees at inference, with
     no padding.
     """
     points, boxes = batch["clicks"].flatten(0, 1), batch["box"].flatten(0, 1)
     n = len(points)
-    kind = str(rng.choice(["clicks", "boxes", "mixed"], p=[0.55, 0.35, 0.1]))
+    kind = str(rng.choice(["clicks", "boxes", "mixed"], p=kinds))
     if kind == "clicks":
         count = int(rng.choice([1, 2, 3], p=[0.85, 0.1, 0.05]))
         return Prompts(points[:, :count], torch.full((n, count), point_labels.POSITIVE), None)

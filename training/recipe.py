@@ -35,6 +35,7 @@ class Recipe:
     clip: float = 1.0
     ema: float = 0.998
     rounds: tuple[float, ...] = (0.4, 0.35, 0.25)
+    first: tuple[float, float, float] = (0.55, 0.35, 0.1)
     weights: LossWeights = field(default_factory=LossWeights)
 
 
@@ -136,6 +137,41 @@ STAGES = {
         rounds=(0.36, 0.22, 0.17, 0.14, 0.11),
         weights=LossWeights(score=3.0, mean_scores=True),
     ),
+    "ellipses": Recipe(
+        steps=4500,
+        batch=6,
+        samples=SampleSettings(
+            size=192,
+            objects=6,
+            generated=0.25,
+            largest=1024,
+            enlarged=0.0,
+            spread=0.4,
+            balance=0.9,
+            smallest=14,
+            seed=11,
+        ),
+        wide=Wide(
+            SampleSettings(
+                size=384,
+                objects=5,
+                generated=0.4,
+                largest=1024,
+                enlarged=0.7,
+                spread=0.5,
+                balance=0.75,
+                seed=12,
+            ),
+            share=0.12,
+            batch=2,
+        ),
+        rate=3e-4,
+        final_rate=1e-6,
+        warmup=50,
+        rounds=(0.4, 0.22, 0.15, 0.13, 0.1),
+        first=(0.45, 0.45, 0.1),
+        weights=LossWeights(score=3.0, mean_scores=True),
+    ),
 }
 """The stages, in their order.
 
@@ -144,7 +180,8 @@ leave the plateau fastest, 256 teach what is far away, 192 give the most objects
 are what the decoder sees at inference. "refine" has more corrective clicks, "scores" more weight on
 the predicted IoU, "long" and "reach" all of it for longer, "windows" has large images in their own
 resolution and up to four corrections, "sizes" has objects of up to several hundred pixels in every
-fourth step, and masks that are judged by their looks.
+fourth step, and masks that are judged by their looks, "ellipses" draws the ellipse in each box and
+has more boxes, more small objects, and more of the rarer kinds of images.
 """
 
 

@@ -53,7 +53,7 @@ def train_step(
     pixels = normalised(batch["image"].to(device))
     targets = batch["targets"].flatten(0, 1).to(device).float() / 4
     index = torch.arange(len(pixels), device=device).repeat_interleave(batch["targets"].shape[1])
-    prompts = first_prompts(shared, batch)
+    prompts = first_prompts(shared, batch, recipe.first)
     rng = np.random.default_rng((recipe.samples.seed, 2, run.step, process_rank()))
     present = targets.flatten(1).any(1)
     total, ious = torch.zeros((), device=device), []

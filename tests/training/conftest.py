@@ -26,8 +26,8 @@ def small() -> Variant:
     return replace(
         find_variant("nano"),
         embed_dim=16,
-        blocks=(1, 1, 1, 1),
-        global_blocks=(2,),
+        blocks=(1, 1, 2, 1),
+        global_blocks=(3,),
         width=32,
         decoder_heads=2,
         decoder_mlp=64,

@@ -94,8 +94,14 @@ def check_prompts(prompts: Sequence[Prompt], embedding: Embedding) -> None:
 
 
 def prepare(network: SAMV2Network, choice: DeviceChoice, embedding: Embedding) -> PreparedImage:
-    """Bring an embedding to the device and number type of the decoder, ready for any prompt."""
+    """Bring an embedding to the device and number type of the decoder, ready for any prompt.
+
+    Where the encoder computes in bfloat16, so do the decoder's products of image cells.  float16
+    would not hold every sum, and the decoders of our own variants are small.
+    """
     features = embedding.features.to(device=choice.device, dtype=network.no_mem_embed.dtype)
+    if choice.dtype == torch.bfloat16 and network.variant.dense_channels == 1:
+        features = features._replace(embedding=features.embedding.to(choice.dtype))
     return network.prepare(features)
 
 

@@ -20,7 +20,8 @@ class Embedding:
     Attributes
     ----------
     features : ImageFeatures
-        Tensors with a batch axis of one, on the device and in the number type of the encoder.
+        Tensors with a batch axis of one, on the device of the encoder: float32, or float16 where
+        it computes in half precision.
     image_size : tuple of int
         ``(height, width)`` of the image in pixels.
     input_size : int
@@ -42,8 +43,8 @@ class Embedding:
     def halved(self) -> Embedding:
         """Return the embedding in half the memory: what is single precision becomes float16.
 
-        Made for keeping many.  Decoding computes in float32 from either; float16 has 11 bits of
-        precision where bfloat16 has 8, and features stay far below its largest number (65504).
+        Made for keeping many.  Decoding takes either; float16 has 11 bits of precision where
+        bfloat16 has 8, and features stay far below its largest number (65504).
         Should a network of one's own exceed that, its embeddings stay as they are.
         """
         if self.features.embedding.dtype != torch.float32:

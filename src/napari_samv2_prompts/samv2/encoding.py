@@ -50,7 +50,7 @@ def encode_images(
             part: slice, group: list[NDArray[np.uint8]] = group, side: int = side
         ) -> ImageFeatures:
             pixels = [to_pixels(image, side, choice.device) for image in group[part]]
-            return network.encode_image(torch.cat(pixels), progress).to(dtype=choice.dtype)
+            return network.encode_image(torch.cat(pixels), progress)
 
         chunk = max(1, _PIXELS_AT_ONCE // side**2)
         parts = in_chunks(work, len(group), chunk, choice.device)
@@ -59,4 +59,6 @@ def encode_images(
             Embedding(row, (image.shape[0], image.shape[1]), side, model)
             for row, image in zip(rows, group, strict=True)
         ]
-    return embeddings
+    if choice.dtype == torch.float32:
+        return embeddings
+    return [embedding.halved() for embedding in embeddings]

@@ -10,7 +10,7 @@ Not here: the feature pyramid on top (``neck.py``), checkpoints.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import torch
@@ -18,7 +18,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .bands import in_bands
+from .products import Then, attend, linear
 from .variants import Variant
+from .window_order import Group, WindowOrder, from_order, reordered, to_order
 
 __all__ = ["Hiera", "Mlp", "Progress"]
 
@@ -29,12 +31,12 @@ NORM_EPS = 1e-6
 _TOKENS_AT_ONCE = 2048  # in a band; of 1024 to 4096 the fastest
 
 
-def _pool(x: Tensor) -> Tensor:
-    """Halve a channels-last map ``(B, H, W, C)`` by taking the largest of each 2 x 2.
+def _pool(windows: Tensor) -> Tensor:
+    """Halve windows ``(n, rows, columns, C)`` by taking the largest of each 2 x 2 tokens.
 
     Two element-wise maxima: reducing over axes that are not last is some twenty times slower.
     """
-    rows = x.unflatten(1, (-1, 2))
+    rows = windows.unflatten(1, (-1, 2))
     columns = torch.maximum(rows[:, :, 0], rows[:, :, 1]).unflatten(2, (-1, 2))
     return torch.maximum(columns[:, :, :, 0], columns[:, :, :, 1])
 
@@ -46,31 +48,10 @@ def _bicubic_weights(source: int, target: int, like: Tensor) -> Tensor:
     return resized[0, 0].to(like.dtype)
 
 
-def _to_windows(x: Tensor, side: int) -> Tensor:
-    """Cut ``(B, H, W, C)`` into ``(B * windows, side, side, C)``, zero-padded at the far ends."""
-    batch, height, width, channels = x.shape
-    pad_y, pad_x = -height % side, -width % side
-    if pad_y or pad_x:
-        x = F.pad(x, (0, 0, 0, pad_x, 0, pad_y))
-    rows, columns = (height + pad_y) // side, (width + pad_x) // side
-    x = x.view(batch, rows, side, columns, side, channels)
-    return x.transpose(2, 3).reshape(-1, side, side, channels)
-
-
-def _from_windows(windows: Tensor, size: tuple[int, int]) -> Tensor:
-    """Undo :func:`_to_windows`: put windows together and crop to ``size`` (height, width)."""
-    height, width = size
-    side, channels = windows.shape[1], windows.shape[-1]
-    rows, columns = -(-height // side), -(-width // side)
-    x = windows.view(-1, rows, columns, side, side, channels).transpose(2, 3)
-    x = x.reshape(-1, rows * side, columns * side, channels)
-    return x[:, :height, :width].contiguous()
-
-
-def _in_row_bands(work: Callable[[Tensor], Tensor], x: Tensor, rows: int) -> Tensor:
-    """Do ``work`` on bands of a map ``(B, H, W, C)``, each a multiple of ``rows`` high."""
-    fitting = _TOKENS_AT_ONCE // (x.shape[0] * x.shape[2])
-    return in_bands(work, (x,), max(1, fitting // rows) * rows)
+def _normed(x: Tensor, norm: nn.LayerNorm) -> Tensor:
+    """Normalise tokens, in the number type of the blocks."""
+    weight = norm.weight
+    return F.layer_norm(x.to(weight.dtype), weight.shape, weight, norm.bias, norm.eps)
 
 
 class Mlp(nn.Module):
@@ -80,24 +61,25 @@ class Mlp(nn.Module):
     ----------
     widths : int
         Width of the input, of each hidden layer and of the output.
-    activation : type of nn.Module
+    then : str
+        The activation.
     """
 
-    def __init__(self, *widths: int, activation: type[nn.Module]) -> None:
+    def __init__(self, *widths: int, then: Then) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
-        self.activation = activation()
+        self.then: Then = then
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(..., widths[0])`` to ``(..., widths[-1])``."""
-        for layer in self.layers[:-1]:
-            x = self.activation(layer(x))
-        last: Tensor = self.layers[-1](x)
-        return last
+        *hidden, last = (layer for layer in self.layers if isinstance(layer, nn.Linear))
+        for layer in hidden:
+            x = linear(x, layer, self.then)
+        return linear(x, last)
 
 
 class MultiScaleAttention(nn.Module):
-    """Self-attention over a small map, with the queries optionally pooled to half its side."""
+    """Self-attention within windows, with the queries optionally pooled to half the side."""
 
     def __init__(self, dim: int, dim_out: int, heads: int, *, pool: bool) -> None:
         super().__init__()
@@ -106,25 +88,30 @@ class MultiScaleAttention(nn.Module):
         self.qkv = nn.Linear(dim, 3 * dim_out)
         self.proj = nn.Linear(dim_out, dim_out)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, H, W, dim)`` to ``(B, H, W, dim_out)``, or half the side when pooling."""
-        batch, height, width, _ = x.shape
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
+    def forward(self, x: Tensor, window: Group) -> Tensor:
+        """Let the tokens ``(n, t, dim)`` of n windows look at each other: ``(n, t', dim_out)``.
+
+        Not projected yet: :class:`MultiScaleBlock` does that.
+        """
+        q, k, v = linear(x, self.qkv).chunk(3, dim=-1)
         if self.pool:
-            q = _pool(q)
-            height, width = q.shape[1:3]
-        q, k, v = (
-            t.reshape(batch, -1, self.heads, t.shape[-1] // self.heads).transpose(1, 2)
-            for t in (q, k, v)
-        )
-        x = F.scaled_dot_product_attention(q, k, v)
-        x = x.transpose(1, 2).reshape(batch, height, width, -1)
-        projected: Tensor = self.proj(x)
-        return projected
+            q = _pool(q.unflatten(1, (window.rows, window.columns))).flatten(1, 2)
+        if window.missing:
+            # The published network fills a window up with zeros, of which queries, keys and values
+            # are the bias alone.
+            k, v = (
+                torch.cat([t, bias.expand(len(t), window.missing, -1)], dim=1)
+                for t, bias in zip((k, v), self.qkv.bias.chunk(3)[1:], strict=True)
+            )
+        q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (q, k, v))
+        return attend(q, k, v).transpose(1, 2).flatten(2)
 
 
 class MultiScaleBlock(nn.Module):
     """A transformer block; the first of a stage doubles the width and halves the map.
+
+    Tokens stay float32 from block to block, also where a block computes in half precision: in a
+    sum that goes through all blocks roundings add up.
 
     Parameters
     ----------
@@ -139,41 +126,48 @@ class MultiScaleBlock(nn.Module):
 
     def __init__(self, dim: int, dim_out: int, heads: int, window: int, *, pool: bool) -> None:
         super().__init__()
+        assert window or not pool, "queries are pooled within windows"
         self.window = window
         self.pool = pool
         self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
         self.attn = MultiScaleAttention(dim, dim_out, heads, pool=pool)
         self.norm2 = nn.LayerNorm(dim_out, eps=NORM_EPS)
-        self.mlp = Mlp(dim_out, MLP_RATIO * dim_out, dim_out, activation=nn.GELU)
+        self.mlp = Mlp(dim_out, MLP_RATIO * dim_out, dim_out, then="gelu")
         self.proj = nn.Linear(dim, dim_out) if dim != dim_out else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, H, W, dim)`` to ``(B, H', W', dim_out)``."""
+    def forward(self, x: Tensor, order: WindowOrder) -> Tensor:
+        """Map tokens ``(B, T, dim)``, in window order, to ``(B, T', dim_out)``."""
         if self.window:
-            # Nothing in a block looks beyond a window.
-            return _in_row_bands(lambda band: self._mix(self._attend(band)), x, self.window)
-        return _in_row_bands(self._mix, self._attend(x), rows=1)
+            return torch.cat([part for g in order.groups() for part in self._in_windows(x, g)], 1)
+        whole = Group(0, 1, order.height, order.width, 0)
+        return in_bands(self._after, (x, self.attn(_normed(x, self.norm1), whole)), _TOKENS_AT_ONCE)
 
-    def _attend(self, x: Tensor) -> Tensor:
-        """Let tokens look at each other, within windows if there are any."""
-        shortcut = x
-        x = self.norm1(x)
-        if self.proj is not None:
-            # The published shortcut of a stage's first block is taken after the norm.
-            shortcut = self.proj(x)
-            if self.pool:
-                shortcut = _pool(shortcut)
-        if self.window:
-            windows = self.attn(_to_windows(x, self.window))
-            x = _from_windows(windows, (shortcut.shape[1], shortcut.shape[2]))
-        else:
-            x = self.attn(x)
-        return shortcut + x
+    def _in_windows(self, x: Tensor, group: Group) -> Iterator[Tensor]:
+        """Work on some windows at a time: nothing in a block looks beyond them."""
+        fitting = max(1, _TOKENS_AT_ONCE // (len(x) * group.tokens))
+        if x.device.type != "cpu":
+            fitting = group.windows
+        for first in range(0, group.windows, fitting):
+            count = min(fitting, group.windows - first)
+            start = group.start + first * group.tokens
+            band = x[:, start : start + count * group.tokens]
+            windows = band.unflatten(1, (count, -1)).flatten(0, 1)
+            shortcut, normed = windows, _normed(windows, self.norm1)
+            if self.proj is not None:
+                # The published shortcut of a stage's first block is taken after the norm.
+                shortcut = linear(normed, self.proj)
+                if self.pool:
+                    shape = (group.rows, group.columns)
+                    shortcut = _pool(shortcut.unflatten(1, shape)).flatten(1, 2)
+                shortcut = shortcut.to(x.dtype)
+            done = self._after(shortcut, self.attn(normed, group))
+            yield done.reshape(len(x), -1, done.shape[-1])
 
-    def _mix(self, x: Tensor) -> Tensor:
-        """Let each token's channels mix."""
-        mixed: Tensor = x + self.mlp(self.norm2(x))
-        return mixed
+    def _after(self, x: Tensor, attended: Tensor) -> Tensor:
+        """Add what tokens have seen of each other, and let each token's channels mix."""
+        x = x + linear(attended, self.attn.proj).to(x.dtype)
+        mixed: Tensor = self.mlp(_normed(x, self.norm2))
+        return x + mixed.to(x.dtype)
 
 
 class PatchEmbed(nn.Module):
@@ -252,12 +246,19 @@ class Hiera(nn.Module):
             Told the share of blocks done, in (0, 1], after each.  What it raises ends the work.
         """
         x = self.patch_embed(pixels)
-        x = x + self._position(x.shape[1], x.shape[2])
+        blocks = [block for block in self.blocks if isinstance(block, MultiScaleBlock)]
+        order = WindowOrder(x.shape[1], x.shape[2], blocks[0].window)
+        tokens = to_order(x, order) + to_order(self._position(*order[:2]), order)
         stages = []
-        for index, block in enumerate(self.blocks):
-            x = block(x)
+        for index, block in enumerate(blocks):
+            if block.window:
+                wanted = order._replace(side=block.window)
+                tokens, order = reordered(tokens, order, wanted), wanted
+            tokens = block(tokens, order)
+            if block.pool:
+                order = order.halved()
             if index in self.stage_ends:
-                stages.append(x)
+                stages.append(from_order(tokens, order))
             if progress is not None:
-                progress((index + 1) / len(self.blocks))
+                progress((index + 1) / len(blocks))
         return stages

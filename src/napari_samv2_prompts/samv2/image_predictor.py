@@ -95,7 +95,7 @@ class SAMV2ImagePredictor:
         self._choice = choose_device(device, dtype)
         network = network_from_arguments(model, flags, version, checkpoint)
         self._network = network.to(self._choice.device).eval()
-        self._network.image_encoder.to(self._choice.dtype)
+        self._network.encode_in(self._choice.dtype)
         self._key = fingerprint(network, self._choice.dtype)
         self.packing = Packing(network, self._choice.device, self._choice.dtype, self._key)
         self.mask_threshold = mask_threshold

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .bands import in_bands
 from .hiera import Mlp
 from .mask_scores import MaskScores
-from .neck import pointwise
+from .neck import Linear, pointwise
 from .prompt_encoder import EncodedPrompts, LayerNorm2d
 from .refinement import begin_at_zero, refinement
 from .transformer import CELLS_AT_ONCE, SharedImage, TwoWayTransformer
@@ -95,14 +95,19 @@ def from_cells(x: Tensor, grid: tuple[int, int], halvings: int) -> Tensor:
     return x.reshape(x.shape[0], side * height, side * width, -1)
 
 
-def _split_cells(x: Tensor, conv: nn.Module) -> Tensor:
-    """Apply a 2 x 2 transposed convolution with stride 2 to ``(P, M, parts, C)``."""
+def _as_product(conv: nn.Module, dtype: torch.dtype) -> Linear:
+    """Return a 2 x 2 transposed convolution with stride 2 as weight ``(4 * out, in)`` and bias."""
     assert isinstance(conv, nn.ConvTranspose2d)
     assert conv.bias is not None
     weight = conv.weight.permute(2, 3, 1, 0).reshape(4 * conv.out_channels, -1)
+    return weight.to(dtype), conv.bias.repeat(4).to(dtype)
+
+
+def _split_cells(x: Tensor, conv: Linear) -> Tensor:
+    """Bring cells ``(P, M, parts, C)`` to their quarters, ``(P, M, 4 * parts, C')``, float32."""
     # As one product: of a band of several prompts' cells, torch would make one for each cell.
-    split = F.linear(x.reshape(-1, x.shape[-1]), weight, conv.bias.repeat(4))
-    return split.reshape(x.shape[0], x.shape[1], -1, conv.out_channels)
+    split = F.linear(x.reshape(-1, x.shape[-1]).to(conv[0].dtype), *conv).float()
+    return split.reshape(x.shape[0], x.shape[1], -1, split.shape[-1] // 4)
 
 
 class MaskDecoder(nn.Module):
@@ -144,35 +149,40 @@ class MaskDecoder(nn.Module):
             channels = width // 8 + variant.drawn_channels
             self.mask_scores = MaskScores(channels, N_MASKS, variant.mask_scores)
         self.output_hypernetworks_mlps = nn.ModuleList(
-            Mlp(width, width, width, width // 8, activation=nn.ReLU) for _ in range(N_MASKS)
+            Mlp(width, width, width, width // 8, then="relu") for _ in range(N_MASKS)
         )
         hidden = variant.score_width
-        self.iou_prediction_head = Mlp(width, hidden, hidden, N_MASKS, activation=nn.ReLU)
-        self.pred_obj_score_head = Mlp(width, width, width, 1, activation=nn.ReLU)
+        self.iou_prediction_head = Mlp(width, hidden, hidden, N_MASKS, then="relu")
+        self.pred_obj_score_head = Mlp(width, width, width, 1, then="relu")
 
     def _logits_of_cells(
         self,
         kernels: Tensor,
+        convs: tuple[Linear, Linear],
         image: Tensor,
         high_res_4: Tensor,
         high_res_8: Tensor,
         drawn: Tensor | None = None,
     ) -> Tensor:
-        """Bring cells ``(P, m, C)`` to their 4 x 4 parts and apply kernels ``(P, C/8, 4)``.
+        """Bring cells ``(P, m, C)`` to their 4 x 4 parts and apply kernels ``(P, 4, C/8)``.
 
-        ``drawn (P, m, 16, 4)`` are the drawn prompts.  Returns ``(P, m * 16, 4)``.
+        ``convs`` are the two steps as products: the first in the cells' number type, all that
+        comes after it in float32, since masks end where its sums are next to nothing.  ``drawn
+        (P, m, 16, 4)`` are the drawn prompts.  Returns ``(P, 4, m * 16)``.
         """
-        first, norm, act1, second, act2 = self.output_upscaling
+        _, norm, act1, _, act2 = self.output_upscaling
         assert isinstance(norm, LayerNorm2d)
-        x = act1(norm.over_last(_split_cells(image[:, :, None], first) + high_res_8))
-        x = _split_cells(x, second) + high_res_4
+        x = act1(norm.over_last(_split_cells(image[:, :, None], convs[0]) + high_res_8))
+        x = _split_cells(x, convs[1]) + high_res_4
         if drawn is not None:
             x = x + pointwise(drawn, self.conv_drawn)
-        return act2(x).flatten(1, 2) @ kernels
+        # Kernels first: a product of four columns is several times slower than one of four rows.
+        return kernels @ act2(x).flatten(1, 2).transpose(1, 2)
 
     def _refined_logits(
         self,
         kernels: Tensor,
+        convs: tuple[Linear, Linear],
         image: Tensor,
         high_res_4: Tensor,
         high_res_8: Tensor,
@@ -184,18 +194,17 @@ class MaskDecoder(nn.Module):
         ``drawn (P, D, S/4, S/4)`` are the drawn prompts. Second: the features
         ``(P, C/8, S/4, S/4)`` that the masks were made of.
         """
-        first, norm, act1, second, act2 = self.output_upscaling
+        _, norm, act1, _, act2 = self.output_upscaling
         assert isinstance(norm, LayerNorm2d)
-        x = act1(norm.over_last(_split_cells(image[:, :, None], first) + high_res_8))
+        x = act1(norm.over_last(_split_cells(image[:, :, None], convs[0]) + high_res_8))
         # Maps stay channels-last in memory: cells and convolutions agree on that.
         x = from_cells(x, grid, 1).permute(0, 3, 1, 2) + self.drawn_8(drawn)
         x = self.refine_8(x).permute(0, 2, 3, 1)
         grid_8 = (x.shape[1], x.shape[2])
-        x = from_cells(_split_cells(to_cells(x, 0), second), grid_8, 1)
+        x = from_cells(_split_cells(to_cells(x, 0), convs[1]), grid_8, 1)
         x = x + from_cells(high_res_4, grid, 2)
         x = act2(self.refine_4(x.permute(0, 3, 1, 2) + self.conv_drawn(drawn)))
-        logits = x.permute(0, 2, 3, 1).flatten(1, 2) @ kernels
-        return logits.transpose(1, 2).unflatten(2, x.shape[2:]), x
+        return (kernels @ x.flatten(2)).unflatten(2, x.shape[2:]), x
 
     def forward(
         self,
@@ -225,19 +234,28 @@ class MaskDecoder(nn.Module):
             [self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight]
         )
         tokens = torch.cat([learnt.expand(n_prompts, -1, -1), prompts.sparse], dim=1)
-        image = embedding + prompts.dense
-        height, width = image.shape[-2:]
-        tokens, image = self.transformer(
-            image.flatten(2).transpose(1, 2), position[None], tokens, len(learnt), shared
-        )
+        height, width = embedding.shape[-2:]
+        if shared is None:
+            image = (embedding + prompts.dense.to(embedding.dtype)).flatten(2).transpose(1, 2)
+        else:
+            image = shared.image
+        tokens, image = self.transformer(image, position[None], tokens, len(learnt), shared)
         kernels = torch.stack(
-            [mlp(tokens[:, 2 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=2
+            [mlp(tokens[:, 2 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
         )
+        first = _as_product(self.output_upscaling[0], image.dtype)
+        second = _as_product(self.output_upscaling[3], kernels.dtype)
         scores = self.iou_prediction_head(tokens[:, 1])
         if self.refined:
             assert prompts.drawn is not None
             logits, features = self._refined_logits(
-                kernels, image, high_res_4, high_res_8, prompts.drawn, (height, width)
+                kernels,
+                (first, second),
+                image,
+                high_res_4,
+                high_res_8,
+                prompts.drawn,
+                (height, width),
             )
             if hasattr(self, "mask_scores"):
                 scores = self.mask_scores(logits, scores, torch.cat([features, prompts.drawn], 1))
@@ -245,8 +263,9 @@ class MaskDecoder(nn.Module):
             maps = [image, high_res_4, high_res_8]
             if prompts.drawn is not None and hasattr(self, "conv_drawn"):
                 maps.append(to_cells(prompts.drawn.permute(0, 2, 3, 1), 2))
-            work = partial(self._logits_of_cells, kernels)
-            cells = in_bands(work, maps, CELLS_AT_ONCE // n_prompts)
-            logits = from_cells(cells, (height, width), 2).permute(0, 3, 1, 2).contiguous()
+            work = partial(self._logits_of_cells, kernels, (first, second))
+            cells = in_bands(work, maps, CELLS_AT_ONCE // n_prompts, joined=2)
+            cells = cells.flatten(0, 1).unflatten(1, (height * width, 16))[..., None]
+            logits = from_cells(cells, (height, width), 2)[..., 0].unflatten(0, (-1, N_MASKS))
         objects = self.pred_obj_score_head(tokens[:, 0])[:, 0]
         return Decoded(logits, scores.sigmoid(), objects)

@@ -38,7 +38,7 @@ class MaskScores(nn.Module):
 
     def __init__(self, channels: int, masks: int, hidden: int) -> None:
         super().__init__()
-        self.head = Mlp(3 * channels + _MEASURES + 3 * masks, hidden, hidden, 1, activation=nn.ReLU)
+        self.head = Mlp(3 * channels + _MEASURES + 3 * masks, hidden, hidden, 1, then="relu")
         for parameter in self.head.layers[-1].parameters():
             nn.init.zeros_(parameter)
 

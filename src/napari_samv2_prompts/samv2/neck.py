@@ -32,11 +32,9 @@ def pointwise(x: Tensor, conv: nn.Module) -> Tensor:
 
 
 def pointwise_pair(x: Tensor, first: Linear, second: Linear) -> Tensor:
-    """Apply two 1 x 1 convolutions in a row as one; their number types may differ."""
+    """Apply two 1 x 1 convolutions in a row as one."""
     (weight_1, bias_1), (weight_2, bias_2) = first, second
-    weight = weight_2 @ weight_1.to(weight_2.dtype)
-    bias = weight_2 @ bias_1.to(weight_2.dtype) + bias_2
-    return F.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+    return F.linear(x.to(weight_1.dtype), weight_2 @ weight_1, weight_2 @ bias_1 + bias_2)
 
 
 class FpnNeck(nn.Module):
@@ -87,11 +85,7 @@ class FpnNeck(nn.Module):
                 continue
             x = pointwise(stages[level], lateral)
             if above is not None and level in self.top_down_levels:
-                # Summed in float32, as published: half precision would round the sum twice.
-                coarse = above.float().repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
-                x = (x.float() + coarse).to(x.dtype)
+                x = x + above.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
             above = x
-            levels.append(
-                F.linear(x.to(narrowing[level][0].dtype), *narrowing[level]) if narrows else x
-            )
+            levels.append(F.linear(x, *narrowing[level]) if narrows else x)
         return levels[::-1][:last]

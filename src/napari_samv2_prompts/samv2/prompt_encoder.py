@@ -24,11 +24,14 @@ __all__ = [
     "EncodedPrompts",
     "LayerNorm2d",
     "PromptEncoder",
+    "draw_ellipse",
     "draw_prompts",
 ]
 
 DISC_SIGMA = 2.0
 """Radius of a drawn click, in cells of the low-res logits (a quarter of the input)."""
+SUBCELLS = 4
+"""Places along a side of a cell at which the ellipse in a box is looked at: a pixel each."""
 LOGIT_SCALE = 8.0
 """Drawn logits are squashed by ``tanh(logits / LOGIT_SCALE)``, so all channels lie in [-1, 1]."""
 
@@ -44,7 +47,8 @@ class LayerNorm2d(nn.Module):
 
     def over_last(self, x: Tensor) -> Tensor:
         """Normalise the channels where they are the last axis."""
-        return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        return F.layer_norm(x, weight.shape, weight, bias, self.eps)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each position's channels."""
@@ -60,7 +64,7 @@ class EncodedPrompts(NamedTuple):
         Tokens.
     dense : Tensor of shape (P or 1, C, S/16, S/16)
         Added to the image embedding; one row when it is the same for all prompts.
-    drawn : Tensor of shape (P, 4, S/4, S/4) or None
+    drawn : Tensor of shape (P, D, S/4, S/4) or None
         The drawn prompts themselves, where the variant has them.
     """
 
@@ -100,6 +104,39 @@ def _box_map(coords: Tensor, labels: Tensor, size: tuple[int, int]) -> Tensor:
     across = share(start[:, 0], end[:, 0], size[1])
     has_box = (labels[:, 0] == BOX_START)[:, None, None]
     return down[:, :, None] * across[:, None, :] * has_box
+
+
+def draw_ellipse(coords: Tensor, labels: Tensor, size: tuple[int, int]) -> Tensor:
+    """Draw the share of each cell that lies in the ellipse inscribed in the box.
+
+    A corner is the centre of a pixel that belongs to the box.
+
+    Parameters
+    ----------
+    coords : Tensor of shape (P, N, 2)
+        ``(x, y)`` in pixels of the input, box corners first.
+    labels : Tensor of shape (P, N)
+        -1 padding, 0 negative, 1 positive, 2 and 3 box corners.
+    size : tuple of int
+        ``(H, W)`` of the map, a quarter of the input.
+
+    Returns
+    -------
+    Tensor of shape (P, 1, H, W), float32
+        Zeros without a box.
+    """
+    if coords.shape[1] < 2 or not (labels[:, 0] == BOX_START).any():
+        return coords.new_zeros((coords.shape[0], 1, *size))
+    middle, extent = coords[:, :2].float().mean(1), (coords[:, 1] - coords[:, 0]).float() + 1
+
+    def squares(axis: int, length: int) -> Tensor:
+        pixel = torch.arange(length * SUBCELLS, device=coords.device, dtype=torch.float32)
+        return ((pixel - middle[:, axis, None]) / (extent[:, axis, None].clamp_min(1) / 2)).square()
+
+    down, across = squares(1, size[0]), squares(0, size[1])
+    inside = (down[:, :, None] + across[:, None, :] <= 1).float()
+    has_box = (labels[:, 0] == BOX_START)[:, None, None, None]
+    return F.avg_pool2d(inside[:, None], SUBCELLS) * has_box
 
 
 def draw_prompts(
@@ -150,7 +187,7 @@ class PromptEncoder(nn.Module):
         super().__init__()
         width, channels = variant.width, variant.drawn_channels
         hidden = 4 * variant.dense_channels
-        self.dense_channels = variant.dense_channels
+        self.dense_channels, self.drawn_ellipse = variant.dense_channels, variant.drawn_ellipse
         self.pe_layer = RandomFourierEncoding(width)
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, width) for _ in range(4))
         self.not_a_point_embed = nn.Embedding(1, width)
@@ -220,6 +257,9 @@ class PromptEncoder(nn.Module):
             drawn = draw_prompts(coords, labels, mask_input, (4 * height, 4 * width)).to(dtype)
             if descriptors is not None and hasattr(self, "likeness_scale"):
                 drawn = torch.cat([drawn, *self._likeness(coords, labels, descriptors)], dim=1)
+            if self.drawn_ellipse:
+                ellipse = draw_ellipse(coords, labels, (4 * height, 4 * width)).to(dtype)
+                drawn = torch.cat([drawn, ellipse], dim=1)
             return EncodedPrompts(sparse, self.mask_downscaling(drawn), drawn)
         if mask_input is not None:
             return EncodedPrompts(sparse, self.mask_downscaling(mask_input.to(dtype)), None)

@@ -9,6 +9,9 @@ them changes the result:
 * A projection of the cells that only meets a few tokens is moved to the tokens' side:
   ``q . (W k) = (W' q) . k``.  It pays while heads x tokens is less than the inner width.
 * Cells are worked on in bands, see :mod:`.bands`.
+
+Cells have the number type that the image comes in, tokens are float32: tokens decide which mask is
+chosen, and cost nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from torch import Tensor, nn
 
 from .bands import in_bands
 from .hiera import Mlp
+from .products import attend
 
 __all__ = ["CELLS_AT_ONCE", "SharedImage", "TwoWayTransformer"]
 
@@ -33,12 +37,15 @@ class SharedImage(NamedTuple):
 
     Attributes
     ----------
+    image : Tensor of shape (1, M, C)
+        The image itself, with the part of the prompts that is the same for all.
     keys, values : Tensor of shape (1, M, C / 2)
         For tokens that look at the image.
     queries : Tensor of shape (1, M, C / 2)
         For the image that looks at tokens.
     """
 
+    image: Tensor
     keys: Tensor
     values: Tensor
     queries: Tensor
@@ -88,14 +95,14 @@ class Attention(nn.Module):
 def tokens_to_image(attention: Attention, tokens: Tensor, image: Tensor, pe: Tensor) -> Tensor:
     """Let tokens ``(P, N, C)`` read their image ``(P, M, C)`` with positions ``(1, M, C)``."""
     if not attention.moves_projection(tokens.shape[1]):
-        return attention(tokens, image + pe, image)
+        return attention(tokens, (image + pe).to(tokens.dtype), image.to(tokens.dtype))
     q = attention.split(attention.q_proj(tokens)) * attention.head_width**-0.5
     # The bias of the keys adds the same to all scores of a query: softmax does not see it.
     key_weight = attention.k_proj.weight.unflatten(0, (attention.heads, -1))
-    moved = (q @ key_weight).flatten(1, 2)
+    moved = (q @ key_weight).flatten(1, 2).to(image.dtype)
     band = CELLS_AT_ONCE // len(image)
     scores = in_bands(lambda x, at: moved @ (x + at).transpose(1, 2), (image, pe), band, joined=2)
-    read = (scores.softmax(dim=-1) @ image).unflatten(1, (attention.heads, -1))
+    read = (scores.softmax(dim=-1) @ image).to(q.dtype).unflatten(1, (attention.heads, -1))
     value_weight = attention.v_proj.weight.unflatten(0, (attention.heads, -1))
     x = (read @ value_weight.transpose(1, 2)).transpose(1, 2).flatten(2) + attention.v_proj.bias
     out: Tensor = attention.out_proj(x)
@@ -106,18 +113,21 @@ def tokens_to_shared(attention: Attention, tokens: Tensor, shared: SharedImage) 
     """Let tokens ``(P, N, C)`` of all prompts read the same image, as one list of queries."""
     q = attention.split(attention.q_proj(tokens.flatten(0, 1)[None]))
     k, v = attention.split(shared.keys), attention.split(shared.values)
-    x = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+    x = attend(q.to(k.dtype), k, v).to(q.dtype).transpose(1, 2).flatten(2)
     out: Tensor = attention.out_proj(x).reshape(tokens.shape)
     return out
 
 
-def _scores_of_cells(attention: Attention, k: Tensor, *, projected: bool) -> Callable[..., Tensor]:
+def _scores_of_cells(
+    attention: Attention, k: Tensor, dtype: torch.dtype, *, projected: bool
+) -> Callable[..., Tensor]:
     """Return what turns a band of the image into its scores ``(P, heads * N, m)``.
 
     ``k (P, heads, N, C / heads)`` are the tokens' keys.  The band is given as its queries ``(1, m,
-    inner)``, or as its cells ``(P, m, C)`` and their positions.
+    inner)``, or as its cells ``(P, m, C)`` and their positions, in this number type.
     """
     if projected:
+        k = k.to(dtype)
         # One product for each prompt, since a batch of them would copy the queries for each.
         return lambda q: torch.stack(
             [(row @ attention.split(q)[0].transpose(1, 2)).flatten(0, 1) for row in k]
@@ -125,11 +135,14 @@ def _scores_of_cells(attention: Attention, k: Tensor, *, projected: bool) -> Cal
     if attention.moves_projection(k.shape[2]):
         weight = attention.q_proj.weight.unflatten(0, (attention.heads, -1))
         bias = attention.q_proj.bias.unflatten(0, (attention.heads, -1))
-        moved, offset = (k @ weight).flatten(1, 2), (k @ bias[:, :, None]).flatten(1, 2)
+        moved, offset = (t.flatten(1, 2).to(dtype) for t in (k @ weight, k @ bias[:, :, None]))
         return lambda x, pe: torch.baddbmm(offset, moved, (x + pe).transpose(1, 2))
-    return lambda x, pe: (k @ attention.split(attention.q_proj(x + pe)).transpose(2, 3)).flatten(
-        1, 2
-    )
+
+    def scores(x: Tensor, pe: Tensor) -> Tensor:
+        q = attention.split(attention.q_proj((x + pe).to(k.dtype)))
+        return (k @ q.transpose(2, 3)).flatten(1, 2).to(dtype)
+
+    return scores
 
 
 class TwoWayBlock(nn.Module):
@@ -149,7 +162,7 @@ class TwoWayBlock(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.cross_attn_token_to_image = Attention(width, heads, downsample=2)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = Mlp(width, mlp, width, activation=nn.ReLU)
+        self.mlp = Mlp(width, mlp, width, then="relu")
         self.norm3 = nn.LayerNorm(width)
         self.norm4 = nn.LayerNorm(width)
         self.cross_attn_image_to_token = Attention(width, heads, downsample=2)
@@ -193,16 +206,18 @@ class TwoWayBlock(nn.Module):
         attention = self.cross_attn_image_to_token
         k = attention.split(attention.k_proj(tokens + token_pe)) * attention.head_width**-0.5
         v = attention.split(attention.v_proj(tokens))
-        scores_of = _scores_of_cells(attention, k, projected=shared is not None)
+        scores_of = _scores_of_cells(attention, k, image.dtype, projected=shared is not None)
         out_weight = attention.out_proj.weight.unflatten(1, (attention.heads, -1)).permute(1, 2, 0)
         # Shares add up to one in each head, so each head can bring its part of the bias.
         read = (v @ out_weight + attention.out_proj.bias / attention.heads).flatten(1, 2)
+        read = read.to(image.dtype)
+        scale, shift = (t.to(image.dtype) for t in (self.norm4.weight, self.norm4.bias))
 
         def work(x: Tensor, *parts: Tensor) -> Tensor:
             scores = scores_of(*parts).unflatten(1, (attention.heads, -1))
             shares = scores.softmax(dim=2).flatten(1, 2)  # each cell's shares of the tokens
-            updated: Tensor = self.norm4(torch.baddbmm(x, shares.transpose(1, 2), read))
-            return updated
+            updated = torch.baddbmm(x, shares.transpose(1, 2), read)
+            return F.layer_norm(updated, scale.shape, scale, shift, self.norm4.eps)
 
         maps = (image, image, image_pe) if shared is None else (image, shared.queries)
         return in_bands(work, maps, CELLS_AT_ONCE // len(tokens))
@@ -228,11 +243,16 @@ class TwoWayTransformer(nn.Module):
         """Project an image ``(1, M, C)`` to what the first block needs of it for any prompt."""
         first = self.layers[0]
         assert isinstance(first, TwoWayBlock)
-        keys = image + image_pe
+        keys, to_image = image + image_pe, first.cross_attn_token_to_image
+
+        def project(x: Tensor, layer: nn.Linear) -> Tensor:
+            return F.linear(x, layer.weight.to(x.dtype), layer.bias.to(x.dtype))
+
         return SharedImage(
-            first.cross_attn_token_to_image.k_proj(keys),
-            first.cross_attn_token_to_image.v_proj(image),
-            first.cross_attn_image_to_token.q_proj(keys),
+            image,
+            project(keys, to_image.k_proj),
+            project(image, to_image.v_proj),
+            project(keys, first.cross_attn_image_to_token.q_proj),
         )
 
     def forward(

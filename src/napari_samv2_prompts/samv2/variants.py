@@ -62,6 +62,9 @@ class Variant:
     descriptors : int
         Learnt channels in which cells are compared with the prompted places, besides the three
         colours (see :func:`.likeness.draw_likeness`).  0: they are not compared.
+    drawn_ellipse : bool
+        Whether the ellipse inscribed in the box is drawn too (see :func:`.prompt_encoder.
+        draw_ellipse`): outlines of small objects lie between the cells of the low-res logits.
     window : int
         Side in pixels, of the input, of the smallest square around a prompt that is decoded, see
         :mod:`.windows`.  0: all of the image is, as published.
@@ -97,6 +100,7 @@ class Variant:
     dense_channels: int = 1
     dense_skip: bool = False
     descriptors: int = 0
+    drawn_ellipse: bool = False
     window: int = 0
     refine_8: tuple[int, ...] = ()
     refine_4: tuple[int, ...] = ()
@@ -121,8 +125,8 @@ class Variant:
 
     @property
     def drawn_channels(self) -> int:
-        """Channels of the dense prompt: what is drawn, likeness in two ways, reach."""
-        return self.dense_channels + (6 if self.descriptors else 0)
+        """Channels of the dense prompt: what is drawn, likeness in two ways, reach, ellipse."""
+        return self.dense_channels + (6 if self.descriptors else 0) + self.drawn_ellipse
 
     def side_for(self, height: int, width: int) -> int:
         """Side of the square that an image of this size is stretched to, in pixels."""

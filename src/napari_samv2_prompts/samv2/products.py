@@ -1,0 +1,86 @@
+"""Linear layers and attention as the processor at hand computes them fastest.
+
+PyTorch's own kernels are the reference, and what runs on GPUs, in float32 and while training.  On
+CPUs that multiply bfloat16 two things are faster, both measured (``docs/benchmarks.md``): linear
+layers by oneDNN with what follows them in the same pass, and attention written out as products,
+of which PyTorch's kernel makes a third to a half of the speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["attend", "linear"]
+
+_SCORES_AT_ONCE = 2**21
+"""Scores of an attention that are worked on at a time: 4 MB, which stay in the cache."""
+
+Then = Literal["none", "gelu", "relu"]
+_THEN: dict[Then, Callable[[Tensor], Tensor]] = {
+    "none": lambda x: x,
+    "gelu": F.gelu,
+    "relu": F.relu,
+}
+
+
+def _by_onednn(x: Tensor) -> bool:
+    return (
+        x.dtype == torch.bfloat16
+        and x.device.type == "cpu"
+        and not torch.is_grad_enabled()
+        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+        and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    )
+
+
+def linear(x: Tensor, layer: nn.Linear, then: Then = "none") -> Tensor:
+    """Return ``then(layer(x))``.
+
+    Parameters
+    ----------
+    x : Tensor of shape (..., in)
+    layer : nn.Linear
+    then : str
+        The function that follows, if any.
+    """
+    if not (_by_onednn(x) and layer.weight.dtype == x.dtype):
+        return _THEN[then](layer(x))
+    y: Tensor = torch.ops.mkldnn._linear_pointwise(
+        x.reshape(-1, x.shape[-1]), layer.weight, layer.bias, then, [], "none"
+    )
+    return y.view(*x.shape[:-1], layer.out_features)
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Scaled dot-product attention (Vaswani et al. 2017) from ``q (B, H, N, D)`` to ``k, v``.
+
+    Returns
+    -------
+    Tensor of shape (B, H, N, D)
+    """
+    if not _by_onednn(q):
+        return F.scaled_dot_product_attention(q, k, v)
+    batch, heads, n, depth = q.shape
+    q, k, v = (t.reshape(batch * heads, -1, depth).contiguous() for t in (q, k, v))
+    keys = k.transpose(1, 2).contiguous()
+    queries_at_once = max(1, _SCORES_AT_ONCE // k.shape[1])
+    rows_at_once = max(1, queries_at_once // n)
+    result = torch.empty_like(q)
+    for row in range(0, len(q), rows_at_once):
+        rows = slice(row, row + rows_at_once)
+        for start in range(0, n, queries_at_once):
+            part = rows, slice(start, start + queries_at_once)
+            torch.bmm(_shares(q[part], keys[rows]), v[rows], out=result[part])
+    return result.view(batch, heads, n, depth)
+
+
+def _shares(q: Tensor, keys: Tensor) -> Tensor:
+    """Softmax of the scaled products of ``q (B, N, D)`` and ``keys (B, D, M)``."""
+    nothing = q.new_empty(())
+    scores = torch.baddbmm(nothing, q, keys, beta=0, alpha=q.shape[-1] ** -0.5)
+    return scores.softmax(dim=-1)

@@ -1,0 +1,59 @@
+"""Linear layers and attention: the same however computed, and in half precision nearly."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from napari_samv2_prompts.samv2 import products
+from napari_samv2_prompts.samv2.products import Then, attend, linear
+
+SEVERAL_ROUNDINGS = 0.02  # bfloat16 has 8 bits
+
+
+def relative_error(found: torch.Tensor, true: torch.Tensor) -> float:
+    return float((found.float() - true).norm() / true.norm())
+
+
+@pytest.mark.parametrize("then", ["none", "gelu", "relu"])
+@pytest.mark.parametrize("shape", [(7, 32), (2, 3, 5, 32)])
+def test_a_linear_layer_and_its_activation(then: Then, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    layer, x = nn.Linear(32, 24), torch.randn(shape)
+    activation = {"none": lambda y: y, "gelu": F.gelu, "relu": F.relu}[then]
+    with torch.inference_mode():
+        true = activation(F.linear(x, layer.weight, layer.bias))
+        assert torch.equal(linear(x, layer, then), true)
+        half = linear(x.bfloat16(), layer.bfloat16(), then)
+    assert half.shape == true.shape
+    assert half.dtype == torch.bfloat16
+    assert relative_error(half, true) < SEVERAL_ROUNDINGS
+
+
+def test_half_precision_can_be_trained() -> None:
+    layer, x = nn.Linear(8, 8).bfloat16(), torch.randn(3, 8, dtype=torch.bfloat16)
+    q = torch.randn(1, 2, 5, 4, dtype=torch.bfloat16, requires_grad=True)
+    (linear(x, layer, "gelu").sum() + attend(q, q, q).sum()).backward()
+    assert layer.weight.grad is not None
+    assert q.grad is not None
+
+
+@pytest.mark.parametrize("at_once", [2**21, 100, 1])
+@pytest.mark.parametrize("shape", [(3, 2, 20, 20), (1, 4, 50, 20), (6, 1, 7, 30)])
+def test_attention_in_pieces_of_any_size(
+    at_once: int, shape: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "_SCORES_AT_ONCE", at_once)
+    torch.manual_seed(0)
+    batch, heads, queries, keys = shape
+    q = torch.randn(batch, queries, heads, 16).transpose(1, 2)
+    k, v = (torch.randn(batch, keys, heads, 16).transpose(1, 2) for _ in range(2))
+    scores = q @ k.transpose(2, 3) / 4
+    true = scores.softmax(-1) @ v
+    with torch.inference_mode():
+        torch.testing.assert_close(attend(q, k, v), true, atol=1e-5, rtol=1e-4)
+        half = attend(q.bfloat16(), k.bfloat16(), v.bfloat16())
+    assert half.shape == true.shape
+    assert relative_error(half, true) < SEVERAL_ROUNDINGS
