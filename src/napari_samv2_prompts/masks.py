@@ -261,9 +261,12 @@ def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:
         then = new.over(box, old.under(box, now))
         # Between boxes that are written as one, others' pixels may have been edited by hand.
         differs = (then != now) & _inside(box, boxes)
-        rows, columns = np.nonzero(differs)
-        if len(rows):
-            yield Edit(rows + box[0], columns + box[1], then[differs])
+        # Places as single numbers: numpy finds and reads them several times faster than as pairs.
+        places = np.flatnonzero(differs)
+        if places.size:
+            rows = places // differs.shape[1]
+            columns = places - rows * differs.shape[1]
+            yield Edit(rows + box[0], columns + box[1], then.ravel()[places])
 
 
 class _Stack:
