@@ -66,13 +66,15 @@ def main() -> None:
     result: dict[str, object] = {
         "machine": described,
         "rows": [asdict(row) for row in rows],
-        "worst mask IoU with the peer": agreements,
+        "worst and median mask IoU with the peer": agreements,
     }
     for key, value in described.items():
         print(f"- {key}: {value}")
     print(f"\n{table(rows)}\n")
-    for name, iou in agreements.items():
-        print(f"- {name}: worst IoU of the boxes' masks with the peer's: {iou:.4f}")
+    for name, (worst, median) in agreements.items():
+        print(
+            f"- {name}: IoU of candidates with the peer's: worst {worst:.4f}, median {median:.4f}"
+        )
     if arguments.plugin:
         from benchmarks.plugin import measure_plugin
 

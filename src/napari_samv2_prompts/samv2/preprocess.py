@@ -101,18 +101,20 @@ def to_pixels(image: NDArray[np.uint8], side: int, device: torch.device) -> Tens
     pixels = _resize(channels, side)
     if grey:
         pixels = pixels.expand(1, 3, side, side)
-    return _from_unit(pixels / 255)
+    mean, deviation = _colours(pixels)
+    return (pixels * (1 / (255 * deviation))).sub_(mean / deviation)
 
 
 def to_unit(pixels: Tensor) -> Tensor:
     """Return normalised pixels ``(B, 3, H, W)`` as RGB in [0, 1]."""
-    mean, deviation = (pixels.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, DEVIATION))
+    mean, deviation = _colours(pixels)
     return pixels * deviation + mean
 
 
-def _from_unit(unit: Tensor) -> Tensor:
-    mean, deviation = (unit.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, DEVIATION))
-    return (unit - mean) / deviation
+def _colours(like: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each channel, to be used with pixels ``(B, 3, H, W)``."""
+    mean, deviation = (like.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, DEVIATION))
+    return mean, deviation
 
 
 def stretched(pixels: Tensor) -> Tensor:
@@ -125,12 +127,15 @@ def stretched(pixels: Tensor) -> Tensor:
     pixels : Tensor of shape (B, 3, S, S)
         Normalised with ImageNet's mean and deviation, as is the result.
     """
-    unit = to_unit(pixels.float())
-    cells = F.avg_pool2d(unit, 4).flatten(1)
-    low, high = torch.quantile(cells, cells.new_tensor((DARKEST, BRIGHTEST)), dim=1)
+    pixels = pixels.float()
+    mean, deviation = _colours(pixels)
+    cells = to_unit(F.avg_pool2d(pixels, 4)).flatten(1)
+    low, high = torch.quantile(cells, cells.new_tensor((DARKEST, BRIGHTEST)), dim=1)[
+        ..., None, None, None
+    ]
     reach = (high - low).clamp_min(LEAST_RANGE)
-    unit = (unit - low[:, None, None, None]) / reach[:, None, None, None]
-    return _from_unit(unit.clamp(0, 1))
+    unit = (pixels * (deviation / reach)).add_((mean - low) / reach).clamp_(0, 1)
+    return unit.sub_(mean).div_(deviation)
 
 
 def _resize(channels: Tensor, side: int) -> Tensor:
