@@ -138,7 +138,7 @@ STAGES = {
         weights=LossWeights(score=3.0, mean_scores=True),
     ),
     "ellipses": Recipe(
-        steps=4500,
+        steps=3800,
         batch=6,
         samples=SampleSettings(
             size=192,

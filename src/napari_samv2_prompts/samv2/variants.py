@@ -164,6 +164,7 @@ _NANO = Variant(
     dense_channels=4,
     dense_skip=True,
     descriptors=5,
+    drawn_ellipse=True,
     window=192,
     refine_8=(1, 2, 4),
     refine_4=(1, 2),
