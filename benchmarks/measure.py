@@ -11,8 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-__all__ = ["Pair", "in_new_process", "machine", "pairs", "seconds"]
+__all__ = ["Pair", "in_new_process", "machine", "pairs", "peak_mb", "seconds"]
 
 
 @dataclass(frozen=True)
@@ -71,17 +72,30 @@ def in_new_process(module: str, *arguments: str) -> dict[str, float]:
     Returns that, with ``seconds`` (the whole process) and ``peak_mb`` (its resident memory).
     """
     code = (
-        "import json, resource, runpy, sys, time; start = time.perf_counter();"
+        "import json, runpy, sys, time; start = time.perf_counter();"
         f"sys.argv = {[module, *arguments]!r};"
         f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True);"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
-        "peak /= 1024 if sys.platform == 'linux' else 1024 ** 2;"
-        "print(json.dumps({'inside': time.perf_counter() - start, 'peak_mb': peak}))"
+        "from benchmarks.measure import peak_mb;"
+        "print(json.dumps({'inside': time.perf_counter() - start, 'peak_mb': peak_mb()}))"
     )
     start = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return {**result, "seconds": time.perf_counter() - start}
+
+
+def peak_mb() -> float:
+    """Return the largest resident memory that this process has had, in MB.
+
+    Not ``ru_maxrss`` on Linux: a new process begins with that of the one that started it.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+    except OSError:
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 def machine() -> dict[str, str]:

@@ -48,6 +48,12 @@ class Ours:
         batch = PromptBatch((Prompt.of(1, [[500, 375]]),))
         return lambda: self.predictor.decode(embedding, batch)
 
+    def eight_clicks(self) -> Callable[[], object]:
+        embedding = self.predictor.embed(self.image)
+        places = boxes()[::8, :2] + np.array([60, 40])
+        batches = [PromptBatch((Prompt.of(1, [place]),)) for place in places]
+        return lambda: [self.predictor.decode(embedding, batch) for batch in batches]
+
     def boxes(self) -> Callable[[], object]:
         embedding = self.predictor.embed(self.image)
         batch = PromptBatch(tuple(Prompt.of(i, box=box) for i, box in enumerate(boxes())))
@@ -131,8 +137,14 @@ def nano_against_tiny(repeat: int) -> list[Pair]:
     # Its own weights: with random ones a click's mask has no end, and its window grows for nothing.
     nano = Ours(SAMV2ImagePredictor("nano"), image)
     tiny = Ours(SAMV2ImagePredictor(random_network("tiny")), image)
+    small = image[:512, :512]
+    few = Ours(nano.predictor, small), Ours(tiny.predictor, small)
     return [
+        pairs("nano, peer is our tiny: embed 512 x 512", few[0].embed, few[1].embed, repeat),
         pairs("nano, peer is our tiny: embed", nano.embed, tiny.embed, repeat),
-        pairs("nano, peer is our tiny: one click", nano.click(), tiny.click(), repeat),
+        # A window grows with some masks: several places, one after the other.
+        pairs(
+            "nano, peer is our tiny: eight clicks", nano.eight_clicks(), tiny.eight_clicks(), repeat
+        ),
         pairs(f"nano, peer is our tiny: {N_BOXES} boxes", nano.boxes(), tiny.boxes(), repeat),
     ]

@@ -248,7 +248,7 @@ class Hiera(nn.Module):
         x = self.patch_embed(pixels)
         blocks = [block for block in self.blocks if isinstance(block, MultiScaleBlock)]
         order = WindowOrder(x.shape[1], x.shape[2], blocks[0].window)
-        tokens = to_order(x, order) + to_order(self._position(*order[:2]), order)
+        tokens = to_order(x + self._position(*order[:2]), order)
         stages = []
         for index, block in enumerate(blocks):
             if block.window:

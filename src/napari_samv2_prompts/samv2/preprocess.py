@@ -130,9 +130,9 @@ def stretched(pixels: Tensor) -> Tensor:
     pixels = pixels.float()
     mean, deviation = _colours(pixels)
     cells = to_unit(F.avg_pool2d(pixels, 4)).flatten(1)
-    low, high = torch.quantile(cells, cells.new_tensor((DARKEST, BRIGHTEST)), dim=1)[
-        ..., None, None, None
-    ]
+    # numpy looks for two values; torch's quantile sorts all, which takes five times as long.
+    ends = np.quantile(cells.cpu().numpy(), (DARKEST, BRIGHTEST), axis=1)
+    low, high = torch.from_numpy(ends).to(cells)[..., None, None, None]
     reach = (high - low).clamp_min(LEAST_RANGE)
     unit = (pixels * (deviation / reach)).add_((mean - low) / reach).clamp_(0, 1)
     return unit.sub_(mean).div_(deviation)
