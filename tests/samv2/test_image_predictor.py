@@ -267,7 +267,7 @@ def test_many_prompts_are_decoded_in_bounded_chunks(monkeypatch: pytest.MonkeyPa
 def test_memory_running_out_while_decoding_halves_the_batch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    predictor = SAMV2ImagePredictor(make_network(), device="cpu")
+    predictor = SAMV2ImagePredictor(make_network(), device="cpu", dtype="float32")
     predictor.setimage(make_image())
     boxes = np.tile([[5, 5, 30, 30]], (6, 1)) + np.arange(6)[:, None]
     expected = predictor.predict(box=boxes)

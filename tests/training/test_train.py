@@ -128,9 +128,16 @@ def test_a_single_click_is_answered_by_the_best_of_three_others_by_the_single_ma
     assert score.tolist() == pytest.approx([0.8, 0.9, 0.9, 0.9])
 
 
-def test_a_wider_network_begins_as_what_the_narrower_one_computes(small):
-    narrow = start(RECIPE, replace(small, descriptors=0)).network.eval()
-    wide = start(RECIPE, replace(small, descriptors=3), narrow.state_dict()).network.eval()
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        ({"descriptors": 0, "drawn_ellipse": False}, {"descriptors": 3, "drawn_ellipse": False}),
+        ({"drawn_ellipse": False}, {"drawn_ellipse": True}),
+    ],
+)
+def test_a_wider_network_begins_as_what_the_narrower_one_computes(small, less, more):
+    narrow = start(RECIPE, replace(small, **less)).network.eval()
+    wide = start(RECIPE, replace(small, **more), narrow.state_dict()).network.eval()
     pixels, coords = torch.randn(1, 3, 64, 64), torch.tensor([[[5.0, 9.0], [40.0, 50.0]]])
     with torch.inference_mode():
         one, other = (

@@ -45,7 +45,8 @@ class DeviceChoice:
     ----------
     device : torch.device
     dtype : torch.dtype
-        Number type of the image encoder.  The decoder is small and always computes in float32.
+        Number type of most of the image encoder and, if it is bfloat16, of the decoder's products
+        of image cells (see :func:`.decoding.prepare`).
     reason : str
         Why, in words for the user.
     """
