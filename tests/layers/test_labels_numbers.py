@@ -87,6 +87,19 @@ def test_a_label_that_the_dtype_cannot_hold_is_refused_with_an_offer():
         target.write(PLANE, {70000: disc(5, 5, 2)})
 
 
+def test_converting_the_layer_after_an_edit_by_hand_leaves_its_objects_live():
+    target = target_on(np.zeros(SHAPE, np.uint8))
+    target.write(PLANE, {1: disc(5, 5, 3)})
+    erased = disc(5, 8, 1).full(SHAPE) & disc(5, 5, 3).full(SHAPE)
+    paint(target.labels, erased, 0)
+    target.labels.data = converted_labels(target.labels, np.dtype(np.uint16))
+    assert target.live() == {1}
+    target.write(PLANE, {1: disc(5, 6, 3)})
+    assert not target.labels.data[erased].any()
+    target.write(PLANE, {1: None})
+    assert not target.labels.data.any()
+
+
 def test_converting_the_layer_leaves_its_objects_live():
     target = target_on(np.zeros(SHAPE, np.uint8))
     target.write(PLANE, {1: disc(5, 5, 3), 2: disc(5, 10, 1)})

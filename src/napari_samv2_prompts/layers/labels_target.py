@@ -368,15 +368,17 @@ class LabelsTarget:
             self._undone.clear()
 
     def _shown(self, live: Live) -> bool:
-        """Whether the data holds all of these objects just as they were painted."""
+        """Whether the data holds these objects, but for what was edited by hand."""
         if not isinstance(self._labels.data, np.ndarray):
             return False
+        before: list[Painted] = []
+        now: list[Painted] = []
         for plane, there in live.items():
             boxes = [painted.box for painted in there.values()]
-            now = respect_edits(partial(self._read, plane), there, boxes)
-            if any(now[number] is not painted for number, painted in there.items()):
-                return False
-        return True
+            before += there.values()
+            now += respect_edits(partial(self._read, plane), there, boxes).values()
+        same = all(one is other for one, other in zip(before, now, strict=True))
+        return same or any(painted.held.any() for painted in now)
 
 
 def _redo_steps(labels: Labels) -> int | None:
