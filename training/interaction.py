@@ -24,9 +24,7 @@ class Prompts:
 
 
 def first_prompts(
-    rng: np.random.Generator,
-    batch: dict[str, Tensor],
-    kinds: tuple[float, float, float] = (0.55, 0.35, 0.1),
+    rng: np.random.Generator, batch: dict[str, Tensor], kinds: tuple[float, float, float]
 ) -> Prompts:
     """Choose what a step begins with: clicks, boxes with or without a rough mask, a mixture.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -38,6 +38,18 @@ class Recipe:
     first: tuple[float, float, float] = (0.55, 0.35, 0.1)
     weights: LossWeights = field(default_factory=LossWeights)
 
+
+_WIDE = SampleSettings(
+    size=384,
+    objects=5,
+    generated=0.4,
+    largest=1024,
+    enlarged=0.7,
+    spread=0.5,
+    balance=0.75,
+    seed=10,
+)
+"""Objects of up to several hundred pixels."""
 
 STAGES = {
     "patches": Recipe(
@@ -118,16 +130,7 @@ STAGES = {
             size=192, objects=6, generated=0.3, largest=1024, balance=0.75, seed=9
         ),
         wide=Wide(
-            SampleSettings(
-                size=384,
-                objects=5,
-                generated=0.4,
-                largest=1024,
-                enlarged=0.7,
-                spread=0.5,
-                balance=0.75,
-                seed=10,
-            ),
+            _WIDE,
             share=0.25,
             batch=2,
         ),
@@ -152,16 +155,7 @@ STAGES = {
             seed=11,
         ),
         wide=Wide(
-            SampleSettings(
-                size=384,
-                objects=5,
-                generated=0.4,
-                largest=1024,
-                enlarged=0.7,
-                spread=0.5,
-                balance=0.75,
-                seed=12,
-            ),
+            replace(_WIDE, seed=12),
             share=0.12,
             batch=2,
         ),

@@ -100,6 +100,15 @@ def test_converting_the_layer_after_an_edit_by_hand_leaves_its_objects_live():
     assert not target.labels.data.any()
 
 
+def test_other_data_in_which_a_label_happens_to_stand_has_no_live_objects():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 3)})
+    target.labels.data = disc(5, 7, 2).full(SHAPE).astype(np.uint16)
+    assert not target.live()
+    target.write(PLANE, {1: None})
+    assert (target.labels.data == disc(5, 7, 2).full(SHAPE)).all()
+
+
 def test_converting_the_layer_leaves_its_objects_live():
     target = target_on(np.zeros(SHAPE, np.uint8))
     target.write(PLANE, {1: disc(5, 5, 3), 2: disc(5, 10, 1)})

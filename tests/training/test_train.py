@@ -78,7 +78,7 @@ def test_first_prompts_of_one_kind_have_no_padding():
         "box": torch.rand(2, 3, 2, 2) * 60,
         "mask": torch.zeros(2, 3, 1, 16, 16),
     }
-    made = [first_prompts(rng, batch).labels for _ in range(60)]
+    made = [first_prompts(rng, batch, RECIPE.first).labels for _ in range(60)]
     kinds = {tuple(sorted(set(labels.flatten().tolist()))) for labels in made}
     assert (point_labels.POSITIVE,) in kinds
     assert (point_labels.BOX_START, point_labels.BOX_END) in kinds
@@ -94,7 +94,7 @@ def test_a_corrective_click_lies_in_the_error_at_input_scale():
     target[:, 10:20, 10:20] = 1
     batch = {"clicks": torch.full((1, 1, 3, 2), 5.0), "box": torch.zeros(1, 1, 2, 2)}
     batch["mask"] = torch.zeros(1, 1, 1, 16, 16)
-    prompts = first_prompts(np.random.default_rng(3), batch)
+    prompts = first_prompts(np.random.default_rng(3), batch, RECIPE.first)
     nothing = torch.full((1, 16, 16), -5.0)
     for seed in range(20):
         rng = np.random.default_rng(seed)

@@ -69,7 +69,7 @@ class LabelsTarget:
 
     def __init__(self, labels: Labels, highest: int | None = None) -> None:
         self._labels = labels
-        self._shape = labels.data.shape
+        self._data = labels.data  # what was there, when other data is set
         self._highest = highest
         self._painted_since = 0  # highest label painted while `_highest` is not known
         self._live: Live = {}
@@ -323,7 +323,7 @@ class LabelsTarget:
         One step at a time: a step is only recognised before the next one is undone.
         """
         data = self._labels.data
-        if self._written is not None or data.shape != self._shape:
+        if self._written is not None or data.shape != self._data.shape:
             return
         # After an edit nothing can be redone: pixels that look as before a step were erased then.
         before, self._can_redo = self._can_redo, _redo_steps(self._labels)
@@ -360,25 +360,22 @@ class LabelsTarget:
     def _on_data(self, event: Any = None) -> None:
         """Forget everything about data that was replaced, unless it was merely converted."""
         self._highest, self._painted_since = None, 0
-        same_shape = self._labels.data.shape == self._shape
-        self._shape = self._labels.data.shape
-        if not (same_shape and any(self._live.values()) and self._shown(self._live)):
+        before, self._data = self._data, self._labels.data
+        if not self._converted(before, self._data):
             self._live = {}
             self._steps.clear()
             self._undone.clear()
 
-    def _shown(self, live: Live) -> bool:
-        """Whether the data holds these objects, but for what was edited by hand."""
-        if not isinstance(self._labels.data, np.ndarray):
+    def _converted(self, before: Any, now: Any) -> bool:
+        """Whether other data is the same wherever there are live objects, hand edits included."""
+        if not isinstance(now, np.ndarray) or now.shape != before.shape:
             return False
-        before: list[Painted] = []
-        now: list[Painted] = []
-        for plane, there in live.items():
-            boxes = [painted.box for painted in there.values()]
-            before += there.values()
-            now += respect_edits(partial(self._read, plane), there, boxes).values()
-        same = all(one is other for one, other in zip(before, now, strict=True))
-        return same or any(painted.held.any() for painted in now)
+        parts = [
+            plane.indexer(slice(top, bottom), slice(left, right))
+            for plane, there in self._live.items()
+            for top, left, bottom, right in (painted.box for painted in there.values())
+        ]
+        return bool(parts) and all(np.array_equal(now[part], before[part]) for part in parts)
 
 
 def _redo_steps(labels: Labels) -> int | None:
