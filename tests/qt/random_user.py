@@ -7,6 +7,7 @@ labels is in ``ledger``; what must hold of the rest are the invariants here.
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
@@ -514,4 +515,7 @@ class RandomUser(RuleBasedStateMachine):
         self.throw_away(self.widget)
         self.viewer.layers.clear()
         notification_manager.records.clear()
+        for thread in threading.enumerate():  # it may still write the last choices
+            if thread.name == "samv2-prompts-settings":
+                thread.join()
         self.away.close()

@@ -6,10 +6,8 @@ the user undid.  Not here: which pixel gets which label (``masks``).
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,7 @@ from napari_samv2_prompts.layers.labels_checks import (
     highest_label,
 )
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
-from napari_samv2_prompts.layers.undo_steps import Live, Step, less
+from napari_samv2_prompts.layers.undo_steps import Live, UndoSteps, less
 from napari_samv2_prompts.masks import (
     Box,
     Painted,
@@ -43,9 +41,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["LabelsTarget"]
-
-# As many results as the viewer keeps undo steps.
-UNDO_STEPS = 100
 
 
 class LabelsTarget:
@@ -74,10 +69,8 @@ class LabelsTarget:
         self._painted_since = 0  # highest label painted while `_highest` is not known
         self._live: Live = {}
         self._rank = 0
-        self._steps: deque[Step] = deque(maxlen=UNDO_STEPS)
-        self._undone: list[Step] = []
-        self._can_redo = _redo_steps(labels)
-        self._written: list[Any] | None = None  # a list while we write: what the viewer recorded
+        self._steps = UndoSteps(labels)
+        self._written: Sequence[Any] | None = None  # while we write: the viewer's record of it
         events = labels.events
         self._slots = [
             (events.paint, self._on_paint),
@@ -171,10 +164,7 @@ class LabelsTarget:
         gone = self.live() if objects is None else frozenset(objects)
         let_go = partial(less, gone=gone, only=None if plane is None else plane.in_data_order())
         self._live = let_go(self._live)
-        for steps in (self._steps, self._undone):  # undoing must not bring them back to life
-            kept = [replace(s, before=let_go(s.before), after=let_go(s.after)) for s in steps]
-            steps.clear()
-            steps.extend(kept)
+        self._steps.change(let_go)  # undoing must not bring them back to life
 
     def keep(self, label: int, on: bool) -> None:
         """Have no result change a label any more, or again.  A live object is accepted with it."""
@@ -203,7 +193,7 @@ class LabelsTarget:
             read = partial(self._read, where)
             live = respect_edits(read, self._live.get(where, {}), [origin.box])
             self._live = {**self._live, where: adopt(read, live, label, origin)}
-            self._join_steps(self._live)
+            self._steps.join(self._live)
         return _transposed(origin) if plane.is_transposed else origin
 
     def relabel(self, plane: Plane, old: int, new: int = 0) -> int:
@@ -223,12 +213,13 @@ class LabelsTarget:
         mask = label_mask(self._labels, where, old)
         before = self._live
         after = {**before, where: relabelled(before.get(where, {}), old, new)}
-        with self._recorded(before, after) as written:
-            if mask is not None:
-                rows, columns = np.nonzero(mask.mask)
-                indices = where.indices(rows + mask.top, columns + mask.left)
-                self._labels.data_setitem(indices, new)
-        return sum(len(indices[0]) for indices, _, _ in written)
+        with self._recorded(before, after):
+            if mask is None:
+                return 0
+            rows, columns = np.nonzero(mask.mask)
+            indices = where.indices(rows + mask.top, columns + mask.left)
+            self._labels.data_setitem(indices, new)
+        return len(rows)
 
     def live(self, plane: Plane | None = None) -> frozenset[int]:
         """Return the objects that are live, on one plane or on any."""
@@ -261,41 +252,34 @@ class LabelsTarget:
 
     def _apply(self, changes: Mapping[Plane, Mapping[int, MaskCrop | None]], policy: Policy) -> int:
         self._follow_undo()
-        before, after = dict(self._live), dict(self._live)
-        with self._recorded(before, after) as written:
+        before, after, changed = dict(self._live), dict(self._live), 0
+        with self._recorded(before, after):
             for plane, masks in changes.items():
-                before[plane], after[plane] = self._repaint(plane, masks, policy)
-        return sum(len(indices[0]) for indices, _, _ in written)
+                before[plane], after[plane], pixels = self._repaint(plane, masks, policy)
+                changed += pixels
+        return changed
 
     @contextmanager
-    def _recorded(self, before: Live, after: Live) -> Iterator[list[Any]]:
+    def _recorded(self, before: Live, after: Live) -> Iterator[None]:
         """Make what is written meanwhile one undo step, around which the objects are these."""
         if not self._labels.visible:
             self._labels.set_view_slice()  # a hidden layer may still hold an older slice
-        written: list[Any] = []
-        self._written = written
+        self._written = []
         try:
             with self._labels.block_history():
-                yield written
+                yield
         finally:
-            self._written = None
+            written, self._written = self._written, None
         self._live = after
         if written:
-            self._steps.append(Step(written, before, after))
+            self._steps.add(written, before, after)
         else:
-            self._join_steps(after)
-
-    def _join_steps(self, live: Live) -> None:
-        """Have undo and redo come back to what changed without a pixel: an object under others."""
-        if self._steps:
-            self._steps[-1] = replace(self._steps[-1], after=live)
-        if self._undone:
-            self._undone[-1] = replace(self._undone[-1], before=live)
+            self._steps.join(after)
 
     def _repaint(
         self, plane: Plane, masks: Mapping[int, MaskCrop | None], policy: Policy
-    ) -> tuple[Mapping[int, Painted], Mapping[int, Painted]]:
-        """Write new masks on one plane; return its live objects before and after."""
+    ) -> tuple[Mapping[int, Painted], Mapping[int, Painted], int]:
+        """Write new masks on one plane; return its live objects before and after, and how much."""
         live, kept = self._live.get(plane, {}), kept_labels(self._labels)
         origins = {n: live[n].origin for n, mask in masks.items() if mask is None and n in live}
         masks = {n: mask or origins.get(n) for n, mask in masks.items() if n not in kept}
@@ -305,10 +289,12 @@ class LabelsTarget:
         live = respect_edits(read, live, boxes)
         after = paint(read, live, masks, policy, self._rank, kept)
         self._rank += len(masks)
+        changed = 0
         for edit in edits(read, live, after):
             self._labels.data_setitem(plane.indices(edit.rows, edit.columns), edit.values)
+            changed += len(edit.values)
         given_back = [number for number, origin in origins.items() if origin is not None]
-        return live, release(after, given_back)
+        return live, release(after, given_back), changed
 
     def _read(self, plane: Plane, box: Box) -> NDArray[Any]:
         top, left, bottom, right = box
@@ -318,40 +304,17 @@ class LabelsTarget:
         return part
 
     def _follow_undo(self, event: Any = None) -> None:
-        """Take the live objects to where the user's undo or redo took the data.
-
-        One step at a time: a step is only recognised before the next one is undone.
-        """
-        data = self._labels.data
-        if self._written is not None or data.shape != self._data.shape:
-            return
-        # After an edit nothing can be redone: pixels that look as before a step were erased then.
-        before, self._can_redo = self._can_redo, _redo_steps(self._labels)
-        can_redo = self._can_redo is None or self._can_redo > 0
-        undone = can_redo and bool(self._steps) and self._steps[-1].shows(data, done=False)
-        redone = bool(self._undone) and self._undone[-1].shows(data, done=True)
-        if undone and redone and before is not None and self._can_redo is not None:
-            redone = self._can_redo < before
-        elif undone and redone:
-            # The step to be redone clears what the last one painted.  If that is all the last one
-            # did, it was redone; if not, the rest of the last one's pixels shows that it is undone.
-            redone = self._steps[-1].within(self._undone[-1], data.shape)
-        if redone:
-            self._steps.append(self._undone.pop())
-            self._live = self._steps[-1].after
-        elif undone:
-            self._undone.append(self._steps.pop())
-            self._live = self._undone[-1].before
+        """Take the live objects to where the user's undo or redo took the data."""
+        if self._written is None and self._labels.data is self._data:
+            self._live = self._steps.followed(self._live)
 
     def _on_paint(self, event: Any) -> None:
         """Note what a step of the undo history painted, ours or the user's."""
-        # The records are tuples that end with the new value: of three parts for `data_setitem`, of
-        # more for brush, fill and polygon.
-        if self._written is not None:
-            # A brush stroke that is under way ends up in the same step.
-            self._written += [record for record in event.value if len(record) == 3]
-        self._undone.clear()
-        self._can_redo = _redo_steps(self._labels)
+        if self._written is None:
+            self._follow_undo()
+        else:
+            self._written = event.value  # of a brush stroke that is under way, too
+        # The records are tuples that end with the new value.
         painted = max((int(np.max(record[-1], initial=0)) for record in event.value), default=0)
         self._painted_since = max(self._painted_since, painted)
         if self._highest is not None:
@@ -364,7 +327,6 @@ class LabelsTarget:
         if not self._converted(before, self._data):
             self._live = {}
             self._steps.clear()
-            self._undone.clear()
 
     def _converted(self, before: Any, now: Any) -> bool:
         """Whether other data is the same wherever there are live objects, hand edits included."""
@@ -376,13 +338,6 @@ class LabelsTarget:
             for top, left, bottom, right in (painted.box for painted in there.values())
         ]
         return bool(parts) and all(np.array_equal(now[part], before[part]) for part in parts)
-
-
-def _redo_steps(labels: Labels) -> int | None:
-    """Return how many steps could be redone, if the viewer tells."""
-    # What plugins get of a layer is a proxy that warns of this; the layer itself is behind it.
-    history = getattr(getattr(labels, "__wrapped__", labels), "_redo_history", None)
-    return None if history is None else len(history)
 
 
 def _transposed(mask: MaskCrop) -> MaskCrop:

@@ -1,50 +1,125 @@
 """The undo steps that we made, and the live objects around them.
 
-Not here: when a step was undone or redone (``labels_target``).
+Here: which of our steps the user has undone or redone.  The viewer has no event for that, but its
+lists of steps tell: a step lies in the one for undo as long as it is done, and in the one for redo
+after it was undone.  Pixels can't tell, since different steps may leave the same behind.
+
+Not here: writing (``labels_target``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.masks import Painted, release
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from napari.layers import Labels
 
-__all__ = ["Live", "Step", "less"]
+__all__ = ["Live", "UndoSteps", "less"]
 
 Live = Mapping[Plane, Mapping[int, Painted]]
+Item = Sequence[Any]
+"""A step as the viewer records it: edits, in the order in which they are made or taken back."""
+
+# As many results as the viewer keeps undo steps.
+UNDO_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step:
-    """One undo step that we made: the viewer's record of it, and the live objects around it."""
+class _Step:
+    """One undo step that we made: an edit at either end of it, and the live objects around it."""
 
-    records: list[tuple[tuple[NDArray[np.intp], ...], NDArray[Any], Any]]
+    ends: tuple[object, object]
     before: Live
     after: Live
 
-    def shows(self, data: NDArray[Any], *, done: bool) -> bool:
-        """Whether the pixels are as after the step, or as before it; most often one look tells."""
-        values = [(indices, new if done else old) for indices, old, new in self.records]
-        indices, value = values[0]
-        if data[tuple(axis[0] for axis in indices)] != np.ravel(value)[0]:
-            return False
-        return all(bool(np.all(data[indices] == value)) for indices, value in values)
-
-    def within(self, other: Step, shape: tuple[int, ...]) -> bool:
-        """Whether another step changed every pixel that this one changed."""
-        own, others = (
-            np.concatenate([np.ravel_multi_index(indices, shape) for indices, _, _ in s.records])
-            for s in (self, other)
+    def lies_in(self, items: deque[Item]) -> bool:
+        one, other = self.ends
+        return any(
+            (item[0] is one and item[-1] is other) or (item[0] is other and item[-1] is one)
+            for item in items
         )
-        return bool(np.isin(own, others).all())
+
+
+class _Histories(NamedTuple):
+    """The viewer's steps that can be undone and those that can be redone, the next one last."""
+
+    undo: deque[Item]
+    redo: deque[Item]
+
+
+class UndoSteps:
+    """Our undo steps of a Labels layer.
+
+    Parameters
+    ----------
+    labels : napari.layers.Labels
+    """
+
+    def __init__(self, labels: Labels) -> None:
+        self._labels = labels
+        self._histories = _histories(labels)
+        self._done: deque[_Step] = deque(maxlen=UNDO_STEPS)
+        self._undone: list[_Step] = []  # the next one to be redone last
+
+    def add(self, item: Item, before: Live, after: Live) -> None:
+        """Take note of a step that was just made."""
+        self._undone.clear()
+        self._done.append(_Step((item[0], item[-1]), before, after))
+
+    def followed(self, live: Live) -> Live:
+        """Return the live objects after what the user has undone and redone since."""
+        undo, redo = now = _histories(self._labels)
+        if not (now.undo is self._histories.undo and now.redo is self._histories.redo):
+            # The viewer has begun new ones, and can't come back to any of our steps.
+            self._histories = now
+            self.clear()
+        while self._done and self._was_undone(self._done[-1], undo, redo):
+            self._undone.append(self._done.pop())
+            live = self._undone[-1].before
+        while self._undone and self._undone[-1].lies_in(undo):
+            self._done.append(self._undone.pop())
+            live = self._done[-1].after
+        if not redo:  # also when something new was done after undoing
+            self._undone.clear()
+        return live
+
+    def _was_undone(self, step: _Step, undo: deque[Item], redo: deque[Item]) -> bool:
+        if step.lies_in(redo):
+            return True
+        # A full list forgets its oldest steps; else one that is in neither can't be redone any
+        # more, since something else was done after it was undone.
+        return len(undo) != undo.maxlen and not step.lies_in(undo)
+
+    def join(self, live: Live) -> None:
+        """Have undo and redo come back to what changed without a pixel: an object under others."""
+        if self._done:
+            self._done[-1] = replace(self._done[-1], after=live)
+        if self._undone:
+            self._undone[-1] = replace(self._undone[-1], before=live)
+
+    def change(self, change: Callable[[Live], Live]) -> None:
+        """Change the live objects that any step comes back to."""
+        for steps in (self._done, self._undone):
+            changed = [replace(s, before=change(s.before), after=change(s.after)) for s in steps]
+            steps.clear()
+            steps.extend(changed)
+
+    def clear(self) -> None:
+        """Forget all steps."""
+        self._done.clear()
+        self._undone.clear()
+
+
+def _histories(labels: Labels) -> _Histories:
+    # What plugins get of a layer is a proxy that warns of this; the layer itself is behind it.
+    layer: Any = getattr(labels, "__wrapped__", labels)
+    return _Histories(layer._undo_history, layer._redo_history)
 
 
 def less(live: Live, gone: frozenset[int], only: Plane | None) -> Live:
