@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.network import SAMV2Network
@@ -74,3 +78,21 @@ def resume(run: Run, path: Path) -> None:
     run.ema.load_state_dict(state["ema"])
     run.optimizer.load_state_dict(state["optimizer"])
     run.step = int(state["step"])
+
+
+def weights_before(path: Path) -> dict[str, Tensor]:
+    """Read what a stage begins with: the average in a checkpoint, or an exported file."""
+    if path.suffix == ".safetensors":
+        return {name: tensor.float() for name, tensor in load_file(path).items()}
+    weights: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")["ema"]
+    return weights
+
+
+def recipe_before(path: Path) -> dict[str, Any]:
+    """Read how the weights that a stage begins with were made, all stages before them included."""
+    if path.suffix == ".safetensors":
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+        return {**json.loads(metadata["recipe"]), "stopped_at": int(metadata["step"])}
+    step = torch.load(path, weights_only=True, map_location="cpu")["step"]
+    return {**json.loads((path.parent / "recipe.json").read_text()), "stopped_at": step}

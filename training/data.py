@@ -50,6 +50,10 @@ class SampleSettings:
         0 shows kinds as often as they are there, 1 equally often.
     smallest : int
         Pixels that an object has at least, in the sample.
+    coarse : int
+        Side of a target's pixels, in pixels of the input.
+    tight : float
+        Share of boxes that end exactly where the object does.
     seed : int
     """
 
@@ -62,6 +66,8 @@ class SampleSettings:
     spread: float = 0.35
     balance: float = 0.6
     smallest: int = 24
+    coarse: int = 2
+    tight: float = 0.0
     seed: int = 0
 
 
@@ -69,8 +75,8 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
     """An endless set of samples; see `SampleSettings` for its settings.
 
     Each is a dictionary: ``image`` (3, S, S) uint8; ``targets`` (K, S/2, S/2) uint8, the covered
-    quarters (0 to 4) of each pixel, all zero for a click on background; and what `first_prompts`
-    gives, for each of the K objects.
+    quarters (0 to 4) of each pixel (for ``coarse`` of 2), all zero for a click on background; and
+    what `first_prompts` gives, for each of the K objects.
     """
 
     def __init__(self, images: list[Annotated], settings: SampleSettings) -> None:
@@ -89,12 +95,14 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
                 break
         masks = np.stack(objects)
         background = levels[0] == 0
-        prompts = [first_prompts(rng, mask, background) for mask in masks]
-        size = self.settings.size
-        halves = masks.reshape(len(masks), size // 2, 2, size // 2, 2).sum((2, 4)).astype(np.uint8)
+        tight = self.settings.tight
+        prompts = [first_prompts(rng, mask, background, tight) for mask in masks]
+        coarse = self.settings.coarse
+        cells = masks.reshape(len(masks), masks.shape[1] // coarse, coarse, -1, coarse)
+        covered = cells.sum((2, 4)).astype(np.uint8)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(alter(rng, image).transpose(2, 0, 1))),
-            "targets": torch.from_numpy(halves),
+            "targets": torch.from_numpy(covered),
         } | {name: torch.from_numpy(np.stack([p[name] for p in prompts])) for name in prompts[0]}
 
     def _scene(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[NDArray[np.int32]]]:
@@ -192,7 +200,10 @@ def _pick_objects(
 
 
 def first_prompts(
-    rng: np.random.Generator, mask: NDArray[np.bool_], background: NDArray[np.bool_]
+    rng: np.random.Generator,
+    mask: NDArray[np.bool_],
+    background: NDArray[np.bool_],
+    tight: float = 0.0,
 ) -> dict[str, NDArray[np.float32]]:
     """What a user could begin with: clicks (the first of them is enough), a box, a rough mask.
 
@@ -212,7 +223,8 @@ def first_prompts(
         points = [clicks.random_pixel(rng, mask) for _ in range(N_CLICKS)]
         if rng.random() < 0.65:
             points[0] = clicks.centre(mask)[:2]
-        box = clicks.jitter_box(rng, clicks.mask_box(mask), rng.uniform(0, 0.1), 20.0).reshape(2, 2)
+        loose = rng.uniform(0, 0.1) if not tight or rng.random() >= tight else 0.0
+        box = clicks.jitter_box(rng, clicks.mask_box(mask), loose, 20.0).reshape(2, 2)
         rough = rough_logits(rng, mask)
     return {"clicks": np.array(points, np.float32), "box": box, "mask": rough[None]}
 

@@ -55,12 +55,14 @@ def add_clicks(
     rng: np.random.Generator, prompts: Prompts, chosen: Tensor, targets: Tensor, feed: bool
 ) -> Prompts:
     """Add each object's corrective click, and feed its chosen logits (P, S/4, S/4) back."""
-    predicted = (enlarge(chosen[:, None])[:, 0] > 0).cpu().numpy()
+    predicted = (enlarge(chosen[:, None], targets)[:, 0] > 0).cpu().numpy()
     true = (targets >= 0.5).cpu().numpy()
     made = [clicks.training_click(rng, p, t) for p, t in zip(predicted, true, strict=True)]
     values = torch.tensor(made, dtype=torch.float32)
-    # A target pixel covers two input pixels: its centre lies half an input pixel further.
-    coords = torch.cat([prompts.coords, values[:, None, :2] * 2 + 0.5], 1)
+    # Logits have a quarter of the input's size.  Of a target pixel that covers two input pixels the
+    # centre lies half an input pixel further.
+    coarse = 4 * chosen.shape[-1] / targets.shape[-1]
+    coords = torch.cat([prompts.coords, values[:, None, :2] * coarse + (coarse - 1) / 2], 1)
     labels = torch.cat([prompts.labels, values[:, 2:].long()], 1)
     return Prompts(coords, labels, chosen[:, None].clamp(-32, 32) if feed else None)
 

@@ -1,7 +1,7 @@
 """The loss of one round of prompts: masks, predicted IoU and object score.
 
-Masks are compared at half the input's size, finer than the quarter-size logits: the boundaries of
-small objects depend on where between two logits the zero lies.
+Masks are compared at half the input's size or all of it, finer than the quarter-size logits: the
+boundaries of small objects depend on where between two logits the zero lies.
 """
 
 from __future__ import annotations
@@ -95,9 +95,9 @@ def dice_loss_of_all(logits: Tensor, target: Tensor) -> Tensor:
     return each.view(logits.shape[:2]).mean(1)
 
 
-def enlarge(logits: Tensor) -> Tensor:
-    """Low-res logits (P, C, h, w) at twice their size, interpolated as the predictor does it."""
-    return F.interpolate(logits, scale_factor=2, mode="bilinear", align_corners=False)
+def enlarge(logits: Tensor, like: Tensor) -> Tensor:
+    """Low-res logits (P, C, h, w) at a target's size, interpolated as the predictor does it."""
+    return F.interpolate(logits, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
@@ -121,7 +121,7 @@ def round_loss(decoded: Decoded, target: Tensor, weights: LossWeights) -> RoundL
     Parameters
     ----------
     decoded : Decoded
-    target : Tensor of shape (P, S/2, S/2), float32
+    target : Tensor of shape (P, S/2, S/2) or (P, S, S), float32
         Covered share of each pixel.
     weights : LossWeights
     """
@@ -129,11 +129,11 @@ def round_loss(decoded: Decoded, target: Tensor, weights: LossWeights) -> RoundL
     rows = torch.arange(len(logits), device=logits.device)
     present = target.flatten(1).any(1)
     with torch.no_grad():
-        iou = mask_iou(enlarge(logits.detach()), target)
-        coarse = F.avg_pool2d(target, 2)
+        iou = mask_iou(enlarge(logits.detach(), target), target)
+        coarse = F.avg_pool2d(target, target.shape[-1] // logits.shape[-1])
         best = torch.stack([dice_loss(logits[:, i], coarse) for i in (1, 2, 3)], 1).argmin(1) + 1
         pixel_weights = neighbourhood_weights(target)
-    chosen = enlarge(torch.stack([logits[:, 0], logits[rows, best]], 1))
+    chosen = enlarge(torch.stack([logits[:, 0], logits[rows, best]], 1), target)
     per_prompt = sum(
         weights.focal * focal_loss(chosen[:, i], target, pixel_weights, weights.gamma)
         + weights.dice * dice_loss(chosen[:, i], target)

@@ -27,7 +27,8 @@ def average_gradients(network: nn.Module) -> None:
         return
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     flat = torch.cat([g.flatten() for g in gradients])
-    dist.all_reduce(flat)
-    flat /= process_count()
+    shared = flat.cpu()  # the same memory on a CPU
+    dist.all_reduce(shared)
+    flat.copy_(shared).div_(process_count())
     for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(part.view_as(gradient))

@@ -166,6 +166,61 @@ STAGES = {
         first=(0.45, 0.45, 0.1),
         weights=LossWeights(score=3.0, mean_scores=True),
     ),
+    "pixels": Recipe(
+        steps=1300,
+        batch=48,
+        samples=SampleSettings(
+            size=192,
+            objects=6,
+            generated=0.25,
+            largest=1024,
+            enlarged=0.0,
+            spread=0.45,
+            balance=1.0,
+            smallest=12,
+            coarse=1,
+            seed=13,
+        ),
+        wide=Wide(
+            replace(_WIDE, coarse=1, seed=14),
+            share=0.12,
+            batch=16,
+        ),
+        rate=8e-4,
+        final_rate=1e-6,
+        warmup=100,
+        rounds=(0.4, 0.22, 0.15, 0.13, 0.1),
+        first=(0.45, 0.45, 0.1),
+        weights=LossWeights(score=3.0, mean_scores=True),
+    ),
+    "boxes": Recipe(
+        steps=900,
+        batch=8,
+        samples=SampleSettings(
+            size=192,
+            objects=6,
+            generated=0.15,
+            largest=1024,
+            enlarged=0.0,
+            spread=0.3,
+            balance=1.1,
+            smallest=12,
+            coarse=1,
+            tight=0.5,
+            seed=15,
+        ),
+        wide=Wide(
+            replace(_WIDE, coarse=1, tight=0.5, seed=16),
+            share=0.1,
+            batch=2,
+        ),
+        rate=1.5e-4,
+        final_rate=1e-6,
+        warmup=30,
+        rounds=(0.4, 0.22, 0.15, 0.13, 0.1),
+        first=(0.35, 0.55, 0.1),
+        weights=LossWeights(score=3.0, mean_scores=True),
+    ),
 }
 """The stages, in their order.
 
@@ -175,7 +230,9 @@ are what the decoder sees at inference. "refine" has more corrective clicks, "sc
 the predicted IoU, "long" and "reach" all of it for longer, "windows" has large images in their own
 resolution and up to four corrections, "sizes" has objects of up to several hundred pixels in every
 fourth step, and masks that are judged by their looks, "ellipses" draws the ellipse in each box and
-has more boxes, more small objects, and more of the rarer kinds of images.
+has more boxes, more small objects, and more of the rarer kinds of images, "pixels" compares masks
+at the input's full size and has many more samples: it is made for a GPU,
+"boxes" has more of them, half of which end exactly where the object does.
 """
 
 

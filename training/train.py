@@ -27,7 +27,14 @@ from napari_samv2_prompts.samv2.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.preprocess import DEVIATION, MEAN
 from napari_samv2_prompts.samv2.variants import Variant, find_variant
 from training.annotated import Annotated, read_folder
-from training.checkpoint import Run, resume, save, start
+from training.checkpoint import (
+    Run,
+    recipe_before,
+    resume,
+    save,
+    start,
+    weights_before,
+)
 from training.data import Mixture, Samples
 from training.interaction import add_clicks, choose, first_prompts, misled
 from training.losses import round_loss
@@ -51,7 +58,8 @@ def train_step(
     rounds = 1 + int(shared.choice(len(recipe.rounds), p=recipe.rounds))
     feed = bool(shared.random() < 0.7)
     pixels = normalised(batch["image"].to(device))
-    targets = batch["targets"].flatten(0, 1).to(device).float() / 4
+    targets = batch["targets"].flatten(0, 1).to(device).float()
+    targets /= (pixels.shape[-1] / targets.shape[-1]) ** 2
     index = torch.arange(len(pixels), device=device).repeat_interleave(batch["targets"].shape[1])
     prompts = first_prompts(shared, batch, recipe.first)
     rng = np.random.default_rng((recipe.samples.seed, 2, run.step, process_rank()))
@@ -153,11 +161,7 @@ def train(
 
 def _write_recipe(recipe: Recipe, variant: Variant, args: argparse.Namespace) -> None:
     """Keep with a run what it was made by, the stage before it included."""
-    before = None
-    if args.begin:
-        step = torch.load(args.begin, weights_only=True, map_location="cpu")["step"]
-        recipe_before = json.loads((args.begin.parent / "recipe.json").read_text())
-        before = recipe_before | {"stopped_at": step}
+    before = recipe_before(args.begin) if args.begin else None
     content = {"stage": args.stage, **asdict(recipe), "variant": asdict(variant), "begin": before}
     (args.out / "recipe.json").write_text(json.dumps(content, indent=1))
 
@@ -176,7 +180,9 @@ def main() -> None:
         help="folder for checkpoint.pt and log.jsonl; resumed if there",
     )
     parser.add_argument(
-        "--begin", type=Path, help="checkpoint of the stage before, whose average is begun with"
+        "--begin",
+        type=Path,
+        help="checkpoint of the stage before, whose average is begun with, or an exported file",
     )
     parser.add_argument(
         "--steps", type=int, help="length of the schedule, instead of the stage's own"
@@ -195,9 +201,7 @@ def main() -> None:
     recipe = (
         STAGES[args.stage] if args.steps is None else replace(STAGES[args.stage], steps=args.steps)
     )
-    weights = (
-        torch.load(args.begin, weights_only=True, map_location="cpu")["ema"] if args.begin else None
-    )
+    weights = weights_before(args.begin) if args.begin else None
     run = start(recipe, find_variant(args.model), weights)
     run.network.to(args.device), run.ema.to(args.device)
     args.out.mkdir(parents=True, exist_ok=True)

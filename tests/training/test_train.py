@@ -89,9 +89,10 @@ def test_first_prompts_of_one_kind_have_no_padding():
             ).all()
 
 
-def test_a_corrective_click_lies_in_the_error_at_input_scale():
-    target = torch.zeros(1, 32, 32)
-    target[:, 10:20, 10:20] = 1
+@pytest.mark.parametrize("coarse", [1, 2])
+def test_a_corrective_click_lies_in_the_error_at_input_scale(coarse):
+    target = torch.zeros(1, 64 // coarse, 64 // coarse)
+    target[:, 20 // coarse : 40 // coarse, 20 // coarse : 40 // coarse] = 1
     batch = {"clicks": torch.full((1, 1, 3, 2), 5.0), "box": torch.zeros(1, 1, 2, 2)}
     batch["mask"] = torch.zeros(1, 1, 1, 16, 16)
     prompts = first_prompts(np.random.default_rng(3), batch, RECIPE.first)
