@@ -45,28 +45,34 @@ def main() -> None:
     parser.add_argument(
         "--load", action="store_true", help="only the plugin under load (a display)"
     )
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; the peer's too")
+    parser.add_argument("--dtype", default="auto", help="of our encoder; the peer has float32")
     parser.add_argument("--json", type=Path, help="file to write")
     arguments = parser.parse_args()
-    described = machine()
+    device, dtype = arguments.device, arguments.dtype
+    described = machine(device, dtype)
     if arguments.load:
         from benchmarks.load import measure_load
 
         print("\n".join(f"- {key}: {value}" for key, value in (described | measure_load()).items()))
         return
 
-    from benchmarks.model import agreement, compare, nano_against_tiny
+    from benchmarks.model import agreement, compare, nano_against_tiny, share_of_rate
 
-    rows = nano_against_tiny(arguments.repeat)
-    agreements = {}
+    rows = nano_against_tiny(arguments.repeat, device, dtype)
+    agreements, shares = {}, {}
     for name in arguments.sizes:
-        rows += compare(name, arguments.repeat)
-        agreements[name] = agreement(name)
-        if not arguments.no_memory:
+        rows += compare(name, arguments.repeat, device, dtype)
+        agreements[name] = agreement(name, device, dtype)
+        if device != "cpu":
+            shares[name] = share_of_rate(name, device)
+        elif not arguments.no_memory:
             rows.append(memory(name))
     result: dict[str, object] = {
         "machine": described,
         "rows": [asdict(row) for row in rows],
         "worst and median mask IoU with the peer": agreements,
+        "share of the device's rate of bfloat16 products": shares,
     }
     for key, value in described.items():
         print(f"- {key}: {value}")
@@ -75,6 +81,8 @@ def main() -> None:
         print(
             f"- {name}: IoU of candidates with the peer's: worst {worst:.4f}, median {median:.4f}"
         )
+    for name, share in shares.items():
+        print(f"- {name}: the encoder reaches {share:.3f} of the device's bfloat16 rate")
     if arguments.plugin:
         from benchmarks.plugin import measure_plugin
 

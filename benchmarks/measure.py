@@ -98,13 +98,13 @@ def peak_mb() -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
-def machine() -> dict[str, str]:
+def machine(device: str = "cpu", dtype: str = "auto") -> dict[str, str]:
     """Describe what the numbers were taken on."""
     import torch
 
     from napari_samv2_prompts.samv2.device import choose_device
 
-    choice = choose_device()
+    choice = choose_device(device, dtype)
     return {
         "processor": _processor(),
         "cores": str(os.cpu_count()),

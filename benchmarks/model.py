@@ -8,14 +8,17 @@ with), and in a row of its own masks as large as the image (``predict``).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from tests.samv2.transformers_twin import build_twin
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.measure import Pair, pairs
 from benchmarks.pictures import N_BOXES, SIZE, boxes, picture
@@ -24,7 +27,7 @@ from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.network import SAMV2Network
 from napari_samv2_prompts.samv2.preprocess import to_pixels
 
-__all__ = ["compare", "nano_against_tiny", "random_network"]
+__all__ = ["agreement", "compare", "nano_against_tiny", "random_network", "share_of_rate"]
 
 
 def random_network(name: str) -> SAMV2Network:
@@ -41,7 +44,9 @@ class Ours:
     image: np.ndarray
 
     def embed(self) -> object:
-        return self.predictor.embed(self.image)
+        embedding = self.predictor.embed(self.image)
+        wait(self.predictor.device)
+        return embedding
 
     def click(self) -> Callable[[], object]:
         embedding = self.predictor.embed(self.image)
@@ -67,40 +72,58 @@ class Ours:
 class Theirs:
     """The same of the peer."""
 
-    def __init__(self, network: SAMV2Network, image: np.ndarray) -> None:
+    def __init__(self, network: SAMV2Network, image: np.ndarray, device: torch.device) -> None:
         self.side = network.variant.input_size
         self.twin = build_twin(network, self.side)
+        nn.Module.to(self.twin, device)
         self.image = image
-        self.scale = torch.tensor([self.side / SIZE[1], self.side / SIZE[0]])
+        self.device = device
+        self.scale = torch.tensor([self.side / SIZE[1], self.side / SIZE[0]], device=device)
 
     @torch.inference_mode()
     def embed(self) -> list[Tensor]:
-        pixels = to_pixels(self.image, self.side, torch.device("cpu"))
-        return list(self.twin.get_image_embeddings(pixels))
+        pixels = to_pixels(self.image, self.side, self.device)
+        embeddings = list(self.twin.get_image_embeddings(pixels))
+        wait(self.device)
+        return embeddings
+
+    def on_device(self, numbers: ArrayLike) -> Tensor:
+        return torch.as_tensor(np.asarray(numbers, np.float32), device=self.device)
 
     @torch.inference_mode()
     def _masks(self, embeddings: list[Tensor], multimask: bool, **prompts: Tensor) -> np.ndarray:
         output = self.twin(image_embeddings=list(embeddings), multimask_output=multimask, **prompts)
         full = F.interpolate(output.pred_masks[0], SIZE, mode="bilinear", align_corners=False)
-        return (full > 0).numpy()
+        return (full > 0).cpu().numpy()
 
     def click(self) -> Callable[[], object]:
         embeddings = self.embed()
-        points = (torch.tensor([[500.0, 375.0]]) * self.scale)[None, None]
-        labels = torch.ones(1, 1, 1, dtype=torch.long)
+        points = (self.on_device([[500.0, 375.0]]) * self.scale)[None, None]
+        labels = torch.ones(1, 1, 1, dtype=torch.long, device=self.device)
         return lambda: self._masks(embeddings, True, input_points=points, input_labels=labels)
 
     def boxes(self) -> Callable[[], np.ndarray]:
         embeddings = self.embed()
-        given = torch.from_numpy(boxes()).float() * self.scale.repeat(2)
+        given = self.on_device(boxes()) * self.scale.repeat(2)
         return lambda: self._masks(embeddings, False, input_boxes=given[None])
 
 
-def compare(name: str, repeat: int) -> list[Pair]:
+def wait(device: torch.device) -> None:
+    """Wait until a device has done all that it was asked for."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def both(name: str, device: str, dtype: str = "auto") -> tuple[Ours, Theirs]:
+    """Make a published size and its twin, with the same weights on the same device."""
+    image = picture()
+    ours = Ours(SAMV2ImagePredictor(random_network(name), device=device, dtype=dtype), image)
+    return ours, Theirs(random_network(name), image, ours.predictor.device)
+
+
+def compare(name: str, repeat: int, device: str = "cpu", dtype: str = "auto") -> list[Pair]:
     """Compare one published size with the peer."""
-    network, image = random_network(name), picture()
-    theirs = Theirs(network, image)
-    ours = Ours(SAMV2ImagePredictor(network), image)
+    ours, theirs = both(name, device, dtype)
     few = max(1, repeat // 2)
     rows = [
         pairs(f"{name}: embed", ours.embed, theirs.embed, repeat),
@@ -113,30 +136,32 @@ def compare(name: str, repeat: int) -> list[Pair]:
     return rows
 
 
-def agreement(name: str) -> tuple[float, float]:
+def agreement(name: str, device: str = "cpu", dtype: str = "auto") -> tuple[float, float]:
     """Return worst and median IoU of our masks of the boxes with the peer's.
 
     Candidate by candidate: random weights score them alike, so that which is best is chance.
     """
-    image = picture()
-    ours, theirs = SAMV2ImagePredictor(random_network(name)), Theirs(random_network(name), image)
-    ours.setimage(image)
+    mine, theirs = both(name, device, dtype)
+    ours = mine.predictor
+    ours.setimage(mine.image)
     embeddings = theirs.embed()
     ious = []
     for box in boxes()[::4]:
-        mine = ours.predict(box=box)[0]
-        given = torch.from_numpy(box).float() * theirs.scale.repeat(2)
+        masks = ours.predict(box=box)[0]
+        given = theirs.on_device(box) * theirs.scale.repeat(2)
         peer = theirs._masks(embeddings, True, input_boxes=given[None, None])[0]
-        ious += list((mine & peer).sum(axis=(1, 2)) / (mine | peer).sum(axis=(1, 2)))
+        ious += list((masks & peer).sum(axis=(1, 2)) / (masks | peer).sum(axis=(1, 2)))
     return float(np.min(ious)), float(np.median(ious))
 
 
-def nano_against_tiny(repeat: int) -> list[Pair]:
+def nano_against_tiny(repeat: int, device: str = "cpu", dtype: str = "auto") -> list[Pair]:
     """Compare the bundled model with this package's own smallest published size."""
     image = picture()
     # Its own weights: with random ones a click's mask has no end, and its window grows for nothing.
-    nano = Ours(SAMV2ImagePredictor("nano"), image)
-    tiny = Ours(SAMV2ImagePredictor(random_network("tiny")), image)
+    nano, tiny = (
+        Ours(SAMV2ImagePredictor(network, device=device, dtype=dtype), image)
+        for network in ("nano", random_network("tiny"))
+    )
     small = image[:512, :512]
     few = Ours(nano.predictor, small), Ours(tiny.predictor, small)
     return [
@@ -148,3 +173,31 @@ def nano_against_tiny(repeat: int) -> list[Pair]:
         ),
         pairs(f"nano, peer is our tiny: {N_BOXES} boxes", nano.boxes(), tiny.boxes(), repeat),
     ]
+
+
+def share_of_rate(name: str, device: str) -> float:
+    """Return how much of a GPU's rate of bfloat16 products an encoder reaches, all in all.
+
+    The rate is that of a product of two matrices of 8192 x 8192; what is counted of the encoder
+    are its products.
+    """
+    predictor = SAMV2ImagePredictor(random_network(name), device=device)
+    pixels = torch.rand(1, 3, *[predictor.variant.input_size] * 2, device=predictor.device)
+    predictor._network.requires_grad_(False)  # counting looks for gradients
+    with FlopCounterMode(display=False) as counter:
+        predictor._network.encode_image(pixels)
+    a, b = (torch.randn(8192, 8192, device=device, dtype=torch.bfloat16) for _ in range(2))
+
+    def rate(work: Callable[[], object], products: float) -> float:
+        times = []
+        for _ in range(20):
+            wait(predictor.device)
+            start = time.perf_counter()
+            work()
+            wait(predictor.device)
+            times.append(time.perf_counter() - start)
+        return products / float(np.median(times))
+
+    with torch.inference_mode():
+        ours = rate(lambda: predictor._encoder(pixels, None), counter.get_total_flops())
+        return ours / rate(lambda: a @ b, 2 * 8192**3)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sys
 
+import torch
+
 from benchmarks.model import Ours, Theirs, random_network
 from benchmarks.pictures import picture
 
@@ -17,9 +19,9 @@ def main(side: str, name: str) -> None:
     if side == "ours":
         from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-        Ours(SAMV2ImagePredictor(network), picture()).boxes()()
+        Ours(SAMV2ImagePredictor(network, device="cpu"), picture()).boxes()()
     else:
-        Theirs(network, picture()).boxes()()
+        Theirs(network, picture(), torch.device("cpu")).boxes()()
 
 
 if __name__ == "__main__":

@@ -241,7 +241,7 @@ def test_images_are_encoded_in_one_pass_while_memory_is_bounded(
         sizes.append(len(pixels))
         return encode(pixels, *rest)
 
-    monkeypatch.setattr(predictor._network, "encode_image", spy)
+    monkeypatch.setattr(predictor, "_encoder", spy)
     monkeypatch.setattr(encoding, "_PIXELS_AT_ONCE", 3 * 128**2)
     predictor.setimagebatch([make_image(i) for i in range(7)])
     assert sizes == [3, 3, 1]
@@ -257,7 +257,7 @@ def test_many_prompts_are_decoded_in_bounded_chunks(monkeypatch: pytest.MonkeyPa
         sizes.append(len(coords))
         return decode(features, coords, *rest)
 
-    monkeypatch.setattr(predictor._network, "decode_prompts", spy)
+    monkeypatch.setattr(predictor, "_decoder", spy)
     monkeypatch.setattr(decoding, "_CELLS_AT_ONCE", 4 * 32**2)
     predictor.setimage(make_image())
     predictor.predict(box=np.tile([[5, 5, 30, 30]], (10, 1)), multimask_output=False)
@@ -278,7 +278,7 @@ def test_memory_running_out_while_decoding_halves_the_batch(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return decode(features, coords, *rest)
 
-    monkeypatch.setattr(predictor._network, "decode_prompts", small_card)
+    monkeypatch.setattr(predictor, "_decoder", small_card)
     np.testing.assert_allclose(predictor.predict(box=boxes)[2], expected[2], atol=1e-4)
 
 
@@ -290,7 +290,7 @@ def test_memory_that_does_not_hold_one_image_is_an_error_that_says_what_to_do(
     def full(*_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(predictor._network, "encode_image", full)
+    monkeypatch.setattr(predictor, "_encoder", full)
     with pytest.raises(OutOfMemoryError, match="smaller model"):
         predictor.setimage(make_image())
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import measure
 
+from napari_samv2_prompts.samv2.gpu_crops import crop_mask_there
 from napari_samv2_prompts.samv2.postprocess import crop_mask, remove_small_areas, upsample
 
 SIDES = st.integers(1, 70)
@@ -26,7 +27,7 @@ def test_upsampling_is_torchs_bilinear(seed: int, height: int, width: int) -> No
     logits = smooth_logits(seed)
     ours = upsample(logits, (height, width))
     theirs = F.interpolate(torch.from_numpy(logits)[None, None], (height, width), mode="bilinear")
-    np.testing.assert_allclose(ours, theirs[0, 0].numpy(), atol=1e-5)
+    np.testing.assert_allclose(ours, theirs[0, 0].numpy(), rtol=1e-5, atol=1e-5)
 
 
 @given(seed=st.integers(0, 10**6), height=SIDES, width=SIDES, threshold=st.floats(-8, 8))
@@ -40,6 +41,17 @@ def test_a_crop_is_the_whole_mask(seed: int, height: int, width: int, threshold:
         assert crop.box == (rows[0], columns[0], rows[-1] + 1, columns[-1] + 1)
     else:
         assert crop.mask.shape == (0, 0)
+
+
+@given(seed=st.integers(0, 10**6), height=SIDES, width=SIDES, threshold=st.floats(-8, 8))
+def test_a_crop_made_by_whole_boxes_is_the_same(
+    seed: int, height: int, width: int, threshold: float
+) -> None:
+    logits = smooth_logits(seed)
+    ours = crop_mask(logits, (height, width), threshold)
+    there = crop_mask_there(torch.from_numpy(logits), (height, width), threshold)
+    assert there.box == ours.box
+    np.testing.assert_array_equal(there.mask, ours.mask)
 
 
 @settings(max_examples=40)

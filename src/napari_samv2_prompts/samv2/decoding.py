@@ -9,7 +9,7 @@ like any other.  Here arrays become tensors and tensors arrays; what they mean i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,18 +17,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
 
 from .device import DeviceChoice, in_chunks
 from .embedding import Embedding
+from .gpu_crops import crop_mask_there
+from .graphs import Replayed
 from .mask_decoder import Decoded, choose_single
 from .network import PreparedImage, SAMV2Network
+from .postprocess import crop_mask
 from .windows import Window, decode_in_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LOGIT_LIMIT", "LowResMasks", "check_prompts", "decode_low_res", "prepare"]
+__all__ = [
+    "LOGIT_LIMIT",
+    "Decode",
+    "LowResMasks",
+    "check_prompts",
+    "decode_low_res",
+    "decoder",
+    "prepare",
+]
+
+Decode = Callable[[PreparedImage, Tensor, Tensor, Tensor | None], Decoded]
+"""As :meth:`.SAMV2Network.decode_prompts`."""
 
 LOGIT_LIMIT = 32.0
 """Low-res logits are clamped to this before they are given away, as published."""
@@ -37,6 +51,7 @@ LOGIT_LIMIT = 32.0
 # in memory it has already: 4 prompts at the published input size.  A GPU wants as many as fit.
 _CELLS_AT_ONCE = 2**18
 _CELLS_AT_ONCE_GPU = 2**22
+_FEW = 4  # prompts of which a GPU takes less time than Python
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,11 +64,20 @@ class LowResMasks:
         As they come, not clamped.
     scores : array of shape (C,), float32
     object_score : float
+    on_gpu : Tensor of shape (C, S/4, S/4), optional
+        The same logits on the GPU that made them.
     """
 
     logits: NDArray[np.float32]
     scores: NDArray[np.float32]
     object_score: float
+    on_gpu: Tensor | None = None
+
+    def crops(self, size: tuple[int, int], threshold: float) -> tuple[MaskCrop, ...]:
+        """Enlarge the candidates to ``(height, width)`` and threshold them, where they are."""
+        if self.on_gpu is None:
+            return tuple(crop_mask(logits, size, threshold) for logits in self.logits)
+        return tuple(crop_mask_there(logits, size, threshold) for logits in self.on_gpu)
 
 
 def check_prompts(prompts: Sequence[Prompt], embedding: Embedding) -> None:
@@ -105,8 +129,24 @@ def prepare(network: SAMV2Network, choice: DeviceChoice, embedding: Embedding) -
     return network.prepare(features)
 
 
+def decoder(network: SAMV2Network, choice: DeviceChoice) -> Decode:
+    """Return the network's decoder as its device does it fastest."""
+    if choice.device.type != "cuda":
+        return network.decode_prompts
+    replayed = Replayed[Decoded](network.decode_prompts, keep=8)
+
+    def decode(
+        image: PreparedImage, coords: Tensor, labels: Tensor, mask: Tensor | None
+    ) -> Decoded:
+        work = replayed if len(coords) <= _FEW else network.decode_prompts
+        return work(image, coords, labels, mask)
+
+    return decode
+
+
 def decode_low_res(
     network: SAMV2Network,
+    decode: Decode,
     choice: DeviceChoice,
     embedding: Embedding,
     image: PreparedImage,
@@ -119,6 +159,8 @@ def decode_low_res(
     Parameters
     ----------
     network : SAMV2Network
+    decode : callable
+        Of :func:`decoder`.
     choice : DeviceChoice
         Where the network is.
     embedding : Embedding
@@ -143,7 +185,7 @@ def decode_low_res(
         def work(part: slice, rows: list[int] = rows) -> None:
             chosen = rows[part]
             items, multi = [prompts[r] for r in chosen], [multimask[r] for r in chosen]
-            answers = _decode_group(network, image, embedding, items, multi, threshold)
+            answers = _decode_group(network, decode, image, embedding, items, multi, threshold)
             for row, answer in zip(chosen, answers, strict=True):
                 results[row] = answer
 
@@ -153,6 +195,7 @@ def decode_low_res(
 
 def _decode_group(
     network: SAMV2Network,
+    decode: Decode,
     image: PreparedImage,
     embedding: Embedding,
     prompts: Sequence[Prompt],
@@ -173,8 +216,7 @@ def _decode_group(
         stacked = np.stack([prompt.mask for prompt in prompts if prompt.mask is not None])
         mask_input = torch.from_numpy(stacked)[:, None].to(device)
     if not network.variant.window:
-        decoded = network.decode_prompts(image, coords, labels, mask_input)
-        return _to_arrays(decoded, multimask)
+        return _to_arrays(decode(image, coords, labels, mask_input), multimask)
     answers = decode_in_windows(
         network, image.features, coords, labels, mask_input, multimask, threshold
     )
@@ -196,16 +238,20 @@ def _pasted(logits: NDArray[np.float32], window: Window, size: int) -> NDArray[n
 
 def _to_arrays(decoded: Decoded, multimask: Sequence[bool]) -> list[LowResMasks]:
     """Choose each prompt's candidates and bring them to the CPU."""
-    single = decoded if all(multimask) else choose_single(decoded)
-    answers = []
-    for row, multi in enumerate(multimask):
-        logits = decoded.logits[row, 1:] if multi else single.logits[row]
-        scores = decoded.scores[row, 1:] if multi else single.scores[row]
-        answers.append(
-            LowResMasks(
-                logits.float().cpu().numpy(),
-                scores.float().cpu().numpy(),
-                float(decoded.object_logits[row]),
-            )
+    kinds = {}
+    if any(multimask):
+        kinds[True] = Decoded(decoded.logits[:, 1:], decoded.scores[:, 1:], decoded.object_logits)
+    if not all(multimask):
+        kinds[False] = choose_single(decoded)
+    there = {multi: part.logits.float() for multi, part in kinds.items()}
+    # Whole tensors: each time that a GPU is waited for takes as long as a prompt.
+    here = {multi: [t.float().cpu().numpy() for t in part] for multi, part in kinds.items()}
+    return [
+        LowResMasks(
+            here[multi][0][row],
+            here[multi][1][row],
+            float(here[multi][2][row]),
+            there[multi][row] if decoded.logits.is_cuda else None,
         )
-    return answers
+        for row, multi in enumerate(multimask)
+    ]

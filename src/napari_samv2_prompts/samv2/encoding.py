@@ -8,22 +8,44 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .device import DeviceChoice, in_chunks
 from .embedding import Embedding
+from .graphs import Replayed
 from .network import ImageFeatures, SAMV2Network
 from .preprocess import to_pixels
+from .variants import Variant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["encode_images"]
+__all__ = ["Encode", "encode_images", "encoder"]
+
+Encode = Callable[[Tensor, Callable[[float], object] | None], ImageFeatures]
+"""Pixels ``(B, 3, S, S)`` to features, with progress."""
 
 _PIXELS_AT_ONCE = 4 * 1024**2  # input pixels encoded at a time: bounds the encoder's memory
 
 
+def encoder(network: SAMV2Network, choice: DeviceChoice) -> Encode:
+    """Return the network's encoder as its device does it fastest."""
+    if choice.device.type != "cuda":
+        return network.encode_image
+    replayed = Replayed[ImageFeatures](network.encode_image, keep=2)
+
+    def encode(pixels: Tensor, progress: Callable[[float], object] | None) -> ImageFeatures:
+        features = replayed(pixels)
+        if progress is not None:
+            progress(1.0)
+        return features
+
+    return encode
+
+
 def encode_images(
-    network: SAMV2Network,
+    encode: Encode,
+    variant: Variant,
     choice: DeviceChoice,
     model: str,
     images: Sequence[NDArray[np.uint8]],
@@ -33,7 +55,10 @@ def encode_images(
 
     Parameters
     ----------
-    network : SAMV2Network
+    encode : callable
+        Of :func:`encoder`.
+    variant : Variant
+        Of the network.
     choice : DeviceChoice
         Where the network is.
     model : str
@@ -43,14 +68,14 @@ def encode_images(
         Told the share done, in (0, 1], many times.  What it raises ends the work.
     """
     embeddings = []
-    for side, alike in groupby(images, lambda image: network.variant.side_for(*image.shape[:2])):
+    for side, alike in groupby(images, lambda image: variant.side_for(*image.shape[:2])):
         group = list(alike)
 
         def work(
             part: slice, group: list[NDArray[np.uint8]] = group, side: int = side
         ) -> ImageFeatures:
             pixels = [to_pixels(image, side, choice.device) for image in group[part]]
-            return network.encode_image(torch.cat(pixels), progress)
+            return encode(torch.cat(pixels), progress)
 
         chunk = max(1, _PIXELS_AT_ONCE // side**2)
         parts = in_chunks(work, len(group), chunk, choice.device)

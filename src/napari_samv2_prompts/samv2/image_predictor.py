@@ -18,13 +18,20 @@ from torch import Tensor
 
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 
-from .decoding import LOGIT_LIMIT, LowResMasks, check_prompts, decode_low_res, prepare
+from .decoding import (
+    LOGIT_LIMIT,
+    LowResMasks,
+    check_prompts,
+    decode_low_res,
+    decoder,
+    prepare,
+)
 from .device import choose_device, computing
 from .embedding import Embedding
-from .encoding import encode_images
+from .encoding import encode_images, encoder
 from .network import ImageFeatures, PreparedImage, SAMV2Network
 from .packing import Packing, fingerprint
-from .postprocess import crop_mask, remove_small_areas
+from .postprocess import remove_small_areas
 from .preprocess import check_image
 from .prompt_arrays import Arrays, arrays_from_answers, prompts_from_arrays
 from .resolve import network_from_arguments
@@ -96,6 +103,8 @@ class SAMV2ImagePredictor:
         network = network_from_arguments(model, flags, version, checkpoint)
         self._network = network.to(self._choice.device).eval()
         self._network.encode_in(self._choice.dtype)
+        self._encoder = encoder(self._network, self._choice)
+        self._decoder = decoder(self._network, self._choice)
         self._key = fingerprint(network, self._choice.dtype)
         self.packing = Packing(network, self._choice.device, self._choice.dtype, self._key)
         self.mask_threshold = mask_threshold
@@ -179,7 +188,7 @@ class SAMV2ImagePredictor:
         masks = [
             ItemMasks(
                 item.object,
-                tuple(crop_mask(logits, size, self.mask_threshold) for logits in answer.logits),
+                answer.crops(size, self.mask_threshold),
                 answer.scores,
                 answer.logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT),
                 answer.object_score,
@@ -216,7 +225,9 @@ class SAMV2ImagePredictor:
         progress: Callable[[float], object] | None = None,
     ) -> list[Embedding]:
         with computing(self._choice):
-            return encode_images(self._network, self._choice, self._key, images, progress)
+            return encode_images(
+                self._encoder, self.variant, self._choice, self._key, images, progress
+            )
 
     def _decode(
         self, embedding: Embedding, prompts: Sequence[Prompt], multimask: Sequence[bool]
@@ -231,6 +242,7 @@ class SAMV2ImagePredictor:
             image = self._prepared(embedding)
             answers = decode_low_res(
                 self._network,
+                self._decoder,
                 self._choice,
                 embedding,
                 image,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from napari_samv2_prompts.prompts import MaskCrop
 
-__all__ = ["crop_mask", "remove_small_areas", "upsample"]
+__all__ = ["Taps", "crop_mask", "reach", "remove_small_areas", "taps_between", "upsample"]
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _PIXELS_AT_ONCE = 2**18  # pixels interpolated at a time, to stay in the cache
@@ -28,27 +28,28 @@ _FILL_MARGIN = 10.0  # filled and removed areas lie this far beyond the threshol
 Logits = NDArray[np.float32]
 
 
-class _Taps(NamedTuple):
+class Taps(NamedTuple):
     """For each target position: its two source positions and the weight of the second."""
 
     low: NDArray[np.intp]
     high: NDArray[np.intp]
     weight: Logits
 
-    def part(self, targets: slice) -> _Taps:
-        return _Taps(self.low[targets], self.high[targets], self.weight[targets])
+    def part(self, targets: slice) -> Taps:
+        """Return those of some targets."""
+        return Taps(self.low[targets], self.high[targets], self.weight[targets])
 
 
-def _taps(source: int, target: int) -> _Taps:
+def taps_between(source: int, target: int) -> Taps:
     """Return where each of ``target`` positions lies between ``source`` positions."""
     position = (np.arange(target, dtype=np.float64) + 0.5) * (source / target) - 0.5
     position = np.maximum(position, 0)
     low = np.minimum(np.floor(position).astype(np.intp), source - 1)
     high = np.minimum(low + 1, source - 1)
-    return _Taps(low, high, (position - low).astype(np.float32))
+    return Taps(low, high, (position - low).astype(np.float32))
 
 
-def _widened(logits: Logits, taps: _Taps) -> Tensor:
+def _widened(logits: Logits, taps: Taps) -> Tensor:
     """Enlarge ``(h, w)`` to ``(h, width)`` at some of the target columns."""
     source = torch.from_numpy(logits)
     low, high = (source.index_select(1, torch.from_numpy(at)) for at in (taps.low, taps.high))
@@ -57,13 +58,13 @@ def _widened(logits: Logits, taps: _Taps) -> Tensor:
 
 def upsample(logits: Logits, size: tuple[int, int]) -> Logits:
     """Enlarge logits ``(h, w)`` to ``(height, width)`` bilinearly, float32."""
-    low, high, weight = _taps(len(logits), size[0])
-    wide = _widened(logits, _taps(logits.shape[1], size[1]))
+    low, high, weight = taps_between(len(logits), size[0])
+    wide = _widened(logits, taps_between(logits.shape[1], size[1]))
     tall = torch.lerp(wide[low], wide[high], torch.from_numpy(weight)[:, None])
     return np.asarray(tall.numpy())
 
 
-def _reach(taps: _Taps, inside: NDArray[np.bool_]) -> slice:
+def reach(taps: Taps, inside: NDArray[np.bool_]) -> slice:
     """Return the target positions that see a source position which is inside."""
     seen = np.flatnonzero(inside[taps.low] | inside[taps.high])
     return slice(int(seen[0]), int(seen[-1]) + 1) if seen.size else slice(0, 0)
@@ -83,15 +84,18 @@ def crop_mask(logits: Logits, size: tuple[int, int], threshold: float = 0.0) -> 
     threshold : float
     """
     above = logits > threshold
-    row_taps, column_taps = _taps(logits.shape[0], size[0]), _taps(logits.shape[1], size[1])
-    rows = _reach(row_taps, np.asarray(above.any(axis=1)))
-    columns = _reach(column_taps, np.asarray(above.any(axis=0)))
+    row_taps, column_taps = (
+        taps_between(logits.shape[0], size[0]),
+        taps_between(logits.shape[1], size[1]),
+    )
+    rows = reach(row_taps, np.asarray(above.any(axis=1)))
+    columns = reach(column_taps, np.asarray(above.any(axis=0)))
     if rows.start == rows.stop:
         return MaskCrop(0, 0, np.zeros((0, 0), dtype=bool))
     taps = row_taps.part(rows)
     first, last = int(taps.low[0]), int(taps.high[-1])
     wide = _widened(logits[first : last + 1], column_taps.part(columns))
-    mask = _heighten_above(wide, _Taps(taps.low - first, taps.high - first, taps.weight), threshold)
+    mask = _heighten_above(wide, Taps(taps.low - first, taps.high - first, taps.weight), threshold)
     return _tight(mask, rows.start, columns.start)
 
 
@@ -114,7 +118,7 @@ class _Pairs(NamedTuple):
     weight: Logits
 
 
-def _pairs(taps: _Taps) -> _Pairs:
+def _pairs(taps: Taps) -> _Pairs:
     """Return the pairs of source rows; the targets of a pair lie together.
 
     At the borders more targets lie between the same two rows than elsewhere.  They count as two
@@ -131,7 +135,7 @@ def _pairs(taps: _Taps) -> _Pairs:
     return _Pairs(taps.low[starts], taps.high[starts], target, taps.weight[target])
 
 
-def _heighten_above(wide: Tensor, taps: _Taps, threshold: float) -> NDArray[np.bool_]:
+def _heighten_above(wide: Tensor, taps: Taps, threshold: float) -> NDArray[np.bool_]:
     """Enlarge ``(h, width)`` to ``(height, width)``, and return where it is above the threshold.
 
     What lies between two source rows is above where both are, and not above where neither is: only

@@ -113,7 +113,11 @@ def to_unit(pixels: Tensor) -> Tensor:
 
 def _colours(like: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each channel, to be used with pixels ``(B, 3, H, W)``."""
-    mean, deviation = (like.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, DEVIATION))
+    # Filled and not copied from numbers in Python: a recording on a GPU can't do that.
+    mean, deviation = (
+        torch.stack([like.new_full((1, 1), value) for value in values])[None]
+        for values in (MEAN, DEVIATION)
+    )
     return mean, deviation
 
 
@@ -130,12 +134,25 @@ def stretched(pixels: Tensor) -> Tensor:
     pixels = pixels.float()
     mean, deviation = _colours(pixels)
     cells = to_unit(F.avg_pool2d(pixels, 4)).flatten(1)
-    # numpy looks for two values; torch's quantile sorts all, which takes five times as long.
-    ends = np.quantile(cells.cpu().numpy(), (DARKEST, BRIGHTEST), axis=1)
-    low, high = torch.from_numpy(ends).to(cells)[..., None, None, None]
+    low, high = (end[:, None, None, None] for end in _quantiles(cells, (DARKEST, BRIGHTEST)))
     reach = (high - low).clamp_min(LEAST_RANGE)
     unit = (pixels * (deviation / reach)).add_((mean - low) / reach).clamp_(0, 1)
     return unit.sub_(mean).div_(deviation)
+
+
+def _quantiles(rows: Tensor, shares: tuple[float, ...]) -> list[Tensor]:
+    """Return the values below which these shares of each row lie, interpolated linearly."""
+    if rows.device.type == "cpu":
+        # numpy looks for a few values; sorting all takes five times as long.
+        found = np.quantile(rows.numpy(), shares, axis=1)
+        return [torch.from_numpy(values).to(rows) for values in found]
+    return _sorted_quantiles(rows, shares)
+
+
+def _sorted_quantiles(rows: Tensor, shares: tuple[float, ...]) -> list[Tensor]:
+    ordered, last = rows.sort(dim=1).values, rows.shape[1] - 1
+    places = [(min(int(share * last), last - 1), share * last) for share in shares]
+    return [torch.lerp(ordered[:, low], ordered[:, low + 1], at - low) for low, at in places]
 
 
 def _resize(channels: Tensor, side: int) -> Tensor:

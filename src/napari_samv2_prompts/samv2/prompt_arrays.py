@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_samv2_prompts.prompts import Prompt
 
 from .decoding import LOGIT_LIMIT, LowResMasks
-from .postprocess import crop_mask, upsample
+from .postprocess import upsample
 
 __all__ = ["Arrays", "arrays_from_answers", "prompts_from_arrays"]
 
@@ -106,11 +106,10 @@ def arrays_from_answers(
     shape = (len(answers), len(answers[0].logits), *size)
     masks: NDArray[np.generic] = np.zeros(shape, dtype=np.float32 if return_logits else bool)
     for row, answer in enumerate(answers):
-        for candidate, logits in enumerate(answer.logits):
-            if return_logits:
-                masks[row, candidate] = upsample(logits, size)
-                continue
-            crop = crop_mask(logits, size, threshold)
+        if return_logits:
+            masks[row] = [upsample(logits, size) for logits in answer.logits]
+            continue
+        for candidate, crop in enumerate(answer.crops(size, threshold)):
             top, left, bottom, right = crop.box
             masks[row, candidate, top:bottom, left:right] = crop.mask
     scores = np.stack([answer.scores for answer in answers])

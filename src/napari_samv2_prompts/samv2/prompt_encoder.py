@@ -214,7 +214,7 @@ class PromptEncoder(nn.Module):
         coords = torch.cat([coords, coords.new_zeros((coords.shape[0], 1, 2))], dim=1)
         labels = torch.cat([labels, labels.new_full((labels.shape[0], 1), PAD)], dim=1)
         height, width = input_size
-        unit = (coords + 0.5) / coords.new_tensor((width, height))
+        unit = (coords + 0.5) / torch.stack([coords.new_full((), n) for n in (width, height)])
         kinds = torch.cat([e.weight for e in (self.not_a_point_embed, *self.point_embeddings)])
         positions = self.pe_layer(unit) * (labels != PAD)[..., None]
         tokens: Tensor = positions + kinds[labels + 1]

@@ -81,9 +81,10 @@ def _spans(length: int, side: int) -> Iterator[tuple[int, int, int]]:
 
 @lru_cache(maxsize=32)
 @torch.inference_mode(mode=False)  # these tensors are kept, and training uses them too
-def _places(order: WindowOrder) -> Tensor:
+def _places(order: WindowOrder, device: torch.device) -> Tensor:
     """For each token in this order, its place in the map read row by row."""
-    places = torch.arange(order.height * order.width).view(order.height, order.width)
+    places = torch.arange(order.height * order.width, device=device)
+    places = places.view(order.height, order.width)
     parts = [
         places[top : top + n_rows * rows, left : left + n_columns * columns]
         .reshape(n_rows, rows, n_columns, columns)
@@ -97,20 +98,20 @@ def _places(order: WindowOrder) -> Tensor:
 
 @lru_cache(maxsize=32)
 @torch.inference_mode(mode=False)
-def _moves(before: WindowOrder, after: WindowOrder | None) -> Tensor:
+def _moves(before: WindowOrder, after: WindowOrder | None, device: torch.device) -> Tensor:
     """For each token in the order ``after``, or row by row, its place in the order ``before``."""
-    back = _places(before).argsort()
-    return back if after is None else back[_places(after)]
+    back = _places(before, device).argsort()
+    return back if after is None else back[_places(after, device)]
 
 
 def to_order(x: Tensor, order: WindowOrder) -> Tensor:
     """Turn a map ``(B, H, W, C)`` into tokens ``(B, H * W, C)`` in this order."""
-    return x.flatten(1, 2).index_select(1, _places(order).to(x.device))
+    return x.flatten(1, 2).index_select(1, _places(order, x.device))
 
 
 def from_order(tokens: Tensor, order: WindowOrder) -> Tensor:
     """Undo :func:`to_order`."""
-    places = _moves(order, None).to(tokens.device)
+    places = _moves(order, None, tokens.device)
     return tokens.index_select(1, places).unflatten(1, (order.height, order.width))
 
 
@@ -118,4 +119,4 @@ def reordered(tokens: Tensor, before: WindowOrder, after: WindowOrder) -> Tensor
     """Bring tokens ``(B, T, C)`` from one order of their map to another."""
     if before == after:
         return tokens
-    return tokens.index_select(1, _moves(before, after).to(tokens.device))
+    return tokens.index_select(1, _moves(before, after, tokens.device))

@@ -1,0 +1,117 @@
+"""Record what a GPU is asked for, and play it back: for work that comes again in the same shapes.
+
+A GPU is done with a step of a small network before Python has asked for the next one, and there
+are hundreds of them.  A recording (a CUDA graph) asks for all of them at once.
+
+Not here: what is computed.  Other devices do as they are told, step by step.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from threading import Lock
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+
+__all__ = ["Replayed"]
+
+T = TypeVar("T")
+
+ROOM = 4e9
+"""Free memory, in bytes, below which nothing is recorded: a recording keeps what it works in."""
+
+
+class _Recording(NamedTuple):
+    """A graph with the tensors that it reads and writes."""
+
+    graph: torch.cuda.CUDAGraph
+    inputs: tuple[Tensor, ...]
+    results: Any
+
+    def play(self, inputs: tuple[Tensor, ...]) -> Any:
+        for own, given in zip(self.inputs, inputs, strict=True):
+            own.copy_(given)
+        self.graph.replay()
+        # The next time writes over these.
+        return _with_tensors(self.results, (result.clone() for result in _tensors(self.results)))
+
+
+class Replayed(Generic[T]):
+    """A function of tensors that a GPU plays back from the third time on with the same shapes.
+
+    The first time may still set up libraries, and often is the only one; the second is recorded.
+    Where that is not possible, or memory is scarce, the function is called as it is.
+
+    Parameters
+    ----------
+    work : callable
+        Of tensors on a GPU, None and (named) tuples of them, and so is what it returns.  It must
+        not look at a tensor's values in Python, since these are not the same the next time.
+    keep : int
+        How many recordings are kept, each for other shapes.
+    """
+
+    def __init__(self, work: Callable[..., T], keep: int) -> None:
+        self._work = work
+        self._keep = keep
+        self._recordings: OrderedDict[object, _Recording | None] = OrderedDict()
+        self._lock = Lock()  # a recording has one set of tensors
+
+    def __call__(self, *arguments: Any) -> T:
+        """Return what ``work`` returns, in tensors of its own."""
+        inputs = tuple(_tensors(arguments))
+        shapes = tuple((tensor.shape, tensor.stride(), tensor.dtype) for tensor in inputs)
+        key = shapes, _with_tensors(arguments, iter([None] * len(inputs)))
+        with self._lock:
+            again = key in self._recordings
+            recording = self._recordings.pop(key, None)
+            if again and recording is None and torch.cuda.mem_get_info()[0] > ROOM:
+                recording = self._recorded(arguments)
+            self._recordings[key] = recording
+            while len(self._recordings) > self._keep:
+                self._recordings.popitem(last=False)
+            return self._work(*arguments) if recording is None else recording.play(inputs)
+
+    def _recorded(self, arguments: tuple[Any, ...]) -> _Recording | None:
+        """Record the function, in a stream of its own; None where that is not possible."""
+        copies = _with_tensors(arguments, (tensor.clone() for tensor in _tensors(arguments)))
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.stream(stream):
+            self._work(*copies)  # what libraries set up in a new stream can't be recorded
+            stream.synchronize()
+            # Other threads may use the GPU meanwhile.
+            graph.capture_begin(capture_error_mode="thread_local")
+            try:
+                results = self._work(*copies)
+            except RuntimeError:
+                results = None
+            try:
+                graph.capture_end()
+            except RuntimeError:
+                results = None
+        torch.cuda.current_stream().wait_stream(stream)
+        return None if results is None else _Recording(graph, tuple(_tensors(copies)), results)
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    """Go through the tensors of nested tuples."""
+    if isinstance(tree, Tensor):
+        yield tree
+    elif tree is not None:
+        for part in tree:
+            yield from _tensors(part)
+
+
+def _with_tensors(tree: Any, tensors: Iterator[Any]) -> Any:
+    """Return nested tuples with other things in place of their tensors."""
+    if isinstance(tree, Tensor):
+        return next(tensors)
+    if tree is None:
+        return None
+    parts = [_with_tensors(part, tensors) for part in tree]
+    return tuple(parts) if type(tree) is tuple else type(tree)(*parts)

@@ -1,0 +1,152 @@
+"""What a GPU plays back is what it would compute; the rest of recordings, without a GPU."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
+from napari_samv2_prompts.samv2 import graphs as recordings
+from napari_samv2_prompts.samv2.embedding import Embedding
+from napari_samv2_prompts.samv2.network import ImageFeatures, PreparedImage
+from napari_samv2_prompts.samv2.preprocess import _sorted_quantiles
+
+gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+IMAGES = np.random.default_rng(0).integers(0, 256, (5, 24, 20, 3), np.uint8).repeat(20, 1)
+
+
+def tiny(dtype: str) -> SAMV2ImagePredictor:
+    torch.manual_seed(0)
+    return SAMV2ImagePredictor(build_samv2("tiny"), device="cuda", dtype=dtype)
+
+
+def close(a: Embedding, b: Embedding) -> None:
+    for one, other in zip(a.features, b.features, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_the_tensors_of_nested_tuples_are_exchanged_in_their_order() -> None:
+    features = ImageFeatures(*(torch.full((1,), float(i)) for i in range(4)))
+    tree = PreparedImage(features, torch.full((1,), 4.0), None), torch.full((1,), 5.0), None
+    tensors = list(recordings._tensors(tree))
+    assert [int(tensor) for tensor in tensors] == [0, 1, 2, 3, 4, 5]
+    exchanged = recordings._with_tensors(tree, iter("abcdef"))
+    assert exchanged == (PreparedImage(ImageFeatures(*"abcd"), "e", None), "f", None)
+    assert isinstance(exchanged[0].features, ImageFeatures)
+
+
+@given(
+    arrays.arrays(np.float32, (2, 50), elements=st.floats(0, 1, width=32)),
+    st.floats(0, 1, width=32),
+)
+def test_quantiles_by_sorting_are_numpys(rows, share) -> None:
+    (found,) = _sorted_quantiles(torch.from_numpy(rows), (share,))
+    np.testing.assert_allclose(found, np.quantile(rows, share, axis=1), atol=1e-5)
+
+
+@gpu
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_played_back_embeddings_are_those_that_are_computed(dtype) -> None:
+    predictor, network = tiny(dtype), tiny(dtype)._network
+    with torch.inference_mode():
+        made = [predictor.embed(image) for image in IMAGES]
+        assert predictor._encoder.__closure__, "recorded on a GPU"
+        for image, embedding in zip(IMAGES, made, strict=True):
+            fresh = SAMV2ImagePredictor(network, device="cuda", dtype=dtype)
+            close(embedding, fresh.embed(image))  # the first of a predictor is never played back
+
+
+@gpu
+@pytest.mark.gpu
+def test_played_back_masks_are_those_that_are_computed() -> None:
+    predictor = tiny("float32")
+    embeddings = [predictor.embed(image) for image in IMAGES]
+    clicks = [(3, 4), (10, 100), (15, 300), (8, 200)]
+    for embedding in embeddings:
+        for click in clicks:
+            batch = PromptBatch((Prompt.of(1, [click]),))
+            played = predictor.decode(embedding, batch).items[0]
+            fresh = SAMV2ImagePredictor(predictor._network, device="cuda", dtype="float32")
+            first = fresh.decode(embedding, batch).items[0]
+            np.testing.assert_allclose(played.low_res_logits, first.low_res_logits, atol=2e-2)
+            np.testing.assert_allclose(played.scores, first.scores, atol=1e-3)
+
+
+@gpu
+@pytest.mark.gpu
+def test_the_gpu_agrees_with_the_cpu() -> None:
+    torch.manual_seed(0)
+    network = build_samv2("tiny")
+    on_cpu = SAMV2ImagePredictor(network, device="cpu", dtype="float32")
+    reference = on_cpu.embed(IMAGES[0])
+    batch = PromptBatch(tuple(Prompt.of(i, box=(2, 5 * i, 15, 5 * i + 60)) for i in range(1, 9)))
+    expected = on_cpu.decode(reference, batch, multimask_output=True)
+    on_gpu = SAMV2ImagePredictor(network, device="cuda", dtype="float32")
+    found = on_gpu.decode(on_gpu.embed(IMAGES[0]), batch, multimask_output=True)
+    for mine, theirs in zip(found, expected, strict=True):
+        np.testing.assert_allclose(mine.low_res_logits, theirs.low_res_logits, atol=5e-2)
+
+
+@gpu
+@pytest.mark.gpu
+def test_nano_on_a_gpu_finds_what_it_finds_on_a_cpu() -> None:
+    rows, columns = np.mgrid[:300, :400]
+    disc = (rows - 150) ** 2 + (columns - 200) ** 2 < 40**2
+    image = (60 + 120 * disc).astype(np.uint8)
+    batch = PromptBatch((Prompt.of(1, [(200, 150)]), Prompt.of(2, box=(160, 110, 240, 190))))
+    for _ in range(3):
+        predictor = SAMV2ImagePredictor("nano", device="cuda")
+        for _ in range(3):
+            masks = predictor.decode(predictor.embed(image), batch)
+            for item in masks:
+                whole = item.crops[item.best].full(image.shape)
+                assert (whole & disc).sum() / (whole | disc).sum() > 0.9
+
+
+@gpu
+@pytest.mark.gpu
+def test_several_threads_may_use_one_predictor() -> None:
+    predictor = tiny("bfloat16")
+    alone = [predictor.embed(image) for image in IMAGES]
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(3):
+            for a, b in zip(alone, pool.map(predictor.embed, IMAGES), strict=True):
+                close(a, b)
+
+
+@gpu
+@pytest.mark.gpu
+def test_nothing_is_recorded_where_memory_is_scarce(monkeypatch) -> None:
+    monkeypatch.setattr(recordings, "ROOM", 1e15)
+    calls = []
+
+    def work(x: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        return x + 1
+
+    replayed = recordings.Replayed(work, keep=1)
+    for number in range(4):
+        x = torch.full((2,), float(number), device="cuda")
+        assert torch.equal(replayed(x), x + 1)
+    assert len(calls) == 4
+
+
+@gpu
+@pytest.mark.gpu
+def test_what_cannot_be_recorded_is_called() -> None:
+    def work(x: torch.Tensor) -> torch.Tensor:
+        return x + float(x.sum())  # looks at a value
+
+    replayed = recordings.Replayed(work, keep=1)
+    for number in range(4):
+        x = torch.full((2,), float(number), device="cuda")
+        assert torch.equal(replayed(x), x + 2 * number)
+    assert torch.equal(torch.ones(2, device="cuda") * 2, torch.full((2,), 2.0, device="cuda"))
