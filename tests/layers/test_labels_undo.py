@@ -116,3 +116,63 @@ def test_accepting_one_object_leaves_the_others_live_through_undo():
     assert target.live() == {2}
     target.remove([1, 2])
     np.testing.assert_array_equal(target.labels.data, disc(4, 3, 2).full(SHAPE))
+
+
+def test_an_undone_result_takes_no_erased_one_with_it():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 2)})
+    paint(target.labels, target.labels.data == 1, 0)
+    target.write(PLANE, {2: disc(8, 9, 2)})
+    target.labels.undo()
+    target.labels.refresh()
+    assert target.live() == {1}  # with no pixel left, but as live as before
+
+
+def test_steps_of_a_hidden_layer_are_followed_too():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    for column in (3, 6, 9):
+        target.write(PLANE, {column: disc(5, column, 1)})
+    target.labels.visible = False
+    for _ in range(2):
+        target.labels.undo()
+    assert target.live() == {3}
+    for _ in range(2):
+        target.labels.redo()
+    assert target.live() == {3, 6, 9}
+
+
+def test_what_was_undone_and_painted_over_unseen_is_gone():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(3, 3, 1)})
+    target.write(PLANE, {2: disc(8, 8, 1)})
+    target.labels.visible = False
+    target.labels.undo()
+    paint(target.labels, disc(10, 2, 1).full(SHAPE), 40)
+    target.labels.undo()
+    assert target.live() == {1}
+    target.labels.undo()
+    assert target.live() == frozenset()
+
+
+def test_objects_stay_live_when_the_viewer_forgets_its_steps():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(3, 3, 1)})
+    target.labels.editable = False
+    target.labels.editable = True
+    target.labels.undo()
+    assert target.live() == {1}
+    target.remove([1])
+    assert not target.labels.data.any()
+
+
+def test_more_results_than_the_viewer_can_undo_stay_live():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    for number in range(1, 121):
+        target.write(PLANE, {number: disc(number % 12, number // 12, 0)})
+    assert len(target.live()) == 120
+    for _ in range(110):
+        target.labels.undo()
+    assert target.live() == frozenset(range(1, 21))
+    for _ in range(110):
+        target.labels.redo()
+    assert len(target.live()) == 120
