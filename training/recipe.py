@@ -221,6 +221,34 @@ STAGES = {
         first=(0.35, 0.55, 0.1),
         weights=LossWeights(score=3.0, mean_scores=True),
     ),
+    "spots": Recipe(
+        steps=1200,
+        batch=8,
+        samples=SampleSettings(
+            size=192,
+            objects=6,
+            generated=0.15,
+            largest=1024,
+            enlarged=0.0,
+            spread=0.3,
+            balance=1.1,
+            smallest=10,
+            coarse=1,
+            tight=0.6,
+            seed=17,
+        ),
+        wide=Wide(
+            replace(_WIDE, coarse=1, tight=0.6, seed=18),
+            share=0.1,
+            batch=2,
+        ),
+        rate=3e-4,
+        final_rate=1e-6,
+        warmup=30,
+        rounds=(0.4, 0.22, 0.15, 0.13, 0.1),
+        first=(0.3, 0.6, 0.1),
+        weights=LossWeights(score=3.0, mean_scores=True),
+    ),
 }
 """The stages, in their order.
 
@@ -232,7 +260,8 @@ resolution and up to four corrections, "sizes" has objects of up to several hund
 fourth step, and masks that are judged by their looks, "ellipses" draws the ellipse in each box and
 has more boxes, more small objects, and more of the rarer kinds of images, "pixels" compares masks
 at the input's full size and has many more samples: it is made for a GPU,
-"boxes" has more of them, half of which end exactly where the object does.
+"boxes" has more of them, half of which end exactly where the object does, and
+"spots" even more, around objects from 10 pixels.
 """
 
 

@@ -116,8 +116,9 @@ Read = Callable[[Box], "NDArray[np.integer[Any]]"]
 def respect_edits(read: Read, live: Live, boxes: Iterable[Box]) -> dict[int, Painted]:
     """Return the live objects with what the user has edited since in mind.
 
-    A held pixel that no longer shows what was painted becomes a yielded one.  A yielded pixel that
-    shows the object's label again (the edit was undone) is held again.
+    A held pixel that no longer shows what was painted becomes a yielded one, unless the object's own
+    label was painted there over others.  A yielded pixel that shows the object's label again (the
+    edit was undone) is held again, also by objects that lie below and yielded it too.
 
     Parameters
     ----------
@@ -131,8 +132,9 @@ def respect_edits(read: Read, live: Live, boxes: Iterable[Box]) -> dict[int, Pai
     checked = dict(live)
     for painted in {p.label: p for box in boxes for p in stack.near(box)}.values():
         now = read(painted.box)
-        edited = painted.held & (now != stack.over(painted.box, now))
-        again = painted.yielded & (now == painted.label)
+        other = (now != stack.over(painted.box, now)) & (now != painted.label)
+        edited = painted.held & other
+        again = painted.yielded & stack.given_back(painted, now)
         if edited.any() or again.any():
             held = painted.held & ~edited | again
             yielded = (painted.yielded | edited) & ~held
@@ -294,6 +296,18 @@ class _Stack:
         out = ground.copy()
         for painted in self.near(box):
             _paste(out, box, painted, painted.label, painted.held)
+        return out
+
+    def given_back(self, painted: Painted, now: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell where an object's box shows it, or one above it, though that had yielded there."""
+        out = np.zeros(now.shape, dtype=bool)
+        if not painted.yielded.any():
+            return out
+        for other in self.near(painted.box):
+            if other.rank >= painted.rank and other.yielded.any():
+                yielded = np.zeros(now.shape, dtype=bool)
+                _paste(yielded, painted.box, other, other.yielded)
+                out |= yielded & (now == other.label)
         return out
 
     def held(self, box: Box, above: float = -math.inf) -> NDArray[np.bool_]:

@@ -176,3 +176,32 @@ def test_more_results_than_the_viewer_can_undo_stay_live():
     for _ in range(110):
         target.labels.redo()
     assert len(target.live()) == 120
+
+
+def test_an_undone_hand_edit_gives_the_pixels_back_to_covered_objects_too():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 3), 2: disc(5, 5, 2)})  # the smaller one is on top
+    paint(target.labels, disc(5, 5, 1).full(SHAPE), 0)
+    target.write(PLANE, {2: disc(5, 5, 2)})  # takes note of the edit, and changes nothing
+    target.labels.undo()
+    target.write(PLANE, {2: None})
+    np.testing.assert_array_equal(target.labels.data, disc(5, 5, 3).full(SHAPE))
+
+
+def test_a_label_painted_over_an_erased_place_gives_nothing_back_to_others():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 3)})
+    paint(target.labels, disc(5, 5, 1).full(SHAPE), 0)
+    target.write(PLANE, {2: disc(5, 5, 1)})
+    target.write(PLANE, {2: None})
+    expected = disc(5, 5, 3).full(SHAPE) & ~disc(5, 5, 1).full(SHAPE)
+    np.testing.assert_array_equal(target.labels.data, expected)
+
+
+def test_an_objects_label_painted_over_another_one_is_the_objects():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 3), 2: disc(5, 5, 2)})
+    paint(target.labels, disc(5, 5, 1).full(SHAPE), 1)
+    target.write(PLANE, {1: None})
+    expected = 2 * (disc(5, 5, 2).full(SHAPE) & ~disc(5, 5, 1).full(SHAPE))
+    np.testing.assert_array_equal(target.labels.data, expected)
