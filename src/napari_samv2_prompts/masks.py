@@ -116,9 +116,9 @@ Read = Callable[[Box], "NDArray[np.integer[Any]]"]
 def respect_edits(read: Read, live: Live, boxes: Iterable[Box]) -> dict[int, Painted]:
     """Return the live objects with what the user has edited since in mind.
 
-    A held pixel that no longer shows what was painted becomes a yielded one, unless the object's own
-    label was painted there over others.  A yielded pixel that shows the object's label again (the
-    edit was undone) is held again, also by objects that lie below and yielded it too.
+    A held pixel that no longer shows what was painted becomes a yielded one, unless the object's
+    own label was painted there over others.  A yielded pixel that shows the object's label again
+    (the edit was undone) is held again, also by objects that lie below and yielded it too.
 
     Parameters
     ----------
@@ -257,18 +257,28 @@ def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:
     old, new = _Stack(before), _Stack(after)
     changed = [n for n in {**before, **after} if before.get(n) is not after.get(n)]
     boxes = [state[n].box for n in changed for state in (before, after) if n in state]
-    boxes = [box for box in boxes if _area(box)]
-    for box in _joined(boxes):
-        now = read(box)
-        then = new.over(box, old.under(box, now))
-        # Between boxes that are written as one, others' pixels may have been edited by hand.
-        differs = (then != now) & _inside(box, boxes)
-        # Places as single numbers: numpy finds and reads them several times faster than as pairs.
-        places = np.flatnonzero(differs)
-        if places.size:
-            rows = places // differs.shape[1]
-            columns = places - rows * differs.shape[1]
-            yield Edit(rows + box[0], columns + box[1], then.ravel()[places])
+    for group in _grouped([box for box in boxes if _area(box)]):
+        # Box by box also where they are written as one: what is small stays in the cache.
+        parts = [_differences(read, old, new, box, group[:n]) for n, box in enumerate(group)]
+        rows, columns, values = (np.concatenate(column) for column in zip(*parts, strict=True))
+        if values.size:
+            yield Edit(rows, columns, values)
+
+
+def _differences(
+    read: Read, old: _Stack, new: _Stack, box: Box, done: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.integer[Any]]]:
+    """Return rows, columns and values to be written in a box, but not in boxes that are done."""
+    now = read(box)
+    then = new.over(box, old.under(box, now))
+    differs = then != now
+    for top, left, bottom, right in done[_meet(done, box)]:
+        rows = slice(max(top - box[0], 0), bottom - box[0])
+        differs[rows, max(left - box[1], 0) : right - box[1]] = False
+    # Places as single numbers: numpy finds and reads them several times faster than as pairs.
+    places = np.flatnonzero(differs)
+    row = places // differs.shape[1]
+    return row + box[0], places - row * differs.shape[1] + box[1], then.ravel()[places]
 
 
 class _Stack:
@@ -280,9 +290,7 @@ class _Stack:
 
     def near(self, box: Box) -> list[Painted]:
         """Return the objects that reach into a box."""
-        top, left, bottom, right = self._boxes.T
-        reach = (top < box[2]) & (bottom > box[0]) & (left < box[3]) & (right > box[1])
-        return [self._objects[i] for i in np.flatnonzero(reach)]
+        return [self._objects[i] for i in np.flatnonzero(_meet(self._boxes, box))]
 
     def under(self, box: Box, now: NDArray[Any]) -> NDArray[Any]:
         """Return the labels in a box as they would be without the objects."""
@@ -342,20 +350,22 @@ def _area(box: Box) -> int:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _inside(box: Box, others: Iterable[Box]) -> NDArray[np.bool_]:
-    """Tell which pixels of a box lie in one of the others."""
-    out = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=bool)
-    for top, left, bottom, right in others:
-        rows = slice(max(top - box[0], 0), max(bottom - box[0], 0))
-        out[rows, max(left - box[1], 0) : max(right - box[1], 0)] = True
-    return out
+def _meet(boxes: NDArray[np.intp], box: Box) -> NDArray[np.bool_]:
+    """Tell which of many boxes ``(N, 4)`` have pixels in common with one."""
+    top, left, bottom, right = boxes.T
+    meet: NDArray[np.bool_] = (
+        (top < box[2]) & (bottom > box[0]) & (left < box[3]) & (right > box[1])
+    )
+    return meet
 
 
-def _joined(boxes: list[Box]) -> list[Box]:
-    """Return boxes that cover the given ones: a single one if that is less work."""
-    if len(boxes) < 2:
-        return boxes
-    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
-    union = (min(tops), min(lefts), max(bottoms), max(rights))
+def _grouped(boxes: list[Box]) -> list[NDArray[np.intp]]:
+    """Return boxes that are written together: all, if showing all between them is less work."""
+    if not boxes:
+        return []
+    every = np.array(boxes)
+    top, left = every[:, :2].min(axis=0)
+    bottom, right = every[:, 2:].max(axis=0)
     each_alone = sum(_area(box) for box in boxes) + EDIT_COST * (len(boxes) - 1)
-    return [union] if _area(union) <= each_alone else boxes
+    together = (bottom - top) * (right - left) <= each_alone
+    return [every] if together else [box[None] for box in every]

@@ -162,13 +162,14 @@ class Ledger:
         inside = _shows_one_of(latest, now)
         brought_back = (now == page.base) | page.touched
         assert not (changed & ~inside & ~brought_back).any(), "a label came from nowhere"
+        # What lies under an object can have its number: it comes back without a change.
+        ours = np.where(changed, inside, page.ours & (inside | (now != page.base)))
         if changed.any():
             self.edits += 1
             base = np.where(changed & ~page.ours, page.data, page.base)
-            ours = np.where(changed, inside, page.ours)
             self._turn(Page(now, ours, page.touched, base, latest))
         else:
-            self.page = replace(page, latest=latest)
+            self.page = replace(page, ours=ours, latest=latest)
 
     def check(self, target: LabelsTarget | None) -> None:
         """Check that the layer shows what it has to."""

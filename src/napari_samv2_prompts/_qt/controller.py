@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 __all__ = ["Controller"]
 
 OPENING = 200  # ms: loading libraries blocks the first drawing of a window
+MANY = 8  # prompts: drawing so many is work for all cores, as is decoding them
 
 
 class Controller:
@@ -86,6 +87,7 @@ class Controller:
         self.label_tools = LabelTools(viewer, session, self._targets, self._object, self._watch)
         self._hovering = Hovering(viewer, session, self._object, self.label_tools.start)
         self._prompted: tuple[int, ...] = ()  # on the plane
+        self._n_prompts = 0  # on all planes
         self._last_prompts, self._reader = LastPrompts(), PromptReader()
         self._others = OtherPlanes()
         self._note = ""
@@ -149,6 +151,8 @@ class Controller:
             return
         if self._opening:  # let the window be drawn before the model is loaded beside it
             self._timer.start(OPENING)
+        elif delay == SOON and self._chosen.n_prompts - self._n_prompts > MANY:
+            self._timer.start(0)  # after what waits to be painted: both at once take longer
         elif delay == SOON and not self._posted:
             self._timer.stop()
             self._posted = True
@@ -261,7 +265,7 @@ class Controller:
         if self._closed or self.held:
             return
         self._opening = False
-        self._prompted, self._note = (), ""
+        self._prompted, self._note, self._n_prompts = (), "", self._chosen.n_prompts
         try:
             snapshot = self._snapshot()
         except PlaneError as error:

@@ -31,6 +31,11 @@ class Chosen:
     shapes: Shapes | None = None
     labels: Labels | None = None
 
+    @property
+    def n_prompts(self) -> int:
+        """How many points and shapes there are."""
+        return sum(len(layer.data) for layer in (self.points, self.shapes) if layer is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
