@@ -176,7 +176,9 @@ class Ledger:
         page = self.page
         np.testing.assert_array_equal(self.labels.data, page.data, "written behind our back")
         shown = _shows_one_of(page.latest, page.data)
-        assert not (page.ours & ~shown).any(), "an object shows outside of its latest mask"
+        # Whose a label is that the user painted into an object's mask, the ledger can't always tell.
+        outside = page.ours & ~page.touched & ~shown
+        assert not outside.any(), "an object shows outside of its latest mask"
         for plane, masks in page.latest.items():
             part = plane.indexer()
             expected = np.zeros(page.data[part].shape, page.data.dtype)

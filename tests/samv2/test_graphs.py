@@ -34,11 +34,12 @@ def close(a: Embedding, b: Embedding) -> None:
 
 def test_the_tensors_of_nested_tuples_are_exchanged_in_their_order() -> None:
     features = ImageFeatures(*(torch.full((1,), float(i)) for i in range(4)))
-    tree = PreparedImage(features, torch.full((1,), 4.0), None), torch.full((1,), 5.0), None
+    position, coords, nothing = torch.full((1,), 4.0), torch.full((1,), 5.0), ()
+    tree = PreparedImage(features, nothing, position, None), coords, None
     tensors = list(recordings._tensors(tree))
     assert [int(tensor) for tensor in tensors] == [0, 1, 2, 3, 4, 5]
     exchanged = recordings._with_tensors(tree, iter("abcdef"))
-    assert exchanged == (PreparedImage(ImageFeatures(*"abcd"), "e", None), "f", None)
+    assert exchanged == (PreparedImage(ImageFeatures(*"abcd"), (), "e", None), "f", None)
     assert isinstance(exchanged[0].features, ImageFeatures)
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
-__all__ = ["in_bands"]
+__all__ = ["in_bands", "joined"]
 
 
 def in_bands(
-    work: Callable[..., Tensor], maps: Sequence[Tensor], band: int, joined: int = 1
+    work: Callable[..., Tensor],
+    maps: Sequence[Tensor],
+    band: int,
+    axis: int = 1,
+    into: Tensor | None = None,
 ) -> Tensor:
     """Do ``work`` on bands of maps along their second axis, and join the results.
 
@@ -27,10 +31,41 @@ def in_bands(
         Of the same length along the second axis.
     band : int
         Length of a band; the last may be shorter.
-    joined : int
-        Axis along which results are joined.
+    axis : int
+        Along which results are joined.
+    into : Tensor, optional
+        As of :func:`joined`.
     """
     if maps[0].device.type != "cpu" or band >= maps[0].shape[1]:
         return work(*maps)
     bands = zip(*(x.split(band, dim=1) for x in maps), strict=True)
-    return torch.cat([work(*parts) for parts in bands], dim=joined)
+    results = (work(*parts) for parts in bands)
+    return joined(results, maps[0].shape[1], into) if axis == 1 else torch.cat(list(results), axis)
+
+
+def joined(bands: Iterable[Tensor], length: int, into: Tensor | None = None) -> Tensor:
+    """Join bands ``(B, n, C)`` of a map along their second axis, as they come.
+
+    Parameters
+    ----------
+    bands : iterable of Tensor
+    length : int
+        Of the whole map.
+    into : Tensor, optional
+        A map of the result's shape that is not needed any more where a band has come.
+    """
+    rest = iter(bands)
+    first = next(rest)
+    if first.shape[1] == length:
+        return first
+    if torch.is_grad_enabled():
+        return torch.cat([first, *rest], dim=1)
+    result = into
+    if result is None:
+        result = first.new_empty((first.shape[0], length, *first.shape[2:]))
+    result[:, : first.shape[1]] = first
+    done = first.shape[1]
+    for band in rest:
+        result[:, done : done + band.shape[1]] = band
+        done += band.shape[1]
+    return result

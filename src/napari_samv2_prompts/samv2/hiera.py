@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .bands import in_bands
+from .bands import in_bands, joined
 from .products import Then, attend, linear
 from .variants import Variant
 from .window_order import Group, WindowOrder, from_order, reordered, to_order
@@ -136,9 +136,15 @@ class MultiScaleBlock(nn.Module):
         self.proj = nn.Linear(dim, dim_out) if dim != dim_out else None
 
     def forward(self, x: Tensor, order: WindowOrder) -> Tensor:
-        """Map tokens ``(B, T, dim)``, in window order, to ``(B, T', dim_out)``."""
+        """Map tokens ``(B, T, dim)``, in window order, to ``(B, T', dim_out)``.
+
+        Without gradients the tokens may be written over.
+        """
         if self.window:
-            return torch.cat([part for g in order.groups() for part in self._in_windows(x, g)], 1)
+            parts = (part for group in order.groups() for part in self._in_windows(x, group))
+            if self.proj is None:
+                return joined(parts, order.tokens, into=x)
+            return joined(parts, order.tokens // 4 if self.pool else order.tokens)
         whole = Group(0, 1, order.height, order.width, 0)
         return in_bands(self._after, (x, self.attn(_normed(x, self.norm1), whole)), _TOKENS_AT_ONCE)
 
@@ -177,10 +183,14 @@ class PatchEmbed(nn.Module):
         super().__init__()
         self.proj = nn.Conv2d(3, dim, kernel_size=7, stride=4, padding=3)
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Map ``(B, 3, S, S)`` to ``(B, S/4, S/4, dim)``."""
-        x: Tensor = self.proj(pixels).permute(0, 2, 3, 1)
-        return x
+    def forward(self, pixels: Tensor, rows: slice) -> Tensor:
+        """Map ``(B, 3, S, S)`` to some rows of patches, ``(B, rows, S/4, dim)``."""
+        # The first row looks three pixels beyond the image, the last one exactly to its end.
+        seen = pixels[:, :, max(4 * rows.start - 3, 0) : 4 * rows.stop]
+        if rows.start == 0:
+            seen = F.pad(seen, (0, 0, 3, 0))
+        weight, bias = self.proj.weight, self.proj.bias
+        return F.conv2d(seen, weight, bias, stride=4, padding=(0, 3)).permute(0, 2, 3, 1)
 
 
 class Hiera(nn.Module):
@@ -223,17 +233,30 @@ class Hiera(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.stage_ends = frozenset(ends)
 
-    def _position(self, height: int, width: int) -> Tensor:
-        """Return the position map ``(1, height, width, C)`` of the first stage's tokens."""
-        window = self.pos_embed_window
+    def _patches(self, pixels: Tensor, order: WindowOrder) -> Iterator[Tensor]:
+        """Yield the first tokens with their positions, in window order: whole rows of windows.
+
+        Each of these steps moves four times the memory of the image, and for all of it at once
+        that would be memory that the system hands out anew, page by page.
+        """
+        height, width, side = order
+        source = self.pos_embed[0].permute(1, 2, 0)
         # Resizing is linear and separable: two small products instead of one pass per channel.
-        down = _bicubic_weights(self.pos_embed.shape[2], height, self.pos_embed)
-        across = _bicubic_weights(self.pos_embed.shape[3], width, self.pos_embed)
-        rows = torch.tensordot(down, self.pos_embed[0].permute(1, 2, 0), dims=1)
-        background = (across @ rows)[None]
-        repeats = (-(-height // window.shape[2]), -(-width // window.shape[3]))
-        tiled = window.permute(0, 2, 3, 1).tile((1, *repeats, 1))[:, :height, :width]
-        return background + tiled
+        down, across = (
+            _bicubic_weights(before, after, source)
+            for before, after in zip(source.shape, (height, width), strict=False)
+        )
+        window = self.pos_embed_window[0].permute(1, 2, 0)
+        band = max(1, _TOKENS_AT_ONCE // (width * side)) * side
+        if pixels.device.type != "cpu" or width % side or height % side:
+            band = height
+        for start in range(0, height, band):
+            rows = slice(start, min(start + band, height))
+            background = across @ torch.tensordot(down[rows], source, dims=1)
+            part = order._replace(height=len(background))
+            repeats = (-(-part.height // len(window)), -(-width // len(window)), 1)
+            position = background + window.tile(repeats)[: part.height, :width]
+            yield to_order(self.patch_embed(pixels, rows) + position, part)
 
     def forward(self, pixels: Tensor, progress: Progress | None = None) -> list[Tensor]:
         """Return the last map of each stage, finest first, channels last: ``(B, H, W, C)``.
@@ -245,10 +268,9 @@ class Hiera(nn.Module):
         progress : callable, optional
             Told the share of blocks done, in (0, 1], after each.  What it raises ends the work.
         """
-        x = self.patch_embed(pixels)
         blocks = [block for block in self.blocks if isinstance(block, MultiScaleBlock)]
-        order = WindowOrder(x.shape[1], x.shape[2], blocks[0].window)
-        tokens = to_order(x + self._position(*order[:2]), order)
+        order = WindowOrder(pixels.shape[2] // 4, pixels.shape[3] // 4, blocks[0].window)
+        tokens = joined(self._patches(pixels, order), order.tokens)
         stages = []
         for index, block in enumerate(blocks):
             if block.window:

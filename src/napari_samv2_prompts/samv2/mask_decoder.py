@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from .bands import in_bands
 from .hiera import Mlp
 from .mask_scores import MaskScores
-from .neck import Linear, pointwise
+from .neck import pointwise
 from .prompt_encoder import EncodedPrompts, LayerNorm2d
 from .refinement import begin_at_zero, refinement
 from .transformer import CELLS_AT_ONCE, SharedImage, TwoWayTransformer
@@ -95,18 +95,16 @@ def from_cells(x: Tensor, grid: tuple[int, int], halvings: int) -> Tensor:
     return x.reshape(x.shape[0], side * height, side * width, -1)
 
 
-def _as_product(conv: nn.Module, dtype: torch.dtype) -> Linear:
-    """Return a 2 x 2 transposed convolution with stride 2 as weight ``(4 * out, in)`` and bias."""
+def _as_product(conv: nn.Module, dtype: torch.dtype) -> Tensor:
+    """Return a 2 x 2 transposed convolution with stride 2 as matrix ``(4 * out, in)``, no bias."""
     assert isinstance(conv, nn.ConvTranspose2d)
-    assert conv.bias is not None
-    weight = conv.weight.permute(2, 3, 1, 0).reshape(4 * conv.out_channels, -1)
-    return weight.to(dtype), conv.bias.repeat(4).to(dtype)
+    return conv.weight.permute(2, 3, 1, 0).reshape(4 * conv.out_channels, -1).to(dtype)
 
 
-def _split_cells(x: Tensor, conv: Linear) -> Tensor:
+def _split_cells(x: Tensor, conv: Tensor) -> Tensor:
     """Bring cells ``(P, M, parts, C)`` to their quarters, ``(P, M, 4 * parts, C')``, float32."""
     # As one product: of a band of several prompts' cells, torch would make one for each cell.
-    split = F.linear(x.reshape(-1, x.shape[-1]).to(conv[0].dtype), *conv).float()
+    split = F.linear(x.reshape(-1, x.shape[-1]).to(conv.dtype), conv).float()
     return split.reshape(x.shape[0], x.shape[1], -1, split.shape[-1] // 4)
 
 
@@ -155,10 +153,22 @@ class MaskDecoder(nn.Module):
         self.iou_prediction_head = Mlp(width, hidden, hidden, N_MASKS, then="relu")
         self.pred_obj_score_head = Mlp(width, width, width, 1, then="relu")
 
+    def with_biases(self, high_res_4: Tensor, high_res_8: Tensor) -> tuple[Tensor, Tensor]:
+        """Add to the finer maps the biases of the upscaling steps that they are added to.
+
+        Once for an image, in place of once for each cell of each prompt.
+        """
+        first, _, _, second, _ = self.output_upscaling
+        assert isinstance(first, nn.ConvTranspose2d)
+        assert isinstance(second, nn.ConvTranspose2d)
+        assert first.bias is not None
+        assert second.bias is not None
+        return high_res_4 + second.bias, high_res_8 + first.bias
+
     def _logits_of_cells(
         self,
         kernels: Tensor,
-        convs: tuple[Linear, Linear],
+        convs: tuple[Tensor, Tensor],
         image: Tensor,
         high_res_4: Tensor,
         high_res_8: Tensor,
@@ -182,7 +192,7 @@ class MaskDecoder(nn.Module):
     def _refined_logits(
         self,
         kernels: Tensor,
-        convs: tuple[Linear, Linear],
+        convs: tuple[Tensor, Tensor],
         image: Tensor,
         high_res_4: Tensor,
         high_res_8: Tensor,
@@ -224,7 +234,7 @@ class MaskDecoder(nn.Module):
         position : Tensor of shape (H * W, C)
             Encoding of the embedding's grid.
         high_res_4, high_res_8 : Tensor
-            As :class:`.network.ImageFeatures` has them, with P rows or one.
+            As :class:`.network.ImageFeatures` has them, :meth:`with_biases`; with P rows or one.
         prompts : EncodedPrompts
         shared : SharedImage, optional
             Of the embedding with this dense prompt, where that is the same for all prompts.
@@ -264,7 +274,7 @@ class MaskDecoder(nn.Module):
             if prompts.drawn is not None and hasattr(self, "conv_drawn"):
                 maps.append(to_cells(prompts.drawn.permute(0, 2, 3, 1), 2))
             work = partial(self._logits_of_cells, kernels, (first, second))
-            cells = in_bands(work, maps, CELLS_AT_ONCE // n_prompts, joined=2)
+            cells = in_bands(work, maps, CELLS_AT_ONCE // n_prompts, axis=2)
             cells = cells.flatten(0, 1).unflatten(1, (height * width, 16))[..., None]
             logits = from_cells(cells, (height, width), 2)[..., 0].unflatten(0, (-1, N_MASKS))
         objects = self.pred_obj_score_head(tokens[:, 0])[:, 0]

@@ -78,6 +78,8 @@ class PreparedImage(NamedTuple):
     Attributes
     ----------
     features : ImageFeatures
+    finer : tuple of Tensor
+        The features' ``high_res_4`` and ``high_res_8``, see :meth:`.MaskDecoder.with_biases`.
     position : Tensor of shape (M, C)
         Encoding of the embedding's grid.
     shared : SharedImage or None
@@ -85,6 +87,7 @@ class PreparedImage(NamedTuple):
     """
 
     features: ImageFeatures
+    finer: tuple[Tensor, Tensor]
     position: Tensor
     shared: SharedImage | None
 
@@ -194,17 +197,19 @@ class SAMV2Network(nn.Module):
         """
         embedding = features.embedding.contiguous(memory_format=torch.channels_last)
         features = features._replace(embedding=embedding)
-        position = self._position(features)
-        shared = None
+        image = self._unshared(features)
         if self.variant.dense_channels == 1:
             nothing = self.sam_prompt_encoder.no_mask_embed.weight.to(embedding.dtype)
             plain = embedding.flatten(2).transpose(1, 2) + nothing
-            shared = self.sam_mask_decoder.transformer.share(plain, position[None])
-        return PreparedImage(features, position, shared)
+            shared = self.sam_mask_decoder.transformer.share(plain, image.position[None])
+            image = image._replace(shared=shared)
+        return image
 
-    def _position(self, features: ImageFeatures) -> Tensor:
+    def _unshared(self, features: ImageFeatures) -> PreparedImage:
         height, width = features.embedding.shape[-2:]
-        return self.sam_prompt_encoder.pe_layer.grid(height, width).to(features.embedding.dtype)
+        position = self.sam_prompt_encoder.pe_layer.grid(height, width)
+        finer = self.sam_mask_decoder.with_biases(features.high_res_4, features.high_res_8)
+        return PreparedImage(features, finer, position.to(features.embedding.dtype), None)
 
     def decode_prompts(
         self,
@@ -227,15 +232,14 @@ class SAMV2Network(nn.Module):
             Previous low-res logits.
         """
         if isinstance(image, ImageFeatures):
-            image = PreparedImage(image, self._position(image), None)
-        features, position, shared = image
+            image = self._unshared(image)
+        features, finer, position, shared = image
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
         prompts = self.sam_prompt_encoder(coords, labels, mask_input, grid, features.descriptors)
         decoded: Decoded = self.sam_mask_decoder(
             features.embedding,
             position,
-            features.high_res_4,
-            features.high_res_8,
+            *finer,
             prompts,
             shared if mask_input is None else None,
         )

@@ -101,7 +101,7 @@ def tokens_to_image(attention: Attention, tokens: Tensor, image: Tensor, pe: Ten
     key_weight = attention.k_proj.weight.unflatten(0, (attention.heads, -1))
     moved = (q @ key_weight).flatten(1, 2).to(image.dtype)
     band = CELLS_AT_ONCE // len(image)
-    scores = in_bands(lambda x, at: moved @ (x + at).transpose(1, 2), (image, pe), band, joined=2)
+    scores = in_bands(lambda x, at: moved @ (x + at).transpose(1, 2), (image, pe), band, axis=2)
     read = (scores.softmax(dim=-1) @ image).to(q.dtype).unflatten(1, (attention.heads, -1))
     value_weight = attention.v_proj.weight.unflatten(0, (attention.heads, -1))
     x = (read @ value_weight.transpose(1, 2)).transpose(1, 2).flatten(2) + attention.v_proj.bias
@@ -219,8 +219,11 @@ class TwoWayBlock(nn.Module):
             updated = torch.baddbmm(x, shares.transpose(1, 2), read)
             return F.layer_norm(updated, scale.shape, scale, shift, self.norm4.eps)
 
-        maps = (image, image, image_pe) if shared is None else (image, shared.queries)
-        return in_bands(work, maps, CELLS_AT_ONCE // len(tokens))
+        band = CELLS_AT_ONCE // len(tokens)
+        if shared is not None:
+            return in_bands(work, (image, shared.queries), band)
+        # What the block before made for these prompts alone is not needed any more.
+        return in_bands(work, (image, image, image_pe), band, into=image)
 
 
 class TwoWayTransformer(nn.Module):
@@ -264,6 +267,8 @@ class TwoWayTransformer(nn.Module):
         shared: SharedImage | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Let tokens and image exchange what they know.
+
+        Without gradients the image may be written over, unless it is shared.
 
         Parameters
         ----------

@@ -64,6 +64,11 @@ class WindowOrder(NamedTuple):
                 yield Group(start, n_rows * n_columns, rows, columns, missing)
                 start += n_rows * n_columns * rows * columns
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of the map."""
+        return self.height * self.width
+
     def halved(self) -> WindowOrder:
         """Return the order that pooling 2 x 2 tokens within windows leads to."""
         assert self.side % 2 == self.height % 2 == self.width % 2 == 0, self
