@@ -10,9 +10,11 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
 from training.evaluate import BUNDLED
 
@@ -21,23 +23,31 @@ LIMIT = 12_000_000
 
 
 def export(run: Path, path: Path) -> dict[str, str]:
-    """Write the weights file of a run's folder and return its metadata.
+    """Write the weights file of a run's folder and return its metadata; see :func:`write`."""
+    state = torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")
+    recipe = json.loads((run / "recipe.json").read_text())
+    return write(state["ema"], recipe, state["step"], path)
+
+
+def write(
+    weights: dict[str, Tensor], recipe: dict[str, Any], step: int, path: Path
+) -> dict[str, str]:
+    """Write a weights file and return its metadata.
 
     Raises
     ------
     ValueError
         If a weight does not fit into float16, or the file is larger than `LIMIT`.
     """
-    state = torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")
-    recipe = json.dumps(json.loads((run / "recipe.json").read_text()), sort_keys=True)
+    told = json.dumps(recipe, sort_keys=True)
     metadata = {
         "format": "pt",
         "model": "nano",
-        "step": str(state["step"]),
-        "recipe": recipe,
-        "recipe_sha256": hashlib.sha256(recipe.encode()).hexdigest(),
+        "step": str(step),
+        "recipe": told,
+        "recipe_sha256": hashlib.sha256(told.encode()).hexdigest(),
     }
-    tensors = {name: tensor.half().contiguous() for name, tensor in state["ema"].items()}
+    tensors = {name: tensor.half().contiguous() for name, tensor in weights.items()}
     broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
     if broken:
         raise ValueError(f"These weights do not fit into float16: {', '.join(broken)}.")

@@ -51,6 +51,35 @@ _WIDE = SampleSettings(
 )
 """Objects of up to several hundred pixels."""
 
+_BOXES = Recipe(
+    steps=900,
+    batch=8,
+    samples=SampleSettings(
+        size=192,
+        objects=6,
+        generated=0.15,
+        largest=1024,
+        enlarged=0.0,
+        spread=0.3,
+        balance=1.1,
+        smallest=12,
+        coarse=1,
+        tight=0.5,
+        seed=15,
+    ),
+    wide=Wide(
+        replace(_WIDE, coarse=1, tight=0.5, seed=16),
+        share=0.1,
+        batch=2,
+    ),
+    rate=1.5e-4,
+    final_rate=1e-6,
+    warmup=30,
+    rounds=(0.4, 0.22, 0.15, 0.13, 0.1),
+    first=(0.35, 0.55, 0.1),
+    weights=LossWeights(score=3.0, mean_scores=True),
+)
+
 STAGES = {
     "patches": Recipe(
         steps=1000,
@@ -193,61 +222,14 @@ STAGES = {
         first=(0.45, 0.45, 0.1),
         weights=LossWeights(score=3.0, mean_scores=True),
     ),
-    "boxes": Recipe(
-        steps=900,
-        batch=8,
-        samples=SampleSettings(
-            size=192,
-            objects=6,
-            generated=0.15,
-            largest=1024,
-            enlarged=0.0,
-            spread=0.3,
-            balance=1.1,
-            smallest=12,
-            coarse=1,
-            tight=0.5,
-            seed=15,
-        ),
-        wide=Wide(
-            replace(_WIDE, coarse=1, tight=0.5, seed=16),
-            share=0.1,
-            batch=2,
-        ),
-        rate=1.5e-4,
-        final_rate=1e-6,
-        warmup=30,
-        rounds=(0.4, 0.22, 0.15, 0.13, 0.1),
-        first=(0.35, 0.55, 0.1),
-        weights=LossWeights(score=3.0, mean_scores=True),
-    ),
-    "spots": Recipe(
+    "boxes": _BOXES,
+    "spots": replace(
+        _BOXES,
         steps=1200,
-        batch=8,
-        samples=SampleSettings(
-            size=192,
-            objects=6,
-            generated=0.15,
-            largest=1024,
-            enlarged=0.0,
-            spread=0.3,
-            balance=1.1,
-            smallest=10,
-            coarse=1,
-            tight=0.6,
-            seed=17,
-        ),
-        wide=Wide(
-            replace(_WIDE, coarse=1, tight=0.6, seed=18),
-            share=0.1,
-            batch=2,
-        ),
+        samples=replace(_BOXES.samples, smallest=10, tight=0.6, seed=17),
+        wide=Wide(replace(_WIDE, coarse=1, tight=0.6, seed=18), share=0.1, batch=2),
         rate=3e-4,
-        final_rate=1e-6,
-        warmup=30,
-        rounds=(0.4, 0.22, 0.15, 0.13, 0.1),
         first=(0.3, 0.6, 0.1),
-        weights=LossWeights(score=3.0, mean_scores=True),
     ),
 }
 """The stages, in their order.

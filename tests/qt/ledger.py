@@ -176,7 +176,7 @@ class Ledger:
         page = self.page
         np.testing.assert_array_equal(self.labels.data, page.data, "written behind our back")
         shown = _shows_one_of(page.latest, page.data)
-        # Whose a label is that the user painted into an object's mask, the ledger can't always tell.
+        # Whose a label is that the user painted into a mask, the ledger can't always tell.
         outside = page.ours & ~page.touched & ~shown
         assert not outside.any(), "an object shows outside of its latest mask"
         for plane, masks in page.latest.items():
