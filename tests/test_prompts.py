@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Prompt, PromptBatch
 
 COORDINATE = st.floats(-1e4, 1e4)
 POINTS = st.lists(st.tuples(COORDINATE, COORDINATE), max_size=4)
@@ -119,3 +119,22 @@ def test_the_best_candidate_has_the_highest_score() -> None:
     crop = MaskCrop(0, 0, np.ones((1, 1), bool))
     scores = np.array([0.1, 0.9, 0.5], np.float32)
     assert ItemMasks(1, (crop,) * 3, scores, np.zeros((3, 4, 4), np.float32), 1.0).best == 1
+
+
+def test_crops_are_made_once_and_when_they_are_looked_at() -> None:
+    made = []
+
+    def maker(number: int) -> MaskCrop:
+        made.append(number)
+        return MaskCrop(number, 0, np.ones((1, 1), bool))
+
+    there = MaskCrop(9, 0, np.ones((1, 1), bool))
+    crops = Crops([lambda: maker(0), there, lambda: maker(2)])
+    assert len(crops) == 3
+    assert crops[1] is there
+    assert not made
+    assert crops[-1].top == 2
+    assert crops[2] is crops[-1]
+    assert [crop.top for crop in crops] == [0, 9, 2]
+    assert [crop.top for crop in crops[1:]] == [9, 2]
+    assert made == [2, 0]

@@ -2,25 +2,27 @@
 
 Here: :class:`Prompt` and :class:`PromptBatch` (what the user asks for, validated once) and
 :class:`MaskCrop`, :class:`ItemMasks` and :class:`Masks` (what the model answers).  They are frozen
-and hold numpy arrays only.  All coordinates are pixels of the image that was embedded, ``(x, y)``
-with pixel centres at whole numbers, as in the published predictor.
+and hold numpy arrays only; what :class:`Crops` holds is made when it is asked for.  All coordinates
+are pixels of the image that was embedded, ``(x, y)`` with pixel centres at whole numbers, as in the
+published predictor.
 
 Not here: torch (``samv2``), napari layers (``layers.py``), writing labels (``masks.py``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ItemMasks", "MaskCrop", "Masks", "Prompt", "PromptBatch", "cropped"]
+__all__ = ["Crops", "ItemMasks", "MaskCrop", "Masks", "Prompt", "PromptBatch", "cropped"]
 
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
@@ -268,6 +270,38 @@ def cropped(mask: NDArray[np.bool_]) -> MaskCrop | None:
     return MaskCrop(top, left, mask[top:bottom, left:right].copy())
 
 
+class Crops(Sequence[MaskCrop]):
+    """Masks at image resolution, each made when it is first looked at.
+
+    Of three candidates most often one is: enlarging the others would take longer than decoding.
+
+    Parameters
+    ----------
+    crops : iterable of MaskCrop or callable
+        Each of them, or what makes it.
+    """
+
+    def __init__(self, crops: Iterable[MaskCrop | Callable[[], MaskCrop]]) -> None:
+        self._crops = list(crops)
+
+    def __len__(self) -> int:
+        """Return how many there are, made or not."""
+        return len(self._crops)
+
+    @overload
+    def __getitem__(self, index: int) -> MaskCrop: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[MaskCrop]: ...
+    def __getitem__(self, index: int | slice) -> MaskCrop | Sequence[MaskCrop]:
+        """Return a mask, or several."""
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(len(self)))]
+        crop = self._crops[index]
+        if not isinstance(crop, MaskCrop):
+            crop = self._crops[index] = crop()
+        return crop
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemMasks:
     """The candidate masks of one object: three for an ambiguous prompt, else one.
@@ -276,8 +310,8 @@ class ItemMasks:
     ----------
     object : int
         The object's number, as in its prompt.
-    crops : tuple of MaskCrop
-        One per candidate, at image resolution.
+    crops : sequence of MaskCrop
+        One per candidate, at image resolution; may be made when looked at (:class:`Crops`).
     scores : array of shape (C,), float32
         Predicted IoU of each candidate.
     low_res_logits : array of shape (C, S/4, S/4), float32
@@ -287,7 +321,7 @@ class ItemMasks:
     """
 
     object: int
-    crops: tuple[MaskCrop, ...]
+    crops: Sequence[MaskCrop]
     scores: NDArray[np.float32]
     low_res_logits: NDArray[np.float32]
     object_score: float

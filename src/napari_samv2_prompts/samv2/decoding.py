@@ -73,11 +73,11 @@ class LowResMasks:
     object_score: float
     on_gpu: Tensor | None = None
 
-    def crops(self, size: tuple[int, int], threshold: float) -> tuple[MaskCrop, ...]:
-        """Enlarge the candidates to ``(height, width)`` and threshold them, where they are."""
+    def crop(self, candidate: int, size: tuple[int, int], threshold: float) -> MaskCrop:
+        """Enlarge a candidate to ``(height, width)`` and threshold it, where it is."""
         if self.on_gpu is None:
-            return tuple(crop_mask(logits, size, threshold) for logits in self.logits)
-        return tuple(crop_mask_there(logits, size, threshold) for logits in self.on_gpu)
+            return crop_mask(self.logits[candidate], size, threshold)
+        return crop_mask_there(self.on_gpu[candidate], size, threshold)
 
 
 def check_prompts(prompts: Sequence[Prompt], embedding: Embedding) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt, PromptBatch
 
 from .decoding import (
     LOGIT_LIMIT,
@@ -31,7 +32,7 @@ from .embedding import Embedding
 from .encoding import encode_images, encoder
 from .network import ImageFeatures, PreparedImage, SAMV2Network
 from .packing import Packing, fingerprint
-from .postprocess import remove_small_areas
+from .postprocess import crop_mask, remove_small_areas
 from .preprocess import check_image
 from .prompt_arrays import Arrays, arrays_from_answers, prompts_from_arrays
 from .resolve import network_from_arguments
@@ -185,17 +186,21 @@ class SAMV2ImagePredictor:
         ]
         answers = self._decode(embedding, items, multimask)
         size = embedding.image_size
-        masks = [
-            ItemMasks(
-                item.object,
-                answer.crops(size, self.mask_threshold),
-                answer.scores,
-                answer.logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT),
-                answer.object_score,
-            )
-            for item, answer in zip(items, answers, strict=True)
-        ]
-        return Masks(tuple(masks), size)
+        pairs = zip(items, answers, strict=True)
+        masks = tuple(self._item_masks(item.object, answer, size) for item, answer in pairs)
+        return Masks(masks, size)
+
+    def _item_masks(self, number: int, answer: LowResMasks, size: tuple[int, int]) -> ItemMasks:
+        """Make the best candidate now, and the others when they are looked at."""
+        logits = answer.logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT)
+        best = int(np.argmax(answer.scores))
+        crops = Crops(
+            answer.crop(n, size, self.mask_threshold)
+            if n == best
+            else partial(crop_mask, mask, size, self.mask_threshold)
+            for n, mask in enumerate(logits)
+        )
+        return ItemMasks(number, crops, answer.scores, logits, answer.object_score)
 
     def glance(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:
         """Return the mask that :meth:`decode` would call best, without enlarging it: a preview.

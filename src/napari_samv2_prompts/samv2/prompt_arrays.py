@@ -109,7 +109,8 @@ def arrays_from_answers(
         if return_logits:
             masks[row] = [upsample(logits, size) for logits in answer.logits]
             continue
-        for candidate, crop in enumerate(answer.crops(size, threshold)):
+        for candidate in range(len(answer.logits)):
+            crop = answer.crop(candidate, size, threshold)
             top, left, bottom, right = crop.box
             masks[row, candidate, top:bottom, left:right] = crop.mask
     scores = np.stack([answer.scores for answer in answers])

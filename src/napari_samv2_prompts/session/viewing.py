@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt
+from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Masks, Prompt
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,11 +110,12 @@ def on_plane(masks: Masks, view: View) -> Masks:
 
 def _moved(item: ItemMasks, view: View) -> ItemMasks:
     top, left = view.region.top, view.region.left
-    crops = tuple(
-        MaskCrop(crop.top + top, crop.left + left, crop.mask) if crop.mask.size else crop
-        for crop in item.crops
-    )
-    return replace(item, crops=crops)
+
+    def moved(candidate: int) -> MaskCrop:
+        crop = item.crops[candidate]
+        return replace(crop, top=crop.top + top, left=crop.left + left) if crop.mask.size else crop
+
+    return replace(item, crops=Crops(partial(moved, n) for n in range(len(item.crops))))
 
 
 def is_cut(crop: MaskCrop, view: View) -> bool:
