@@ -376,3 +376,87 @@ def test_an_edit_takes_nothing_from_an_object_but_what_was_edited():
     page.labels[2, 2] = 0
     page.write({1: rectangle(0, 0, 3, 3)}, "replace")
     assert page.labels[:3, :3].tolist() == [[1, 1, 1], [1, 1, 1], [1, 1, 0]]
+
+
+@given(existing, st.lists(rectangles(), min_size=2, max_size=5))
+def test_where_boxes_overlap_each_pixel_is_written_once(labels, masks):
+    page = Page(labels)
+    places = [
+        (row, column)
+        for edit in page.write(dict(enumerate(masks, start=1)), "replace")
+        for row, column in zip(edit.rows.tolist(), edit.columns.tolist(), strict=True)
+    ]
+    covered = np.logical_or.reduce([mask.full(SHAPE) for mask in masks])
+    assert sorted(places) == [tuple(place) for place in np.argwhere(covered).tolist()]
+
+
+def test_objects_far_apart_are_not_written_with_all_that_is_between():
+    page = Page(np.zeros((3000, 3000), np.uint16))
+    masks = {1: rectangle(5, 5, 4, 6), 2: rectangle(2900, 2900, 6, 4)}
+    assert len(page.write(masks)) == 2
+
+
+def test_an_object_predicted_later_lies_over_a_smaller_one_predicted_before():
+    page = Page()
+    page.write({1: rectangle(1, 1, 4, 4), 2: rectangle(2, 2, 2, 2)})
+    page.write({3: rectangle(0, 0, 6, 6)})
+    assert (page.labels[:6, :6] == 3).all()
+
+
+def test_a_pixel_beside_an_objects_mask_but_in_its_box_is_free():
+    page = Page()
+    corner = np.array([[True, True, True], [True, False, False], [True, False, False]])
+    page.write({1: MaskCrop(0, 0, corner)})
+    page.write({2: rectangle(1, 1, 2, 2)}, "background")
+    assert page.labels[:3, :3].tolist() == [[1, 1, 1], [1, 2, 2], [1, 2, 2]]
+
+
+def test_a_label_painted_of_an_object_below_gives_nothing_back_to_the_one_above():
+    page = Page()
+    page.write({1: rectangle(0, 0, 4, 4), 2: rectangle(1, 1, 2, 2)})
+    page.labels[1:3, 1:3] = 90
+    page.write({1: rectangle(0, 0, 4, 4), 2: rectangle(1, 1, 2, 2)})  # both yield
+    page.labels[1, 1] = 1
+    page.write({2: rectangle(1, 1, 2, 2)})
+    page.write({2: None})
+    assert page.labels[1:3, 1:3].tolist() == [[1, 90], [90, 90]]
+
+
+def test_an_undone_edit_is_given_back_from_under_any_of_several_objects():
+    page = Page()
+    masks = {1: rectangle(0, 0, 5, 5), 2: rectangle(1, 0, 1, 5), 3: rectangle(3, 0, 1, 4)}
+    page.write(masks)
+    before = page.labels.copy()
+    page.labels[1], page.labels[3] = 90, 90
+    page.write(masks)
+    page.labels[:] = before
+    page.write(masks)
+    page.write({2: None, 3: None})
+    assert (page.labels[:5, :5] == 1).all()
+
+
+def test_adopting_takes_the_label_out_from_under_those_above():
+    page = Page()
+    page.labels[2:4, 2:4], page.labels[0, 0] = 7, 5
+    page.write({1: rectangle(0, 0, 3, 3)}, "replace")
+    origin = rectangle(2, 2, 2, 2)
+    live = adopt(page.read, respect_edits(page.read, page.live, [origin.box]), 7, origin)
+    assert live[1].under.tolist() == [[5, 0, 0], [0, 0, 0], [0, 0, 0]]
+    page.live = live
+    page.write({7: rectangle(8, 8, 1, 1)})
+    page.write({1: None})
+    assert page.labels[0, 0] == 5
+    assert not page.labels[1:4, 1:4].any()
+
+
+def test_what_is_released_is_no_more_of_those_below_than_it_covers():
+    page = Page()
+    page.write({1: rectangle(0, 0, 4, 4)})
+    page.write({2: rectangle(2, 2, 4, 4)})
+    page.write({3: rectangle(5, 5, 2, 2)})
+    page.live = release(page.live, [2])
+    assert page.live[1].held.sum() == 12
+    assert page.live[3].held.all()
+    page.write({1: None, 3: None})
+    expected = 2 * rectangle(2, 2, 4, 4).full(SHAPE)
+    np.testing.assert_array_equal(page.labels, expected)

@@ -176,6 +176,8 @@ def paint(
         yielded = np.zeros(mask.mask.shape, dtype=bool)
         if number in live:
             _paste(yielded, mask.box, live[number], live[number].yielded)
+            # Should the edit be undone, the pixel is the object's again with what was under it.
+            _paste(under, mask.box, live[number], live[number].under, live[number].yielded)
             yielded &= mask.mask
         held = mask.mask & ~yielded
         if policy != "replace":

@@ -205,3 +205,13 @@ def test_an_objects_label_painted_over_another_one_is_the_objects():
     target.write(PLANE, {1: None})
     expected = 2 * (disc(5, 5, 2).full(SHAPE) & ~disc(5, 5, 1).full(SHAPE))
     np.testing.assert_array_equal(target.labels.data, expected)
+
+
+def test_an_undone_label_of_the_users_own_does_not_come_back_with_the_next_result():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(5, 5, 3)})
+    paint(target.labels, disc(5, 5, 1).full(SHAPE), 90)
+    target.write(PLANE, {1: disc(5, 5, 3)})  # takes note of the edit, and changes nothing
+    target.labels.undo()
+    target.write(PLANE, {1: disc(5, 5, 3.2)})
+    np.testing.assert_array_equal(target.labels.data, disc(5, 5, 3.2).full(SHAPE))
