@@ -445,6 +445,17 @@ def test_nothing_is_done_before_run_when_not_live(sync: Watched) -> None:
     assert sync.session.pending == (1,)
 
 
+def test_an_object_without_prompts_is_forgotten_also_when_not_live(sync: Watched) -> None:
+    sync.session.update(snap(click(1, (5, 5))))
+    sync.session.update(snap(live=False))
+    assert sync.session.result(1) is None
+    sync.session.update(snap(click(1, (5, 5)), live=False))
+    assert sync.session.pending == (1,)
+    before = len(sync.results)
+    sync.session.run()
+    assert len(sync.results) == before + 1
+
+
 def test_run_predicts_what_has_changed_and_else_everything(sync: Watched) -> None:
     sync.session.update(snap(click(1, (5, 5)), live=False))
     sync.session.run()

@@ -145,10 +145,10 @@ class Session:
             self._goal = None
             self._supersede()
             self._tell(State.IDLE, reason)
-        elif snapshot.live:
-            self._aim(snapshot)
-        else:
-            self._rest(snapshot)
+            return
+        if gone := self._answers.drop_unprompted(snapshot):  # also where nothing is predicted
+            self.removed.emit(Removal(snapshot.place, gone))
+        (self._aim if snapshot.live else self._rest)(snapshot)
 
     def run(self) -> None:
         """Predict what has changed, or everything on the plane again if nothing has.
@@ -236,9 +236,6 @@ class Session:
 
     def _aim(self, goal: Snapshot) -> None:
         self._goal = goal
-        gone = self._answers.drop_unprompted(goal)
-        if gone:
-            self.removed.emit(Removal(goal.place, gone))
         self._advance()
 
     def _rest(self, snapshot: Snapshot) -> None:
