@@ -160,11 +160,31 @@ def test_a_late_embedding_is_kept_for_when_one_comes_back(manual: Watched) -> No
     manual.session.update(snap(view="a"))
     manual.runner.finish()
     manual.session.update(snap(view="b"))
+    manual.runner.finish(0)  # the embedding of a, late
     manual.runner.finish_all()
     embedded = len(manual.predictor.images)
-    manual.session.update(snap(view="b"))
+    manual.session.update(snap(view="a"))
     assert manual.session.status.state is State.READY
-    assert len(manual.predictor.images) == embedded
+    assert len(manual.predictor.images) == embedded == 2
+
+
+def test_an_answer_says_what_was_asked(sync: Watched) -> None:
+    asked = snap(click(1, (5, 5)), place="here")
+    sync.session.update(asked)
+    assert sync.results[0].snapshot.place == "here"
+    assert sync.results[0].snapshot.prompts.objects == (1,)
+
+
+def test_with_less_memory_the_picture_on_screen_stays_embedded(sync: Watched) -> None:
+    for view in "abc":
+        sync.session.update(snap(view=view))
+    sync.session.set_memory(0)
+    embedded = len(sync.predictor.images)
+    sync.session.update(snap(click(1, (5, 5)), view="c"))
+    assert sync.objects == [[1]]
+    assert len(sync.predictor.images) == embedded
+    sync.session.update(snap(view="a"))
+    assert len(sync.predictor.images) == embedded + 1
 
 
 def test_a_late_mask_of_an_older_prompt_is_dropped(manual: Watched) -> None:
@@ -519,6 +539,8 @@ def test_cancel_stops_and_stays_stopped_until_run(manual: Watched) -> None:
     manual.runner.finish()
     manual.session.cancel()
     assert manual.runner.tasks[0].cancelled
+    status = manual.session.status
+    assert (status.state, status.reason) == (State.IDLE, "Cancelled. Press Run to go on.")
     manual.session.update(snap(click(1, (5, 5))))
     assert len(manual.runner.tasks) == 1
     manual.runner.jobs.clear()
