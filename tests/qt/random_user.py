@@ -141,8 +141,8 @@ class RandomUser(RuleBasedStateMachine):
         """Have the plugin look at what changed, and check what it took away."""
         labels, before = self.chosen.labels, self.seen
         self.controller.flush()
-        if self.viewer.dims.ndisplay == 3:
-            return  # nothing is read there: what is lost is taken away back on a plane
+        if self.viewer.dims.ndisplay == 3 or self.chosen.image is None:
+            return  # nothing is read then: what is lost is taken away back on a plane
         now = self.chosen
         layers = (now.points, now.shapes, now.labels)
         prompted = prompted_objects(now.points, now.shapes)
