@@ -140,3 +140,9 @@ def test_maps_are_compared_by_where_the_corners_land():
     assert not here.almost_equals(AffineMap(np.eye(2) * (1 + 1e-4), np.zeros(2)), (1000, 1000))
     assert not here.almost_equals(AffineMap(np.eye(2), np.full(2, 0.5)), (10, 10))
     assert not here.almost_equals(AffineMap(np.eye(3), np.zeros(3)), (10, 10))
+
+
+def test_a_map_scales_turns_and_then_shifts() -> None:
+    here = AffineMap(np.array([[0.0, 2.0], [3.0, 0.0]]), np.array([10.0, -1.0]))
+    np.testing.assert_array_equal(here([[1, 5], [0, 0]]), [[20, 2], [10, -1]])
+    assert not np.isfinite(here([[np.inf, np.nan]])).any()
