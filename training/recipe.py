@@ -51,33 +51,43 @@ _WIDE = SampleSettings(
 )
 """Objects of up to several hundred pixels."""
 
-_BOXES = Recipe(
-    steps=900,
-    batch=8,
+_PIXELS = Recipe(
+    steps=1300,
+    batch=48,
     samples=SampleSettings(
         size=192,
         objects=6,
-        generated=0.15,
+        generated=0.25,
         largest=1024,
         enlarged=0.0,
-        spread=0.3,
-        balance=1.1,
+        spread=0.45,
+        balance=1.0,
         smallest=12,
         coarse=1,
-        tight=0.5,
-        seed=15,
+        seed=13,
     ),
     wide=Wide(
-        replace(_WIDE, coarse=1, tight=0.5, seed=16),
-        share=0.1,
-        batch=2,
+        replace(_WIDE, coarse=1, seed=14),
+        share=0.12,
+        batch=16,
     ),
-    rate=1.5e-4,
+    rate=8e-4,
     final_rate=1e-6,
-    warmup=30,
+    warmup=100,
     rounds=(0.4, 0.22, 0.15, 0.13, 0.1),
-    first=(0.35, 0.55, 0.1),
+    first=(0.45, 0.45, 0.1),
     weights=LossWeights(score=3.0, mean_scores=True),
+)
+
+_BOXES = replace(
+    _PIXELS,
+    steps=900,
+    batch=8,
+    samples=replace(_PIXELS.samples, generated=0.15, spread=0.3, balance=1.1, tight=0.5, seed=15),
+    wide=Wide(replace(_WIDE, coarse=1, tight=0.5, seed=16), share=0.1, batch=2),
+    rate=1.5e-4,
+    warmup=30,
+    first=(0.35, 0.55, 0.1),
 )
 
 STAGES = {
@@ -195,33 +205,7 @@ STAGES = {
         first=(0.45, 0.45, 0.1),
         weights=LossWeights(score=3.0, mean_scores=True),
     ),
-    "pixels": Recipe(
-        steps=1300,
-        batch=48,
-        samples=SampleSettings(
-            size=192,
-            objects=6,
-            generated=0.25,
-            largest=1024,
-            enlarged=0.0,
-            spread=0.45,
-            balance=1.0,
-            smallest=12,
-            coarse=1,
-            seed=13,
-        ),
-        wide=Wide(
-            replace(_WIDE, coarse=1, seed=14),
-            share=0.12,
-            batch=16,
-        ),
-        rate=8e-4,
-        final_rate=1e-6,
-        warmup=100,
-        rounds=(0.4, 0.22, 0.15, 0.13, 0.1),
-        first=(0.45, 0.45, 0.1),
-        weights=LossWeights(score=3.0, mean_scores=True),
-    ),
+    "pixels": _PIXELS,
     "boxes": _BOXES,
     "spots": replace(
         _BOXES,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 from tests.layers.labels_bench import PLANE, SHAPE, disc, paint, target_on
+
+from napari_samv2_prompts.layers import undo_steps
 
 
 def test_a_result_is_one_undo_step_also_when_it_moves_an_object():
@@ -215,3 +219,15 @@ def test_an_undone_label_of_the_users_own_does_not_come_back_with_the_next_resul
     target.labels.undo()
     target.write(PLANE, {1: disc(5, 5, 3.2)})
     np.testing.assert_array_equal(target.labels.data, disc(5, 5, 3.2).full(SHAPE))
+
+
+def test_of_a_viewer_that_does_not_tell_its_steps_an_undone_result_is_a_hand_edit(monkeypatch):
+    bare = SimpleNamespace()
+    histories = undo_steps._histories
+    monkeypatch.setattr(undo_steps, "_histories", lambda labels: histories(bare))
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    target.write(PLANE, {1: disc(3, 3, 1)})
+    target.labels.undo()
+    assert target.live() == {1}
+    target.write(PLANE, {2: disc(8, 8, 1)})
+    np.testing.assert_array_equal(target.labels.data, 2 * disc(8, 8, 1).full(SHAPE))

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from napari.layers import Labels, Points
+from qtpy.QtCore import QCoreApplication
 from tests.bench import Bench, Mouse, objects_of
 from tests.fakes import ManualRunner
 
@@ -39,6 +40,18 @@ def test_boxes_added_at_once_are_different_objects_in_one_batch(bench: Bench) ->
     bench.draw((5, 5, 15, 20), (30, 30, 40, 50), (60, 60, 70, 80))
     assert objects_of(bench.shapes) == [1, 2, 3]
     assert bench.decoded == [(1, 2, 3)]
+
+
+@pytest.mark.parametrize(("count", "at_once"), [(3, True), (20, False)])
+def test_many_new_prompts_are_read_when_the_window_was_painted(
+    bench: Bench, count: int, at_once: bool
+) -> None:
+    boxes = [[[y, 5], [y, 25], [y + 2, 25], [y + 2, 5]] for y in range(5, 5 + 3 * count, 3)]
+    bench.shapes.add_rectangles(boxes)
+    QCoreApplication.sendPostedEvents()  # among which painting is, and timers are not
+    assert bool(bench.decoded) == at_once
+    QCoreApplication.processEvents()
+    assert bench.decoded == [tuple(range(1, count + 1))]
 
 
 def test_clicks_go_to_the_drawn_box_until_the_next_object(bench: Bench) -> None:

@@ -19,8 +19,10 @@ from napari_samv2_prompts.samv2 import (
     decoding,
     encoding,
 )
+from napari_samv2_prompts.samv2 import image_predictor as predicting
 from napari_samv2_prompts.samv2.device import OutOfMemoryError
 from napari_samv2_prompts.samv2.network import SAMV2Network
+from napari_samv2_prompts.samv2.postprocess import crop_mask
 from napari_samv2_prompts.samv2.variants import Variant
 
 HEIGHT, WIDTH = 60, 90
@@ -246,6 +248,26 @@ def test_images_are_encoded_in_one_pass_while_memory_is_bounded(
     predictor.setimagebatch([make_image(i) for i in range(7)])
     assert sizes == [3, 3, 1]
     assert predictor.getimageembedding().shape == (7, 32, 8, 8)
+
+
+def test_of_the_candidates_of_a_click_one_is_enlarged_before_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[int] = []
+
+    def spy(logits: Any, *rest: Any) -> Any:
+        made.append(1)
+        return crop_mask(logits, *rest)
+
+    for module in (decoding, predicting):
+        monkeypatch.setattr(module, "crop_mask", spy)
+    predictor = SAMV2ImagePredictor(make_network(), device="cpu")
+    click = PromptBatch((Prompt.of(1, [[10, 10]]),))
+    (item,) = predictor.decode(predictor.embed(make_image()), click)
+    assert len(item.crops) == 3
+    _ = item.crops[item.best]
+    assert len(made) == 1
+    assert len(list(item.crops)) == len(made) == 3
 
 
 def test_many_prompts_are_decoded_in_bounded_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,8 +26,8 @@ Live = Mapping[Plane, Mapping[int, Painted]]
 Item = Sequence[Any]
 """A step as the viewer records it: edits, in the order in which they are made or taken back."""
 
-# As many results as the viewer keeps undo steps.
-UNDO_STEPS = 100
+# For a viewer that keeps no such lists: a full one, which nothing can leave by being undone.
+_NONE: deque[Item] = deque(maxlen=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +64,8 @@ class UndoSteps:
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
         self._histories = _histories(labels)
-        self._done: deque[_Step] = deque(maxlen=UNDO_STEPS)
+        # As many as the viewer can undo; of one that does not tell, what is undone is a hand edit.
+        self._done: deque[_Step] = deque(maxlen=self._histories.undo.maxlen)
         self._undone: list[_Step] = []  # the next one to be redone last
 
     def add(self, item: Item, before: Live, after: Live) -> None:
@@ -119,7 +120,8 @@ class UndoSteps:
 def _histories(labels: Labels) -> _Histories:
     # What plugins get of a layer is a proxy that warns of this; the layer itself is behind it.
     layer: Any = getattr(labels, "__wrapped__", labels)
-    return _Histories(layer._undo_history, layer._redo_history)
+    names = "_undo_history", "_redo_history"  # there is no public way to know
+    return _Histories(*(getattr(layer, name, _NONE) for name in names))
 
 
 def less(live: Live, gone: frozenset[int], only: Plane | None) -> Live:

@@ -58,6 +58,7 @@ class Replayed(Generic[T]):
         self._work = work
         self._keep = keep
         self._recordings: OrderedDict[object, _Recording | None] = OrderedDict()
+        self._refused: set[object] = set()  # shapes for which it was not possible
         self._lock = Lock()  # a recording has one set of tensors
 
     def __call__(self, *arguments: Any) -> T:
@@ -68,11 +69,14 @@ class Replayed(Generic[T]):
         with self._lock:
             again = key in self._recordings
             recording = self._recordings.pop(key, None)
-            if again and recording is None and torch.cuda.mem_get_info()[0] > ROOM:
+            wanted = again and recording is None and key not in self._refused
+            if wanted and torch.cuda.mem_get_info()[0] > ROOM:
                 recording = self._recorded(arguments)
+                if recording is None:
+                    self._refused.add(key)
             self._recordings[key] = recording
             while len(self._recordings) > self._keep:
-                self._recordings.popitem(last=False)
+                self._refused.discard(self._recordings.popitem(last=False)[0])
             return self._work(*arguments) if recording is None else recording.play(inputs)
 
     def _recorded(self, arguments: tuple[Any, ...]) -> _Recording | None:
