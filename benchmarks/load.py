@@ -20,8 +20,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.engine import AtOnce, Predictor, Runner
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
-from napari_samv2_prompts.session import AtOnce, Predictor, Runner
 
 __all__ = ["measure_load"]
 

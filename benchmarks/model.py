@@ -24,8 +24,8 @@ from benchmarks.measure import Pair, pairs
 from benchmarks.pictures import N_BOXES, SIZE, boxes, picture
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
-from napari_samv2_prompts.samv2.network import SAMV2Network
-from napari_samv2_prompts.samv2.preprocess import to_pixels
+from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 
 __all__ = ["agreement", "compare", "nano_against_tiny", "random_network", "share_of_rate"]
 

@@ -21,9 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.measure import machine
 from benchmarks.pictures import picture
-from napari_samv2_prompts.images import ImageView
-from napari_samv2_prompts.regions import Region
-from napari_samv2_prompts.session import (
+from napari_samv2_prompts.engine import (
     AtOnce,
     Cancelled,
     EmbeddingStore,
@@ -34,6 +32,8 @@ from napari_samv2_prompts.session import (
     State,
     Task,
 )
+from napari_samv2_prompts.images import ImageView
+from napari_samv2_prompts.regions import Region
 
 STOPS = 20  # embeddings that are told to stop, each a bit later
 

@@ -96,12 +96,12 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
     from napari.components import ViewerModel
 
     from napari_samv2_prompts._qt.models import input_sides
+    from napari_samv2_prompts.engine import AtOnce, ModelChoice, Predictor, Session, Snapshot
     from napari_samv2_prompts.layers import current_plane, image_view
     from napari_samv2_prompts.layers.visible import visible_part
     from napari_samv2_prompts.prompts import Prompt, PromptBatch
     from napari_samv2_prompts.regions import choose_region
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
-    from napari_samv2_prompts.session import AtOnce, ModelChoice, Predictor, Session, Snapshot
 
     torch.set_num_threads(1)
     predictor = cast("Predictor", SAMV2ImagePredictor(device="cpu"))

@@ -16,7 +16,7 @@ from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.controller import Controller
 from napari_samv2_prompts._qt.wishes import Chosen
-from napari_samv2_prompts.session import Session
+from napari_samv2_prompts.engine import Session
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Points, Shapes

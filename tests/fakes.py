@@ -8,9 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
-from napari_samv2_prompts.regions import Extent, Region
-from napari_samv2_prompts.session import (
+from napari_samv2_prompts.engine import (
     Cancelled,
     Done,
     Failed,
@@ -20,6 +18,8 @@ from napari_samv2_prompts.session import (
     Stopped,
     Task,
 )
+from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.regions import Extent, Region
 
 OnDone = Callable[[Task, Outcome], None]
 OnProgress = Callable[[Task, Progress], None]

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from tests.fakes import Factory, FakeView, ManualRunner, SyncRunner
 
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.session import (
+from napari_samv2_prompts.engine import (
     AllPlanes,
     Cancelled,
     EmbeddingStore,
@@ -20,6 +19,7 @@ from napari_samv2_prompts.session import (
     State,
     Status,
 )
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 NANO = ModelChoice()
 

@@ -15,8 +15,8 @@ from napari_samv2_prompts import samv2
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
 from napari_samv2_prompts.sample_data import COIN_BOXES
-from napari_samv2_prompts.samv2 import download as download_module
-from napari_samv2_prompts.samv2.registry import CACHE_VARIABLE, PUBLISHED_FILES
+from napari_samv2_prompts.samv2.weights import download as download_module
+from napari_samv2_prompts.samv2.weights.registry import CACHE_VARIABLE, PUBLISHED_FILES
 
 
 class BoxPredictor:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
 from skimage.draw import polygon2mask
 
-from napari_samv2_prompts.exports import (
+from napari_samv2_prompts.io.exports import (
     LabelledImage,
     PixelSize,
     read_pixel_size,
@@ -128,7 +128,7 @@ def test_polygons_are_the_masks_without_their_holes(tmp_path, capsys) -> None:
 def test_every_outline_of_any_mask_fills_to_it(labels) -> None:
     from scipy.ndimage import binary_fill_holes
 
-    from napari_samv2_prompts.exports import _polygons
+    from napari_samv2_prompts.io.exports import _polygons
 
     mask = labels == 1
     drawn = np.zeros_like(mask)

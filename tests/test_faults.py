@@ -16,11 +16,7 @@ import pytest
 from tests.fakes import Factory, FakePredictor, FakeView, SyncRunner
 from tests.test_ahead import Work
 
-from napari_samv2_prompts.files import written_whole
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.samv2.download import fetch
-from napari_samv2_prompts.samv2.registry import CheckpointError, PublishedFile
-from napari_samv2_prompts.session import (
+from napari_samv2_prompts.engine import (
     EmbeddingStore,
     ModelChoice,
     Results,
@@ -28,6 +24,10 @@ from napari_samv2_prompts.session import (
     Snapshot,
     State,
 )
+from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.samv2.weights.download import fetch
+from napari_samv2_prompts.samv2.weights.registry import CheckpointError, PublishedFile
 
 # --- the model and its worker ---
 
@@ -192,7 +192,7 @@ def test_a_process_killed_while_saving_leaves_the_old_file(tmp_path: Path) -> No
     path.write_bytes(b"the old labels")
     code = """if True:
         import os, signal, sys
-        from napari_samv2_prompts.files import written_whole
+        from napari_samv2_prompts.io.files import written_whole
         with written_whole(sys.argv[1]) as part:
             part.write_bytes(b"half of the new lab")
             os.kill(os.getpid(), signal.SIGKILL)

@@ -23,10 +23,9 @@ from tifffile import imwrite
 
 from napari_samv2_prompts._qt.settings import Choice, Remembered
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.pictures import read_picture
-from napari_samv2_prompts.prompt_tables import read_prompts, table_kind
-from napari_samv2_prompts.prompts import Prompt
-from napari_samv2_prompts.records import (
+from napari_samv2_prompts.io.pictures import read_picture
+from napari_samv2_prompts.io.prompt_tables import read_prompts, table_kind
+from napari_samv2_prompts.io.records import (
     Accept,
     Ask,
     Picture,
@@ -38,7 +37,8 @@ from napari_samv2_prompts.records import (
     read_record,
     write_record,
 )
-from napari_samv2_prompts.samv2.checkpoints import CheckpointError, read_state
+from napari_samv2_prompts.prompts import Prompt
+from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError, read_state
 
 Reader = Callable[[Path], object]
 

@@ -10,11 +10,11 @@ from scipy import ndimage
 from skimage.draw import polygon2mask
 from tests.fakes import Factory, FakeView, ManualRunner
 
+from napari_samv2_prompts.engine import ModelChoice, Outline, Session, Snapshot, State
+from napari_samv2_prompts.engine.outlines import outline_of
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
-from napari_samv2_prompts.samv2.postprocess import crop_mask
-from napari_samv2_prompts.session import ModelChoice, Outline, Session, Snapshot, State
-from napari_samv2_prompts.session.outlines import outline_of
+from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
 
 
 def click(x: float, y: float = 30, number: int = 1) -> Prompt:

@@ -8,12 +8,12 @@ import numpy as np
 from scipy import ndimage
 from tests.fakes import SyncRunner
 
+from napari_samv2_prompts.engine import ModelChoice, Session, Snapshot
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView, render_plane
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import InputSides, Region, choose_region
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
-from napari_samv2_prompts.session import ModelChoice, Session, Snapshot
 
 SIDE, TILE, DIAMETER = 10_000, 1000, 20
 SIDES = InputSides(512, 1024)  # of nano

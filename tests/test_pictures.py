@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 from tifffile import TiffFile, imread, imwrite
 
-from napari_samv2_prompts.exports import write_labels
-from napari_samv2_prompts.pictures import label_image, read_image, read_picture, write_outlines
+from napari_samv2_prompts.io.exports import write_labels
+from napari_samv2_prompts.io.pictures import label_image, read_image, read_picture, write_outlines
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks
 
 GREY = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)

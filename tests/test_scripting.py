@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.fakes import FakePredictor
 
 from napari_samv2_prompts import scripting
+from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.records import (
+from napari_samv2_prompts.io.records import (
     Accept,
     Ask,
     Choose,
@@ -27,9 +27,9 @@ from napari_samv2_prompts.records import (
     with_weights,
     write_record,
 )
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
 from napari_samv2_prompts.scripting import prompts_of, record_of, replay, segment
-from napari_samv2_prompts.session import ModelChoice
 
 FLAT = Plane((0, 1), (None, None), (40, 60))
 

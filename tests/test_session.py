@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from tests.fakes import LOGITS, Factory, FakeEmbedding, FakeView, ManualRunner, SyncRunner
 
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.session import (
+from napari_samv2_prompts.engine import (
     AtOnce,
     EmbeddingCache,
     ModelChoice,
@@ -21,9 +20,10 @@ from napari_samv2_prompts.session import (
     Status,
     Task,
 )
-from napari_samv2_prompts.session.errors import sentence
-from napari_samv2_prompts.session.refinement import extends
-from napari_samv2_prompts.session.viewing import in_view
+from napari_samv2_prompts.engine.errors import sentence
+from napari_samv2_prompts.engine.refinement import extends
+from napari_samv2_prompts.engine.viewing import in_view
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 NANO, TINY = ModelChoice("nano"), ModelChoice("tiny")
 

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.fakes import Factory, FakeView, ManualRunner
 
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.session import (
+from napari_samv2_prompts.engine import (
     AllPlanes,
     ModelChoice,
     Removal,
@@ -17,6 +16,7 @@ from napari_samv2_prompts.session import (
     Snapshot,
     State,
 )
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 OBJECTS = st.integers(1, 3)
 CLICKS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=3)
@@ -107,7 +107,8 @@ class SessionMachine(RuleBasedStateMachine):
     def settle(self) -> None:
         """Look again, try again, and let everything finish: masks answer the prompts."""
         self.tell()
-        if self.session.status.state in (State.IDLE, State.FAILED):
+        status = self.session.status
+        if status.state in (State.IDLE, State.FAILED) or (status.planes and status.planes.problem):
             self.session.run()
         self.runner.finish_all()
         assert self.session.status.state is State.READY

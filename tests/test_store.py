@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from tests.fakes import Factory, FakeEmbedding, FakePacking, FakeView, SyncRunner
 
-from napari_samv2_prompts.session import EmbeddingStore, ModelChoice, Session, Snapshot, State
-from napari_samv2_prompts.session.store import PART, SUFFIX
+from napari_samv2_prompts.engine import EmbeddingStore, ModelChoice, Session, Snapshot, State
+from napari_samv2_prompts.engine.store import PART, SUFFIX
 
 PICTURE = np.zeros((6, 7, 3), np.uint8)
 PACKING = FakePacking()

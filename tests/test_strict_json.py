@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
 
-from napari_samv2_prompts.strict_json import decode, encode
+from napari_samv2_prompts.io.strict_json import decode, encode
 
 
 @dataclass(frozen=True)

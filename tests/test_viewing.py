@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes import LOGITS, Factory, FakeView, ManualRunner, SyncRunner, crop_of, fake_mask
 
+from napari_samv2_prompts.engine import ModelChoice, Session, Snapshot, State
+from napari_samv2_prompts.engine.viewing import in_view, is_cut
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
-from napari_samv2_prompts.session import ModelChoice, Session, Snapshot, State
-from napari_samv2_prompts.session.viewing import in_view, is_cut
 
 SHAPE = (1000, 800)
 NEAR, FAR = Region(100, 200, 300, 400), Region(600, 500, 800, 700)

@@ -14,8 +14,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from napari_samv2_prompts.samv2.network import SAMV2Network
-from napari_samv2_prompts.samv2.variants import Variant
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
+from napari_samv2_prompts.samv2.weights.variants import Variant
 from training.recipe import Recipe
 
 

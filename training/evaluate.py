@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from napari_samv2_prompts.samv2 import point_labels
-from napari_samv2_prompts.samv2.decoding import LOGIT_LIMIT
-from napari_samv2_prompts.samv2.mask_decoder import Decoded
-from napari_samv2_prompts.samv2.network import ImageFeatures, SAMV2Network, build_samv2
-from napari_samv2_prompts.samv2.preprocess import to_pixels
-from napari_samv2_prompts.samv2.windows import decode_in_windows
+from napari_samv2_prompts.samv2.inference.decode import LOGIT_LIMIT
+from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
+from napari_samv2_prompts.samv2.modeling import point_labels
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network, build_samv2
+from napari_samv2_prompts.samv2.nano.windows import decode_in_windows
 from training import baselines, clicks
 from training.annotated import Annotated, read_folder
 from training.interaction import choose

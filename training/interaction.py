@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_samv2_prompts.samv2 import point_labels
-from napari_samv2_prompts.samv2.mask_decoder import Decoded, choose_single
+from napari_samv2_prompts.samv2.modeling import point_labels
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
 from training import clicks
 from training.losses import enlarge
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from napari_samv2_prompts.samv2.mask_decoder import Decoded
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 
 SURROUND = 8.0
 """How far, in target pixels, an object's neighbourhood reaches beyond half its own extent."""

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import data, filters, segmentation
 
-from napari_samv2_prompts.samv2 import point_labels
-from napari_samv2_prompts.samv2.network import SAMV2Network
+from napari_samv2_prompts.samv2.modeling import point_labels
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 from training import clicks
 from training.annotated import Annotated
 from training.evaluate import BUNDLED, Prompter, evaluate_image, load_model

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.exports import write_coco, write_labels
+    from napari_samv2_prompts.io.exports import write_coco, write_labels
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, available_models, build_samv2
     from napari_samv2_prompts.scripting import replay, segment
 
@@ -30,8 +30,8 @@ __all__ = [
 _HOMES = {  # of those that are not in samv2
     "replay": "scripting",
     "segment": "scripting",
-    "write_coco": "exports",
-    "write_labels": "exports",
+    "write_coco": "io.exports",
+    "write_labels": "io.exports",
 }
 
 

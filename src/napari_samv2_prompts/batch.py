@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_samv2_prompts.exports import read_pixel_size, write_labels
-from napari_samv2_prompts.pictures import label_image, read_picture, write_outlines
-from napari_samv2_prompts.prompt_tables import table_kind
-from napari_samv2_prompts.records import write_record
+from napari_samv2_prompts.io.exports import read_pixel_size, write_labels
+from napari_samv2_prompts.io.pictures import label_image, read_picture, write_outlines
+from napari_samv2_prompts.io.prompt_tables import table_kind
+from napari_samv2_prompts.io.records import write_record
 from napari_samv2_prompts.scripting import prompts_of, record_of
 
 if TYPE_CHECKING:

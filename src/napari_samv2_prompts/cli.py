@@ -14,10 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_samv2_prompts.prompt_tables import BOX_COLUMNS, POINT_COLUMNS
-from napari_samv2_prompts.samv2.registry import PUBLISHED_FILES, CheckpointError, find
+from napari_samv2_prompts.io.prompt_tables import BOX_COLUMNS, POINT_COLUMNS
 from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
-from napari_samv2_prompts.samv2.variants import (
+from napari_samv2_prompts.samv2.weights.registry import PUBLISHED_FILES, CheckpointError, find
+from napari_samv2_prompts.samv2.weights.variants import (
     DEFAULT_MODEL,
     DEFAULT_VERSION,
     VARIANTS,
@@ -115,8 +115,8 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(options: argparse.Namespace) -> None:
-    from napari_samv2_prompts.exports import write_labels
-    from napari_samv2_prompts.pictures import label_image, write_outlines
+    from napari_samv2_prompts.io.exports import write_labels
+    from napari_samv2_prompts.io.pictures import label_image, write_outlines
     from napari_samv2_prompts.sample_data import COIN_BOXES, coins
     from napari_samv2_prompts.scripting import prompts_of
 
@@ -180,8 +180,8 @@ def _bare(path: Path) -> str:
 
 def _replay(options: argparse.Namespace) -> int:
     from napari_samv2_prompts.batch import Job
-    from napari_samv2_prompts.exports import read_pixel_size, write_labels
-    from napari_samv2_prompts.pictures import read_image
+    from napari_samv2_prompts.io.exports import read_pixel_size, write_labels
+    from napari_samv2_prompts.io.pictures import read_image
     from napari_samv2_prompts.scripting import replay
 
     output = _output(options)
@@ -240,7 +240,7 @@ def _write_coco(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
         return
     from tifffile import imread
 
-    from napari_samv2_prompts.exports import LabelledImage, write_coco
+    from napari_samv2_prompts.io.exports import LabelledImage, write_coco
 
     images = (LabelledImage(job.image.name, imread(job.labels)) for job in jobs)
     write_coco(options.coco, images, polygons=options.polygons)
@@ -302,7 +302,7 @@ def _download_model(options: argparse.Namespace) -> None:
 def _download(name: str) -> Path:
     from tqdm import tqdm
 
-    from napari_samv2_prompts.samv2.download import download
+    from napari_samv2_prompts.samv2.weights.download import download
 
     with tqdm(desc=name, unit="B", unit_scale=True, unit_divisor=1000, leave=False) as bar:
 

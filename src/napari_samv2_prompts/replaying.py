@@ -12,13 +12,13 @@ from collections.abc import Callable, Hashable
 
 from psygnal import Signal
 
+from napari_samv2_prompts.engine import Removal, Results, Session, Snapshot, State, Status
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
+from napari_samv2_prompts.io.records import Accept, Choose, Predict, Record, Remove, Step
 from napari_samv2_prompts.layers import LabelsTarget
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
-from napari_samv2_prompts.records import Accept, Choose, Predict, Record, Remove, Step
-from napari_samv2_prompts.session import Removal, Results, Session, Snapshot, State, Status
 
 __all__ = ["Replay"]
 

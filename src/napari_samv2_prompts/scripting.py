@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_samv2_prompts.engine import AtOnce, ModelChoice, Session, Task
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView, render_plane
-from napari_samv2_prompts.pictures import as_picture, label_image, read_picture
-from napari_samv2_prompts.prompt_tables import read_prompts
+from napari_samv2_prompts.io.pictures import as_picture, label_image, read_picture
+from napari_samv2_prompts.io.prompt_tables import read_prompts
+from napari_samv2_prompts.io.records import Ask, Predict, Record, read_record, with_weights
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.records import Ask, Predict, Record, read_record, with_weights
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.replaying import Replay
-from napari_samv2_prompts.session import AtOnce, ModelChoice, Session, Task
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor

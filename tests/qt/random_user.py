@@ -29,6 +29,7 @@ from napari_samv2_prompts._qt import targets, widget
 from napari_samv2_prompts._qt.disk import Disk
 from napari_samv2_prompts._qt.settings import SETTINGS_VARIABLE
 from napari_samv2_prompts._qt.wishes import Chosen
+from napari_samv2_prompts.engine import AtOnce, State
 from napari_samv2_prompts.layers import (
     LabelsTarget,
     current_plane,
@@ -36,8 +37,7 @@ from napari_samv2_prompts.layers import (
     read_prompts,
 )
 from napari_samv2_prompts.layers.prompt_layers import object_numbers
-from napari_samv2_prompts.samv2.registry import CACHE_VARIABLE
-from napari_samv2_prompts.session import AtOnce, State
+from napari_samv2_prompts.samv2.weights.registry import CACHE_VARIABLE
 
 SIDES = 24, 30
 SHAPES_2D = ("rectangle", "ellipse", "polygon", "path", "line")

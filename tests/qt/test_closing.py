@@ -18,8 +18,8 @@ from tests.fakes import Factory, FakePredictor
 
 from napari_samv2_prompts._qt import models
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-from napari_samv2_prompts.samv2.download import DownloadCancelled
-from napari_samv2_prompts.session import State
+from napari_samv2_prompts.engine import State
+from napari_samv2_prompts.samv2.weights.download import DownloadCancelled
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -178,7 +178,7 @@ def test_closing_ends_all_and_leaves_the_labels(moment, how, tmp_path, monkeypat
         until(cancel)
         raise DownloadCancelled
 
-    monkeypatch.setattr("napari_samv2_prompts.samv2.download.download", download)
+    monkeypatch.setattr("napari_samv2_prompts.samv2.weights.download.download", download)
     monkeypatch.setattr(models, "find", lambda *name, **where: None)
     notification_manager.records.clear()
     moment(open_, tmp_path)

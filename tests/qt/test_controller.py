@@ -13,7 +13,7 @@ from tests.bench import Bench, Mouse, objects_of
 from tests.fakes import ManualRunner
 
 from napari_samv2_prompts._qt.wishes import Chosen, Options
-from napari_samv2_prompts.session import ModelChoice, State
+from napari_samv2_prompts.engine import ModelChoice, State
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

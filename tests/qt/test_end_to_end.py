@@ -14,9 +14,9 @@ from skimage.segmentation import clear_border
 
 from napari_samv2_prompts import SAMV2ImagePredictor
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts.engine import State
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.samv2.registry import bundled_file
-from napari_samv2_prompts.session import State
+from napari_samv2_prompts.samv2.weights.registry import bundled_file
 
 pytestmark = [
     pytest.mark.skipif(

@@ -9,7 +9,7 @@ from tests.fakes import ManualRunner
 
 from napari_samv2_prompts._qt.hints import note_line, seen_line
 from napari_samv2_prompts._qt.wishes import Options
-from napari_samv2_prompts.session import State
+from napari_samv2_prompts.engine import State
 
 pytestmark = pytest.mark.usefixtures("qapp")
 LARGE = (2000, 3000)

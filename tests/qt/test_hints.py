@@ -14,7 +14,7 @@ from napari_samv2_prompts._qt.hints import (
     state_line,
     what_next,
 )
-from napari_samv2_prompts.session import ModelChoice, Progress, State, Status
+from napari_samv2_prompts.engine import ModelChoice, Progress, State, Status
 
 READY = Status(State.READY, "", ModelChoice("nano"), "cpu", "no GPU")
 BASE = Situation(status=READY, image=True, points=True, shapes=True, labels=True)

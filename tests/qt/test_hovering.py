@@ -14,7 +14,7 @@ from napari_samv2_prompts._qt.controller import Controller
 from napari_samv2_prompts._qt.outline import OutlineOverlay
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.wishes import Options
-from napari_samv2_prompts.session import Session
+from napari_samv2_prompts.engine import Session
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

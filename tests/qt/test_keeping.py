@@ -12,7 +12,7 @@ from tests.fakes import Factory, SyncRunner
 from napari_samv2_prompts._qt.hints import Situation, planes_line
 from napari_samv2_prompts._qt.keeping import KeepingPart
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-from napari_samv2_prompts.session import AllPlanes, Status
+from napari_samv2_prompts.engine import AllPlanes, Status
 
 
 @pytest.fixture

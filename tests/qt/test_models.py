@@ -4,9 +4,9 @@ import pytest
 from tests.fakes import SyncRunner
 
 from napari_samv2_prompts._qt.models import ModelEntry, entry_of, make_predictor, model_entries
-from napari_samv2_prompts.samv2.download import DownloadCancelled
-from napari_samv2_prompts.samv2.registry import PUBLISHED_FILES
-from napari_samv2_prompts.session import Cancelled, ModelChoice, Session, State, Task
+from napari_samv2_prompts.engine import Cancelled, ModelChoice, Session, State, Task
+from napari_samv2_prompts.samv2.weights.download import DownloadCancelled
+from napari_samv2_prompts.samv2.weights.registry import PUBLISHED_FILES
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def test_a_folder_of_the_users_own_is_listed_and_downloaded_to(tmp_path, monkeyp
         went_to.append((name, folder))
         raise DownloadCancelled
 
-    monkeypatch.setattr("napari_samv2_prompts.samv2.download.download", stop)
+    monkeypatch.setattr("napari_samv2_prompts.samv2.weights.download.download", stop)
     with pytest.raises(Cancelled):
         make_predictor(asked, task())
     assert went_to == [("tiny", folder)]

@@ -15,7 +15,7 @@ from napari_samv2_prompts._qt.form import Form
 from napari_samv2_prompts._qt.hints import Situation
 from napari_samv2_prompts._qt.quiet_import import import_quietly
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-from napari_samv2_prompts.session import State, Status
+from napari_samv2_prompts.engine import State, Status
 
 SLEEP = 1.0
 

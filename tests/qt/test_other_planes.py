@@ -12,8 +12,8 @@ from tests.fakes import ManualRunner
 
 from napari_samv2_prompts._qt.hints import memory_line, planes_line, state_line
 from napari_samv2_prompts._qt.wishes import Chosen
+from napari_samv2_prompts.engine import EmbeddingStore, State
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.session import EmbeddingStore, State
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

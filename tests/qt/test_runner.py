@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from napari_samv2_prompts._qt.runner import QtRunner
-from napari_samv2_prompts.session import Done, Failed, Outcome, Progress, State, Stopped, Task
+from napari_samv2_prompts.engine import Done, Failed, Outcome, Progress, State, Stopped, Task
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

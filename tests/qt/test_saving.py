@@ -12,8 +12,8 @@ from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts import replay
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-from napari_samv2_prompts.records import Accept, Choose, Predict, read_record
-from napari_samv2_prompts.samv2.registry import bundled_file
+from napari_samv2_prompts.io.records import Accept, Choose, Predict, read_record
+from napari_samv2_prompts.samv2.weights.registry import bundled_file
 
 
 @pytest.fixture

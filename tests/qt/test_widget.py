@@ -16,7 +16,7 @@ from qtpy.QtWidgets import QApplication, QPushButton
 from tests.fakes import Factory, FakePredictor
 
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-from napari_samv2_prompts.session import Cancelled, State, Task
+from napari_samv2_prompts.engine import Cancelled, State, Task
 
 Opened = Callable[..., SAMV2PromptsWidget]
 

@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from napari_samv2_prompts.samv2.checkpoints import CheckpointError, load, read_state
-from napari_samv2_prompts.samv2.network import SAMV2Network, build_samv2
-from napari_samv2_prompts.samv2.variants import VARIANTS
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network, build_samv2
+from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError, load, read_state
+from napari_samv2_prompts.samv2.weights.variants import VARIANTS
 
 PUBLISHED = [name for name, row in VARIANTS.items() if row.version in ("2.0", "2.1")]
 

@@ -14,9 +14,14 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 
-from napari_samv2_prompts.samv2 import download as module
-from napari_samv2_prompts.samv2.download import DownloadCancelled, download, fetch, open_https
-from napari_samv2_prompts.samv2.registry import CheckpointError, PublishedFile
+from napari_samv2_prompts.samv2.weights import download as module
+from napari_samv2_prompts.samv2.weights.download import (
+    DownloadCancelled,
+    download,
+    fetch,
+    open_https,
+)
+from napari_samv2_prompts.samv2.weights.registry import CheckpointError, PublishedFile
 
 CONTENT = np.random.default_rng(0).bytes(3_500_000)
 

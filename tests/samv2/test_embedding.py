@@ -14,9 +14,9 @@ from skimage.data import coins
 
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
-from napari_samv2_prompts.samv2.packing import Packing
-from napari_samv2_prompts.samv2.registry import bundled_file
-from napari_samv2_prompts.samv2.variants import Variant
+from napari_samv2_prompts.samv2.weights.packing import Packing
+from napari_samv2_prompts.samv2.weights.registry import bundled_file
+from napari_samv2_prompts.samv2.weights.variants import Variant
 
 MINI = Variant(
     "mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_samv2_prompts.samv2.registry import bundled_file
+from napari_samv2_prompts.samv2.weights.registry import bundled_file
 
 matplotlib.use("Agg")
 

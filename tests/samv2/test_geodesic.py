@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from napari_samv2_prompts.samv2.geodesic import COLOUR_COST, STEP_COST, draw_reach
+from napari_samv2_prompts.samv2.nano.geodesic import COLOUR_COST, STEP_COST, draw_reach
 
 SIDE = 24
 CLICK = torch.tensor([[1]])

@@ -14,10 +14,10 @@ from hypothesis.extra import numpy as arrays
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
-from napari_samv2_prompts.samv2 import graphs as recordings
-from napari_samv2_prompts.samv2.embedding import Embedding
-from napari_samv2_prompts.samv2.network import ImageFeatures, PreparedImage
-from napari_samv2_prompts.samv2.preprocess import _sorted_quantiles
+from napari_samv2_prompts.samv2.inference import cuda_graphs as recordings
+from napari_samv2_prompts.samv2.inference.embedding import Embedding
+from napari_samv2_prompts.samv2.inference.preprocess import _sorted_quantiles
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 24, 20, 3), np.uint8).repeat(20, 1)
 

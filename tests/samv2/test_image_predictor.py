@@ -16,14 +16,14 @@ from napari_samv2_prompts.samv2 import (
     SAMV2ImagePredictor,
     available_models,
     build_samv2,
-    decoding,
-    encoding,
 )
 from napari_samv2_prompts.samv2 import image_predictor as predicting
 from napari_samv2_prompts.samv2.device import OutOfMemoryError
-from napari_samv2_prompts.samv2.network import SAMV2Network
-from napari_samv2_prompts.samv2.postprocess import crop_mask
-from napari_samv2_prompts.samv2.variants import Variant
+from napari_samv2_prompts.samv2.inference import decode as decoding
+from napari_samv2_prompts.samv2.inference import encode as encoding
+from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
+from napari_samv2_prompts.samv2.weights.variants import Variant
 
 HEIGHT, WIDTH = 60, 90
 MINI = Variant(
@@ -166,7 +166,7 @@ def test_any_memory_layout_is_read_right(
 def test_the_stretched_image_is_pillows_antialiased_bilinear() -> None:
     from PIL import Image
 
-    from napari_samv2_prompts.samv2.preprocess import DEVIATION, MEAN, to_pixels
+    from napari_samv2_prompts.samv2.inference.preprocess import DEVIATION, MEAN, to_pixels
 
     image = make_image(shape=(300, 200, 3))
     pixels = to_pixels(image, 128, torch.device("cpu"))[0].numpy()

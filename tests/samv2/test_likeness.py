@@ -11,9 +11,9 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_samv2_prompts.samv2 import build_samv2
-from napari_samv2_prompts.samv2.likeness import draw_likeness
-from napari_samv2_prompts.samv2.preprocess import stretched, to_pixels, to_unit
-from napari_samv2_prompts.samv2.variants import find_variant
+from napari_samv2_prompts.samv2.inference.preprocess import stretched, to_pixels, to_unit
+from napari_samv2_prompts.samv2.nano.likeness import draw_likeness
+from napari_samv2_prompts.samv2.weights.variants import find_variant
 
 CPU = torch.device("cpu")
 

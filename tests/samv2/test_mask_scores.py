@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_samv2_prompts.samv2.mask_scores import RING, MaskScores, _grown, with_agreement
+from napari_samv2_prompts.samv2.nano.mask_scores import RING, MaskScores, _grown, with_agreement
 
 
 def _judge(*, trained: bool = True) -> MaskScores:

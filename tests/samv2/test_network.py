@@ -12,9 +12,9 @@ import torch
 from skimage.draw import ellipse
 
 from napari_samv2_prompts.samv2 import available_models, build_samv2
-from napari_samv2_prompts.samv2.mask_decoder import Decoded, choose_single
-from napari_samv2_prompts.samv2.prompt_encoder import draw_ellipse, draw_prompts
-from napari_samv2_prompts.samv2.variants import VARIANTS, Variant, find_variant
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
+from napari_samv2_prompts.samv2.modeling.prompt_encoder import draw_ellipse, draw_prompts
+from napari_samv2_prompts.samv2.weights.variants import VARIANTS, Variant, find_variant
 
 PUBLISHED = sorted(name for name in VARIANTS if name != "nano")
 OWN = Variant(
@@ -49,7 +49,7 @@ def test_memory_tensors_are_kept_bit_for_bit(layouts: dict[str, dict[str, list[i
 def test_loading_fills_in_no_first_weights_and_leaves_random_numbers_alone() -> None:
     code = (
         "import sys, torch; from napari_samv2_prompts.samv2 import build_samv2;"
-        "from napari_samv2_prompts.samv2.registry import find;"
+        "from napari_samv2_prompts.samv2.weights.registry import find;"
         "before, state = set(sys.modules), torch.get_rng_state();"
         "network = build_samv2('nano', checkpoint=find('nano'));"
         "assert torch.equal(state, torch.get_rng_state());"

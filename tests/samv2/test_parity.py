@@ -16,10 +16,10 @@ from skimage import data
 from tests.samv2.transformers_twin import build_twin
 
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
-from napari_samv2_prompts.samv2.mask_decoder import to_cells
-from napari_samv2_prompts.samv2.network import ImageFeatures, SAMV2Network
-from napari_samv2_prompts.samv2.preprocess import to_pixels
-from napari_samv2_prompts.samv2.variants import VARIANTS, find_variant
+from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
+from napari_samv2_prompts.samv2.modeling.mask_decoder import to_cells
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.weights.variants import VARIANTS, find_variant
 
 TRUCK = Path(__file__).parents[3] / "shared" / "images" / "truck.jpg"
 SIZE = (1200, 1800)  # height and width of that picture, in whose pixels the prompts are

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import label
 
-from napari_samv2_prompts.samv2.pieces import without_loose_pieces
+from napari_samv2_prompts.samv2.nano.pieces import without_loose_pieces
 
 maps = arrays(np.float32, (9, 12), elements=st.sampled_from([-3.0, 3.0]))
 clicks = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 8)), max_size=3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from napari_samv2_prompts.samv2.position import RandomFourierEncoding
+from napari_samv2_prompts.samv2.modeling.position import RandomFourierEncoding
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 7), (64, 64)])

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import measure
 
-from napari_samv2_prompts.samv2.gpu_crops import crop_mask_there
-from napari_samv2_prompts.samv2.postprocess import crop_mask, remove_small_areas, upsample
+from napari_samv2_prompts.samv2.inference.enlarge import crop_mask, remove_small_areas, upsample
+from napari_samv2_prompts.samv2.inference.gpu_crops import crop_mask_there
 
 SIDES = st.integers(1, 70)
 LARGE = st.integers(300, 400)

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from napari_samv2_prompts.samv2 import products
-from napari_samv2_prompts.samv2.products import Then, attend, linear
+from napari_samv2_prompts.samv2.inference import kernels as products
+from napari_samv2_prompts.samv2.inference.kernels import Then, attend, linear
 
 SEVERAL_ROUNDINGS = 0.02  # bfloat16 has 8 bits
 

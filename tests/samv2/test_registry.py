@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_samv2_prompts.samv2.registry import (
+from napari_samv2_prompts.samv2.weights.registry import (
     CACHE_VARIABLE,
     PUBLISHED_FILES,
     CheckpointError,
@@ -15,7 +15,7 @@ from napari_samv2_prompts.samv2.registry import (
     find,
     published_file,
 )
-from napari_samv2_prompts.samv2.variants import VARIANTS
+from napari_samv2_prompts.samv2.weights.variants import VARIANTS
 
 
 def test_every_published_variant_has_a_file() -> None:
@@ -74,7 +74,7 @@ def test_a_folder_of_files_is_simply_used(monkeypatch, tmp_path: Path) -> None:
 
 def test_the_registry_does_not_import_torch() -> None:
     code = (
-        "import sys; import napari_samv2_prompts.samv2.download; "
+        "import sys; import napari_samv2_prompts.samv2.weights.download; "
         "sys.exit('torch' in sys.modules or 'qtpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

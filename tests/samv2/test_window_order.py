@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.samv2.window_order import (
+from napari_samv2_prompts.samv2.modeling.window_order import (
     WindowOrder,
     from_order,
     reordered,

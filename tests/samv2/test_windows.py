@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_samv2_prompts.samv2 import build_samv2
-from napari_samv2_prompts.samv2.mask_decoder import Decoded, from_cells, to_cells
-from napari_samv2_prompts.samv2.network import ImageFeatures, SAMV2Network
-from napari_samv2_prompts.samv2.variants import Variant, find_variant
-from napari_samv2_prompts.samv2.windows import decode_in_windows
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, from_cells, to_cells
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.nano.windows import decode_in_windows
+from napari_samv2_prompts.samv2.weights.variants import Variant, find_variant
 
 SIDE, CELLS = 512, 128
 OWN = Variant(

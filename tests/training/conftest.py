@@ -8,7 +8,7 @@ import torch
 from training.annotated import Annotated
 from training.generator import generate
 
-from napari_samv2_prompts.samv2.variants import Variant, find_variant
+from napari_samv2_prompts.samv2.weights.variants import Variant, find_variant
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from napari_samv2_prompts.samv2 import point_labels
+from napari_samv2_prompts.samv2.modeling import point_labels
 from training import clicks
 
 masks = arrays(np.bool_, (12, 15)).filter(lambda m: m.any())

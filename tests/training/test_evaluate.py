@@ -15,9 +15,9 @@ from training.recipe import Recipe
 from training.report import calibration, table
 from training.unseen import coin_labels
 
-from napari_samv2_prompts.samv2 import point_labels
-from napari_samv2_prompts.samv2.mask_decoder import Decoded
-from napari_samv2_prompts.samv2.network import SAMV2Network
+from napari_samv2_prompts.samv2.modeling import point_labels
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 from training import baselines, clicks
 
 
@@ -79,7 +79,7 @@ def test_baselines_find_what_is_easy(squares):
 
 
 def test_exported_weights_come_back_with_their_recipe(tmp_path):
-    from napari_samv2_prompts.samv2.variants import find_variant
+    from napari_samv2_prompts.samv2.weights.variants import find_variant
 
     run = start(Recipe(steps=1, batch=1, samples=SampleSettings()), find_variant("nano"))
     save(run, tmp_path / "checkpoint.pt")
@@ -94,7 +94,7 @@ def test_exported_weights_come_back_with_their_recipe(tmp_path):
 
 
 def test_weights_beyond_half_precision_are_refused(tmp_path):
-    from napari_samv2_prompts.samv2.variants import find_variant
+    from napari_samv2_prompts.samv2.weights.variants import find_variant
 
     run = start(Recipe(steps=1, batch=1, samples=SampleSettings()), find_variant("nano"))
     run.ema.no_mem_embed.fill_(1e6)

@@ -12,7 +12,7 @@ from training.losses import (
     round_loss,
 )
 
-from napari_samv2_prompts.samv2.mask_decoder import Decoded
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 
 
 def square(size: int = 16, low: int = 4, high: int = 12) -> torch.Tensor:

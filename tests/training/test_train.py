@@ -12,8 +12,8 @@ from training.interaction import add_clicks, choose, first_prompts, misled
 from training.recipe import Recipe, learning_rate
 from training.train import train
 
-from napari_samv2_prompts.samv2 import point_labels
-from napari_samv2_prompts.samv2.mask_decoder import Decoded
+from napari_samv2_prompts.samv2.modeling import point_labels
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 
 RECIPE = Recipe(
     steps=40,

@@ -20,6 +20,14 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
+from napari_samv2_prompts.engine import (
+    Removal,
+    Results,
+    Runner,
+    Session,
+    Snapshot,
+    Status,
+)
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import (
     LabelsTarget,
@@ -31,14 +39,6 @@ from napari_samv2_prompts.layers import (
     remove_objects,
 )
 from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
-from napari_samv2_prompts.session import (
-    Removal,
-    Results,
-    Runner,
-    Session,
-    Snapshot,
-    Status,
-)
 
 from .binding import Connections
 from .framing import Framing

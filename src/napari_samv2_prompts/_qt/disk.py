@@ -14,8 +14,8 @@ from typing import Any
 from napari.utils.notifications import show_error
 from psygnal import Signal
 
-from napari_samv2_prompts.session import Done, Failed, Outcome, Progress, Runner, State, Task
-from napari_samv2_prompts.session.errors import sentence
+from napari_samv2_prompts.engine import Done, Failed, Outcome, Progress, Runner, State, Task
+from napari_samv2_prompts.engine.errors import sentence
 
 __all__ = ["Disk"]
 

@@ -27,7 +27,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_samv2_prompts.session import State
+from napari_samv2_prompts.engine import State
 
 from .eliding import elide
 from .hints import Situation, mask_line, note_line, seen_line, state_line, what_next

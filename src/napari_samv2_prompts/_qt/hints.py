@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from napari_samv2_prompts.engine import State, Status
 from napari_samv2_prompts.regions import SHARPER
-from napari_samv2_prompts.session import State, Status
 
 __all__ = [
     "Seen",

@@ -11,10 +11,10 @@ from uuid import uuid4
 
 import numpy as np
 
+from napari_samv2_prompts.engine import Outline, Session
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import current_plane, world_map
 from napari_samv2_prompts.prompts import Prompt
-from napari_samv2_prompts.session import Outline, Session
 
 from .binding import Connections
 from .objects import CurrentObject

@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
     QSpinBox,
 )
 
-from napari_samv2_prompts.session import EmbeddingStore
+from napari_samv2_prompts.engine import EmbeddingStore
 
 from .hints import Situation, memory_line, planes_line
 from .settings import Choice

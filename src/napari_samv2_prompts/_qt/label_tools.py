@@ -16,6 +16,7 @@ from uuid import UUID
 import numpy as np
 from psygnal import Signal
 
+from napari_samv2_prompts.engine import Session
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import (
     LabelsTarget,
@@ -30,7 +31,6 @@ from napari_samv2_prompts.layers import (
     starting_from,
 )
 from napari_samv2_prompts.prompts import MaskCrop, Prompt
-from napari_samv2_prompts.session import Session
 
 from .objects import CurrentObject
 from .targets import Targets

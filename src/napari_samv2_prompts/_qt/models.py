@@ -9,20 +9,20 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_samv2_prompts.engine import Cancelled, ModelChoice, Predictor, Task
 from napari_samv2_prompts.regions import InputSides
-from napari_samv2_prompts.samv2.registry import (
+from napari_samv2_prompts.samv2.weights.registry import (
     PUBLISHED_FILES,
     PublishedFile,
     cache_folder,
     find,
 )
-from napari_samv2_prompts.samv2.variants import (
+from napari_samv2_prompts.samv2.weights.variants import (
     DEFAULT_VERSION,
     VARIANTS,
     available_models,
     find_variant,
 )
-from napari_samv2_prompts.session import Cancelled, ModelChoice, Predictor, Task
 
 from .quiet_import import import_quietly
 
@@ -148,7 +148,7 @@ def _download(choice: ModelChoice, task: Task) -> None:
     name = choice.name or ""
     if find_variant(name).name not in PUBLISHED_FILES:
         return  # bundled: the predictor knows what to say when it is missing
-    from napari_samv2_prompts.samv2.download import DownloadCancelled, download
+    from napari_samv2_prompts.samv2.weights.download import DownloadCancelled, download
 
     def report(done: int, total: int) -> None:
         task.report(done / total, f"{done / 1e6:.0f} of {total / 1e6:.0f} MB")

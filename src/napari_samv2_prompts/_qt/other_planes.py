@@ -12,8 +12,8 @@ from typing import overload
 
 import numpy as np
 
+from napari_samv2_prompts.engine import Snapshot, View
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.session import Snapshot, View
 
 __all__ = ["OtherPlanes"]
 

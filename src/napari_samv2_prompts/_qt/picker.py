@@ -12,8 +12,8 @@ from pathlib import Path
 from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
-from napari_samv2_prompts.samv2.variants import available_models
-from napari_samv2_prompts.session import ModelChoice
+from napari_samv2_prompts.engine import ModelChoice
+from napari_samv2_prompts.samv2.weights.variants import available_models
 
 from .disk import Disk
 from .form import Form

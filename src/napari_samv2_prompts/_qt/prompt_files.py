@@ -14,7 +14,8 @@ from pathlib import Path
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_samv2_prompts.records import (
+from napari_samv2_prompts.engine import ModelChoice
+from napari_samv2_prompts.io.records import (
     Record,
     own_weights,
     read_record,
@@ -22,7 +23,6 @@ from napari_samv2_prompts.records import (
     with_weights,
     write_record,
 )
-from napari_samv2_prompts.session import ModelChoice
 
 from .choices import LayerChoices
 from .disk import Disk

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from napari_samv2_prompts.engine import ModelChoice, Removal, Results, Session
+from napari_samv2_prompts.io.records import Accept, Ask, Choose, Picture, Predict, Remove, Step
+from napari_samv2_prompts.io.strict_json import decode, encode
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import ItemMasks
-from napari_samv2_prompts.records import Accept, Ask, Choose, Picture, Predict, Remove, Step
-from napari_samv2_prompts.session import ModelChoice, Removal, Results, Session
-from napari_samv2_prompts.strict_json import decode, encode
 
 from .binding import Connections
 from .wishes import Place

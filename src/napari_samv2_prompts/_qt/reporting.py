@@ -5,7 +5,7 @@ What is said about it is in ``hints.py``.
 
 from __future__ import annotations
 
-from napari_samv2_prompts.session import Session
+from napari_samv2_prompts.engine import Session
 
 from .hints import Active, Seen, Situation
 from .label_tools import LabelTools

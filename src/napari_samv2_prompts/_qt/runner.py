@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from napari_samv2_prompts.session import Cancelled, Done, Failed, Outcome, Progress, Stopped, Task
+from napari_samv2_prompts.engine import Cancelled, Done, Failed, Outcome, Progress, Stopped, Task
 
 from .mailbox import Mailbox
 

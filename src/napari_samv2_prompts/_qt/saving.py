@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from napari_samv2_prompts.engine import PredictorFactory, Runner, Session
 from napari_samv2_prompts.images import ImageView
+from napari_samv2_prompts.io.records import Accept, Point, Predict, Record, Remove, Shape, Step
 from napari_samv2_prompts.layers import (
     LabelsTarget,
     layer_shape,
@@ -26,9 +28,7 @@ from napari_samv2_prompts.layers import (
     to_image_data,
 )
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.records import Accept, Point, Predict, Record, Remove, Shape, Step
 from napari_samv2_prompts.replaying import Replay
-from napari_samv2_prompts.session import PredictorFactory, Runner, Session
 
 from .controller import Controller
 from .looks import view_of

@@ -11,11 +11,11 @@ from uuid import UUID
 
 from psygnal import Signal
 
+from napari_samv2_prompts.engine import Done, Outcome, Progress, Runner, State, Task
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import LabelsTarget, TargetError, converted_labels
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.session import Done, Outcome, Progress, Runner, State, Task
 
 if TYPE_CHECKING:
     from napari.components import Dims

@@ -14,7 +14,7 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_samv2_prompts.session import EmbeddingStore, PredictorFactory, Runner, Session, State
+from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
 
 from .binding import Keys
 from .choices import LayerChoices

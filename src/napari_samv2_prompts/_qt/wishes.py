@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.session import ModelChoice
 
 from .framing import Part
 from .looks import Look

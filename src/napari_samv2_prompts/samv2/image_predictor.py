@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt, PromptBatch
-
-from .decoding import (
+from napari_samv2_prompts.samv2.inference.decode import (
     LOGIT_LIMIT,
     LowResMasks,
     check_prompts,
@@ -27,16 +26,21 @@ from .decoding import (
     decoder,
     prepare,
 )
+from napari_samv2_prompts.samv2.inference.embedding import Embedding
+from napari_samv2_prompts.samv2.inference.encode import encode_images, encoder
+from napari_samv2_prompts.samv2.inference.enlarge import crop_mask, remove_small_areas
+from napari_samv2_prompts.samv2.inference.preprocess import check_image
+from napari_samv2_prompts.samv2.inference.prompt_arrays import (
+    Arrays,
+    arrays_from_answers,
+    prompts_from_arrays,
+)
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
+from napari_samv2_prompts.samv2.weights.packing import Packing, fingerprint
+from napari_samv2_prompts.samv2.weights.resolve import network_from_arguments
+from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION, Variant
+
 from .device import choose_device, computing
-from .embedding import Embedding
-from .encoding import encode_images, encoder
-from .network import ImageFeatures, PreparedImage, SAMV2Network
-from .packing import Packing, fingerprint
-from .postprocess import crop_mask, remove_small_areas
-from .preprocess import check_image
-from .prompt_arrays import Arrays, arrays_from_answers, prompts_from_arrays
-from .resolve import network_from_arguments
-from .variants import DEFAULT_VERSION, Variant
 
 __all__ = ["SAMV2ImagePredictor"]
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .hiera import Mlp
+from napari_samv2_prompts.samv2.modeling.hiera import Mlp
 
 __all__ = ["MaskScores", "with_agreement"]
 

@@ -18,15 +18,15 @@ import torch
 from torch import Tensor
 
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
+from napari_samv2_prompts.samv2.modeling.network import PreparedImage, SAMV2Network
+from napari_samv2_prompts.samv2.nano.windows import Window, decode_in_windows
 
-from .device import DeviceChoice, in_chunks
+from .cuda_graphs import Replayed
 from .embedding import Embedding
+from .enlarge import crop_mask
 from .gpu_crops import crop_mask_there
-from .graphs import Replayed
-from .mask_decoder import Decoded, choose_single
-from .network import PreparedImage, SAMV2Network
-from .postprocess import crop_mask
-from .windows import Window, decode_in_windows
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from napari_samv2_prompts.prompts import MaskCrop
 
-from .postprocess import Taps, reach, taps_between
+from .enlarge import Taps, reach, taps_between
 
 __all__ = ["crop_mask_there"]
 

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .device import DeviceChoice, in_chunks
+from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.weights.variants import Variant
+
+from .cuda_graphs import Replayed
 from .embedding import Embedding
-from .graphs import Replayed
-from .network import ImageFeatures, SAMV2Network
 from .preprocess import to_pixels
-from .variants import Variant
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

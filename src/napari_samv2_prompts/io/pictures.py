@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.images import percentile_limits, to_uint8
+from napari_samv2_prompts.io.files import written_whole
 from napari_samv2_prompts.prompts import Masks
 
 if TYPE_CHECKING:

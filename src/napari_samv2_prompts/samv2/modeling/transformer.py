@@ -23,9 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .bands import in_bands
+from napari_samv2_prompts.samv2.inference.kernels import attend
+from napari_samv2_prompts.samv2.inference.tiling import in_bands
+
 from .hiera import Mlp
-from .products import attend
 
 __all__ = ["CELLS_AT_ONCE", "SharedImage", "TwoWayTransformer"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from .network import ImageFeatures
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures
 
 __all__ = ["Embedding"]
 

@@ -17,11 +17,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .mask_decoder import Decoded, choose_single
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, PAD, POSITIVE
+
 from .mask_scores import with_agreement
-from .network import ImageFeatures, SAMV2Network
 from .pieces import without_loose_pieces
-from .point_labels import BOX_START, PAD, POSITIVE
 
 __all__ = ["Answer", "Window", "decode_in_windows"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 
-from .network import SAMV2Network, build_samv2
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network, build_samv2
+
 from .registry import CheckpointError, find
 from .variants import DEFAULT_MODEL, available_models, find_variant
 

@@ -14,11 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .geodesic import draw_reach
-from .likeness import draw_likeness
+from napari_samv2_prompts.samv2.nano.geodesic import draw_reach
+from napari_samv2_prompts.samv2.nano.likeness import draw_likeness
+from napari_samv2_prompts.samv2.weights.variants import Variant
+
 from .point_labels import BOX_START, NEGATIVE, PAD, POSITIVE
 from .position import RandomFourierEncoding
-from .variants import Variant
 
 __all__ = [
     "EncodedPrompts",

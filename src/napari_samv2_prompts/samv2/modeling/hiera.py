@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .bands import in_bands, joined
-from .products import Then, attend, linear
-from .variants import Variant
+from napari_samv2_prompts.samv2.inference.kernels import Then, attend, linear
+from napari_samv2_prompts.samv2.inference.tiling import in_bands, joined
+from napari_samv2_prompts.samv2.weights.variants import Variant
+
 from .window_order import Group, WindowOrder, from_order, reordered, to_order
 
 __all__ = ["Hiera", "Mlp", "Progress"]

@@ -16,14 +16,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_samv2_prompts.samv2.inference.preprocess import stretched, to_unit
+from napari_samv2_prompts.samv2.weights.unfilled import without_weights
+from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION, Variant, find_variant
+
 from .hiera import Hiera, Progress
 from .mask_decoder import Decoded, MaskDecoder, to_cells
 from .neck import FpnNeck, Linear, as_linear
-from .preprocess import stretched, to_unit
 from .prompt_encoder import PromptEncoder
 from .transformer import SharedImage
-from .unfilled import without_weights
-from .variants import DEFAULT_VERSION, Variant, find_variant
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -296,7 +297,7 @@ def build_samv2(
     variant = model if isinstance(model, Variant) else find_variant(model, version)
     if checkpoint is None:
         return SAMV2Network(variant).eval()
-    from .checkpoints import load
+    from napari_samv2_prompts.samv2.weights.checkpoints import load
 
     with without_weights():  # random ones would only be replaced
         network = SAMV2Network(variant).eval()

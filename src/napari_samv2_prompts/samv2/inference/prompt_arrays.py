@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.prompts import Prompt
 
-from .decoding import LOGIT_LIMIT, LowResMasks
-from .postprocess import upsample
+from .decode import LOGIT_LIMIT, LowResMasks
+from .enlarge import upsample
 
 __all__ = ["Arrays", "arrays_from_answers", "prompts_from_arrays"]
 

@@ -21,13 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from napari_samv2_prompts.files import written_whole
+from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.io.strict_json import decode, encode
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
-from napari_samv2_prompts.session import ModelChoice
-from napari_samv2_prompts.strict_json import decode, encode
 
 __all__ = [
     "Accept",

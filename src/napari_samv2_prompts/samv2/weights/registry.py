@@ -157,7 +157,7 @@ def cache_folder() -> Path:
 
 def bundled_file(name: str) -> Path:
     """Return where the weights of a model that comes with this package lie."""
-    return Path(__file__).parent.parent / "weights" / f"{name}.safetensors"
+    return Path(__file__).parents[2] / "weights" / f"{name}.safetensors"
 
 
 def find(name: str, version: str = DEFAULT_VERSION, folder: Path | None = None) -> Path | None:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .point_labels import BOX_START, NEGATIVE, POSITIVE
+from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE, POSITIVE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

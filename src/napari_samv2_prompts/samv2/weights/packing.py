@@ -17,8 +17,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from .embedding import Embedding
-from .network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.inference.embedding import Embedding
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
 
 __all__ = ["Packing", "fingerprint"]
 

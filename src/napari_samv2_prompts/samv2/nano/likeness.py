@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .point_labels import BOX_START, NEGATIVE, POSITIVE
+from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE, POSITIVE
 
 __all__ = ["draw_likeness"]
 

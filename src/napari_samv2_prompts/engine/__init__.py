@@ -7,10 +7,10 @@ prompts, ``errors`` words failures.
 """
 
 from .cache import EmbeddingCache, Memory
-from .engine import Session
 from .hover import Hover
 from .loading import PredictorFactory
 from .news import AllPlanes, ObjectResult, Outline, Removal, Results, Status
+from .session import Session
 from .store import EmbeddingStore
 from .tasks import (
     AtOnce,

@@ -17,10 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .network import MEMORY_PREFIXES, SAMV2Network
+from napari_samv2_prompts.samv2.modeling.network import MEMORY_PREFIXES, SAMV2Network
+
+from .files import read_content
 from .registry import USE_PUBLISHED, CheckpointError
 from .variants import DEFAULT_VERSION, VARIANTS, Variant
-from .weight_files import read_content
 
 __all__ = ["CheckpointError", "CheckpointState", "LoadReport", "load", "read_state"]
 

@@ -15,14 +15,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .bands import in_bands
+from napari_samv2_prompts.samv2.inference.tiling import in_bands
+from napari_samv2_prompts.samv2.nano.mask_scores import MaskScores
+from napari_samv2_prompts.samv2.nano.refinement import begin_at_zero, refinement
+from napari_samv2_prompts.samv2.weights.variants import Variant
+
 from .hiera import Mlp
-from .mask_scores import MaskScores
 from .neck import pointwise
 from .prompt_encoder import EncodedPrompts, LayerNorm2d
-from .refinement import begin_at_zero, refinement
 from .transformer import CELLS_AT_ONCE, SharedImage, TwoWayTransformer
-from .variants import Variant
 
 __all__ = ["Decoded", "MaskDecoder", "choose_single", "from_cells", "to_cells"]
 

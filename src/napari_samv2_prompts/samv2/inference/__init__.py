@@ -1,0 +1,1 @@
+"""How a network is run fast: encode, decode, enlarge, kernels, tiling, CUDA graphs."""

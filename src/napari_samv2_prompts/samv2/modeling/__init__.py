@@ -1,0 +1,4 @@
+"""The published network, one idea a file.
+
+Not here: reading weights (``weights``), how fast it runs (``inference``).
+"""

@@ -1,0 +1,1 @@
+"""Our own small model: what it adds to the published network."""
