@@ -72,7 +72,7 @@ COMMANDS = [
 @pytest.mark.parametrize(("page", "line"), COMMANDS)
 def test_every_command_line_is_one_that_the_program_takes(page: str, line: str) -> None:
     _, *arguments = shlex.split(line)
-    assert callable(cli._parser().parse_args(arguments).run)
+    assert callable(cli.parser().parse_args(arguments).run)
 
 
 def test_every_message_of_the_troubleshooting_page_is_in_the_code() -> None:

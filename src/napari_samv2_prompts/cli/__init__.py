@@ -1,0 +1,77 @@
+"""The command line: one sub-command a module.
+
+Here: the list of sub-commands, and how errors end the program.  A sub-command is a module with
+``NAME``, ``HELP``, ``add_options(parser)`` and ``run(options)``, added to ``COMMANDS``.  Not here:
+what is done with an image (``scripting.py``, ``batch.py``).  Nothing heavy is imported before a
+sub-command runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from napari_samv2_prompts.cli import demo, models, segment
+from napari_samv2_prompts.cli.common import PROGRAM
+from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
+
+__all__ = ["main", "parser"]
+
+COMMANDS = (
+    demo,
+    segment,
+    models,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status: 0, 1 for an error, 130 if interrupted.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments without the program's name; those of the process if not given.
+    """
+    options = parser().parse_args(argv)
+    try:
+        return int(options.run(options) or 0)
+    except KeyboardInterrupt:
+        print(f"\n{PROGRAM}: stopped.", file=sys.stderr)
+        return 130
+    except (ValueError, OSError, MemoryError, ImportError) as error:
+        wrong = isinstance(error, ImportError | OSError) and is_about_torch(error)
+        print(f"{PROGRAM}: {torch_problem(error) if wrong else error}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of all sub-commands; what it parses has ``run``."""
+    program = argparse.ArgumentParser(
+        prog=PROGRAM, description="Segment objects from points and boxes with SAMV2."
+    )
+    program.add_argument("--version", action=_ShowVersion)
+    commands = program.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        described = getattr(command, "DESCRIPTION", None)
+        own = commands.add_parser(command.NAME, help=command.HELP, description=described)
+        own.set_defaults(run=command.run)
+        command.add_options(own)
+    return program
+
+
+class _ShowVersion(argparse.Action):
+    """Print the versions that a report of a problem needs; reads no package but their names."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="versions, for reports of problems")
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: object) -> None:
+        from importlib.metadata import PackageNotFoundError, version
+
+        for name in (PROGRAM, "napari", "torch", "numpy"):
+            try:
+                print(f"{name} {version(name)}")
+            except PackageNotFoundError:
+                print(f"{name} is not installed")
+        parser.exit()

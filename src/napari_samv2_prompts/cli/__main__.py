@@ -1,0 +1,9 @@
+"""``python -m napari_samv2_prompts.cli``."""
+
+from __future__ import annotations
+
+import sys
+
+from napari_samv2_prompts.cli import main
+
+sys.exit(main())

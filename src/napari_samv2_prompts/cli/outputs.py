@@ -1,0 +1,41 @@
+"""Where the ways to segment put their files, by the options that they share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.batch import Job
+
+__all__ = ["labels_path", "record_path", "write_coco_file"]
+
+
+def labels_path(options: argparse.Namespace) -> Path:
+    """Return where the labels go; refuse a folder that is not there."""
+    output: Path = options.output or Path("labels.tif")
+    if not output.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {output.parent} to write the labels to.")
+    return output
+
+
+def record_path(labels: Path) -> Path:
+    """Return where the prompts go that led to labels."""
+    return labels.with_name(
+        f"{labels.name.removesuffix(labels.suffix).removesuffix('.ome')}.prompts.json"
+    )
+
+
+def write_coco_file(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
+    """Write the labels of jobs as the COCO file that was asked for, if any was."""
+    if options.coco is None:
+        return
+    from tifffile import imread
+
+    from napari_samv2_prompts.io.exports import LabelledImage, write_coco
+
+    images = (LabelledImage(job.image.name, imread(job.labels)) for job in jobs)
+    write_coco(options.coco, images, polygons=options.polygons)
+    print(f"COCO: {options.coco}")

@@ -1,0 +1,52 @@
+"""``segment``: a picture or a folder, from prompts.
+
+There are several ways to segment, a module each with ``wanted(options)``, ``run(options)`` and, if
+it has options of its own, ``add_options(parser)``.  The first of ``WAYS`` that is wanted runs.
+Here: their order, and the options that more than one of them reads.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from napari_samv2_prompts.cli import segment_folder, segment_picture, segment_saved
+from napari_samv2_prompts.cli.common import add_model_options
+from napari_samv2_prompts.io.prompt_tables import BOX_COLUMNS, POINT_COLUMNS
+
+NAME = "segment"
+HELP = "segment a picture, or a folder of them, from tables of prompts"
+DESCRIPTION = (
+    "Segment a picture from tables of prompts, or each picture of a folder from the table of the "
+    "same name beside it: cells.tif with cells.csv."
+)
+WAYS = (
+    segment_folder,
+    segment_saved,
+    segment_picture,
+)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what several ways read, then what each has for itself."""
+    add = parser.add_argument
+    add("image", type=Path, help="picture (TIFF, PNG, JPEG, ...) or folder")
+    add("--boxes", type=Path, help=f"CSV table: {','.join(BOX_COLUMNS)}")
+    add("--points", type=Path, help=f"CSV table: {','.join(POINT_COLUMNS)}")
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        help="labels.tif, labels.ome.tif, or the folder for those of a folder",
+    )
+    add("--save-prompts", action="store_true", help="also write prompts and settings as .json")
+    add("--coco", type=Path, metavar="FILE", help="also write all as COCO JSON")
+    add("--polygons", action="store_true", help="outlines in the COCO file")
+    for way in WAYS:
+        way.add_options(parser)
+    add_model_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Segment in the first way that the options ask for."""
+    return int(next(way for way in WAYS if way.wanted(options)).run(options))

@@ -1,0 +1,45 @@
+"""``segment IMAGE --boxes FILE --points FILE``: one picture."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from napari_samv2_prompts.cli.common import predictor
+from napari_samv2_prompts.cli.outputs import labels_path, record_path, write_coco_file
+from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what only one picture has."""
+    parser.add_argument("--picture", type=Path, help="also write the outlines on the picture")
+
+
+def wanted(options: argparse.Namespace) -> bool:
+    """Tell that this is the way when no other is."""
+    return True
+
+
+def run(options: argparse.Namespace) -> int:
+    """Segment one picture and say where the files are."""
+    from napari_samv2_prompts.batch import Job, run_job
+
+    if options.boxes is None and options.points is None:
+        raise ValueError(
+            "Give prompts: a table of boxes (--boxes) or of points (--points), or prompts that "
+            "were saved (--prompts)."
+        )
+    output = labels_path(options)
+    kept = record_path(output) if options.save_prompts else None
+    job = Job(options.image, output, options.boxes, options.points, options.picture, kept)
+    started = time.perf_counter()
+    count = run_job(
+        job, lambda: predictor(options), options.model or DEFAULT_MODEL, options.checkpoint
+    )
+    print(f"{count} objects in {time.perf_counter() - started:.2f} s")
+    for what, path in (("Labels", output), ("Outlines", options.picture), ("Prompts", kept)):
+        if path is not None:
+            print(f"{what}: {path}")
+    write_coco_file(options, [job])
+    return 0

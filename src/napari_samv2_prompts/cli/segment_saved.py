@@ -1,0 +1,38 @@
+"""``segment IMAGE --prompts FILE.json``: prompts that were saved, done again."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from napari_samv2_prompts.cli.outputs import labels_path, write_coco_file
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--prompts``."""
+    parser.add_argument("--prompts", type=Path, help="prompts that were saved as .json")
+
+
+def wanted(options: argparse.Namespace) -> bool:
+    """Tell whether there are saved prompts."""
+    return options.prompts is not None
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make the labels again that saved prompts made."""
+    from napari_samv2_prompts.batch import Job
+    from napari_samv2_prompts.io.exports import read_pixel_size, write_labels
+    from napari_samv2_prompts.io.pictures import read_image
+    from napari_samv2_prompts.scripting import replay
+
+    output = labels_path(options)
+    labels = replay(
+        read_image(options.image),
+        options.prompts,
+        device=options.device,
+        checkpoint=options.checkpoint,
+    )
+    write_labels(output, labels, pixel_size=read_pixel_size(options.image))
+    print(f"Labels: {output}")
+    write_coco_file(options, [Job(options.image, output)])
+    return 0
