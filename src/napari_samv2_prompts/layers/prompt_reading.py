@@ -1,24 +1,24 @@
 """Points and Shapes on a plane become prompts of the model, one per object.
 
-Here: merging points and shapes of the same object, the meaning of each type of shape, and what is
-left out with a note.  Reading alters no layer and raises nothing that a user can bring about.
+Here: merging points and shapes of the same object, and what is left out with a note.  Reading
+alters no layer and raises nothing that a user can bring about.
 
-Not here: feature columns (``prompt_layers``), transforms (``planes``).
+Not here: what each type of shape means (``shapes.py``), feature columns (``prompt_layers``),
+transforms (``planes``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
-from skimage.draw import polygon as polygon_pixels
 
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers.planes import project_to_plane
 from napari_samv2_prompts.layers.prompt_layers import is_points, negatives, object_numbers
 from napari_samv2_prompts.prompts import Prompt
+from napari_samv2_prompts.shapes import LOGITS_SIZE, Parts
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -27,33 +27,11 @@ if TYPE_CHECKING:
 
 __all__ = ["PromptReader", "prompted_objects", "prompts_on_plane", "read_prompts"]
 
-# A box or outline with a side below this many pixels comes from a click without a drag.
-MIN_SIDE = 2.0
-# Points along a path: one per this share of the image's longer side, within these bounds.  The
-# prompt encoder was trained with few clicks; more of them than this add time but no precision.
-# Images longer than LARGE pixels are looked at in parts.
-SCRIBBLE_SPACING = 1 / 32
-LARGE = 2048
-SCRIBBLE_POINTS = (2, 8)
-# Low-res logits inside and outside a filled outline: sure, but within what the decoder puts out.
-# The published video predictor gives mask prompts the same values.
-INSIDE, OUTSIDE = 10.0, -10.0
-
 NOTES = {
     "outside": "{n} prompt(s) outside the image are left out.",
     "degenerate": "{n} shape(s) too small to mean anything are left out.",
     "numberless": "{n} prompt(s) without a whole number above 0 as object are left out.",
 }
-
-
-@dataclass(slots=True)
-class _Parts:
-    """What was said about one object, while it is gathered; plain numbers, quick to compare."""
-
-    points: list[list[float]] = field(default_factory=list)  # x, y
-    labels: list[int] = field(default_factory=list)
-    boxes: list[list[float]] = field(default_factory=list)  # x0, y0, x1, y1
-    outlines: list[list[list[float]]] = field(default_factory=list)
 
 
 def read_prompts(
@@ -63,7 +41,7 @@ def read_prompts(
     plane: Plane,
     dims: Dims,
     *,
-    logits_size: int = 256,
+    logits_size: int = LOGITS_SIZE,
 ) -> tuple[tuple[Prompt, ...], tuple[str, ...]]:
     """Return the prompts on the shown plane, one per object in ascending order, and notes.
 
@@ -105,10 +83,10 @@ class PromptReader:
         See :func:`read_prompts`.
     """
 
-    def __init__(self, logits_size: int = 256) -> None:
+    def __init__(self, logits_size: int = LOGITS_SIZE) -> None:
         self._logits_size = logits_size
         self._shape = (0, 0)
-        self._last: dict[int, tuple[_Parts, Prompt]] = {}
+        self._last: dict[int, tuple[Parts, Prompt]] = {}
 
     def read(
         self,
@@ -119,7 +97,7 @@ class PromptReader:
         dims: Dims,
     ) -> tuple[tuple[Prompt, ...], tuple[str, ...]]:
         """Return prompts and notes; see :func:`read_prompts`."""
-        parts: dict[int, _Parts] = {}
+        parts: dict[int, Parts] = {}
         dropped: Counter[str] = Counter()
         notes: list[str] = []
         for layer, gather in ((points, _gather_points), (shapes, _gather_shapes)):
@@ -140,7 +118,7 @@ class PromptReader:
         for number in sorted(parts):
             known = last.get(number)
             if known is None or known[0] != parts[number]:
-                prompt = _as_prompt(number, parts[number], plane, self._logits_size)
+                prompt = parts[number].prompt(number, plane.shape, self._logits_size)
                 known = parts[number], prompt
             self._last[number] = known
         return tuple(prompt for _, prompt in self._last.values()), tuple(notes)
@@ -173,7 +151,7 @@ def _gather_points(
     image_layer: Image,
     plane: Plane,
     dims: Dims,
-    parts: dict[int, _Parts],
+    parts: dict[int, Parts],
     dropped: Counter[str],
 ) -> None:
     pixels, on_plane = project_to_plane(layer, layer.data, image_layer, plane, dims)
@@ -188,9 +166,7 @@ def _gather_points(
         if reason := "numberless" if number == 0 else "" if is_inside else "outside":
             dropped[reason] += 1
             continue
-        entry = parts.setdefault(number, _Parts())
-        entry.points.append(pixel)
-        entry.labels.append(0 if is_negative else 1)
+        parts.setdefault(number, Parts()).add_point(pixel, positive=not is_negative)
 
 
 def _gather_shapes(
@@ -198,7 +174,7 @@ def _gather_shapes(
     image_layer: Image,
     plane: Plane,
     dims: Dims,
-    parts: dict[int, _Parts],
+    parts: dict[int, Parts],
     dropped: Counter[str],
 ) -> None:
     ends = np.cumsum([len(vertices) for vertices in layer.data])[:-1]
@@ -209,96 +185,9 @@ def _gather_shapes(
     for number, kind, outline, on_plane in columns:
         if not on_plane.all():
             continue
-        new = _Parts()
-        reason = "numberless" if number == 0 else _add_shape(new, str(kind), outline, plane)
+        new = Parts()
+        reason = "numberless" if number == 0 else new.add_shape(str(kind), outline, plane.shape)
         if reason:
             dropped[reason] += 1
             continue
-        entry = parts.setdefault(int(number), _Parts())
-        entry.points += new.points
-        entry.labels += new.labels
-        entry.boxes += new.boxes
-        entry.outlines += new.outlines
-
-
-def _add_shape(parts: _Parts, kind: str, pixels: NDArray[np.float64], plane: Plane) -> str:
-    """Add what a shape means; return the reason why it means nothing, or an empty string."""
-    if not np.isfinite(pixels).all():
-        return "degenerate"
-    if kind in ("path", "line"):
-        if np.ptp(pixels, axis=0).max() == 0:
-            return "degenerate"
-        scribble = _along(pixels, SCRIBBLE_SPACING * min(LARGE, max(plane.shape)))
-        scribble = scribble[plane.inside(scribble)]
-        parts.points += scribble.tolist()
-        parts.labels += [1] * len(scribble)
-        return "" if len(scribble) else "outside"
-    low, high = _bounds(kind, pixels)
-    if (high - low).min() < MIN_SIDE:
-        return "degenerate"
-    low = np.maximum(low, -0.5)
-    high = np.minimum(high, np.array(plane.shape[::-1]) - 0.5)
-    if (high - low).min() <= 0:
-        return "outside"
-    parts.boxes.append([*low.tolist(), *high.tolist()])
-    if kind == "polygon":
-        parts.outlines.append(pixels.tolist())
-    return ""
-
-
-def _bounds(
-    kind: str, pixels: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the lowest and highest ``(x, y)`` of a shape given by its vertices."""
-    if kind == "ellipse" and len(pixels) == 4:
-        # The vertices are the corners of a parallelogram around it, which is wider when turned.
-        centre = pixels.mean(axis=0)
-        half_axes = (pixels[1] - pixels[0]) / 2, (pixels[3] - pixels[0]) / 2
-        reach = np.hypot(*half_axes)
-        return centre - reach, centre + reach
-    return pixels.min(axis=0), pixels.max(axis=0)
-
-
-def _along(path: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
-    """Return points of shape (N, 2) evenly spread along a path, a little off its ends."""
-    steps = np.linalg.norm(np.diff(path, axis=0), axis=1)
-    reached = np.concatenate([[0.0], np.cumsum(steps)])
-    n_points = int(np.clip(round(reached[-1] / spacing), *SCRIBBLE_POINTS))
-    at = (np.arange(n_points) + 0.5) / n_points * reached[-1]
-    return np.stack([np.interp(at, reached, path[:, axis]) for axis in (0, 1)], axis=1)
-
-
-def _as_prompt(number: int, parts: _Parts, plane: Plane, logits_size: int) -> Prompt:
-    box = None
-    if parts.boxes:
-        corners = np.array(parts.boxes)
-        box = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
-    mask = mask_box = None
-    if parts.outlines:
-        outlines = [np.array(outline) for outline in parts.outlines]
-        every = np.concatenate(outlines)
-        low = np.maximum(every.min(axis=0), -0.5)
-        high = np.minimum(every.max(axis=0), np.array(plane.shape[::-1]) - 0.5)
-        mask, mask_box = np.full((logits_size, logits_size), OUTSIDE, np.float32), (*low, *high)
-        for outline in outlines:
-            mask[_filled(outline, low, high, logits_size)] = INSIDE
-    points = np.reshape(parts.points, (-1, 2))
-    return Prompt(number, points, np.array(parts.labels), box, mask, mask_box)
-
-
-def _filled(
-    outline: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    side: int,
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the cells of a square inside an outline, the square covering ``low`` to ``high``.
-
-    All in plane pixels ``(x, y)``; the two axes may scale differently.
-    """
-    stretched = (outline - low) / (high - low) * side - 0.5
-    rows, columns = polygon_pixels(stretched[:, 1], stretched[:, 0], (side, side))
-    if not len(rows):  # smaller than a cell
-        column, row = np.clip(np.rint(stretched.mean(axis=0)), 0, side - 1).astype(np.intp)
-        return np.array([row]), np.array([column])
-    return rows, columns
+        parts.setdefault(int(number), Parts()).add(new)
