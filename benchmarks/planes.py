@@ -25,6 +25,7 @@ from napari_samv2_prompts.engine import (
     AtOnce,
     Cancelled,
     EmbeddingStore,
+    Job,
     ModelChoice,
     Predictor,
     Session,
@@ -92,7 +93,7 @@ def measure(name: str, count: int) -> dict[str, float]:
 
 def stop_time(predictor: Predictor, image: NDArray[np.uint8], after: float) -> float:
     """Stop an embedding some seconds after its start; return the milliseconds it still takes."""
-    task = Task(State.AHEAD, None, lambda task: None)
+    task = Task(Job(None, lambda task: None))
 
     def work() -> None:
         with suppress(Cancelled):

@@ -14,7 +14,8 @@ from napari_samv2_prompts.engine import (
     Failed,
     ModelChoice,
     Outcome,
-    Progress,
+    Report,
+    State,
     Stopped,
     Task,
 )
@@ -22,7 +23,7 @@ from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, Pro
 from napari_samv2_prompts.regions import Extent, Region
 
 OnDone = Callable[[Task, Outcome], None]
-OnProgress = Callable[[Task, Progress], None]
+OnReport = Callable[[Task, Report], None]
 
 RADIUS = 5.0
 LOGITS = 16
@@ -178,7 +179,7 @@ class Factory:
 
 def outcome_of(task: Task) -> Outcome:
     try:
-        return Stopped() if task.cancelled else Done(task.work(task))
+        return Stopped() if task.cancelled else Done(task.job.run(task))
     except Cancelled:
         return Stopped()
     except Exception as error:  # noqa: BLE001  (whatever it is becomes a value)
@@ -191,8 +192,8 @@ class SyncRunner:
     def __init__(self) -> None:
         self.closed = 0
 
-    def submit(self, task: Task, on_done: OnDone, on_progress: OnProgress) -> None:
-        task.on_progress = lambda progress: on_progress(task, progress)
+    def submit(self, task: Task, on_done: OnDone, on_report: OnReport) -> None:
+        task.on_report = lambda report: on_report(task, report)
         on_done(task, outcome_of(task))
 
     def close(self) -> None:
@@ -203,12 +204,12 @@ class ManualRunner:
     """Keeps tasks until the test lets one end: late, out of order, or with an error."""
 
     def __init__(self) -> None:
-        self.jobs: list[tuple[Task, OnDone, OnProgress]] = []
+        self.jobs: list[tuple[Task, OnDone, OnReport]] = []
         self.closed = 0
 
-    def submit(self, task: Task, on_done: OnDone, on_progress: OnProgress) -> None:
-        task.on_progress = lambda progress: on_progress(task, progress)
-        self.jobs.append((task, on_done, on_progress))
+    def submit(self, task: Task, on_done: OnDone, on_report: OnReport) -> None:
+        task.on_report = lambda report: on_report(task, report)
+        self.jobs.append((task, on_done, on_report))
 
     @property
     def tasks(self) -> list[Task]:
@@ -218,11 +219,16 @@ class ManualRunner:
     def live(self) -> list[Task]:
         return [task for task in self.tasks if not task.cancelled]
 
+    @property
+    def states(self) -> list[State | None]:
+        """What the user is told of the tasks that are not cancelled."""
+        return [task.job.state for task in self.live]
+
     def finish(self, index: int = -1, outcome: Outcome | None = None) -> None:
         """End one task; a cancelled one still brings its result, as real work would."""
         task, on_done, _ = self.jobs.pop(index)
-        deaf = Task(task.kind, task.key, task.work)
-        on_done(task, Done(task.work(deaf)) if outcome is None else outcome)
+        deaf = Task(task.job)
+        on_done(task, Done(task.job.run(deaf)) if outcome is None else outcome)
 
     def fail(self, error: Exception, index: int = -1) -> None:
         self.finish(index, Failed(error))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.engine.test_prefetch import Work
 from tests.fakes import Factory, FakePredictor, FakeView, SyncRunner
-from tests.test_ahead import Work
 
 from napari_samv2_prompts.engine import (
     EmbeddingStore,
@@ -206,7 +206,7 @@ def test_a_process_killed_while_embedding_all_planes_goes_on_where_it_was(tmp_pa
     code = """if True:
         import os, signal, sys
         from pathlib import Path
-        from tests.test_ahead import EmbeddingStore, SyncRunner, Work
+        from tests.engine.test_prefetch import EmbeddingStore, SyncRunner, Work
 
         work = Work(SyncRunner(), store=EmbeddingStore(Path(sys.argv[1])))
         embed = work.factory.predictor.embed

@@ -4,7 +4,7 @@ import pytest
 from tests.fakes import SyncRunner
 
 from napari_samv2_prompts._qt.models import ModelEntry, entry_of, make_predictor, model_entries
-from napari_samv2_prompts.engine import Cancelled, ModelChoice, Session, State, Task
+from napari_samv2_prompts.engine import Cancelled, Job, ModelChoice, Session, State, Task
 from napari_samv2_prompts.samv2.weights.download import DownloadCancelled
 from napari_samv2_prompts.samv2.weights.registry import PUBLISHED_FILES
 
@@ -16,7 +16,7 @@ def empty_cache(monkeypatch, tmp_path):
 
 
 def task() -> Task:
-    return Task(State.LOADING, "key", lambda task: None)
+    return Task(Job("key", lambda task: None))
 
 
 def test_every_model_is_listed_with_its_size_and_whether_it_is_here(empty_cache) -> None:
@@ -103,6 +103,6 @@ def test_a_device_that_is_not_there_is_one_sentence() -> None:
 
 
 def snapshot_of(model: ModelChoice):
-    from tests.test_session import snap
+    from tests.engine.test_session import snap
 
     return snap(model=model)

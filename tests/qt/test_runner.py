@@ -7,7 +7,17 @@ from collections.abc import Iterator
 import pytest
 
 from napari_samv2_prompts._qt.runner import QtRunner
-from napari_samv2_prompts.engine import Done, Failed, Outcome, Progress, State, Stopped, Task
+from napari_samv2_prompts.engine import (
+    Done,
+    Failed,
+    Job,
+    Outcome,
+    Partial,
+    Progress,
+    Report,
+    Stopped,
+    Task,
+)
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -17,14 +27,14 @@ class Post:
 
     def __init__(self) -> None:
         self.outcomes: list[Outcome] = []
-        self.progress: list[Progress] = []
+        self.progress: list[Report] = []
         self.threads: set[int] = set()
 
     def done(self, task: Task, outcome: Outcome) -> None:
         self.outcomes.append(outcome)
         self.threads.add(threading.get_ident())
 
-    def told(self, task: Task, progress: Progress) -> None:
+    def told(self, task: Task, progress: Report) -> None:
         self.progress.append(progress)
         self.threads.add(threading.get_ident())
 
@@ -41,7 +51,7 @@ def runner() -> Iterator[QtRunner]:
 
 
 def submit(runner: QtRunner, post: Post, work) -> Task:
-    task = Task(State.EMBEDDING, "key", work)
+    task = Task(Job("key", work))
     runner.submit(task, post.done, post.told)
     return task
 
@@ -61,6 +71,19 @@ def test_progress_arrives_before_the_result(qtbot, runner: QtRunner) -> None:
     submit(runner, post, lambda task: task.report(0.5, "half"))
     qtbot.waitUntil(lambda: len(post.outcomes) > 0)
     assert post.progress == [Progress(0.5, "half")]
+
+
+def test_partial_results_arrive_in_order_and_before_the_end(qtbot, runner: QtRunner) -> None:
+    post = Post()
+
+    def work(task: Task) -> None:
+        for number in range(3):
+            task.deliver(number)
+
+    submit(runner, post, work)
+    qtbot.waitUntil(lambda: len(post.outcomes) > 0)
+    assert [part.value for part in post.progress if isinstance(part, Partial)] == [0, 1, 2]
+    assert post.threads == {threading.get_ident()}
 
 
 def test_an_error_is_delivered_as_a_value_and_logged(qtbot, runner: QtRunner, caplog) -> None:

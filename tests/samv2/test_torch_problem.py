@@ -42,12 +42,12 @@ import sys
 sys.modules["torch"] = None  # as if it were not installed
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts._qt.models import make_predictor, model_entries
-from napari_samv2_prompts.engine import ModelChoice, State, Task
+from napari_samv2_prompts.engine import Job, ModelChoice, Task
 from napari_samv2_prompts.engine.errors import sentence
 assert main(["models"]) == 0 and model_entries()
 assert main(["demo", "--out", sys.argv[1]]) == 1
 try:
-    make_predictor(ModelChoice(), Task(State.LOADING, "key", lambda task: None))
+    make_predictor(ModelChoice(), Task(Job("key", lambda task: None)))
 except ImportError as error:
     print("The widget:", sentence(error), file=sys.stderr)
 """

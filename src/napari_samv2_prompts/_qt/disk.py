@@ -14,7 +14,7 @@ from typing import Any
 from napari.utils.notifications import show_error
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import Done, Failed, Outcome, Progress, Runner, State, Task
+from napari_samv2_prompts.engine import Done, Failed, Job, Outcome, Report, Runner, Task
 from napari_samv2_prompts.engine.errors import sentence
 
 __all__ = ["Disk"]
@@ -62,7 +62,7 @@ class Disk:
         """
         self._under_way += 1
         self._say(doing)
-        task = Task(State.LOADING, doing, lambda task: _logged(work))
+        task = Task(Job(doing, lambda task: _logged(work)))
         if self._runner is None:
             self._runner = self._make_runner()
         self._runner.submit(task, lambda task, end: self._on_end(task, end, then), _ignore)
@@ -79,7 +79,7 @@ class Disk:
             except (ValueError, OSError, MemoryError) as refused:
                 error = refused
         if not self._closed:
-            self._say(said, over=str(task.key))
+            self._say(said, over=str(task.job.key))
         if error is not None:
             show_error(f"SAMV2 Prompts: {sentence(error)}")
 
@@ -103,5 +103,5 @@ def _logged(work: Callable[[], Any]) -> Any:
         raise
 
 
-def _ignore(task: Task, progress: Progress) -> None:
+def _ignore(task: Task, report: Report) -> None:
     """Take no notice."""

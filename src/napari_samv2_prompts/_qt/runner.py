@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from napari_samv2_prompts.engine import Cancelled, Done, Failed, Outcome, Progress, Stopped, Task
+from napari_samv2_prompts.engine import Cancelled, Done, Failed, Outcome, Report, Stopped, Task
 
 from .mailbox import Mailbox
 
@@ -33,11 +33,11 @@ class QtRunner:
         self,
         task: Task,
         on_done: Callable[[Task, Outcome], None],
-        on_progress: Callable[[Task, Progress], None],
+        on_report: Callable[[Task, Report], None],
     ) -> None:
         """Queue a task; see :class:`.session.Runner`."""
         mailbox = self._mailbox
-        task.on_progress = lambda progress: mailbox.post(lambda: on_progress(task, progress))
+        task.on_report = lambda report: mailbox.post(lambda: on_report(task, report))
         self._pool.submit(_work, mailbox, task, on_done)
 
     def close(self) -> None:
@@ -57,11 +57,11 @@ def _work(mailbox: Mailbox, task: Task, on_done: Callable[[Task, Outcome], None]
 def _outcome(task: Task) -> Outcome:
     try:
         task.check()
-        return Done(task.work(task))
+        return Done(task.job.run(task))
     except Cancelled:
         return Stopped()
     except BaseException as error:  # noqa: BLE001  (a panic in Rust is no Exception, but a value)
         if not isinstance(error, ValueError | OSError | MemoryError | ImportError):
-            _log.exception("The task %r failed.", str(task.kind))
+            _log.exception("A job failed (%s).", task.job.state or task.job.priority.name.lower())
         # The traceback holds every array of the failed work.
         return Failed(error.with_traceback(None))

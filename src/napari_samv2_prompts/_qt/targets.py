@@ -11,7 +11,7 @@ from uuid import UUID
 
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import Done, Outcome, Progress, Runner, State, Task
+from napari_samv2_prompts.engine import Done, Job, Outcome, Report, Runner, Task
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import LabelsTarget, TargetError, converted_labels
 from napari_samv2_prompts.masks import Policy
@@ -71,12 +71,12 @@ class Targets:
         if key not in self._searching:
             self._searching.add(key)
             search = target.scan_job()
-            task = Task(State.LOADING, key, lambda task: search())
-            self._runner.submit(task, self._on_searched, _ignore)
+            job = Job(key, lambda task: search())
+            self._runner.submit(Task(job), self._on_searched, _ignore)
         return False
 
     def _on_searched(self, task: Task, outcome: Outcome) -> None:
-        key: UUID = task.key  # type: ignore[assignment]
+        key: UUID = task.job.key  # type: ignore[assignment]
         self._searching.discard(key)
         if isinstance(outcome, Done) and key in self._targets:
             self._targets[key].set_highest(outcome.value)  # type: ignore[arg-type]
@@ -143,5 +143,5 @@ class Targets:
         self.problem, self.offer = str(error), getattr(error, "dtype", None)
 
 
-def _ignore(task: Task, progress: Progress) -> None:
+def _ignore(task: Task, report: Report) -> None:
     """Take no notice."""

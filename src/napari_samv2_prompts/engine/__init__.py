@@ -1,37 +1,36 @@
-"""The engine: wishes in, masks out; no Qt, napari or torch.
+"""The engine: requests in, masks out; no Qt, napari or torch.
 
-``engine`` decides, ``work`` is what it has done, ``answers`` remembers what came of it, ``values``
-is what goes in and ``news`` what comes out.  ``cache`` and ``store`` hold embeddings in memory and
-on the disk, ``ahead`` says what to embed when nothing else is to be done, ``refinement`` compares
-prompts, ``errors`` words failures.
+``session`` says which job is missing next, ``scheduler`` runs it, ``jobs`` is what a job is.  The
+kinds of jobs are ``load``, ``embed``, ``decode``, ``prefetch`` and ``preview``.  ``requests`` is
+what goes in, ``results`` and ``status`` what comes out.  ``result_store``, ``cache`` and ``store``
+keep results, embeddings in memory and embeddings on the disk.  ``coordinates`` is between the plane
+and the view of it that is embedded, ``refinement`` compares prompts, ``errors`` words failures.
 """
 
 from .cache import EmbeddingCache, Memory
-from .hover import Hover
-from .loading import PredictorFactory
-from .news import AllPlanes, ObjectResult, Outline, Removal, Results, Status
-from .session import Session
-from .store import EmbeddingStore
-from .tasks import (
+from .jobs import (
     AtOnce,
     Cancelled,
     Done,
     Failed,
+    Job,
     Outcome,
+    Partial,
+    Priority,
     Progress,
+    Report,
     Runner,
     Stopped,
     Task,
 )
-from .values import (
-    Embedding,
-    ModelChoice,
-    Packing,
-    Predictor,
-    Snapshot,
-    State,
-    View,
-)
+from .load import PredictorFactory
+from .preview import Hover, Outline
+from .protocols import Embedding, Packing, Predictor
+from .requests import ModelChoice, Snapshot, View
+from .results import ObjectResult, Removal, Results
+from .session import Session
+from .status import AllPlanes, State, Status
+from .store import EmbeddingStore
 
 __all__ = [
     "AllPlanes",
@@ -43,16 +42,20 @@ __all__ = [
     "EmbeddingStore",
     "Failed",
     "Hover",
+    "Job",
     "Memory",
     "ModelChoice",
     "ObjectResult",
     "Outcome",
     "Outline",
     "Packing",
+    "Partial",
     "Predictor",
     "PredictorFactory",
+    "Priority",
     "Progress",
     "Removal",
+    "Report",
     "Results",
     "Runner",
     "Session",

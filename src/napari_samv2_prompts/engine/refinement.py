@@ -1,6 +1,6 @@
 """When two prompts say the same, and when one refines the other.
 
-Pure functions of prompts; what follows from them is decided in ``engine.py``.
+Pure functions of prompts; what follows from them is decided in ``session.py``.
 """
 
 from __future__ import annotations

@@ -1,46 +1,45 @@
-"""The engine: from what is wished for to masks, one job at a time.
+"""The engine: from what is wanted to masks, one job at a time.
 
-A :class:`Session` is told the newest :class:`~.values.Snapshot` whenever something
-changes.  It compares that with what it has - a loaded model, embeddings, decoded objects - and
-starts the one job that is missing next: load, embed or decode; when none is, embed what may be
-looked at next (``ahead.py``).  A job that is no longer the next one is cancelled, and what it still
-brings is dropped (a finished embedding is kept: it is right for its key).  News leave as signals of
-frozen values.
+A :class:`Session` is told the newest :class:`~.requests.Snapshot` whenever something changes.  It
+compares that with what it has - a loaded model, embeddings, decoded objects - and says which job is
+missing next: load, embed or decode; when none is, what may be done in the background.  What came of
+it leaves as signals of frozen values.
 
 All changed objects that one view holds go in one batch: those in the view on screen first, then
-others in views of their own.  Which have changed is in ``answers.py``.  A decode that is under way
-is let finish when nothing but the part of the plane on screen has changed.
+others in views of their own.  Which have changed is in ``result_store.py``.  A decode that is under
+way is let finish when nothing but the part of the plane on screen has changed.
 
-Not here: Qt, napari, torch, threads (the runner's), reading layers or writing labels.
+Not here: starting and stopping jobs (``scheduler.py``), what they do, Qt, napari, torch, threads
+(the runner's), reading layers or writing labels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Iterable
 from dataclasses import replace
+from typing import Any
 
 from psygnal import Signal
 
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Masks, Prompt, PromptBatch
 
-from .ahead import Ahead
-from .answers import Answers
 from .cache import EmbeddingCache
-from .errors import sentence
-from .hover import Hover
-from .loading import Loaded, Loader, PredictorFactory
-from .news import ObjectResult, Removal, Results, Status
-from .outlines import outline
-from .refinement import prompt_key
+from .coordinates import held_by
+from .decode import decode_job
+from .embed import Embedded, EmbeddingKey, embed_job
+from .jobs import Job, Progress, Runner
+from .load import Loaded, Loader, PredictorFactory
+from .prefetch import Prefetch
+from .preview import Hover, outline
+from .protocols import Embedding, Predictor
+from .requests import ModelChoice, Snapshot
+from .result_store import Answers
+from .results import ObjectResult, Removal, Results
+from .scheduler import Scheduler
+from .status import State, Status
 from .store import EmbeddingStore
-from .tasks import Cancelled, Done, Failed, Outcome, Progress, Runner, Task
-from .values import Embedding, ModelChoice, Predictor, Snapshot, State
-from .viewing import held_by
-from .work import Embedded, decode, embed, embedding_key, is_of
 
 __all__ = ["Session"]
-
-_CANCELLED = "Cancelled. Press Run to go on."
 
 
 class Session:
@@ -75,17 +74,15 @@ class Session:
         self.cache: EmbeddingCache[Embedding] = EmbeddingCache(cache_mb)
         self.store = store
         self._loader = Loader(make_predictor)
-        self._runner, self._background = runner, background or runner
         self._wish: Snapshot | None = None  # the newest snapshot
         self._goal: Snapshot | None = None  # the one acted on: the same, unless not live
         self._status = Status()
-        self._task: Task | None = None
-        self._held: Hashable = None  # key of a job that failed or was cancelled: not tried again
         self._model: ModelChoice | None = None
         self._predictor: Predictor | None = None
-        self._answers, self._ahead = Answers(), Ahead(self.cache)
+        self._answers, self._prefetch = Answers(), Prefetch(self.cache)
         self._closed = False
-        self.hover = Hover(self._outline_task, runner, self._go_on)
+        self._jobs = Scheduler(self._next_job, self._on_state, runner, background or runner)
+        self.hover = Hover(self._outline_job, runner, self._go_on)
 
     # --- what is known ---------------------------------------------------------------------
 
@@ -117,13 +114,13 @@ class Session:
         """Take so much memory for embeddings from now on, dropping what is too much at once."""
         self.cache.budget_mb = megabytes
         goal = self._goal
-        self.cache.shrink(goal and embedding_key(goal.view, goal.model))
+        self.cache.shrink(goal and EmbeddingKey.of(goal.view, goal.model))
         self._go_on()
 
     def keep_in(self, store: EmbeddingStore | None) -> None:
         """Keep embeddings in a folder as well from now on, or in memory only."""
         self.store = store
-        self._ahead.forget_disk()
+        self._prefetch.forget_disk()
         self._go_on()
 
     # --- wishes ----------------------------------------------------------------------------
@@ -143,7 +140,7 @@ class Session:
         self._wish = snapshot
         if snapshot is None:
             self._goal = None
-            self._supersede()
+            self._jobs.supersede()
             self._tell(State.IDLE, reason)
             return
         if gone := self._answers.drop_unprompted(snapshot):  # also where nothing is predicted
@@ -157,18 +154,15 @@ class Session:
         """
         if self._closed or self._wish is None:
             return
-        resumed, self._held = self._held is not None, None
-        self._ahead.try_again()
-        if not resumed and not self._working and not self.pending:
+        resumed = self._jobs.retry()
+        self._prefetch.try_again()
+        if not resumed and not self._jobs.busy and not self.pending:
             self._answers.ask_again(self._wish.place)
         self._aim(self._wish)
 
     def cancel(self) -> None:
         """Stop the job that runs; it is not taken up again before the wish changes or `run`."""
-        if self._task is not None and self._working:
-            self._held = self._task.key
-            self._supersede()
-            self._tell(State.IDLE, _CANCELLED)
+        self._jobs.cancel()
 
     def cycle(self, object_: int) -> ObjectResult | None:
         """Choose the object's next candidate, in order of falling score.
@@ -224,162 +218,95 @@ class Session:
         if self._closed:
             return
         self._closed = True
-        self._supersede()
         self.hover.drop()
-        for runner in {self._runner, self._background}:
-            runner.close()
+        self._jobs.close()
         self._wish = self._goal = self._predictor = self._model = None
         self._answers.clear()
         self.cache.clear()
 
-    # --- from wish to job ------------------------------------------------------------------
+    # --- which job is missing --------------------------------------------------------------
 
     def _aim(self, goal: Snapshot) -> None:
         self._goal = goal
-        self._advance()
+        self._jobs.advance()
 
     def _rest(self, snapshot: Snapshot) -> None:
         """Predict nothing before `run`; of the planes, embed those that were asked for by hand."""
-        if snapshot.planes and not self._working:
-            self._goal = replace(snapshot, prompts=PromptBatch(()))
-            self._advance()
+        if snapshot.planes and not self._jobs.busy:
+            self._aim(replace(snapshot, prompts=PromptBatch(())))
         elif self._goal is not None:
             self._goal = replace(self._goal, ahead=(), planes=snapshot.planes)
-            if not self._working:
-                self._supersede()
+            if not self._jobs.busy:
+                self._jobs.supersede()
             self._tell_again()
-
-    @property
-    def _working(self) -> bool:
-        """Whether the running job is one that somebody waits for."""
-        return self._task is not None and self._task.kind is not State.AHEAD
 
     def _go_on(self) -> None:
         """Do what became possible."""
-        if self._status.state is State.READY and not self._working:
-            self._advance()
+        if self._status.state is State.READY and not self._jobs.busy:
+            self._jobs.advance()
         self._tell_again()
 
-    def _advance(self) -> None:
-        """Start the job that is missing next, unless it already runs."""
-        task = self._next_task()
-        if task is None and self._goal is not None and self._predictor is not None:
-            self._held = None
-            task = self._ahead.task(self._goal, self._predictor, self.store)
-            self._tell(State.READY)
-        running = self._task
-        if task and running and task.key == running.key:
-            if task.kind is not running.kind:
-                running.kind = task.kind  # somebody waits for it now, or no more
-                self._tell(State.READY if task.kind is State.AHEAD else task.kind)
-            return
-        if task and running and self._answers.still_asked(running.wish, self._goal):
-            return
-        self._supersede()
-        if task is None or task.key == self._held:
-            return
-        self._held, self._task = None, task
-        if self._working:
-            self.hover.drop()
-            self._tell(task.kind)
-        runner = self._runner if self._working else self._background
-        runner.submit(task, self._on_done, self._on_progress)
-
-    def _next_task(self) -> Task | None:
+    def _next_job(self) -> Job[Any] | None:
         goal = self._goal
-        if goal is None or self._closed:
+        if goal is None:
             return None
         if self._predictor is None or self._model != goal.model:
-            return self._loader.task(goal.model)
-        predictor, store = self._predictor, self.store
-        here = self._answers.next_part(goal)
-        view, asked = here.view, here.prompts
-        key = embedding_key(view, goal.model)
-        embedding = self.cache.get(key)
-        if embedding is None:
-            return Task(State.EMBEDDING, key, lambda task: embed(predictor, view, task, store))
-        if not asked:
-            return None
-        batch = PromptBatch(tuple(self._answers.refined(here, prompt) for prompt in asked))
-        key = State.DECODING, key, goal.place, *map(prompt_key, batch)
-        return Task(
-            State.DECODING, key, lambda task: decode(predictor, embedding, view, batch), here
-        )
+            return self._loader.job(goal.model, self._on_loaded)
+        job = self._next_for_prompts(goal, self._predictor)
+        return job or self._prefetch.job(goal, self._predictor, self.store)
 
-    def _outline_task(self, prompt: Prompt) -> Task | None:
-        """Return the work of outlining what a prompt would give; None while there is other work."""
-        wish, predictor = self._wish, self._predictor
-        if wish is None or predictor is None or self._working or self._model != wish.model:
+    def _next_for_prompts(self, goal: Snapshot, predictor: Predictor) -> Job[Any] | None:
+        part = self._answers.next_part(goal)
+        embedding = self.cache.get(EmbeddingKey.of(part.view, part.model))
+        if embedding is None:
+            return embed_job(predictor, part.view, part.model, self.store, self._on_embedded)
+        if not part.prompts:
             return None
-        embedding, view = self.cache.get(embedding_key(wish.view, wish.model)), wish.view
+        batch = PromptBatch(tuple(self._answers.refined(part, prompt) for prompt in part.prompts))
+        return decode_job(
+            predictor, embedding, part, batch, self._on_masks,
+            still_useful=lambda: self._answers.still_asked(part, self._goal),
+        )  # fmt: skip
+
+    def _outline_job(self, prompt: Prompt) -> Job[Any] | None:
+        """Return the job of outlining what a prompt would give; None while there is other work."""
+        wish, predictor = self._wish, self._predictor
+        if wish is None or predictor is None or self._jobs.busy or self._model != wish.model:
+            return None
+        embedding, view = self.cache.get(EmbeddingKey.of(wish.view, wish.model)), wish.view
         if embedding is None or not held_by(view, [prompt]):
             return None
-        self._supersede()  # what is embedded ahead
+        self._jobs.make_way()
         asked = self._answers.refined(wish, prompt)
-        return Task(State.DECODING, None, lambda task: outline(predictor, embedding, view, asked))
+        return Job("outline", lambda task: outline(predictor, embedding, view, asked))
 
-    # --- from job to news ------------------------------------------------------------------
+    # --- where results go ------------------------------------------------------------------
 
-    def _on_done(self, task: Task, outcome: Outcome) -> None:
-        if self._closed:
-            return
-        if task is not self._task:
-            self._keep_late(task, outcome)
-            return
-        self._task = None
-        if task.kind is State.AHEAD:
-            self._ahead.take(task, outcome, self._goal)
-            self._advance()
-        elif isinstance(outcome, Failed) and not isinstance(outcome.error, Cancelled):
-            self._held = task.key
-            self._tell(State.FAILED, sentence(outcome.error))
-        elif isinstance(outcome, Done):
-            self._take(task, outcome.value)
-            self._advance()
-        else:
-            self._held = task.key
-            self._tell(State.IDLE, _CANCELLED)
+    def _on_loaded(self, model: ModelChoice, loaded: Loaded) -> None:
+        self._predictor, self._model = loaded.predictor, model
+        if self._loader.is_other(model, loaded):
+            self.cache.drop(lambda key: isinstance(key, EmbeddingKey) and key.model == model)
+            self._prefetch.forget_disk()
+            self._answers.outdate(model)
 
-    def _keep_late(self, task: Task, outcome: Outcome) -> None:
-        """Keep the embedding of a superseded job; it is right for its key."""
-        if task.kind is State.EMBEDDING and isinstance(outcome, Done):
-            self._keep(task.key, outcome.value)
-        elif task.kind is State.AHEAD and isinstance(outcome, Done):
-            self._ahead.take(task, outcome, self._goal)
+    def _on_embedded(self, key: EmbeddingKey, embedded: Embedded) -> None:
+        self._prefetch.note(key, embedded)
+        if embedded.embedding is not None:
+            part = self._goal and self._answers.next_part(self._goal)
+            current = part and EmbeddingKey.of(part.view, part.model)
+            self.cache.put(key, embedded.embedding, current=current)
 
-    def _keep(self, key: Hashable, value: object) -> None:
-        if isinstance(value, Embedded):
-            self._ahead.note(key, value)
-            if value.embedding is not None:
-                here = self._goal and self._answers.next_part(self._goal)
-                current = here and embedding_key(here.view, here.model)
-                self.cache.put(key, value.embedding, current=current)
+    def _on_masks(self, part: Snapshot, masks: Masks) -> None:
+        self.decoded.emit(Results(part, self._answers.take(part, masks)))
 
-    def _take(self, task: Task, value: object) -> None:
-        goal = self._goal
-        if goal is None:  # pragma: no cover  (a task without a goal was superseded)
-            return
-        if isinstance(value, Loaded):
-            self._predictor, self._model = value.predictor, goal.model
-            if self._loader.is_other(goal.model, value):
-                self.cache.drop(lambda key: is_of(key, goal.model))
-                self._ahead.forget_disk()
-                self._answers.outdate(goal.model)
-        elif task.kind is State.EMBEDDING:
-            self._keep(task.key, value)
-        else:
-            wish = task.wish or goal
-            items = self._answers.take(wish, value)  # type: ignore[arg-type]
-            self.decoded.emit(Results(wish, items))
+    # --- what is told ----------------------------------------------------------------------
 
-    def _on_progress(self, task: Task, progress: Progress) -> None:
-        if task is self._task and self._working:
-            self._tell(task.kind, progress=progress)
-
-    def _supersede(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+    def _on_state(self, state: State, reason: str = "", progress: Progress | None = None) -> None:
+        if state is State.READY and self._goal is None:
+            return  # nothing can be done, and why was told
+        if state in (State.LOADING, State.EMBEDDING, State.DECODING):
+            self.hover.drop()
+        self._tell(state, reason, progress)
 
     def _tell_again(self) -> None:
         if not self._closed:
@@ -388,7 +315,7 @@ class Session:
     def _tell(self, state: State, reason: str = "", progress: Progress | None = None) -> None:
         predictor, store = self._predictor, self.store.problem if self.store else ""
         device = ("", "") if predictor is None else (str(predictor.device), predictor.device_reason)
-        memory, planes = self.cache.memory, self._ahead.progress(self._goal)
+        memory, planes = self.cache.memory, self._prefetch.progress(self._goal)
         status = Status(state, reason, self._model, *device, progress, memory, store, planes)
         if status != self._status:
             self._status = status

@@ -24,7 +24,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from .values import Embedding
+from .protocols import Embedding
 
 __all__ = ["EmbeddingStore"]
 

@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .tasks import Task
-from .values import ModelChoice, Predictor, State
+from .jobs import Job, Task
+from .protocols import Predictor
+from .requests import ModelChoice
+from .status import State
 
 __all__ = ["Loaded", "Loader", "PredictorFactory"]
 
@@ -31,7 +33,7 @@ class Loaded:
 
 
 class Loader:
-    """Makes the tasks that load models, and compares what they bring.
+    """Makes the jobs that load models, and compares what they bring.
 
     Parameters
     ----------
@@ -42,9 +44,16 @@ class Loader:
         self._make = make_predictor
         self._stamps: dict[ModelChoice, Stamp | None] = {}
 
-    def task(self, choice: ModelChoice) -> Task:
-        """Return the work of loading a model; its result is a :class:`Loaded`."""
-        return Task(State.LOADING, (State.LOADING, choice), lambda task: self._load(choice, task))
+    def job(
+        self, choice: ModelChoice, on_result: Callable[[ModelChoice, Loaded], object]
+    ) -> Job[Loaded]:
+        """Return the job of loading a model."""
+        return Job(
+            (State.LOADING, choice),
+            lambda task: self._load(choice, task),
+            lambda loaded: on_result(choice, loaded),
+            state=State.LOADING,
+        )
 
     def _load(self, choice: ModelChoice, task: Task) -> Loaded:
         stamp = _stamp_of(choice)  # before reading: written meanwhile, it counts as changed

@@ -11,7 +11,7 @@ each other.  The rules of refinement are here:
   once it is seen in another.
 - A choice among the candidates stays with the object and counts again whenever there are several.
 
-Not here: when anything runs, and who is told (``engine.py``).
+Not here: when anything runs, and who is told (``session.py``).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ import numpy as np
 
 from napari_samv2_prompts.prompts import Masks, Prompt, PromptBatch
 
-from .news import ObjectResult
+from .coordinates import held_by, view_holding
 from .refinement import extends, prompt_key
-from .values import ModelChoice, Snapshot, View
-from .viewing import held_by, view_holding
+from .requests import ModelChoice, Snapshot, View
+from .results import ObjectResult
 
 __all__ = ["Answers"]
 

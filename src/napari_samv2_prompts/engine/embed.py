@@ -1,25 +1,33 @@
-"""What runs in the worker: reading and embedding a picture, answering prompts.
-
-Functions of a predictor and values; when they run and what becomes of the results is decided in
-``engine.py``.
-"""
+"""Reading and embedding a picture, or finding its embedding in the folder."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samv2_prompts.prompts import Masks, PromptBatch
-
+from .jobs import Job, Task
+from .protocols import Embedding, Predictor
+from .requests import ModelChoice, View
+from .status import State
 from .store import EmbeddingStore
-from .tasks import Task
-from .values import Embedding, ModelChoice, Predictor, State, View
-from .viewing import in_view, on_plane
 
-__all__ = ["Embedded", "decode", "embed", "embedding_key", "is_of"]
+__all__ = ["Embedded", "EmbeddingKey", "embed", "embed_job"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingKey:
+    """Names the embedding of a view in the cache, and the job that makes it."""
+
+    view: Hashable
+    model: ModelChoice
+
+    @classmethod
+    def of(cls, view: View, model: ModelChoice) -> EmbeddingKey:
+        """Name the embedding of a view by a model."""
+        return cls(view.key, model)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,14 +46,22 @@ class Embedded:
     on_disk: bool = False
 
 
-def embedding_key(view: View, model: ModelChoice) -> Hashable:
-    """Name the embedding of a view in the cache, and the job that makes it."""
-    return State.EMBEDDING, view.key, model
-
-
-def is_of(key: Hashable, model: ModelChoice) -> bool:
-    """Whether the embedding of this name is a model's."""
-    return isinstance(key, tuple) and key[-1] == model
+def embed_job(
+    predictor: Predictor,
+    view: View,
+    model: ModelChoice,
+    store: EmbeddingStore | None,
+    on_result: Callable[[EmbeddingKey, Embedded], object],
+) -> Job[Embedded]:
+    """Return the job of embedding a view; what comes late is right for its key."""
+    key = EmbeddingKey.of(view, model)
+    return Job(
+        key,
+        lambda task: embed(predictor, view, task, store),
+        lambda embedded: on_result(key, embedded),
+        state=State.EMBEDDING,
+        keeps_late=True,
+    )
 
 
 def embed(
@@ -91,9 +107,3 @@ def embed(
 
 def _computed(predictor: Predictor, image: NDArray[np.uint8], view: View, task: Task) -> Embedding:
     return predictor.embed(image, task.report, image_size=view.region.size).halved()
-
-
-def decode(predictor: Predictor, embedding: Embedding, view: View, batch: PromptBatch) -> Masks:
-    """Answer prompts of the plane in a view that holds them, whose embedding it is."""
-    items = tuple(in_view(item, view, embedding.logits_size) for item in batch)
-    return on_plane(predictor.decode(embedding, PromptBatch(items)), view)

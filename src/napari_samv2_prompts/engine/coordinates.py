@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.regions import Extent
 
-    from .values import View
+    from .requests import View
 
 __all__ = ["extent_of", "held_by", "in_view", "is_cut", "on_plane", "view_holding"]
 

@@ -10,14 +10,67 @@ Not here: the mouse and the drawing (``_qt/hovering.py``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from psygnal import Signal
 
 from napari_samv2_prompts.prompts import Prompt
 
-from .tasks import Done, Outcome, Progress, Runner, Task
+from .coordinates import in_view
+from .jobs import Done, Job, Outcome, Report, Runner, Task
+from .protocols import Embedding, Predictor
+from .requests import View
 
-__all__ = ["Hover"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Hover", "Outline", "outline", "outline_of"]
+
+_OUTSIDE = -1e3  # a logit that is surely not object; finite, as lines run between the cells
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """The border of a mask.
+
+    Attributes
+    ----------
+    lines : tuple of arrays of shape (N, 2), float64
+        Closed lines of ``(x, y)`` in pixels of the plane: the outer ones and those of holes.
+    """
+
+    lines: tuple[NDArray[np.float64], ...]
+
+
+def outline(predictor: Predictor, embedding: Embedding, view: View, prompt: Prompt) -> Outline:
+    """Return the border of the mask that a prompt would get in a view that holds it."""
+    logits = predictor.glance(embedding, in_view(prompt, view, embedding.logits_size))
+    lines = outline_of(logits, view.region.size).lines
+    corner = np.array([view.region.left, view.region.top])
+    return Outline(tuple(line + corner for line in lines))
+
+
+def outline_of(logits: NDArray[np.float32], size: tuple[int, int]) -> Outline:
+    """Return where low-res logits cross zero, in pixels of the picture that they cover.
+
+    Parameters
+    ----------
+    logits : array of shape (h, w), float32
+    size : tuple of int
+        ``(height, width)`` of the picture in pixels.
+    """
+    from skimage.measure import find_contours  # importing it takes long enough to be noticed
+
+    # One more cell of the same takes lines to the picture's edge, one outside closes them there.
+    padded = np.pad(np.pad(logits, 1, mode="edge"), 1, constant_values=_OUTSIDE)
+    scale = np.divide(size, logits.shape)
+    lines = []
+    for line in find_contours(padded, 0.0):
+        rows_columns = (line - 1.5) * scale - 0.5  # without padding; from cells' to pixels' centres
+        lines.append(np.clip(rows_columns, -0.5, np.subtract(size, 0.5))[:, ::-1])
+    return Outline(tuple(lines))
 
 
 class Hover:
@@ -25,8 +78,8 @@ class Hover:
 
     Parameters
     ----------
-    task_for : callable
-        Returns the task whose result is the :class:`.Outline` of a prompt, or None while there is
+    job_for : callable
+        Returns the job whose result is the :class:`.Outline` of a prompt, or None while there is
         none to be had: nothing embedded, or other work to do.
     runner : Runner
         The session's.
@@ -38,11 +91,11 @@ class Hover:
 
     def __init__(
         self,
-        task_for: Callable[[Prompt], Task | None],
+        job_for: Callable[[Prompt], Job[Any] | None],
         runner: Runner,
         on_idle: Callable[[], object],
     ) -> None:
-        self._task_for = task_for
+        self._job_for = job_for
         self._on_idle = on_idle
         self._runner = runner
         self._wanted: Prompt | None = None
@@ -70,10 +123,11 @@ class Hover:
         if self._wanted is None or self._task is not None:
             return
         prompt, self._wanted = self._wanted, None
-        self._task = self._task_for(prompt)
-        if self._task is None:
+        job = self._job_for(prompt)
+        if job is None:
             self._show(None)
         else:
+            self._task = Task(job)
             self._runner.submit(self._task, self._on_done, _ignore)
 
     def _on_done(self, task: Task, outcome: Outcome) -> None:
@@ -90,5 +144,5 @@ class Hover:
             self.changed.emit(outline)
 
 
-def _ignore(task: Task, progress: Progress) -> None:
+def _ignore(task: Task, report: Report) -> None:
     """Take no notice."""

@@ -14,11 +14,13 @@ from napari_samv2_prompts.engine import (
     Cancelled,
     EmbeddingStore,
     ModelChoice,
+    Priority,
     Session,
     Snapshot,
     State,
     Status,
 )
+from napari_samv2_prompts.engine.embed import EmbeddingKey
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 NANO = ModelChoice()
@@ -66,7 +68,7 @@ class Work:
 
     @staticmethod
     def key(plane: int):
-        return State.EMBEDDING, plane, NANO
+        return EmbeddingKey(plane, NANO)
 
     @property
     def embedded(self) -> list[int]:
@@ -94,14 +96,13 @@ def test_neighbours_are_embedded_when_nothing_else_is_to_be_done(work: Work) -> 
     assert work.embedded == [2, 3, 1]
     kinds = [status.state for status in work.statuses]
     assert kinds.index(State.READY) > kinds.index(State.DECODING)
-    assert State.AHEAD not in kinds
     work.show(3)
     assert work.session.status.state is State.READY
 
 
 def test_the_user_is_told_ready_while_neighbours_are_embedded(work: Work) -> None:
     work.ready(0, ahead=(1,))
-    assert [task.kind for task in work.runner.tasks] == [State.AHEAD]
+    assert [task.job.priority for task in work.runner.tasks] == [Priority.PREFETCH]
     work.runner.tasks[0].report(0.5)
     assert work.session.status.state is State.READY
     assert work.session.status.progress is None
@@ -114,7 +115,7 @@ def test_what_is_embedded_ahead_is_dropped_at_once_when_the_user_acts(work: Work
     assert ahead.cancelled
     with pytest.raises(Cancelled):
         ahead.report(0.1)  # which the model calls after each of its blocks
-    assert [task.kind for task in work.runner.live] == [State.DECODING]
+    assert work.runner.states == [State.DECODING]
     work.runner.finish_all()
     assert work.kept == {0, 1}  # and it was taken up again
 
@@ -166,7 +167,7 @@ def test_cancel_and_run_take_work_ahead_for_no_work(work: Work) -> None:
     work.show(0, Prompt(1, points=[(3, 3)]), ahead=(1,))
     work.runner.finish(1)
     work.session.run()  # predicts everything again
-    assert State.DECODING in [task.kind for task in work.runner.live]
+    assert State.DECODING in work.runner.states
 
 
 def test_nothing_is_embedded_ahead_once_live_is_off(work: Work) -> None:
@@ -179,10 +180,10 @@ def test_what_somebody_waits_for_begins_beside_what_is_still_embedded_ahead() ->
     background = ManualRunner()
     work = Work(background=background)
     work.ready(0, ahead=(1, 2))
-    assert [task.kind for task in background.tasks] == [State.AHEAD]
+    assert [task.job.priority for task in background.tasks] == [Priority.PREFETCH]
     work.show(0, Prompt(1, points=[(3, 3)]), ahead=(1, 2))
     assert background.live == []  # told to stop, though it may still be reading
-    assert [task.kind for task in work.runner.live] == [State.DECODING]
+    assert work.runner.states == [State.DECODING]
     work.runner.finish()
     assert work.session.pending == ()
     background.finish_all()
@@ -230,7 +231,7 @@ def test_prompts_come_first_and_it_goes_on_afterwards(work: Work) -> None:
     before = work.planes
     assert before.running
     work.show(0, Prompt(1, points=[(3, 3)]), all_=True)
-    assert [task.kind for task in work.runner.live] == [State.DECODING]
+    assert work.runner.states == [State.DECODING]
     assert work.planes == before
     work.runner.finish_all()
     assert sorted(work.embedded) == list(range(6))
@@ -364,7 +365,7 @@ def test_without_live_planes_do_not_stop_what_run_started(work: Work) -> None:
     while work.session.status.state is not State.DECODING:
         work.runner.finish()
     work.show(0, click, live=False, all_=True)
-    assert [task.kind for task in work.runner.live] == [State.DECODING]
+    assert work.runner.states == [State.DECODING]
     work.runner.finish_all()
     assert work.session.pending == ()
     assert work.planes.done == 6
@@ -384,8 +385,9 @@ def test_what_memory_holds_is_told_to_the_byte_and_kept_when_the_budget_shrinks(
     assert work.kept == {2, 3}
 
 
-def test_close_ends_it(work: Work) -> None:
-    background = work.session._background = ManualRunner()
+def test_close_ends_it() -> None:
+    background = ManualRunner()
+    work = Work(background=background)
     work.ready(0, all_=True, ahead=(1,))
     work.session.close()
     assert background.live == []

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.fakes import LOGITS, Factory, FakeView, ManualRunner, SyncRunner, crop_of, fake_mask
 
 from napari_samv2_prompts.engine import ModelChoice, Session, Snapshot, State
-from napari_samv2_prompts.engine.viewing import in_view, is_cut
+from napari_samv2_prompts.engine.coordinates import in_view, is_cut
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
 
@@ -105,11 +105,10 @@ def test_a_decode_under_way_is_not_stopped_by_the_camera() -> None:
     runner.finish_all()
     watched.show(NEAR, prompt)
     watched.show(FAR, prompt)
-    (task,) = runner.live
-    assert task.kind is State.DECODING
+    assert runner.states == [State.DECODING]
     runner.finish()
     assert watched.decoded == [(1,)]
-    assert [task.kind for task in runner.live] == [State.EMBEDDING]
+    assert runner.states == [State.EMBEDDING]
     runner.finish_all()
     assert watched.embedded == [NEAR.size, FAR.size]
 

@@ -11,7 +11,7 @@ from skimage.draw import polygon2mask
 from tests.fakes import Factory, FakeView, ManualRunner
 
 from napari_samv2_prompts.engine import ModelChoice, Outline, Session, Snapshot, State
-from napari_samv2_prompts.engine.outlines import outline_of
+from napari_samv2_prompts.engine.preview import outline_of
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.samv2.inference.enlarge import crop_mask

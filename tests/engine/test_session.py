@@ -10,6 +10,7 @@ from tests.fakes import LOGITS, Factory, FakeEmbedding, FakeView, ManualRunner, 
 from napari_samv2_prompts.engine import (
     AtOnce,
     EmbeddingCache,
+    Job,
     ModelChoice,
     Progress,
     Removal,
@@ -20,9 +21,9 @@ from napari_samv2_prompts.engine import (
     Status,
     Task,
 )
+from napari_samv2_prompts.engine.coordinates import in_view
 from napari_samv2_prompts.engine.errors import sentence
 from napari_samv2_prompts.engine.refinement import extends
-from napari_samv2_prompts.engine.viewing import in_view
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 NANO, TINY = ModelChoice("nano"), ModelChoice("tiny")
@@ -110,7 +111,7 @@ def test_prompts_placed_while_embedding_are_decoded_when_it_is_done(manual: Watc
     manual.runner.finish()
     manual.session.update(snap(click(1, (5, 5))))
     manual.session.update(snap(click(1, (5, 5)), box(2, 10, 10, 20, 20)))
-    assert [task.kind for task in manual.runner.tasks] == [State.EMBEDDING]
+    assert manual.runner.states == [State.EMBEDDING]
     manual.runner.finish()
     manual.runner.finish()
     assert manual.objects == [[1, 2]]
@@ -226,8 +227,8 @@ def test_progress_of_the_task_is_told_and_that_of_an_older_one_is_not(manual: Wa
     old.report(0.25, "a quarter")
     assert manual.session.status.progress == Progress(0.25, "a quarter")
     manual.session.update(snap(view="b"))
-    assert old.on_progress is not None
-    old.on_progress(Progress(0.75))
+    assert old.on_report is not None
+    old.on_report(Progress(0.75))
     assert manual.session.status.progress is None
 
 
@@ -493,7 +494,7 @@ def test_run_before_there_is_anything_does_nothing(sync: Watched) -> None:
 
 def test_work_that_is_done_at_once_is_told_of_its_task() -> None:
     ended: list[object] = []
-    task = Task(State.LOADING, "key", lambda task: task)
+    task = Task(Job("key", lambda task: task))
     AtOnce().submit(task, lambda *end: ended.extend(end), lambda *_: None)
     done, outcome = ended
     assert done is outcome.value is task

@@ -1,8 +1,8 @@
-"""What to embed while nobody waits for anything: the planes next to the shown one, or all of them.
+"""Embedding what may be looked at next: the planes next to the shown one, or all of them.
 
-:class:`Ahead` makes the task for the next such picture, keeps its result where there is room, and
-counts.  That these tasks come last, and are dropped at once when there is anything else to do, is
-the engine's business.
+:class:`Prefetch` makes the job for the next such picture, keeps its result where there is room, and
+counts.  That these jobs come last, and are dropped at once when there is anything else to do, is
+the scheduler's business.
 
 - The neighbours are embedded into memory that is free: a guess throws away nothing that was asked
   for.
@@ -16,18 +16,19 @@ the engine's business.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .cache import EmbeddingCache
+from .embed import Embedded, EmbeddingKey, embed
 from .errors import sentence
-from .news import AllPlanes
+from .jobs import Job, Priority
+from .protocols import Embedding, Predictor
+from .requests import ModelChoice, Snapshot, View
+from .status import AllPlanes
 from .store import EmbeddingStore
-from .tasks import Done, Failed, Outcome, Task
-from .values import Embedding, ModelChoice, Predictor, Snapshot, State, View
-from .work import Embedded, embed, embedding_key
 
-__all__ = ["Ahead", "plan"]
+__all__ = ["Prefetch", "plan"]
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class _Round:
     done: int = 0
 
 
-class Ahead:
+class Prefetch:
     """Which picture to embed next, and what became of the others.
 
     Parameters
@@ -52,36 +53,40 @@ class Ahead:
     def __init__(self, cache: EmbeddingCache[Embedding]) -> None:
         self._cache = cache
         self._round: _Round | None = None
-        self._on_disk: set[Hashable] = set()
-        self._failed: dict[Hashable, str] = {}
+        self._on_disk: set[EmbeddingKey] = set()
+        self._failed: dict[EmbeddingKey, str] = {}
         self._obstacle = ""
 
-    def task(
+    def job(
         self, goal: Snapshot, predictor: Predictor, store: EmbeddingStore | None
-    ) -> Task | None:
+    ) -> Job[Embedded] | None:
         """Return what to do next for a goal whose own picture is embedded, or None."""
-        shown = self._cache.get(embedding_key(goal.view, goal.model))
-        if shown is None:
+        shown = EmbeddingKey.of(goal.view, goal.model)
+        embedding = self._cache.get(shown)
+        if embedding is None:
             return None
-        room = self._cache.room_for(shown.nbytes)
+        room = self._cache.room_for(embedding.nbytes)
         usable = store if store is not None and not store.problem else None
-        self._begin(goal, shown.nbytes, usable)
+        self._begin(goal, embedding.nbytes, usable)
         view = self._neighbour(goal) if room else None
         if view is None:
             view = self._next_of_all(goal, usable)
         if view is None:
             return None
-        key = embedding_key(view, goal.model)
-        found, needed = view, room or usable is None
-        return Task(
-            State.AHEAD,
+        key, found, needed = EmbeddingKey.of(view, goal.model), view, room or usable is None
+        all_planes = len(goal.planes) > 0
+        return Job(
             key,
             lambda task: embed(predictor, found, task, store, needed=needed),
+            lambda embedded: self._take(key, embedded, shown, all_planes=all_planes),
+            Priority.PREFETCH,
+            on_error=lambda error: self._leave_out(key, error),
+            keeps_late=True,
         )
 
     def _neighbour(self, goal: Snapshot) -> View | None:
         for view in goal.ahead:
-            key = embedding_key(view, goal.model)
+            key = EmbeddingKey.of(view, goal.model)
             if key not in self._cache and key not in self._failed:
                 return view
         return None
@@ -103,7 +108,7 @@ class Ahead:
             return None
         while not self._obstacle and current.position < len(current.planes):
             view = current.planes[current.position]
-            key = embedding_key(view, current.model)
+            key = EmbeddingKey.of(view, current.model)
             if key not in self._failed:
                 # What is in memory becomes used last, so that the rest of this does not drop it.
                 held = self._cache.get(key) is not None if store is None else key in self._on_disk
@@ -113,22 +118,21 @@ class Ahead:
             current.position += 1
         return None
 
-    def take(self, task: Task, outcome: Outcome, goal: Snapshot | None) -> None:
+    def _take(
+        self, key: EmbeddingKey, embedded: Embedded, shown: EmbeddingKey, *, all_planes: bool
+    ) -> None:
         """Keep what was embedded where there is room, or where all planes are to be kept."""
-        if isinstance(outcome, Done) and isinstance(outcome.value, Embedded):
-            self.note(task.key, outcome.value)
-            embedding = outcome.value.embedding
-            if embedding is None or goal is None:
-                return
-            only_here = not outcome.value.on_disk and len(goal.planes) > 0
-            if only_here or self._cache.room_for(embedding.nbytes):
-                shown = embedding_key(goal.view, goal.model)
-                self._cache.put(task.key, embedding, current=shown)
-        else:
-            error = outcome.error if isinstance(outcome, Failed) else None
-            self._failed[task.key] = sentence(error) if error else ""
+        self.note(key, embedded)
+        if embedded.embedding is None:
+            return
+        only_here = not embedded.on_disk and all_planes
+        if only_here or self._cache.room_for(embedded.embedding.nbytes):
+            self._cache.put(key, embedded.embedding, current=shown)
 
-    def note(self, key: Hashable, embedded: Embedded) -> None:
+    def _leave_out(self, key: EmbeddingKey, error: BaseException | None) -> None:
+        self._failed[key] = sentence(error) if error else ""
+
+    def note(self, key: EmbeddingKey, embedded: Embedded) -> None:
         """Remember what lies on the disk."""
         if embedded.on_disk:
             self._on_disk.add(key)

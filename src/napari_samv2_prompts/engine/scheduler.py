@@ -1,0 +1,196 @@
+"""Which job runs: the next one that is missing, and no other.
+
+A :class:`Scheduler` asks for the next job whenever something changed and starts it.  One that is no
+longer the next is cancelled.  So there is no queue to reason about: stopping, going on and skipping
+what is there are the same thing.  Jobs that somebody waits for have a runner of their own, so that
+they begin at once though work in the background stops only at its next check.
+
+Not here: what the next job is (``session.py``), what jobs do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .errors import sentence
+from .jobs import (
+    Cancelled,
+    Done,
+    Failed,
+    Job,
+    Outcome,
+    Partial,
+    Priority,
+    Progress,
+    Report,
+    Runner,
+    Task,
+)
+from .status import State
+
+__all__ = ["CANCELLED", "Scheduler"]
+
+CANCELLED = "Cancelled. Press Run to go on."
+
+
+class _Tell(Protocol):
+    def __call__(
+        self, state: State, reason: str = "", progress: Progress | None = None
+    ) -> object: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A job that is not tried again by itself, and what was told of it."""
+
+    key: Hashable
+    state: State
+    reason: str
+
+
+class Scheduler:
+    """Runs one wanted job at a time.
+
+    Parameters
+    ----------
+    next_job : callable
+        Returns the most urgent job that is missing, or None.
+    tell : callable
+        Told what is being done: ``(state, reason, progress)``.
+    runner : Runner
+        Runs what somebody waits for; closed together with this.
+    background : Runner
+        Runs the rest; closed together with this.
+    """
+
+    def __init__(
+        self,
+        next_job: Callable[[], Job[Any] | None],
+        tell: _Tell,
+        runner: Runner,
+        background: Runner,
+    ) -> None:
+        self._next_job, self._tell = next_job, tell
+        self._runner, self._background = runner, background
+        self._task: Task | None = None
+        self._held: _Held | None = None
+        self._advancing = self._again = self._closed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job runs that somebody waits for."""
+        return self._task is not None and self._task.job.is_interactive
+
+    def advance(self) -> None:
+        """Start the next job, unless it runs already.
+
+        May be called again by what a job leads to, also where runners work at once.
+        """
+        self._again = True
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while self._again:
+                self._again = False
+                self._start(self._next_job())
+        finally:
+            self._advancing = False
+
+    def supersede(self) -> None:
+        """Stop what runs; it is started again when it is the next job again."""
+        if self._task is not None:
+            self._task.cancel()
+            self._task = None
+
+    def make_way(self) -> None:
+        """Stop what runs, unless somebody asked for it."""
+        if self._task is not None and self._task.job.priority is Priority.PREFETCH:
+            self.supersede()
+
+    def cancel(self) -> None:
+        """Stop the job that somebody waits for; it is held until :meth:`retry`."""
+        if self._task is not None and self.busy:
+            key = self._task.job.key
+            self.supersede()
+            self._hold(key, State.IDLE, CANCELLED)
+
+    def retry(self) -> bool:
+        """Hold nothing any more; tell whether anything was held."""
+        held, self._held = self._held, None
+        return held is not None
+
+    def close(self) -> None:
+        """Stop everything; nothing is called back afterwards.  Idempotent."""
+        self._closed = True
+        self.supersede()
+        for runner in {self._runner, self._background}:
+            runner.close()
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _start(self, job: Job[Any] | None) -> None:
+        if self._closed:
+            return
+        if job is None or not job.is_interactive:
+            self._held = None
+            self._tell(State.READY)
+        running = self._task
+        if job and running and job.key == running.job.key:
+            before, running.job = running.job, job  # somebody waits for it now, or no more
+            if job.state is not None and before.state is not job.state:
+                self._tell(job.state)
+            return
+        if job and running and running.job.still_useful():
+            return
+        self.supersede()
+        if job is None:
+            return
+        if self._held is not None and job.key == self._held.key:
+            self._tell(self._held.state, self._held.reason)
+            return
+        if job.on_error is None:
+            self._held = None
+        self._task = task = Task(job)
+        if job.state is not None:
+            self._tell(job.state)
+        runner = self._runner if job.is_interactive else self._background
+        runner.submit(task, self._on_done, self._on_report)
+
+    def _on_done(self, task: Task, outcome: Outcome) -> None:
+        if self._closed:
+            return
+        job, superseded = task.job, task is not self._task
+        if not superseded:
+            self._task = None
+        if isinstance(outcome, Done) and (job.keeps_late or not superseded):
+            job.on_result(outcome.value)
+        if superseded:
+            return
+        error = outcome.error if isinstance(outcome, Failed) else None
+        error = None if isinstance(error, Cancelled) else error
+        if not isinstance(outcome, Done):
+            if job.on_error is not None:
+                job.on_error(error)
+            elif error is not None:
+                self._hold(job.key, State.FAILED, sentence(error))
+                return
+            else:
+                self._hold(job.key, State.IDLE, CANCELLED)
+                return
+        self.advance()
+
+    def _on_report(self, task: Task, report: Report) -> None:
+        job, superseded = task.job, task is not self._task
+        if self._closed or (superseded and not job.keeps_late):
+            return
+        if isinstance(report, Partial):
+            job.on_partial(report.value)
+        elif job.state is not None and not superseded:
+            self._tell(job.state, progress=report)
+
+    def _hold(self, key: Hashable, state: State, reason: str) -> None:
+        self._held = _Held(key, state, reason)
+        self._tell(state, reason)
