@@ -11,17 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_samv2_prompts.io.exports import read_pixel_size, write_labels
-from napari_samv2_prompts.io.pictures import label_image, read_picture, write_outlines
+from napari_samv2_prompts.io.exports import write_labels
+from napari_samv2_prompts.io.opening import open_image
+from napari_samv2_prompts.io.pictures import picture_of, write_outlines
 from napari_samv2_prompts.io.prompt_tables import table_kind
 from napari_samv2_prompts.io.records import write_record
-from napari_samv2_prompts.scripting import prompts_of, record_of
+from napari_samv2_prompts.scripting import labels_of, prompts_of, record_of
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.prompts import PromptBatch
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["Job", "Outcome", "find_jobs", "is_done", "run_job", "run_jobs"]
+__all__ = ["Job", "Outcome", "failure", "find_jobs", "is_done", "run_job", "run_jobs"]
 
 PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 
@@ -53,12 +53,25 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a job: done, left out since it was done before, or failed with a reason."""
+    """What became of a job: done, left out since it was done before, or failed with a reason.
+
+    Attributes
+    ----------
+    job : Job
+    objects : int
+        How many were segmented.
+    skipped : bool
+    error : str
+        The reason, in a sentence; empty if it did not fail.
+    notes : tuple of str
+        What else the user should know, in sentences that name the file.
+    """
 
     job: Job
     objects: int = 0
     skipped: bool = False
     error: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def find_jobs(
@@ -152,14 +165,14 @@ def run_job(
     make_predictor: Callable[[], SAMV2ImagePredictor],
     model: str,
     checkpoint: Path | None = None,
-) -> int:
-    """Segment one image and write what is wanted of it; return the number of objects.
+) -> Outcome:
+    """Segment one image and write what is wanted of it.
 
     Parameters
     ----------
     job : Job
     make_predictor : callable
-        Called once image and tables are known to be good.
+        Called once image and tables are known to be good, if there is an object at all.
     model, checkpoint
         What it makes, to be saved with the prompts.
 
@@ -168,22 +181,22 @@ def run_job(
     ValueError, OSError, MemoryError
         Whatever is wrong with the image, its tables or the disk.
     """
-    image = read_picture(job.image)
+    opened = open_image(job.image).with_pixel_size()
+    image = picture_of(opened)
     size = (image.shape[0], image.shape[1])
-    prompts: PromptBatch = prompts_of(size, job.boxes, job.points)
-    predictor = make_predictor()
-    labels = label_image(predictor.decode(predictor.embed(image), prompts))
+    prompts = prompts_of(size, job.boxes, job.points)
+    labels = labels_of(image, prompts, make_predictor)
     if job.prompts is not None:
         write_record(job.prompts, record_of(job.image.name, size, prompts, model, checkpoint))
     if job.outlines is not None:
         write_outlines(job.outlines, image, labels)
     # The labels come last: where they are, all is.
-    write_labels(job.labels, labels, pixel_size=read_pixel_size(job.image))
-    return len(prompts)
+    write_labels(job.labels, labels, pixel_size=opened.pixel_size)
+    return Outcome(job, objects=len(prompts), notes=opened.notes)
 
 
 def run_jobs(
-    jobs: Iterable[Job], run: Callable[[Job], int], *, overwrite: bool = False
+    jobs: Iterable[Job], run: Callable[[Job], Outcome], *, overwrite: bool = False
 ) -> Iterator[Outcome]:
     """Do the jobs that are not done yet, one after the other.
 
@@ -191,7 +204,7 @@ def run_jobs(
     ----------
     jobs : iterable of Job
     run : callable
-        Does one and returns its number of objects.
+        Does one.  Whatever it raises, the others go on; only an interrupt ends the run.
     overwrite : bool
         Do all of them.
 
@@ -204,6 +217,15 @@ def run_jobs(
             yield Outcome(job, skipped=True)
             continue
         try:
-            yield Outcome(job, objects=run(job))
-        except (ValueError, OSError, MemoryError) as error:
-            yield Outcome(job, error=str(error) or "there is not enough memory for it.")
+            yield run(job)
+        except Exception as error:  # noqa: BLE001 - one bad file never ends a night's work
+            yield Outcome(job, error=failure(error))
+
+
+def failure(error: Exception) -> str:
+    """Return what went wrong with a job in a sentence."""
+    if isinstance(error, MemoryError) and not str(error):
+        return "there is not enough memory for it."
+    if isinstance(error, ValueError | OSError | MemoryError | ImportError) and str(error):
+        return str(error)
+    return f"{type(error).__name__}: {error}".rstrip(": ")

@@ -6,7 +6,7 @@ images (``batch.py``), files of labels (``exports.py``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ from napari_samv2_prompts.replaying import Replay
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["prompts_of", "record_of", "replay", "segment"]
+__all__ = ["labels_of", "prompts_of", "record_of", "replay", "segment"]
 
 Boxes = str | Path | ArrayLike | Mapping[int, ArrayLike]
 
@@ -65,7 +65,8 @@ def segment(
     Returns
     -------
     array of shape (H, W), uint16; uint32 if an object's number needs it
-        Each object's best mask, painted with its number; smaller masks lie over larger ones.
+        Each object's best mask, painted with its number; smaller masks lie over larger ones.  All
+        zeros if boxes and points are empty.
 
     Raises
     ------
@@ -78,10 +79,26 @@ def segment(
     height, width = picture.shape[:2]
     if prompts is None:
         prompts = prompts_of((height, width), boxes, points)
-    if predictor is None:
+
+    def make() -> SAMV2ImagePredictor:
+        if predictor is not None:
+            return predictor
         from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-        predictor = SAMV2ImagePredictor(model, checkpoint=checkpoint, device=device)
+        return SAMV2ImagePredictor(model, checkpoint=checkpoint, device=device)
+
+    return labels_of(picture, prompts, make)
+
+
+def labels_of(
+    picture: NDArray[np.uint8],
+    prompts: PromptBatch,
+    make_predictor: Callable[[], SAMV2ImagePredictor],
+) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    """Return the labels of a picture; without prompts zeros, for which no model is made."""
+    if not prompts:
+        return np.zeros(picture.shape[:2], np.uint16)
+    predictor = make_predictor()
     return label_image(predictor.decode(predictor.embed(picture), prompts))
 
 
@@ -89,6 +106,8 @@ def prompts_of(
     size: tuple[int, int], boxes: Boxes | None = None, points: Boxes | None = None
 ) -> PromptBatch:
     """Return boxes and points of a picture of ``(height, width)`` as prompts; see `segment`."""
+    if boxes is None and points is None:
+        raise ValueError("There are no prompts: give boxes, points or both.")
     tables = {
         name: given
         for name, given in (("boxes", boxes), ("points", points))
@@ -107,8 +126,6 @@ def prompts_of(
             clicks = np.concatenate([old.points, np.reshape(np.asarray(xy, np.float64), (-1, 2))])
             signs = np.concatenate([old.labels, np.ones(len(clicks) - len(old.points))])
             parts[number] = Prompt.of(number, clicks, signs, old.box)
-    if not parts:
-        raise ValueError("There are no prompts: give boxes, points or both.")
     return PromptBatch(tuple(parts[number] for number in sorted(parts)))
 
 
@@ -118,6 +135,8 @@ def _numbered(given: Any, name: str, columns: int) -> list[tuple[int, Any]]:
         pairs = [(int(number), value) for number, value in given.items()]
     else:
         rows = np.asarray(given, dtype=np.float64)
+        if not rows.size:
+            return []  # a picture without objects
         if rows.ndim == 1:
             rows = rows[None]
         if rows.ndim != 2 or rows.shape[1] != columns:

@@ -9,6 +9,7 @@ sub-command runs.
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -34,6 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Arguments without the program's name; those of the process if not given.
     """
     options = parser().parse_args(argv)
+    # What tifffile logs of files is said in our own words, or of no concern.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         return int(options.run(options) or 0)
     except KeyboardInterrupt:

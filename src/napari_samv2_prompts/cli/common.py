@@ -6,6 +6,8 @@ Not here: an option that one sub-command has, which is in its module.
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +17,14 @@ from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL, find_vari
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["PROGRAM", "add_model_options", "download_with_bar", "ensure_downloaded", "predictor"]
+__all__ = [
+    "PROGRAM",
+    "add_model_options",
+    "download_with_bar",
+    "ensure_downloaded",
+    "predictor",
+    "tell",
+]
 
 PROGRAM = "napari-samv2-prompts"
 DEVICES = ("auto", "cuda", "mps", "cpu")
@@ -26,6 +35,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=None, help=f"see `models list`; default {DEFAULT_MODEL}")
     parser.add_argument("--checkpoint", type=Path, help="weights of your own in published layout")
     parser.add_argument("--device", choices=DEVICES, default="auto")
+
+
+def tell(notes: Iterable[str]) -> None:
+    """Print what the user should know, beside the progress bar if there is one."""
+    from tqdm import tqdm
+
+    for note in notes:
+        tqdm.write(f"{PROGRAM}: {note}", file=sys.stderr)
 
 
 def predictor(options: argparse.Namespace) -> SAMV2ImagePredictor:

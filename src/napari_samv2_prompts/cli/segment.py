@@ -49,4 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Segment in the first way that the options ask for."""
+    if options.coco is not None and not options.polygons:
+        from napari_samv2_prompts.io.exports import run_length_coder
+
+        run_length_coder()  # what is missing is said before hours of work
     return int(next(way for way in WAYS if way.wanted(options)).run(options))

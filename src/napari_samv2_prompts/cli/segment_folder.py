@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from functools import cache
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import PROGRAM, predictor
+from napari_samv2_prompts.cli.common import predictor, tell
 from napari_samv2_prompts.cli.outputs import write_coco_file
 from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL
 
@@ -21,8 +20,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def wanted(options: argparse.Namespace) -> bool:
-    """Tell whether the image is a folder."""
-    return bool(options.image.is_dir())
+    """Tell whether the image is a folder of pictures."""
+    image: Path = options.image
+    return image.is_dir() and image.suffix.lower() != ".zarr"
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,8 +41,7 @@ def run(options: argparse.Namespace) -> int:
         keep_prompts=options.save_prompts,
     )
     out.mkdir(parents=True, exist_ok=True)
-    for problem in problems:
-        print(f"{PROGRAM}: {problem}", file=sys.stderr)
+    tell(problems)
     made = cache(lambda: predictor(options))  # only if there is anything to do
     model = options.model or DEFAULT_MODEL
     outcomes = run_jobs(
@@ -55,10 +54,11 @@ def run(options: argparse.Namespace) -> int:
         done += not (outcome.error or outcome.skipped)
         skipped += outcome.skipped
         failed += bool(outcome.error)
+        tell(outcome.notes)
         if outcome.error:
             name = outcome.job.image.name  # which most messages begin with
             about = "" if outcome.error.startswith(name) else f"{name}: "
-            tqdm.write(f"{PROGRAM}: {about}{outcome.error}", file=sys.stderr)
+            tell([f"{about}{outcome.error}"])
     print(f"{done} segmented, {skipped} done before, {failed + len(problems)} left out: {out}")
     write_coco_file(options, [job for job in jobs if job.labels.is_file()])
     return int(failed + len(problems) > 0)

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import predictor
+from napari_samv2_prompts.cli.common import predictor, tell
 from napari_samv2_prompts.cli.outputs import labels_path, record_path, write_coco_file
 from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL
 
@@ -34,10 +34,11 @@ def run(options: argparse.Namespace) -> int:
     kept = record_path(output) if options.save_prompts else None
     job = Job(options.image, output, options.boxes, options.points, options.picture, kept)
     started = time.perf_counter()
-    count = run_job(
+    outcome = run_job(
         job, lambda: predictor(options), options.model or DEFAULT_MODEL, options.checkpoint
     )
-    print(f"{count} objects in {time.perf_counter() - started:.2f} s")
+    tell(outcome.notes)
+    print(f"{outcome.objects} objects in {time.perf_counter() - started:.2f} s")
     for what, path in (("Labels", output), ("Outlines", options.picture), ("Prompts", kept)):
         if path is not None:
             print(f"{what}: {path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from napari_samv2_prompts.cli.common import tell
 from napari_samv2_prompts.cli.outputs import labels_path, write_coco_file
 
 
@@ -21,18 +22,20 @@ def wanted(options: argparse.Namespace) -> bool:
 def run(options: argparse.Namespace) -> int:
     """Make the labels again that saved prompts made."""
     from napari_samv2_prompts.batch import Job
-    from napari_samv2_prompts.io.exports import read_pixel_size, write_labels
-    from napari_samv2_prompts.io.pictures import read_image
+    from napari_samv2_prompts.io.exports import write_labels
+    from napari_samv2_prompts.io.opening import open_image
     from napari_samv2_prompts.scripting import replay
 
     output = labels_path(options)
+    opened = open_image(options.image).with_pixel_size()
+    tell(opened.notes)
     labels = replay(
-        read_image(options.image),
+        opened.data,
         options.prompts,
         device=options.device,
         checkpoint=options.checkpoint,
     )
-    write_labels(output, labels, pixel_size=read_pixel_size(options.image))
+    write_labels(output, labels, pixel_size=opened.pixel_size)
     print(f"Labels: {output}")
     write_coco_file(options, [Job(options.image, output)])
     return 0

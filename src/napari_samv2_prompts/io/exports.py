@@ -1,6 +1,7 @@
 """Labels in files that other programs read: TIFF and OME-TIFF with their pixel size, COCO JSON.
 
-Every file is whole or absent.  Not here: reading pictures (``pictures.py``).
+Every file is whole or absent.  Not here: reading pictures (``pictures.py``) and pixel sizes
+(``pixel_size.py``).
 """
 
 from __future__ import annotations
@@ -15,28 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
 
-__all__ = ["LabelledImage", "PixelSize", "read_pixel_size", "write_coco", "write_labels"]
-
-# Micrometres in a unit, by the names that TIFF files use for it.
-_MICROMETRES = {
-    "nm": 1e-3, "µm": 1.0, "um": 1.0, "\\u00B5m": 1.0, "\u03bcm": 1.0, "micron": 1.0,
-    "microns": 1.0, "micrometer": 1.0, "mm": 1e3, "cm": 1e4, "inch": 25_400.0, "m": 1e6,
-}  # fmt: skip
-_RESOLUTION_UNITS = {2: "inch", 3: "cm"}
-
-
-@dataclass(frozen=True, slots=True)
-class PixelSize:
-    """Height and width of a pixel in micrometres."""
-
-    y: float
-    x: float
-
-    def __post_init__(self) -> None:
-        """Refuse sizes that are none."""
-        if not (np.isfinite([self.y, self.x]).all() and min(self.y, self.x) > 0):
-            raise ValueError("A pixel size must be two numbers above 0.")
+__all__ = [
+    "LabelledImage",
+    "PixelSize",
+    "read_pixel_size",
+    "run_length_coder",
+    "write_coco",
+    "write_labels",
+]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,45 +80,6 @@ def write_labels(
         tifffile.imwrite(part, labels, metadata=metadata, ome=is_ome, **options)
 
 
-def read_pixel_size(path: str | Path) -> PixelSize | None:
-    """Return the pixel size that a TIFF file tells (OME, ImageJ or plain), None if it tells none.
-
-    A resolution in inches is ignored: programs write 72 or 96 an inch without meaning anything.
-    """
-    if not Path(path).name.lower().endswith((".tif", ".tiff")):
-        return None
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        if file.is_ome and file.ome_metadata:
-            return _ome_pixel_size(file.ome_metadata)
-        tags = file.pages[0].tags  # type: ignore[union-attr]
-        if "XResolution" not in tags or "YResolution" not in tags:
-            return None
-        unit = (file.imagej_metadata or {}).get("unit") if file.is_imagej else None
-        if unit is None and "ResolutionUnit" in tags:
-            unit = _RESOLUTION_UNITS.get(int(tags["ResolutionUnit"].value))
-        factor = _MICROMETRES.get(str(unit))
-        steps = [tags[f"{axis}Resolution"].value for axis in "YX"]
-        if factor is None or unit == "inch" or not all(top and bottom for top, bottom in steps):
-            return None
-        return PixelSize(*(factor * bottom / top for top, bottom in steps))
-
-
-def _ome_pixel_size(xml: str) -> PixelSize | None:
-    from xml.etree import ElementTree
-
-    pixels = next((e for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("Pixels")), None)
-    sizes = []
-    for axis in "YX":
-        value = None if pixels is None else pixels.get(f"PhysicalSize{axis}")
-        unit = "µm" if pixels is None else pixels.get(f"PhysicalSize{axis}Unit", "µm")
-        if value is None or unit not in _MICROMETRES:
-            return None
-        sizes.append(float(value) * _MICROMETRES[unit])
-    return PixelSize(*sizes)
-
-
 def write_coco(
     path: str | Path, images: Iterable[LabelledImage], *, polygons: bool = False
 ) -> None:
@@ -170,10 +120,10 @@ def _annotations(labels: NDArray[Any], *, polygons: bool) -> Iterable[tuple[int,
     """Yield each label with its area, box and segmentation, in pixels of the image."""
     from skimage.measure import regionprops
 
-    coder = _coder()
+    coder = None if polygons else run_length_coder()
     for region in regionprops(labels.astype(np.int64)):
         top, left, bottom, right = (int(edge) for edge in region.bbox)
-        if polygons:
+        if coder is None:
             segmentation: Any = _polygons(region.image, top, left)
         else:
             mask = np.zeros(labels.shape, np.uint8, order="F")
@@ -186,7 +136,8 @@ def _annotations(labels: NDArray[Any], *, polygons: bool) -> Iterable[tuple[int,
         }  # fmt: skip
 
 
-def _coder() -> Any:
+def run_length_coder() -> Any:
+    """Return the run lengths of pycocotools; say how to get it if it is not installed."""
     try:
         from pycocotools import mask
     except ImportError as error:

@@ -1,27 +1,32 @@
 """Image files in, label images and pictures out, for scripts.
 
-Inside napari its own readers and writers do this, and ``images`` makes the network's 8-bit view
-of a layer; here are single pictures on disk.
+Here: one plane of numbers as the network takes it, and what is drawn of labels.  Not here: opening
+files (``opening.py``), the 8-bit view of a layer (``images``).
 """
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.images import percentile_limits, to_uint8
 from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.io.opening import OpenedImage, open_image
+from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.prompts import Masks
 
-if TYPE_CHECKING:
-    from tifffile import TiffFile
-
-__all__ = ["as_picture", "label_image", "read_image", "read_picture", "write_outlines"]
-
-_TIFF = (".tif", ".tiff")
+__all__ = [
+    "as_picture",
+    "label_image",
+    "picture_of",
+    "read_image",
+    "read_picture",
+    "write_outlines",
+]
 
 
 def read_picture(path: str | Path) -> NDArray[np.uint8]:
@@ -30,8 +35,9 @@ def read_picture(path: str | Path) -> NDArray[np.uint8]:
     Parameters
     ----------
     path : path
-        A TIFF file, or whatever Pillow reads. An alpha channel is dropped; other numbers than
-        8 bit are stretched, with a few of the darkest and brightest pixels saturated.
+        Whatever a reader plugin of napari's opens; see :func:`.open_image`.  An alpha channel is
+        dropped; other numbers than 8 bit are stretched, with a few of the darkest and brightest
+        pixels saturated.
 
     Returns
     -------
@@ -41,21 +47,38 @@ def read_picture(path: str | Path) -> NDArray[np.uint8]:
     ------
     ValueError
         If the file is not a single picture.
-    OSError
+    OSError, MemoryError
         If the file cannot be read.
+
+    Warns
+    -----
+    FileWarning
+        What the user should know of the file.
     """
-    path = Path(path)
-    return as_picture(_read(path), path.name)
+    opened = open_image(path)
+    for note in opened.notes:
+        warnings.warn(note, FileWarning, stacklevel=2)
+    return picture_of(opened)
 
 
-def as_picture(array: NDArray[Any], name: str = "The image") -> NDArray[np.uint8]:
+def picture_of(opened: OpenedImage) -> NDArray[np.uint8]:
+    """Return an image that was opened as the predictor takes it; see :func:`read_picture`."""
+    return as_picture(np.asarray(opened.data), opened.name, rgb=opened.rgb)
+
+
+def as_picture(
+    array: NDArray[Any], name: str = "The image", *, rgb: bool | None = None
+) -> NDArray[np.uint8]:
     """Bring an array of a single picture to what the predictor takes; see :func:`read_picture`.
 
     Parameters
     ----------
     array : array of shape (H, W), (H, W, 3) or (H, W, 4), of real numbers
+        Further axes in front that have one place are left out.
     name : str
         What the message calls it.
+    rgb : bool, optional
+        Whether the last axis is colours; by its length if not given.
 
     Raises
     ------
@@ -64,17 +87,24 @@ def as_picture(array: NDArray[Any], name: str = "The image") -> NDArray[np.uint8
     """
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name} has values of type {array.dtype}, which are no real numbers.")
-    if array.ndim == 3 and array.shape[2] in (3, 4):
-        array = array[..., :3]
-    elif array.ndim == 3 and 1 in array.shape:
-        array = array.squeeze()
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 3) or not array.size:
+    shape = array.shape
+    if rgb is None:
+        rgb = array.ndim > 2 and shape[-1] in (3, 4)
+    if not rgb and array.ndim > 2 and shape[-1] == 1 and max(shape[:-2]) > 1:
+        array = array[..., 0]
+    while array.ndim > 2 + rgb and array.shape[0] == 1:
+        array = array[0]
+    if array.ndim != 2 + rgb or not array.size:
         raise ValueError(
-            f"{name} has the shape {array.shape}, which is not one grey or RGB picture: save "
+            f"{name} has the shape {shape}, which is not one grey or RGB picture: save "
             "the plane to be segmented as a file of its own."
         )
+    if rgb:
+        array = array[..., :3]
     if array.dtype == np.uint8:
         return array
+    if array.dtype == np.bool_:
+        return array.astype(np.uint8) * np.uint8(255)
     if not np.isfinite(array).any():
         raise ValueError(f"{name} holds no numbers, only NaN or infinity.")
     return to_uint8(array, percentile_limits(array))
@@ -82,55 +112,7 @@ def as_picture(array: NDArray[Any], name: str = "The image") -> NDArray[np.uint8
 
 def read_image(path: str | Path) -> NDArray[Any]:
     """Read an image file as it is, stacks too; see :func:`read_picture` for the errors."""
-    return _read(Path(path))
-
-
-def _read(path: Path) -> NDArray[Any]:
-    if not path.exists():
-        raise FileNotFoundError(f"There is no file {path}.")
-    is_tiff = path.suffix.lower() in _TIFF
-    try:
-        return _read_tiff(path) if is_tiff else _read_with_pillow(path)
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # damaged bytes make the readers raise almost anything
-        kind = "a readable TIFF file" if is_tiff else "a readable picture"
-        raise ValueError(f"{path.name} is not {kind} ({error}).") from error
-
-
-def _read_tiff(path: Path) -> NDArray[Any]:
-    from tifffile import TiffFile
-
-    with TiffFile(path) as file:
-        _require_end(file)
-        return np.asarray(file.asarray())
-
-
-def _require_end(file: TiffFile) -> None:
-    """Refuse pages that lead in a circle, which tifffile would follow until memory ends."""
-    handle, tiff = file.filehandle, file.tiff
-    order: Literal["little", "big"] = "big" if file.byteorder == ">" else "little"
-    seen: set[int] = set()
-    offset = int(file.pages.first.offset)
-    while 0 < offset < handle.size:
-        if offset in seen:
-            raise ValueError("its pages lead in a circle")
-        seen.add(offset)
-        handle.seek(offset)
-        tags = int.from_bytes(handle.read(tiff.tagnosize), order)
-        handle.seek(offset + tiff.tagnosize + tags * tiff.tagsize)
-        offset = int.from_bytes(handle.read(tiff.offsetsize), order)
-
-
-def _read_with_pillow(path: Path) -> NDArray[Any]:
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as picture:
-            indirect = picture.mode in ("P", "PA", "CMYK", "YCbCr", "1")
-            return np.asarray(picture.convert("RGB") if indirect else picture)
-    except UnidentifiedImageError as error:
-        raise ValueError(f"{path.name} is not a picture in a format known here.") from error
+    return np.asarray(open_image(path).data)
 
 
 def label_image(masks: Masks) -> NDArray[np.uint16] | NDArray[np.uint32]:

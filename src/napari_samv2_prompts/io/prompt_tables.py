@@ -82,7 +82,7 @@ def read_prompts(
     Returns
     -------
     PromptBatch
-        One item per object, in the order of their numbers.
+        One item per object, in the order of their numbers; none if the tables have no rows.
 
     Raises
     ------
@@ -94,8 +94,6 @@ def read_prompts(
     object_boxes = {} if boxes is None else _boxes(Path(boxes), image_size)
     object_points = {} if points is None else _points(Path(points), image_size)
     objects = sorted(object_boxes.keys() | object_points.keys())
-    if not objects:
-        raise ValueError("There are no prompts: give a table with at least one box or point.")
     items = []
     for number in objects:
         clicks = object_points.get(number, [])

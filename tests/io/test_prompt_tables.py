@@ -98,8 +98,6 @@ def test_bad_tables_are_named(tmp_path: Path, boxes) -> None:
         read_prompts(SIZE, table(tmp_path / "b.csv", "x0,y0,x1,y1\n"))
     with pytest.raises(ValueError, match="lacks the columns"):
         read_prompts(SIZE, table(tmp_path / "b.csv", ""))
-    with pytest.raises(ValueError, match="no prompts"):
-        read_prompts(SIZE, boxes=boxes(""))
     with pytest.raises(FileNotFoundError):
         read_prompts(SIZE, tmp_path / "nothing.csv")
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\xd8")

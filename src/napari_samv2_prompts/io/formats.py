@@ -1,0 +1,209 @@
+"""What a TIFF, PNG or JPEG file says of its own numbers, and the numbers as a viewer shows them.
+
+A reader hands out the numbers as stored: the entries of a palette, colours in separate planes,
+an alpha beside a grey.  Here is what the file says about them (:class:`Facts`), and their colours
+(:func:`as_shown`).  Not here: reading the numbers (``opening.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
+
+__all__ = ["Facts", "as_shown", "facts_of", "trusting_pillow"]
+
+_TIFF = (".tif", ".tiff")
+# Of Pillow's modes those whose numbers are no grey or RGB, and what they are converted to.
+_CONVERTED = {"LA": "L", "La": "L", "PA": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}
+_ORIENTATION = 0x0112
+_ROOM = 2  # times its own size is what a picture takes while it is read
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Facts:
+    """What a file says of its numbers.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the array that a reader makes of it.
+    axes : str
+        A letter an axis, "S" for colours; empty if unknown.
+    colours : str
+        "rgb", "grey", "palette", "white" (0 is white), "cmyk", or a mode of Pillow's that is to be
+        converted.
+    palette : array of shape (N, 3), uint8, optional
+    orientation : int
+        Of EXIF: 1 is upright as stored.
+    size : int
+        Bytes that the numbers take.
+    """
+
+    shape: tuple[int, ...]
+    axes: str = ""
+    colours: str = ""
+    palette: NDArray[np.uint8] | None = None
+    orientation: int = 1
+    size: int = 0
+
+
+def facts_of(path: Path) -> Facts | None:
+    """Return what a file says of its numbers; None if it is of a format not known here.
+
+    Raises
+    ------
+    MemoryError
+        If the numbers take more memory than is free.
+    Exception
+        Of any kind if the file is damaged.
+    """
+    if path.suffix.lower() in _TIFF:
+        facts: Facts | None = _facts_of_tiff(path)
+    else:
+        facts = _facts_of_pillow(path)
+    if facts is not None:
+        _require_room(facts)
+    return facts
+
+
+def _require_room(facts: Facts) -> None:
+    from psutil import virtual_memory
+
+    free = virtual_memory().available
+    if facts.size * _ROOM > free:
+        raise MemoryError(
+            f"it takes {facts.size * _ROOM / 1e9:.1f} GB to read, and {free / 1e9:.1f} GB of "
+            "memory are free"
+        )
+
+
+@contextmanager
+def trusting_pillow() -> Iterator[None]:
+    """Let Pillow open pictures of any size: its limit is for what strangers upload to a server."""
+    from PIL import Image
+
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _facts_of_pillow(path: Path) -> Facts | None:
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            colours = picture.mode if picture.mode in _CONVERTED else ""
+            n_bytes = picture.width * picture.height * len(picture.getbands())
+            wide = 4 if picture.mode in ("I", "F") else 2 if picture.mode.startswith("I;16") else 1
+            orientation = picture.getexif().get(_ORIENTATION, 1)
+            return Facts(
+                (picture.height, picture.width), "", colours, None,
+                _as_orientation(orientation), n_bytes * wide,
+            )  # fmt: skip
+    except UnidentifiedImageError:
+        if path.suffix.lower() in Image.registered_extensions():
+            raise ValueError("it is in no format of pictures") from None
+        return None
+
+
+def _as_orientation(value: Any) -> int:
+    return int(value) if value in range(1, 9) else 1
+
+
+def _facts_of_tiff(path: Path) -> Facts:
+    from tifffile import TiffFile
+
+    with TiffFile(path) as file:
+        _require_end(file)
+        series = file.series[0]
+        page: Any = series.keyframe
+        photometric = getattr(page.photometric, "name", "")
+        palette = None
+        if photometric == "PALETTE" and page.colormap is not None:
+            table = np.asarray(page.colormap)
+            palette = (table >> 8 if table.dtype.itemsize > 1 else table).T.astype(np.uint8)
+        colours = {
+            "RGB": "rgb", "YCBCR": "rgb", "PALETTE": "palette", "MINISWHITE": "white",
+            "SEPARATED": "cmyk", "MINISBLACK": "grey",
+        }.get(photometric, "")  # fmt: skip
+        tag = page.tags.get(_ORIENTATION)
+        return Facts(
+            series.shape, series.axes, colours, palette,
+            _as_orientation(1 if tag is None else tag.value), int(series.nbytes),
+        )  # fmt: skip
+
+
+def _require_end(file: TiffFile) -> None:
+    """Refuse pages that lead in a circle, which tifffile would follow until memory ends."""
+    handle, tiff = file.filehandle, file.tiff
+    order: Literal["little", "big"] = "big" if file.byteorder == ">" else "little"
+    seen: set[int] = set()
+    offset = int(file.pages.first.offset)
+    while 0 < offset < handle.size:
+        if offset in seen:
+            raise ValueError("its pages lead in a circle")
+        seen.add(offset)
+        handle.seek(offset)
+        tags = int.from_bytes(handle.read(tiff.tagnosize), order)
+        handle.seek(offset + tiff.tagnosize + tags * tiff.tagsize)
+        offset = int.from_bytes(handle.read(tiff.offsetsize), order)
+
+
+def as_shown(array: NDArray[Any], facts: Facts, path: Path) -> tuple[NDArray[Any], bool | None]:
+    """Return the numbers as a viewer shows them, and whether their last axis is colours.
+
+    Parameters
+    ----------
+    array : array
+        As a reader made it of the file.
+    facts : Facts
+    path : Path
+        Of the file, for formats that are converted when read.
+
+    Returns
+    -------
+    array
+    bool or None
+        None where the file does not say.
+    """
+    if facts.colours in _CONVERTED:
+        return _converted(path, _CONVERTED[facts.colours])
+    if not facts.axes or tuple(array.shape) != tuple(facts.shape):
+        return array, None
+    axis = facts.axes.find("S")
+    if axis < 0:
+        return _coloured(array, facts)
+    array = np.moveaxis(array, axis, -1)
+    if facts.colours == "cmyk" and array.shape[-1] >= 4:
+        top = float(np.iinfo(array.dtype).max) if array.dtype.kind == "u" else 1.0
+        light = (1 - array[..., :3] / top) * (1 - array[..., 3:4] / top)
+        return np.rint(255 * light).astype(np.uint8), True
+    if facts.colours == "rgb" and array.shape[-1] >= 3:
+        return array[..., : min(4, array.shape[-1])], True
+    return _coloured(array[..., 0], facts)  # grey, with an alpha or more beside it
+
+
+def _coloured(array: NDArray[Any], facts: Facts) -> tuple[NDArray[Any], bool]:
+    if facts.palette is not None and array.dtype.kind in "bu":
+        return facts.palette[np.minimum(array, len(facts.palette) - 1).astype(np.intp)], True
+    if facts.colours == "white" and array.dtype.kind in "bu":
+        return np.invert(array), False
+    return array, False
+
+
+def _converted(path: Path, mode: str) -> tuple[NDArray[Any], bool]:
+    from PIL import Image
+
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert(mode)), mode == "RGB"

@@ -1,0 +1,174 @@
+"""Image files through napari's reader plugins: what opens in the window opens in a script.
+
+A reader gives what the viewer would make a layer of: numbers, scale and units.  Which reader it is
+when there are several: the one that was named, else the one that napari's preferences name, else
+one that is no part of napari, which somebody installed for a purpose.
+
+Not here: what a file says of its own numbers (``formats.py``), pictures as the model takes them
+(``pictures.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_samv2_prompts.io.formats import Facts, as_shown, facts_of, trusting_pillow
+from napari_samv2_prompts.io.pixel_size import (
+    PixelSize,
+    pixel_size_and_note,
+    pixel_size_of_layer,
+)
+
+__all__ = ["OpenedImage", "open_image"]
+
+_BUILTIN = "napari"
+_RGB_BY_SHAPE = (3, 4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenedImage:
+    """An image file as the viewer would show it.
+
+    Attributes
+    ----------
+    path : Path
+    data : array
+        Of a pyramid the full size; colours on the last axis.  It may be lazy.
+    rgb : bool
+        Whether the last axis is colours.
+    pixel_size : PixelSize, optional
+        As the reader says by scale and units; None if it does not.
+    notes : tuple of str
+        Sentences that the user should read.
+    """
+
+    path: Path
+    data: Any
+    rgb: bool
+    pixel_size: PixelSize | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The file's name."""
+        return self.path.name
+
+    def with_pixel_size(self) -> OpenedImage:
+        """Return the image with the pixel size that its file tells, if its reader told none."""
+        if self.pixel_size is not None or not self.path.is_file():
+            return self
+        size, note = pixel_size_and_note(self.path)
+        return replace(self, pixel_size=size, notes=(*self.notes, note) if note else self.notes)
+
+
+def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
+    """Open an image file with a reader plugin of napari's.
+
+    Parameters
+    ----------
+    path : path
+        A file, or a folder that is one image (``.zarr``).
+    reader : str, optional
+        The plugin; see the module for the choice if there are several.
+
+    Raises
+    ------
+    ValueError
+        If no reader takes the file, or it is damaged.
+    OSError, MemoryError
+        If it can't be read, or is larger than the memory that is free.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"There is no file {path}.")
+    with trusting_pillow():
+        try:
+            chosen = _choose_reader(path, reader)
+            facts = facts_of(path) if chosen == _BUILTIN and path.is_file() else None
+            return _opened(path, _read_layers(path, chosen), facts)
+        except MemoryError as error:
+            reason = str(error) or "there is not enough memory for it"
+            raise MemoryError(f"{path.name}: {reason}.") from error
+        except Exception as error:  # damaged bytes make the readers raise almost anything
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            kind = "TIFF file" if path.suffix.lower() in (".tif", ".tiff") else "picture"
+            raise ValueError(f"{path.name} is not a readable {kind} ({_short(error)}).") from error
+
+
+def _short(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".:")[:300]
+
+
+def _choose_reader(path: Path, wanted: str | None) -> str:
+    from npe2 import PluginManager
+
+    manager = PluginManager.instance()
+    manager.discover()
+    names = sorted({r.plugin_name for r in manager.iter_compatible_readers([str(path)])})
+    if wanted is not None:
+        if wanted not in names:
+            raise ValueError(f"the reader {wanted!r} does not take it; {_listed(names)}")
+        return wanted
+    if not names:
+        raise ValueError("no reader plugin that is installed here takes such a file")
+    preferred = _preferred(path)
+    if preferred in names:
+        return preferred
+    return next((name for name in names if name != _BUILTIN), _BUILTIN)
+
+
+def _listed(names: list[str]) -> str:
+    return f"what does: {', '.join(names)}" if names else "no other that is installed does"
+
+
+def _preferred(path: Path) -> str:
+    """Return the reader that napari's preferences name for such a file; empty if there is none."""
+    try:
+        from napari.plugins.utils import get_preferred_reader
+
+        return str(get_preferred_reader(str(path)) or "")
+    except Exception:  # noqa: BLE001 - settings that can't be read are no settings
+        return ""
+
+
+def _read_layers(path: Path, reader: str) -> list[tuple[Any, ...]]:
+    from npe2.io_utils import read
+
+    layers = read([str(path)], stack=False, plugin_name=reader)
+    images = [layer for layer in layers if len(layer) < 3 or layer[2] == "image"]
+    if not images:
+        raise ValueError("it holds no image")
+    return images
+
+
+def _opened(path: Path, layers: list[tuple[Any, ...]], facts: Facts | None) -> OpenedImage:
+    data, meta = layers[0][0], layers[0][1] if len(layers[0]) > 1 else {}
+    notes = []
+    if len(layers) > 1:
+        notes.append(f"{path.name} holds {len(layers)} images: the first one is taken.")
+    if isinstance(data, list | tuple) or meta.get("multiscale"):
+        data = data[0]
+    rgb = meta.get("rgb")
+    if facts is not None:
+        data, told = as_shown(np.asarray(data), facts, path)
+        rgb = told if rgb is None else rgb
+        if facts.orientation != 1:
+            notes.append(_about_orientation(path, facts, data.shape[:2]))
+    if rgb is None:
+        rgb = len(data.shape) > 2 and data.shape[-1] in _RGB_BY_SHAPE
+    size = pixel_size_of_layer(meta.get("scale"), meta.get("units"))
+    return OpenedImage(path, data, bool(rgb), size, tuple(notes))
+
+
+def _about_orientation(path: Path, facts: Facts, shape: tuple[int, ...]) -> str:
+    return (
+        f"{path.name} asks to be turned (EXIF orientation {facts.orientation}): it is read as "
+        f"napari shows it, {shape[1]} pixels wide and {shape[0]} high, and prompts that were drawn "
+        "on it in a program that turns it lie elsewhere."
+    )

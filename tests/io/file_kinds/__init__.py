@@ -1,0 +1,12 @@
+"""Kinds of files and what happens with them: each row of the guide's table with its proof.
+
+``scripts/file_kinds.py`` writes the table to ``docs/file-kinds.md``; ``test_file_kinds.py`` runs
+the proofs and sees to it that the page is up to date.
+"""
+
+# The order of the table.
+from tests.io.file_kinds import pictures  # isort: skip
+from tests.io.file_kinds import folders  # isort: skip
+from tests.io.file_kinds.common import KINDS, PAGE, Kind, table
+
+__all__ = ["KINDS", "PAGE", "Kind", "folders", "pictures", "table"]
