@@ -101,7 +101,7 @@ class Desk:
 
     def click(self) -> None:
         """Click on another object."""
-        self.widget._form.click.click()
+        self.widget._form.prompts.click.click()
         self.widget.next_object()
         self.widget.points.value.add([CLICK])
 
@@ -111,7 +111,7 @@ class Desk:
 
     def negative(self) -> None:
         """Say what does not belong to the object."""
-        self.widget._form.sign.click()
+        self.widget._form.prompts.sign.click()
         self.widget.points.value.add([OUTSIDE])
 
     def accept(self) -> None:

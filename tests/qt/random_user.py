@@ -272,13 +272,16 @@ class RandomUser(RuleBasedStateMachine):
     @rule(data=st.data(), name=st.sampled_from(("policy", "policy", "look", "device", "model")))
     def choose_option(self, data: st.DataObject, name: str) -> None:
         form = self.widget._form
-        box = {"policy": form.policy, "look": form.look, "device": form.device}.get(name)
+        picture = form.picture
+        box = {"policy": picture.policy, "look": picture.look, "device": form.model.device}.get(
+            name
+        )
         if box is not None:
             box.value = data.draw(st.sampled_from(box.choices))
             return
         self.widget.model.value = data.draw(st.sampled_from(("nano", "nano", "tiny", "small")))
         if data.draw(st.booleans()):
-            self.widget._form.download.click()
+            self.widget._form.model.download.click()
 
     @rule(live=st.booleans())
     def choose_live(self, live: bool) -> None:
@@ -347,7 +350,7 @@ class RandomUser(RuleBasedStateMachine):
     def turn_to(self, data: st.DataObject, number: int) -> None:
         kind = data.draw(st.sampled_from(("point", "pick", "sign", "next")))
         if kind == "pick":
-            self.widget._form.object.setValue(number)
+            self.widget._form.prompts.object.setValue(number)
         elif kind == "sign":
             self.widget._on_key_sign()
         elif kind == "next":

@@ -20,8 +20,9 @@ from qtpy.QtWidgets import (
 )
 from tests.fakes import Factory, SyncRunner
 
-from napari_samv2_prompts._qt.eliding import elide
+from napari_samv2_prompts._qt.controls import elide
 from napari_samv2_prompts._qt.hints import Situation
+from napari_samv2_prompts._qt.panels.prompts import SIGNS
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.layers.prompt_layers import FACE_COLOURS, SYMBOLS
 
@@ -36,6 +37,8 @@ def form(make_napari_viewer):
     widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
     viewer.window.add_dock_widget(widget)
     widget.new_prompt_layers()
+    for fold in widget._form.folds:
+        fold.open()
     return widget._form
 
 
@@ -68,12 +71,14 @@ def test_every_control_has_a_tooltip_a_name_and_a_place_in_the_tab_order(form) -
 def test_the_guide_has_every_key_and_every_button_and_no_others(form) -> None:
     pages = {page.stem: page.read_text("utf-8") for page in DOCS.glob("*.md")}
     rows = re.findall(r"^\| ([A-Z]) \| (.+?) \|", pages["usage"], flags=re.MULTILINE)
-    assert {letter for letter, _ in rows} == form._letters
+    assert {letter for letter, _ in rows} == form.prompts.letters
     buttons = [c for c in controls_of(form) if isinstance(c, QAbstractButton)]
     texts = {re.sub(r" \([A-Z]\)$", "", c.text()) for c in buttons}
+    texts |= set(SIGNS)  # one button, which says the one or the other
     named = {name for _, cell in rows for name in re.findall(r"\*(.+?)\*", cell)}
     assert named <= texts
     every = " ".join(" ".join(pages.values()).split())
+    texts = {text.strip("▸▾ ") for text in texts if "·" not in text}  # names of layers
     left_out = {text for text in texts if re.sub(r"[ (]?\d.*", "", text).strip() not in every}
     assert not left_out
 

@@ -97,12 +97,12 @@ def idle(open_: Open, folder) -> None:
 
 def loading(open_: Open, folder) -> None:
     open_.hold("load")
-    open_.widget._form.device.value = "cpu"
+    open_.widget._form.model.device.value = "cpu"
 
 
 def downloading(open_: Open, folder) -> None:
     open_.widget.model.value = "tiny"
-    open_.widget._form.download.click()
+    open_.widget._form.model.download.click()
 
 
 def embedding(open_: Open, folder) -> None:
@@ -126,7 +126,7 @@ def waiting(open_: Open, folder) -> None:
 
 def failed(open_: Open, folder) -> None:
     open_.factory.error = ValueError("The weights are gone.")
-    open_.widget._form.device.value = "cpu"
+    open_.widget._form.model.device.value = "cpu"
 
 
 def embedding_all(open_: Open, folder) -> None:

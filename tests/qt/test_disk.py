@@ -96,12 +96,12 @@ def test_nothing_is_asked_of_a_slow_disk_in_the_thread_of_the_window(
     shapes.add_rectangles([np.array([[5, 5], [5, 20], [20, 20], [20, 5]])])
     widget.wait_until_idle(30)
     answer(monkeypatch, share / "prompts.json")
-    widget._form.save.click()
-    assert widget._form.files.text() == "Saving prompts.json…"
-    assert not widget._form.save.isEnabled()
+    widget._form.files.save.click()
+    assert widget._form.files.said.text() == "Saving prompts.json…"
+    assert not widget._form.files.save.isEnabled()
     widget.wait_until_idle(30)
-    assert widget._form.files.text() == "Saved prompts.json."
-    widget._form.load.click()
+    assert widget._form.files.said.text() == "Saved prompts.json."
+    widget._form.files.load.click()
     widget.wait_until_idle(30)
     assert widget.labels.value is not labels
     np.testing.assert_array_equal(widget.labels.value.data, labels.data)
@@ -122,15 +122,15 @@ def test_an_error_of_the_disk_is_a_sentence_and_what_was_there_stays(
 
     answer(monkeypatch, path)
     monkeypatch.setattr("pathlib.Path.write_text", full)
-    widget._form.save.click()
+    widget._form.files.save.click()
     assert "prompts.json could not be saved (No space left on device)" in errors[0]
     assert "choose another folder" in errors[0]
-    assert widget._form.files.text() == ""
-    assert widget._form.save.isEnabled()
+    assert widget._form.files.said.text() == ""
+    assert widget._form.files.save.isEnabled()
     assert [p for p in tmp_path.iterdir() if p.is_file()] == [path]
     assert path.read_bytes() == before
     path.write_bytes(b"{}")
-    widget._form.load.click()
+    widget._form.files.load.click()
     assert "is not a file of prompts" in errors[1]
 
 
@@ -148,7 +148,7 @@ def test_a_save_that_was_begun_is_finished_though_the_dock_is_closed(
         runner.finish_all()  # the list of models
     widget.new_prompt_layers()[0].add([[10, 10]])
     answer(monkeypatch, tmp_path / "prompts.json")
-    widget._form.save.click()
+    widget._form.files.save.click()
     files = runners[-1]
     widget._viewer.window.remove_dock_widget(widget)
     assert not files.closed

@@ -32,34 +32,28 @@ def at(state: State, reason: str = "") -> Status:
         (replace(BASE, status=at(State.FAILED, "The file is broken.")), "The file is broken. Then"),
         (replace(BASE, status=at(State.IDLE, "Cancelled. Press Run to go on.")), "Press Run"),
         (replace(BASE, status=at(State.IDLE, "Switch to 2D.")), "Switch to 2D."),
-        (replace(BASE, labels=False), "New layers"),
-        (replace(BASE, points=False, shapes=False), "New layers"),
+        (replace(BASE, labels=False), "Press Box or Click"),
+        (replace(BASE, points=False, shapes=False), "Press Box or Click"),
         (replace(BASE, problem="The layer is too small."), "The layer is too small."),
         (replace(BASE, live=False, pending=2, prompted=2), "Press Run to segment 2 objects"),
         (replace(BASE, pending=1, status=at(State.EMBEDDING)), "1 object will be segmented"),
         (BASE, "Press Box or Click"),
-        (replace(BASE, points=False), "Press Box to"),
-        (replace(BASE, shapes=False), "Press Click to"),
+        (replace(BASE, labels=False, active="shapes", adding=True), "Press Box or Click"),
         (replace(BASE, active="shapes"), "Press Box or Click"),
         (replace(BASE, active="shapes", adding=True), "Draw a box around an object"),
         (replace(BASE, active="shapes", adding=True, started=True), "around the next object"),
         (replace(BASE, active="points", adding=True, current=7), "becomes object 7"),
-        (replace(BASE, active="points", adding=True, current=7, started=True), "object 7 too"),
-        (replace(BASE, active="points", adding=True, current=7, refining=True), "object 7 too"),
+        (replace(BASE, active="points", adding=True, current=7, started=True), "else is object 7"),
+        (replace(BASE, active="points", adding=True, current=7, refining=True), "else is object 7"),
         (replace(BASE, active="points", adding=True, current=7, kept=(7,)), "Label 7 is kept"),
         (
             replace(BASE, active="points", adding=True, started=True, positive=False),
-            "does not belong",
+            "what is not object 1",
         ),
     ],
 )
 def test_the_advice_fits_the_situation(situation: Situation, words: str) -> None:
     assert words in what_next(situation)
-
-
-def test_nothing_to_draw_with_is_not_advised() -> None:
-    assert "Click" not in what_next(replace(BASE, active="shapes", adding=True, points=False,
-                                            started=True))  # fmt: skip
 
 
 def test_the_state_names_model_and_device() -> None:
@@ -72,9 +66,13 @@ def test_progress_is_told_in_words_or_per_cent() -> None:
     assert "(50 %)" in state_line(replace(BASE, status=replace(loading, progress=Progress(0.5))))
 
 
-def test_the_chosen_candidate_is_marked_among_the_scores() -> None:
-    line = mask_line(replace(BASE, current=4, scores=(0.9, 0.8, 0.7), chosen=1))
-    assert line == "Object 4: mask 2 of 3, scores 0.90  [0.80]  0.70"
+def test_how_good_the_mask_is_is_told_in_words_with_what_helps() -> None:
+    line = mask_line(replace(BASE, current=4, scores=(0.7, 0.9, 0.8), chosen=2))
+    assert line == "Object 4, mask 2 of 3: good (0.80)"
+    assert mask_line(replace(BASE, scores=(0.7,))) == "Object 1: fair (0.70)"
+    unsure = mask_line(replace(BASE, scores=(0.5, 0.4, 0.3)))
+    assert unsure.endswith("unsure (0.50): draw a box, or take another mask")
+    assert mask_line(replace(BASE, scores=(0.5,))).endswith("draw a box, or add a click")
     assert mask_line(BASE) == ""
 
 
@@ -118,4 +116,5 @@ def test_masks_that_are_cut_or_out_of_date_are_told_with_what_to_do() -> None:
 def test_what_was_done_with_a_label_and_what_is_kept_are_told() -> None:
     assert kept_line(BASE) == ""
     now = replace(BASE, said="Label 3 is deleted.", kept=(5, 9))
-    assert kept_line(now) == "Label 3 is deleted. Kept: 5, 9."
+    assert kept_line(now) == "Kept: 5, 9."
+    assert note_line(now) == "Label 3 is deleted."

@@ -174,7 +174,7 @@ def test_the_key_draws_on_a_real_canvas_and_the_viewer_closes(make_napari_viewer
     widget.wait_until_idle(10)
     press = {str(key): action for key, action in viewer.keymap.items()}["H"]
     press(viewer)
-    assert widget._form.preview.isChecked()
+    assert widget._form.prompts.preview.isChecked()
     before = viewer.screenshot(flash=False)
     Mouse(viewer, None).hover(40, 60)
     qtbot.waitUntil(lambda: not widget.session.hover.busy, timeout=5000)

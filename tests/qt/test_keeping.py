@@ -10,22 +10,22 @@ import pytest
 from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.hints import Situation, planes_line
-from napari_samv2_prompts._qt.keeping import KeepingPart
+from napari_samv2_prompts._qt.panels.embeddings import EmbeddingsPanel
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.engine import AllPlanes, Status
 
 
 @pytest.fixture
-def part(qtbot) -> KeepingPart:
-    part = KeepingPart()
+def part(qtbot) -> EmbeddingsPanel:
+    part = EmbeddingsPanel()
     qtbot.addWidget(part)
     part.show()
     return part
 
 
-def test_the_limit_is_offered_with_a_folder_only(part: KeepingPart, tmp_path: Path) -> None:
+def test_the_limit_is_offered_with_a_folder_only(part: EmbeddingsPanel, tmp_path: Path) -> None:
     assert part.store() is None
-    assert not part.limit.isVisible()
+    assert not part.limit.isEnabled()
     part.folder = tmp_path
     part.limit.setValue(3)
     store = part.store()
@@ -37,13 +37,13 @@ def test_the_limit_is_offered_with_a_folder_only(part: KeepingPart, tmp_path: Pa
     assert str(tmp_path) in part.choose.toolTip()
     part.forget.click()
     assert part.store() is None
-    assert not part.limit.isVisible()
+    assert not part.limit.isEnabled()
 
 
 def test_choosing_a_folder_asks_for_one_and_takes_none_for_an_answer(
-    part: KeepingPart, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    part: EmbeddingsPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dialog = "napari_samv2_prompts._qt.keeping.QFileDialog.getExistingDirectory"
+    dialog = "napari_samv2_prompts._qt.panels.embeddings.QFileDialog.getExistingDirectory"
     monkeypatch.setattr(dialog, lambda *_: str(tmp_path))
     part.choose.click()
     assert part.folder == tmp_path
@@ -52,7 +52,7 @@ def test_choosing_a_folder_asks_for_one_and_takes_none_for_an_answer(
     assert part.folder == tmp_path
 
 
-def test_typing_a_large_budget_drops_nothing_on_the_way(part: KeepingPart, qtbot) -> None:
+def test_typing_a_large_budget_drops_nothing_on_the_way(part: EmbeddingsPanel, qtbot) -> None:
     budgets: list[int] = []
     part.memory.valueChanged.connect(budgets.append)
     part.memory.selectAll()
@@ -89,13 +89,13 @@ def test_the_widget_keeps_embeddings_in_a_folder_and_finds_them_another_day(
     viewer.window.add_dock_widget(first)
     folder = first.folder = tmp_path / "embeddings"
     first.wait_until_idle(10)
-    keeping = first._form.keeping
+    keeping = first._form.embeddings
     assert "MB" in keeping._usage.text()
     assert keeping.all_planes.text() == "Embed all 4 planes"
     keeping.all_planes.click()
     first.wait_until_idle(10)
     assert len(list(folder.iterdir())) == 4
-    assert keeping._planes.text() == "All 4 planes are embedded."
+    assert keeping._said.text() == "All 4 planes are embedded."
     assert not keeping.all_planes.isChecked()
     viewer.window.remove_dock_widget(first)
     for thread in threading.enumerate():

@@ -8,8 +8,8 @@ from unittest.mock import MagicMock
 import pytest
 
 from napari_samv2_prompts._qt.hints import Situation
-from napari_samv2_prompts._qt.label_panel import LabelPanel
 from napari_samv2_prompts._qt.label_tools import LabelTools
+from napari_samv2_prompts._qt.panels.labels import LabelPanel
 
 NOW = Situation(labels=True, current=4)
 
@@ -61,7 +61,7 @@ def test_the_switch_shows_whether_the_label_is_kept_and_turns_it(panel) -> None:
     panel.number.setValue(6)
     panel.keep.click()
     panel._tools.keep.assert_called_once_with(6, False)
-    assert panel.text.text() == "Done. Kept: 4, 6."
+    assert panel.text.text() == "Kept: 4, 6."
 
 
 def test_without_labels_nothing_can_be_done(panel) -> None:

@@ -65,8 +65,10 @@ def test_nothing_moves_by_itself_in_the_form_beside_the_model(qtbot, state: Stat
     form = Form((), ("cpu",))
     qtbot.addWidget(form)
     form.show_situation(Situation(status=Status(state), image=True))
-    assert form.progress.isVisibleTo(form)
-    assert form.progress.maximum() > form.progress.minimum()  # else it has no end, and is animated
+    assert form.head.progress.isVisibleTo(form)
+    assert (
+        form.head.progress.maximum() > form.head.progress.minimum()
+    )  # else it has no end, and is animated
 
 
 def test_opening_the_widget_does_not_import_torch() -> None:

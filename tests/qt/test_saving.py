@@ -49,7 +49,7 @@ def work_of_a_user(widget: SAMV2PromptsWidget) -> None:
     widget.wait_until_idle(120)
     points.add([[40, 70]])  # refines the box
     widget.wait_until_idle(120)
-    widget._form.sign.click()
+    widget._form.prompts.sign.click()
     points.add([[55, 20]])
     widget.wait_until_idle(120)
     widget.next_object()

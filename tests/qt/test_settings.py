@@ -39,22 +39,28 @@ def test_the_last_choices_come_back(open_widget, tmp_path: Path) -> None:
     weights.write_bytes(b"")
     first = open_widget()
     form = first._form
-    form.device.value, form.look.value, form.policy.value = "cpu", "percentiles", "replace"
-    form.keeping.memory.setValue(250)
+    form.model.device.value, form.picture.look.value, form.picture.policy.value = (
+        "cpu",
+        "percentiles",
+        "replace",
+    )
+    form.embeddings.memory.setValue(250)
+    form.fold_of("model").open()
     first.live = False
     first.use_weights(str(tmp_path))
     first.use_weights(str(weights))
     written()
     second = open_widget()
     form = second._form
-    assert (form.device.value, form.look.value, form.policy.value) == (
+    assert (form.model.device.value, form.picture.look.value, form.picture.policy.value) == (
         "cpu", "percentiles", "replace"
     )  # fmt: skip
-    assert (form.keeping.memory.value(), second.session.cache.budget_mb, second.live) == (
+    assert (form.embeddings.memory.value(), second.session.cache.budget_mb, second.live) == (
         250,
         250,
         False,
     )
+    assert [fold.title for fold in form.folds if fold.isExpanded()] == ["Model"]
     assert second.model.value == str(weights)
     assert second._picker.choice.checkpoint == weights
     second.model.value = "small"
@@ -81,7 +87,11 @@ def test_what_cannot_be_chosen_is_left_out_with_a_note(
     widget = open_widget()
     assert len(notes) == 1
     assert all(name in notes[0] for name in content)
-    assert (widget.model.value, widget._form.device.value, widget.live) == ("nano", "auto", True)
+    assert (widget.model.value, widget._form.model.device.value, widget.live) == (
+        "nano",
+        "auto",
+        True,
+    )
     widget.live = False  # and the next change is remembered all the same
     written()
     assert json.loads(settings_of_this_test.read_text())["live"] is False

@@ -112,7 +112,7 @@ def test_it_opens_without_an_image_and_takes_the_first_that_comes(
     widget = opened(viewer)
     widget.wait_until_idle(10)
     assert widget.image.value is None
-    assert "Open an image" in widget._form.hint.text()
+    assert "Open an image" in widget._form.head.hint.text()
     viewer.add_image(np.ones((20, 20)), name="new")
     widget.wait_until_idle(10)
     assert widget.image.value.name == "new"
@@ -122,8 +122,8 @@ def test_it_opens_without_an_image_and_takes_the_first_that_comes(
 def test_it_says_which_model_runs_where_and_why(viewer, opened: Opened) -> None:
     widget = opened(viewer)
     widget.wait_until_idle(10)
-    assert widget._form.state.text() == "Ready · nano on cpu"
-    assert widget._form.reason.text() == "because this is a test"
+    assert widget._form.head.state.text() == "Ready · nano on cpu"
+    assert widget._form.model.reason.text() == "because this is a test"
 
 
 # --- the loop ---
@@ -186,8 +186,8 @@ def test_live_off_waits_for_run(viewer, opened: Opened) -> None:
     shapes.add_rectangles([BOX])
     widget.wait_until_idle(10)
     assert painted(labels) == set()
-    assert "Press Run" in widget._form.hint.text()
-    widget._form.run.click()
+    assert "Press Run" in widget._form.head.hint.text()
+    widget._form.prompts.run.click()
     widget.wait_until_idle(10)
     assert painted(labels) == {1}
 
@@ -196,13 +196,13 @@ def test_cancel_stops_the_embedding_and_run_takes_it_up_again(viewer, opened: Op
     factory = slow()
     widget = opened(viewer, factory)
     assert wait_for(factory.predictor.started)
-    assert widget._form.cancel.isVisibleTo(widget)
-    widget._form.cancel.click()
+    assert widget._form.head.cancel.isVisibleTo(widget)
+    widget._form.head.cancel.click()
     widget.wait_until_idle(10)
     assert widget.session.status.state is State.IDLE
-    assert not widget._form.cancel.isVisibleTo(widget)
+    assert not widget._form.head.cancel.isVisibleTo(widget)
     factory.predictor.go.set()
-    widget._form.run.click()
+    widget._form.prompts.run.click()
     widget.wait_until_idle(10)
     assert widget.session.status.state is State.READY
 
@@ -219,7 +219,7 @@ def test_a_failure_is_a_sentence_in_the_widget_and_a_notification(viewer, opened
     widget = opened(viewer, factory)
     notification_manager.records.clear()
     widget.wait_until_idle(10)
-    assert "is broken: install the package again." in widget._form.hint.text()
+    assert "is broken: install the package again." in widget._form.head.hint.text()
     (note,) = notification_manager.records
     assert "is broken" in note.message
     notification_manager.records.clear()
@@ -285,7 +285,7 @@ def test_layers_removed_and_renamed_while_embedding_do_no_harm(viewer, opened: O
     factory.predictor.go.set()
     widget.wait_until_idle(10)
     assert widget.image.value is None
-    assert "Open an image" in widget._form.hint.text()
+    assert "Open an image" in widget._form.head.hint.text()
 
 
 def test_the_slider_embeds_the_plane_it_stops_at(make_napari_viewer, opened: Opened) -> None:
@@ -326,14 +326,14 @@ def test_the_keys_do_what_the_buttons_say(viewer, opened: Opened) -> None:
     assert points.feature_defaults["polarity"][0] == "negative"
     press(viewer, "N")
     assert points.feature_defaults["object"][0] == 2
-    assert "(N)" in widget._form.next.text()
+    assert "(N)" in widget._form.prompts.next.text()
 
 
 def test_a_key_that_is_taken_is_left_alone(viewer, opened: Opened) -> None:
     mine = viewer.bind_key("N", lambda viewer: None)
     widget = opened(viewer)
-    assert "(N)" not in widget._form.next.text()
-    assert "(W)" in widget._form.cycle.text()
+    assert "(N)" not in widget._form.prompts.next.text()
+    assert "(W)" in widget._form.prompts.cycle.text()
     close_dock(viewer, widget)
     assert {str(key) for key in viewer.keymap} == {"N"}
     assert mine is None
@@ -342,11 +342,11 @@ def test_a_key_that_is_taken_is_left_alone(viewer, opened: Opened) -> None:
 def test_two_widgets_share_the_keys_and_the_one_used_last_has_them(viewer, opened: Opened) -> None:
     widgets = opened(viewer), SAMV2PromptsWidget(viewer, make_predictor=Factory())
     viewer.window.add_dock_widget(widgets[1], name="two")
-    assert all("(N)" in widget._form.next.text() for widget in widgets)
+    assert all("(N)" in widget._form.prompts.next.text() for widget in widgets)
 
     def previewing() -> list[bool]:
         press(viewer, "H")
-        return [widget._form.preview.isChecked() for widget in widgets]
+        return [widget._form.prompts.preview.isChecked() for widget in widgets]
 
     assert previewing() == [False, True]
     QApplication.sendEvent(widgets[0], QEvent(QEvent.Type.Enter))
@@ -475,8 +475,8 @@ def test_a_published_model_asks_before_it_is_fetched(
     widget.model.value = "tiny"
     widget.wait_until_idle(10)
     assert [choice.name for choice in factory.made] == ["nano"]
-    assert "156 MB" in widget._form.hint.text()
-    widget._form.download.click()
+    assert "156 MB" in widget._form.head.hint.text()
+    widget._form.model.download.click()
     widget.wait_until_idle(10)
     assert factory.made[-1].name == "tiny"
     assert widget.session.status.model.name == "tiny"
@@ -503,8 +503,8 @@ def test_download_progress_is_shown(viewer, opened: Opened) -> None:
     widget = SAMV2PromptsWidget(viewer, make_predictor=make)
     viewer.window.add_dock_widget(widget, name="x")
     end = time.monotonic() + 5
-    while "39 of 156 MB" not in widget._form.state.text() and time.monotonic() < end:
+    while "39 of 156 MB" not in widget._form.head.state.text() and time.monotonic() < end:
         QApplication.processEvents()
-    assert "39 of 156 MB" in widget._form.state.text()
+    assert "39 of 156 MB" in widget._form.head.state.text()
     go.set()
     widget.wait_until_idle(10)

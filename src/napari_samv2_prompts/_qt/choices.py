@@ -21,6 +21,7 @@ from .wishes import Chosen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from napari.layers import Layer
     from napari.viewer import Viewer
 
 __all__ = ["LayerChoices"]
@@ -105,6 +106,18 @@ class LayerChoices:
         """Return the layers of a kind, the uppermost first."""
         layers = reversed(list(self._viewer.layers))  # slicing a layer list takes milliseconds
         return [(layer.name, layer) for layer in layers if isinstance(layer, _KINDS[kind])]
+
+    def unowned(self, kind: str) -> list[Layer]:
+        """Return the layers of a kind that were not used with another image."""
+        image = self.image.value
+        owned = {
+            layer
+            for key, chosen in self._used.items()
+            if image is None or key != image.unique_id
+            for layer in _layers(chosen)
+            if layer is not None
+        }
+        return [layer for _, layer in self._of(kind) if layer not in owned]
 
     # --- what goes together -----------------------------------------------------------------
 

@@ -218,6 +218,12 @@ class Controller:
         self.session.cycle(self._object.number)
         self._announce()
 
+    def choose_mask(self, index: int) -> None:
+        """Use one of the current object's candidates."""
+        self.flush()
+        self.session.choose(self._object.number, index)
+        self._announce()
+
     def accept(self) -> tuple[int, ...]:
         """Keep the labels and clear the prompts of all objects that have their mask.
 

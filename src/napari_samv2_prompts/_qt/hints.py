@@ -7,12 +7,20 @@ advice is never wrong.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 
 from napari_samv2_prompts.engine import State, Status
+from napari_samv2_prompts.prompts import ItemMasks
 from napari_samv2_prompts.regions import SHARPER
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = [
+    "DOUBTFUL",
+    "Candidates",
     "Seen",
     "Situation",
     "kept_line",
@@ -22,11 +30,14 @@ __all__ = [
     "planes_line",
     "seen_line",
     "state_line",
+    "sureness",
     "what_next",
 ]
 
 Active = Literal["points", "shapes", "other"]
 
+DOUBTFUL = 0.6  # a mask of a lower score deserves a second look
+_GOOD = 0.8
 _LISTED = 5  # object numbers that are read out before the list is cut short
 
 
@@ -48,6 +59,43 @@ class Seen:
     plane: tuple[int, int]
     side: int
     follows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """The candidate masks of the current object.
+
+    Attributes
+    ----------
+    masks : ItemMasks, optional
+        None while it has no mask.
+    chosen : int
+        Which of them is used.
+    aspect : float
+        Height of what the model saw by its width: the logits are square.
+    colour : tuple of int
+        Of the object: red, green and blue.
+    """
+
+    masks: ItemMasks | None = None
+    chosen: int = 0
+    aspect: float = 1.0
+    colour: tuple[int, int, int] = (200, 200, 200)
+
+    @property
+    def scores(self) -> tuple[float, ...]:
+        """The predicted IoU of each."""
+        return () if self.masks is None else tuple(map(float, self.masks.scores))
+
+    @property
+    def logits(self) -> NDArray[np.float32]:
+        """Their low-res logits, of shape (C, S, S)."""
+        return np.zeros((0, 1, 1), np.float32) if self.masks is None else self.masks.low_res_logits
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Their indices, the best scored first, as W goes through them."""
+        return tuple(sorted(range(len(self.scores)), key=lambda index: -self.scores[index]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +132,8 @@ class Situation:
         Scores of the current object's candidates.
     chosen : int
         Which of them is used.
+    candidates : Candidates
+        The candidates themselves.
     live : bool
         Whether results come by themselves.
     download : int
@@ -125,6 +175,7 @@ class Situation:
     empty: tuple[int, ...] = ()
     scores: tuple[float, ...] = ()
     chosen: int = 0
+    candidates: Candidates = field(default_factory=Candidates)
     live: bool = True
     download: int = 0
     note: str = ""
@@ -195,22 +246,29 @@ def seen_line(situation: Situation) -> str:
     return f"Seen by the model: {what}{detail}{closer}"
 
 
+def sureness(score: float) -> str:
+    """Say in a word how sure the model is of a mask."""
+    return "good" if score >= _GOOD else "fair" if score >= DOUBTFUL else "unsure"
+
+
 def mask_line(situation: Situation) -> str:
-    """Say which candidate the current object has, with its score; empty without a mask."""
+    """Say how good the current object's mask is, and what helps; empty without a mask."""
     scores, chosen = situation.scores, situation.chosen
     if not scores:
         return ""
-    if len(scores) == 1:
-        return f"Object {situation.current}: score {scores[0]:.2f}"
-    listed = "  ".join(
-        f"[{score:.2f}]" if i == chosen else f"{score:.2f}" for i, score in enumerate(scores)
-    )
-    return f"Object {situation.current}: mask {chosen + 1} of {len(scores)}, scores {listed}"
+    score, several = scores[chosen], len(scores) > 1
+    best_first = sorted(scores, reverse=True)
+    which = f", mask {best_first.index(score) + 1} of {len(scores)}" if several else ""
+    line = f"Object {situation.current}{which}: {sureness(score)} ({score:.2f})"
+    if score >= DOUBTFUL:
+        return line
+    return f"{line}: draw a box, or {'take another mask' if several else 'add a click'}"
 
 
 def note_line(situation: Situation) -> str:
-    """Say what was left out, and which prompts gave nothing to see; empty if there is no such."""
-    parts = _emptiness(situation), _cut(situation), _outdated(situation), situation.note
+    """Say what was done last and left out, and which prompts gave nothing to see."""
+    now = situation
+    parts = now.said, _emptiness(now), _cut(now), _outdated(now), now.note
     return " ".join(filter(None, parts))
 
 
@@ -230,9 +288,8 @@ def _outdated(situation: Situation) -> str:
 
 
 def kept_line(situation: Situation) -> str:
-    """Say what was done with a label last, and which labels are kept."""
-    kept = f"Kept: {_listed(situation.kept)}." if situation.kept else ""
-    return " ".join(filter(None, (situation.said, kept)))
+    """Say which labels are kept; empty if none is."""
+    return f"Kept: {_listed(situation.kept)}." if situation.kept else ""
 
 
 def _listed(numbers: tuple[int, ...]) -> str:
@@ -269,8 +326,6 @@ def _obstacle(situation: Situation) -> str:
     if status.state in (State.FAILED, State.IDLE) and status.reason:
         again = " Then press Run." if status.state is State.FAILED else ""
         return status.reason + again
-    if not (situation.labels and (situation.points or situation.shapes)):
-        return "Press New layers: it makes layers for clicks, boxes and labels."
     return situation.problem
 
 
@@ -283,23 +338,20 @@ def _advice(situation: Situation) -> str:
 
 
 def _drawing(situation: Situation) -> str:
-    if situation.active == "other" or not situation.adding:
-        choices = (("Box", situation.shapes), ("Click", situation.points))
-        tools = [name for name, there in choices if there]
-        return f"Press {' or '.join(tools)} to draw prompts for an object."
+    if situation.active == "other" or not situation.adding or not situation.labels:
+        return "Press Box or Click, then draw around an object or click on it."
     number = situation.current
     if situation.active == "points" and number in situation.kept:
-        return f"Label {number} is kept, clicks don't change it. N: next object; K releases it."
+        return f"Label {number} is kept, clicks don't change it. N: next; K: release it."
     if situation.active == "shapes":
         if not situation.started:
             return "Draw a box around an object."
-        refine = ", or press Click to refine the mask" if situation.points else ""
-        return f"Draw a box around the next object{refine}."
+        return "Draw a box around the next object, or press Click to refine the mask."
     if not (situation.started or situation.refining):
         return f"Click on an object: it becomes object {number}."
     if situation.positive:
-        return f"Click on what belongs to object {number} too; Q for what does not. N: next object."
-    return f"Click on what does not belong to object {number}; Q turns back. N: next object."
+        return f"Click what else is object {number}. Q: what is not; N: next object."
+    return f"Click what is not object {number}. Q: turn back; N: next object."
 
 
 def _objects(count: int) -> str:

@@ -41,6 +41,13 @@ DEVICES = ("auto", "mps" if sys.platform == "darwin" else "cuda", "cpu")
 _SPEEDS = {
     "nano": "fastest", "tiny": "fast", "small": "fast", "base_plus": "medium", "large": "slow",
 }  # fmt: skip
+_CARDS = {
+    "nano": "Quick; for nuclei, cells, particles and grains. Else take tiny or larger.",
+    "tiny": "For anything with an outline; the quickest of the published models.",
+    "small": "For anything with an outline; a little better and slower than tiny.",
+    "base_plus": "For difficult outlines; best with a GPU.",
+    "large": "The best masks, and the slowest; wants a GPU.",
+}
 _ENDINGS = (".pt", ".pth", ".safetensors")
 WEIGHT_FILES = "SAM 2 weights (*.pt *.pth *.safetensors)"
 
@@ -59,12 +66,15 @@ class ModelEntry:
         Size of the download that is needed first; 0 if the file is here.
     folder : Path, optional
         Where published models lie and go, if not in the cache.
+    card : str
+        What it is good for, in a sentence.
     """
 
     value: str
     text: str
     megabytes: int = 0
     folder: Path | None = None
+    card: str = "Weights of your own."
 
     def choice(self, device: str) -> ModelChoice:
         """Return what to ask for on a device."""
@@ -90,17 +100,19 @@ def model_entries(folder: Path | None = None, *, look: bool = True) -> tuple[Mod
         speed = _SPEEDS[variant.size]
         if published is None:
             size = f" · {path.stat().st_size / 1e6:.0f} MB" if path else ""
-            entries.append(ModelEntry(name, f"{name}{size} · {speed} · BSD-3-Clause · bundled"))
+            text = f"{name}{size} · {speed} · BSD-3-Clause · bundled"
+            entries.append(ModelEntry(name, text, card=_CARDS[variant.size]))
             continue
         value = variant.size if variant.version == DEFAULT_VERSION else name
         megabytes = round(published.bytes / 1e6)
         begun = _begun(published, folder) if look else ""
         where = "on this computer" if path else f"to download{begun}"
+        card = _CARDS[variant.size]
         text = (
             f"{variant.size} {published.version} · {megabytes} MB · {speed} · "
             f"{published.licence} · {where}"
         )
-        entries.append(ModelEntry(value, text, 0 if path else megabytes, folder))
+        entries.append(ModelEntry(value, text, 0 if path else megabytes, folder, card))
     own = sorted(folder.iterdir()) if folder and folder.is_dir() else ()
     entries += [entry_of(p) for p in own if p.suffix.lower() in _ENDINGS and p not in known]
     return tuple(entries)

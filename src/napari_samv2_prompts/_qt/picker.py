@@ -1,4 +1,4 @@
-"""Picking a model in the form: published ones, a file or a folder of the user's own.
+"""Picking a model: published ones, a file or a folder of the user's own.
 
 Nothing is fetched before :meth:`ModelPicker.agree`.  What there is to pick, and the making of a
 predictor, is in ``models.py``.
@@ -16,8 +16,8 @@ from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.samv2.weights.variants import available_models
 
 from .disk import Disk
-from .form import Form
 from .models import WEIGHT_FILES, ModelEntry, entry_of, model_entries
+from .panels.model import ModelPanel
 from .settings import Choice
 
 __all__ = ["ModelPicker"]
@@ -31,15 +31,15 @@ class ModelPicker:
 
     Parameters
     ----------
-    form : Form
+    panel : ModelPanel
         Its ``model`` and ``device`` are the choice.
     disk : Disk
     """
 
     changed = Signal()
 
-    def __init__(self, form: Form, disk: Disk) -> None:
-        self._form, self._disk = form, disk
+    def __init__(self, panel: ModelPanel, disk: Disk) -> None:
+        self._panel, self._disk = panel, disk
         self._agreed: set[str] = set()  # models that may be downloaded
         self._files: list[ModelEntry] = []
         self._folder: Path | None = None
@@ -47,27 +47,27 @@ class ModelPicker:
         self._listed = model_entries(look=False)
         self._entries: dict[str, ModelEntry] = {}
         self._offer()
-        form.model.changed.connect(self._on_picked)
-        form.file.clicked.connect(self.ask_file)
-        form.folder.clicked.connect(self.ask_folder)
-        form.download.clicked.connect(self.agree)
+        panel.model.changed.connect(self._on_picked)
+        panel.file_wanted.connect(self.ask_file)
+        panel.folder_wanted.connect(self.ask_folder)
+        panel.download_wanted.connect(self.agree)
 
     def ask_file(self) -> None:
         """Ask for weights of the user's own."""
-        path, _ = QFileDialog.getOpenFileName(self._form, "Weights", "", WEIGHT_FILES)
+        path, _ = QFileDialog.getOpenFileName(self._panel, "Weights", "", WEIGHT_FILES)
         if path:
             self.use_file(path)
 
     def ask_folder(self) -> None:
         """Ask for a folder of weights."""
-        path = QFileDialog.getExistingDirectory(self._form, "Folder of weights")
+        path = QFileDialog.getExistingDirectory(self._panel, "Folder of weights")
         if path:
             self._look_into(Path(path), f"Looking into {Path(path).name}…")
 
     @property
     def choice(self) -> ModelChoice:
         """The model and the device, as they are picked."""
-        return self._entry.choice(str(self._form.device.value))
+        return self._entry.choice(str(self._panel.device.value))
 
     @property
     def to_download(self) -> int:
@@ -80,7 +80,7 @@ class ModelPicker:
         """What to remember."""
         return {
             "models_folder": Choice(lambda: str(self._folder or ""), self._restore_folder),
-            "model": Choice(lambda: self._last or str(self._form.model.value), self._restore),
+            "model": Choice(lambda: self._last or str(self._panel.model.value), self._restore),
         }
 
     def refresh(self) -> None:
@@ -106,7 +106,7 @@ class ModelPicker:
         entry = entry_of(path)
         self._files = [*(e for e in self._files if e.value != entry.value), entry]
         self._offer()
-        self._form.model.value = entry.value
+        self._panel.model.value = entry.value
         self.changed.emit()
 
     def listed(self, name: str) -> Path | None:
@@ -135,7 +135,7 @@ class ModelPicker:
                 f"The prompts were made with the model {model.name}, which is not on this "
                 "computer: choose it under Model, press Download, and load the prompts again."
             )
-        self._form.model.value = entry.value
+        self._panel.model.value = entry.value
 
     # --- what is there ----------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class ModelPicker:
         if self._last in self._entries:  # else a file that is still looked for
             last, self._last = self._last, ""
             if not self._entries[last].megabytes:
-                self._form.model.value = last
+                self._panel.model.value = last
         self.changed.emit()
         return ""
 
@@ -164,20 +164,19 @@ class ModelPicker:
         entries = [*self._listed, *self._files]
         self._entries = {entry.value: entry for entry in entries}
         offered = self._entries.values()
-        self._form.show_models([(entry.text, entry.value) for entry in offered])
-        self._show_whole_line()
+        self._panel.show_models([(entry.text, entry.value) for entry in offered])
+        self._show_card()
 
     def _on_picked(self, value: object) -> None:
         self._last = ""
-        self._show_whole_line()
+        self._show_card()
 
-    def _show_whole_line(self) -> None:
-        """Have the closed list, which is narrow, show on hovering what the open one does."""
-        self._form.model.tooltip = f"Which model segments: {self._entry.text}"
+    def _show_card(self) -> None:
+        self._panel.show_card(self._entry.text, self._entry.card)
 
     @property
     def _entry(self) -> ModelEntry:
-        return self._entries[self._form.model.value]
+        return self._entries[self._panel.model.value]
 
     # --- what was picked last ---------------------------------------------------------------
 
@@ -194,7 +193,7 @@ class ModelPicker:
             self._last = value
             self._disk.do("", Path(value).is_file, partial(self._restore_file, value))
         else:
-            self._form.model.value = value
+            self._panel.model.value = value
 
     def _restore_file(self, value: str, there: bool) -> str:
         last, self._last = self._last, ""

@@ -5,9 +5,9 @@ What is said about it is in ``hints.py``.
 
 from __future__ import annotations
 
-from napari_samv2_prompts.engine import Session
+from napari_samv2_prompts.engine import ObjectResult, Session
 
-from .hints import Active, Seen, Situation
+from .hints import Active, Candidates, Seen, Situation
 from .label_tools import LabelTools
 from .objects import CurrentObject
 from .other_planes import OtherPlanes
@@ -67,6 +67,7 @@ def situation_of(
         empty=tuple(item.object for item in results if not item.crop.mask.size),
         scores=tuple(map(float, result.masks.scores)) if result else (),
         chosen=result.chosen if result else 0,
+        candidates=_candidates(result, chosen, current.number),
         live=options.live,
         download=options.download,
         note=note,
@@ -79,3 +80,12 @@ def situation_of(
         cut=tuple(item.object for item in results if item.is_cut),
         outdated=sum(1 for item in results if item.view and item.view.picture != picture),
     )
+
+
+def _candidates(result: ObjectResult | None, chosen: Chosen, number: int) -> Candidates:
+    if result is None:
+        return Candidates()
+    height, width = result.view.region.size if result.view else (1, 1)
+    colour = (200, 200, 200) if chosen.labels is None else chosen.labels.get_color(number)
+    red, green, blue = (round(255 * float(part)) for part in colour[:3])
+    return Candidates(result.masks, result.chosen, height / width, (red, green, blue))

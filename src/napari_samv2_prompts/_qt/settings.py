@@ -24,6 +24,8 @@ from magicgui.widgets import ComboBox
 from platformdirs import user_config_path
 from qtpy.QtWidgets import QCheckBox, QSpinBox, QWidget
 
+from .controls import Fold
+
 __all__ = ["SETTINGS_VARIABLE", "Choice", "Remembered", "choice_of", "settings_file"]
 
 SETTINGS_VARIABLE = "NAPARI_SAMV2_PROMPTS_SETTINGS"
@@ -55,6 +57,8 @@ def choice_of(control: ComboBox | QWidget) -> Choice:
         return Choice(control.value, lambda value: _set_number(control, value))
     if isinstance(control, QCheckBox):
         return Choice(control.isChecked, lambda value: _set_switch(control, value))
+    if isinstance(control, Fold):
+        return Choice(control.isExpanded, lambda value: _set_fold(control, value))
     raise TypeError(f"A {type(control).__name__} can't be remembered.")
 
 
@@ -162,3 +166,9 @@ def _set_switch(control: QCheckBox, value: object) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"{value!r} is neither true nor false.")
     control.setChecked(value)
+
+
+def _set_fold(control: Fold, value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false.")
+    control.open(value)

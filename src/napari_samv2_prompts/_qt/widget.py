@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QCoreApplication, QEvent
@@ -20,10 +21,12 @@ from .binding import Keys
 from .choices import LayerChoices
 from .controller import Controller
 from .disk import Disk
+from .dock_title import DockTitle
 from .form import Form
 from .hints import Situation
 from .label_tools import LabelTools
 from .models import DEVICES, make_predictor
+from .new_layers import NewLayers
 from .picker import ModelPicker
 from .prompt_files import PromptFiles
 from .runner import QtRunner
@@ -77,11 +80,13 @@ class SAMV2PromptsWidget(QWidget):
         self._layers = LayerChoices(self._viewer)
         self.image, self.points, self.shapes, self.labels = self._layers.boxes
         self._form = Form(self._layers.boxes, DEVICES)
-        self.model: ComboBox = self._form.model
+        self.model: ComboBox = self._form.model.model
+        self._new_layers = NewLayers(self._viewer, self._layers)
         self._disk = Disk(make_runner)  # goes on when the dock is closed
-        self._disk.changed.connect(self._form.show_files)
+        self._disk.changed.connect(self._form.files.show_files)
         self.destroyed.connect(self._disk.close)
-        self._picker = ModelPicker(self._form, self._disk)
+        self._picker = ModelPicker(self._form.model, self._disk)
+        self._title = DockTitle(self)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._form)
@@ -100,11 +105,11 @@ class SAMV2PromptsWidget(QWidget):
     @property
     def live(self) -> bool:
         """Whether results come by themselves, or when Run is pressed."""
-        return bool(self._form.live.isChecked())
+        return bool(self._form.prompts.live.isChecked())
 
     @live.setter
     def live(self, value: bool) -> None:
-        self._form.live.setChecked(value)
+        self._form.prompts.live.setChecked(value)
 
     def new_prompt_layers(self) -> tuple[Points, Shapes, Labels]:
         """Make the layers for clicks, boxes and labels that are not chosen yet, and choose them.
@@ -114,9 +119,7 @@ class SAMV2PromptsWidget(QWidget):
         ValueError
             If there is no image.
         """
-        chosen = self._controller.new_layers()
-        self._layers.refresh()
-        self._layers.set(chosen)
+        chosen = self._new_layers.complete(self._controller.new_layers)
         for layer, mode in ((chosen.points, "add"), (chosen.shapes, "add_rectangle")):
             self._take_tool(layer, mode)
         return chosen.points, chosen.shapes, chosen.labels
@@ -151,11 +154,11 @@ class SAMV2PromptsWidget(QWidget):
     @property
     def folder(self) -> Path | None:
         """The folder that embeddings are kept in, so that they are there another day; or None."""
-        return self._form.keeping.folder
+        return self._form.embeddings.folder
 
     @folder.setter
     def folder(self, folder: str | Path | None) -> None:
-        self._form.keeping.folder = None if folder is None else Path(folder)
+        self._form.embeddings.folder = None if folder is None else Path(folder)
 
     def embed_all_planes(self, wanted: bool = True) -> None:
         """Embed all planes of the image while there is nothing else to do, or stop that."""
@@ -210,9 +213,9 @@ class SAMV2PromptsWidget(QWidget):
         """Start working in the viewer; idempotent."""
         if self._work is not None:
             return
-        keeping = self._form.keeping
+        kept = self._form.embeddings
         session = Session(
-            self._make_predictor, self._make_runner(), keeping.memory.value(), keeping.store(),
+            self._make_predictor, self._make_runner(), kept.memory.value(), kept.store(),
             self._make_runner(),
         )  # fmt: skip
         controller = Controller(self._viewer, session, self._make_runner())
@@ -227,8 +230,8 @@ class SAMV2PromptsWidget(QWidget):
                 *self._form.labels.keys,
             ),
         )
-        makers, policy = (self._make_predictor, self._make_runner), self._form.policy.get_value
-        saving = Saving(self._viewer, controller, *makers, policy)
+        policy = self._form.picture.policy.get_value
+        saving = Saving(self._viewer, controller, self._make_predictor, self._make_runner, policy)
         self._work = Work(controller, keys, self._layers, saving)
         self._work.links.add(self._on_loaded, saving.finished)
         self._work.links.add(self._on_situation, controller.situation_changed)
@@ -247,6 +250,7 @@ class SAMV2PromptsWidget(QWidget):
             self._work.close()
             self._work = None
             self._form.labels.use(None)
+            self._new_layers.close()
             self._layers.clear()
 
     def event(self, event: QEvent | None) -> bool:
@@ -264,6 +268,7 @@ class SAMV2PromptsWidget(QWidget):
         self._set_up()
         self._controller.schedule()
         self._form.fit_width()
+        self._title.refresh()
 
     def reset_choices(self, event: object = None) -> None:
         """Offer the layers that the viewer has now."""
@@ -273,43 +278,50 @@ class SAMV2PromptsWidget(QWidget):
     # --- from the form ----------------------------------------------------------------------
 
     def _connect_form(self) -> None:
-        form = self._form
-        for button, slot in (
-            (form.new_layers, self._on_new_layers),
-            (form.box, self._on_box),
-            (form.click, self._on_click),
-            (form.sign, self._on_key_sign),
-            (form.next, self._on_key_next),
-            (form.cycle, self._on_key_cycle),
-            (form.undo, self._on_undo),
-            (form.accept, self.accept),
-            (form.run, self.run),
-            (form.save, self._on_save),
-            (form.load, self._on_load),
-            (form.cancel, self._on_cancel),
-            (form.convert, self._on_convert),
+        form, prompts = self._form, self._form.prompts
+        for signal, slot in (
+            (form.layers.new_wanted, self._on_new_layers),
+            (prompts.box_wanted, self._on_box),
+            (prompts.click_wanted, self._on_click),
+            (prompts.sign_flipped, self._on_key_sign),
+            (prompts.object_picked, self._on_object),
+            (prompts.next_wanted, self._on_key_next),
+            (prompts.candidate_picked, self._on_candidate),
+            (prompts.cycle_wanted, self._on_key_cycle),
+            (prompts.undo_wanted, self._on_undo),
+            (prompts.accept_wanted, self.accept),
+            (prompts.run_wanted, self.run),
+            (form.files.save_wanted, self._on_save),
+            (form.files.load_wanted, self._on_load),
+            (form.head.cancelled, self._on_cancel),
+            (form.head.converted, self._on_convert),
+            (form.embeddings.store_changed, self._on_store),
+            (prompts.changed, self._on_options),
+            (form.picture.changed, self._on_options),
+            (form.model.changed, self._on_options),
         ):
-            button.clicked.connect(slot)
-        for switch in (form.live, form.preview):
-            switch.toggled.connect(self._on_options)
+            signal.connect(slot)
+        form.embeddings.memory.valueChanged.connect(self._on_memory)
+        form.embeddings.all_planes.clicked.connect(self.embed_all_planes)
+        for fold in form.folds:
+            fold.toggled.connect(self._on_fold)
         self._picker.changed.connect(self._on_options)
-        form.object.valueChanged.connect(self._on_object)
-        form.keeping.memory.valueChanged.connect(self._on_memory)
-        form.keeping.store_changed.connect(self._on_store)
-        form.keeping.all_planes.clicked.connect(self.embed_all_planes)
-        for box in (form.model, form.device, form.policy, form.look, form.part):
-            box.changed.connect(self._on_options)
+        form.model.model.changed.connect(self._on_options)
 
     def _on_options(self, value: object = None) -> None:
         if self._work is None:
             return
         self._remembered.save()
-        form, picker = self._form, self._picker
+        picture, picker = self._form.picture, self._picker
         options = Options(
-            picker.choice, picker.to_download, form.policy.value, form.look.value,
-            form.part.value, self.live, form.preview.isChecked(),
+            picker.choice, picker.to_download, picture.policy.value, picture.look.value,
+            picture.part.value, self.live, self._form.prompts.preview.isChecked(),
         )  # fmt: skip
         self._controller.set_options(options)
+
+    def _on_fold(self, opened: bool) -> None:
+        if self._work is not None:
+            self._remembered.save()
 
     def _remember(self) -> Remembered:
         """Choose what was chosen last."""
@@ -318,26 +330,51 @@ class SAMV2PromptsWidget(QWidget):
             show_warning(f"SAMV2 Prompts: {note}")
         return remembered
 
-    def _on_new_layers(self) -> None:
+    def _on_new_layers(self) -> bool:
         try:
             self.new_prompt_layers()
         except (ValueError, MemoryError) as error:
             show_error(str(error) or "Not enough memory for labels of this size.")
+            return False
+        return True
 
     def _on_box(self) -> None:
-        self._take_tool(self.shapes.value, "add_rectangle")
+        self._draw("shapes")
 
     def _on_click(self) -> None:
-        self._take_tool(self.points.value, "add")
+        self._draw("points")
+
+    def _draw(self, kind: Literal["points", "shapes"]) -> None:
+        """Take the tool for a kind of prompts; layers that are missing are offered, or made."""
+        chosen = self._layers.chosen
+        if chosen.image is not None and None in (getattr(chosen, kind), chosen.labels):
+            go_on = partial(self._draw_in_new, kind)
+            if not self._new_layers.offer(self, kind, go_on):
+                go_on()
+        else:
+            self._take_tool_for(kind)
+        self._refresh_form()  # the button that was pressed shows what is, not that it was pressed
+
+    def _draw_in_new(self, kind: Literal["points", "shapes"]) -> None:
+        if self._on_new_layers():
+            self._take_tool_for(kind)
+
+    def _take_tool_for(self, kind: Literal["points", "shapes"]) -> None:
+        layer = getattr(self._layers.chosen, kind)
+        self._take_tool(layer, "add" if kind == "points" else "add_rectangle")
 
     def _on_key_tool(self, viewer: object = None) -> None:
-        if self._form.box.isChecked():
+        if self._form.prompts.box.isChecked():
             self._on_click()
         else:
             self._on_box()
 
     def _take_tool(self, layer: Any, mode: str) -> None:
         take_tool(self._viewer, layer, mode)
+        self._on_situation(self._controller.situation())
+
+    def _refresh_form(self) -> None:
+        self._shown = None
         self._on_situation(self._controller.situation())
 
     def _on_key_sign(self, viewer: object = None) -> None:
@@ -350,7 +387,7 @@ class SAMV2PromptsWidget(QWidget):
         self._controller.cycle_mask()
 
     def _on_key_preview(self, viewer: object = None) -> None:
-        self._form.preview.toggle()
+        self._form.prompts.preview.toggle()
 
     def _on_object(self, number: int) -> None:
         self._controller.pick_object(number)
@@ -366,7 +403,12 @@ class SAMV2PromptsWidget(QWidget):
             self._remembered.save()
 
     def _on_undo(self) -> None:
-        self._controller.undo()
+        if not self._new_layers.take_back():
+            self._controller.undo()
+
+    def _on_candidate(self, index: int) -> None:
+        self._controller.choose_mask(index)
+        self._refresh_form()
 
     def _on_cancel(self) -> None:
         self.session.cancel()

@@ -131,9 +131,18 @@ class Answers:
         if item is None or len(item.result.masks.crops) < 2:
             return None
         order = [int(i) for i in np.argsort(-item.result.masks.scores, kind="stable")]
-        chosen = order[(order.index(item.result.chosen) + 1) % len(order)]
-        result = replace(item.result, chosen=chosen)
-        items[object_] = replace(item, result=result, preferred=chosen)
+        return self.choose(
+            place, object_, order[(order.index(item.result.chosen) + 1) % len(order)]
+        )
+
+    def choose(self, place: Hashable, object_: int, index: int) -> ObjectResult | None:
+        """Choose one of an object's candidates; None if there is no such other one."""
+        items = self._places.get(place, {})
+        item = items.get(object_)
+        if item is None or index == item.result.chosen or index >= len(item.result.masks.crops):
+            return None
+        result = replace(item.result, chosen=index)
+        items[object_] = replace(item, result=result, preferred=index)
         return result
 
     def drop_unprompted(self, snapshot: Snapshot) -> tuple[int, ...]:

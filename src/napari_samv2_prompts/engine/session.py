@@ -178,6 +178,14 @@ class Session:
             self.decoded.emit(Results(goal, (result,)))
         return result
 
+    def choose(self, object_: int, index: int) -> ObjectResult | None:
+        """Choose one of the object's candidates; see :meth:`cycle`."""
+        goal = self._goal
+        result = self._answers.choose(goal.place, object_, index) if goal else None
+        if goal and result:
+            self.decoded.emit(Results(goal, (result,)))
+        return result
+
     def accept(self, only: Container[int] | None = None) -> tuple[tuple[Hashable, int], ...]:
         """Let go of every object whose mask answers its prompts.
 

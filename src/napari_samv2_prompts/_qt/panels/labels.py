@@ -1,40 +1,32 @@
-"""The part of the form that works on labels which are there: which one, and what to do with it.
+"""Labels that are there: which one, and what to do with it.
 
 The buttons act on the number in the panel, the keys on the label under the mouse.
 
-Not here: what is done (``label_tools.py``).
+Not here: what is done (``label_tools.py``), and what came of it, which the note says.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import Qt
-from qtpy.QtWidgets import (
-    QCheckBox,
-    QGridLayout,
-    QGroupBox,
-    QLabel,
-    QPushButton,
-    QSizePolicy,
-    QSpinBox,
-)
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QPushButton, QSpinBox, QWidget
 
-from .hints import Situation, kept_line
+from napari_samv2_prompts._qt.controls import Lines
+from napari_samv2_prompts._qt.hints import Situation, kept_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .label_tools import LabelTools
+    from napari_samv2_prompts._qt.label_tools import LabelTools
 
 __all__ = ["LabelPanel"]
 
 
-class LabelPanel(QGroupBox):
+class LabelPanel(QWidget):
     """Number, buttons and a line of text."""
 
     def __init__(self) -> None:
-        super().__init__("Labels")
+        super().__init__()
         self._tools: LabelTools | None = None
         self._kept: tuple[int, ...] = ()
         self._current = 0
@@ -53,10 +45,7 @@ class LabelPanel(QGroupBox):
         self.keep = QCheckBox()
         self.keep.setToolTip("Let no result change this label, whatever Overlap says; clears its"
                              " prompts")  # fmt: skip
-        self.text = QLabel()
-        self.text.setWordWrap(True)
-        self.text.setTextFormat(Qt.TextFormat.PlainText)
-        self.text.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.text = Lines(1)
         self._lay_out()
         self.name_keys(frozenset())
         self.edit.clicked.connect(self._on_edit)
@@ -67,6 +56,7 @@ class LabelPanel(QGroupBox):
 
     def _lay_out(self) -> None:
         layout = QGridLayout(self)
+        layout.setContentsMargins(6, 0, 6, 4)
         rows = ((self.number, self.edit), (self.merge, self.delete), (self.keep,), (self.text,))
         for row, widgets in enumerate(rows):
             for column, widget in enumerate(widgets):
@@ -100,9 +90,7 @@ class LabelPanel(QGroupBox):
             self.number.setValue(now.current)
         self._on_number()
         self.setEnabled(now.labels and not now.problem)
-        line = kept_line(now)
-        self.text.setText(line)
-        self.text.setVisible(bool(line))
+        self.text.setText(kept_line(now))
 
     # --- the mouse ------------------------------------------------------------------------------
 

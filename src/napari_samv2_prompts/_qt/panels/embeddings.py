@@ -1,4 +1,4 @@
-"""The part of the form about embeddings that are kept: how much memory, which folder, all planes.
+"""Embeddings that are kept: how much memory, which folder, all planes.
 
 It shows a :class:`~.hints.Situation` and says what the user chose; it touches no disk itself.
 """
@@ -10,28 +10,25 @@ from pathlib import Path
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QFileDialog,
-    QFormLayout,
-    QGroupBox,
-    QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QSizePolicy,
     QSpinBox,
+    QWidget,
 )
 
+from napari_samv2_prompts._qt.controls import Lines, keep_place, rows, side_by_side
+from napari_samv2_prompts._qt.hints import Situation, memory_line, planes_line
+from napari_samv2_prompts._qt.settings import Choice
 from napari_samv2_prompts.engine import EmbeddingStore
 
-from .hints import Situation, memory_line, planes_line
-from .settings import Choice
-
-__all__ = ["KeepingPart"]
+__all__ = ["EmbeddingsPanel"]
 
 _GB = 1000  # megabytes
 _LONGEST = 16  # letters of a folder's name that the button has room for
 
 
-class KeepingPart(QGroupBox):
+class EmbeddingsPanel(QWidget):
     """Where embeddings are kept, and how many.
 
     Attributes
@@ -45,7 +42,7 @@ class KeepingPart(QGroupBox):
     store_changed = Signal(object)  # an EmbeddingStore, or None for none
 
     def __init__(self) -> None:
-        super().__init__("Embeddings")
+        super().__init__()
         self._folder: Path | None = None
         self.memory = _spin(10, 1_000_000, 500, 1000, " MB")
         self.limit = _spin(1, 100_000, 10, 20, " GB")
@@ -55,7 +52,7 @@ class KeepingPart(QGroupBox):
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(12)
-        self._usage, self._planes, self._problem = _line(), _line(), _line()
+        self._usage, self._said = Lines(1), Lines(2)
         self._name_controls()
         self._lay_out()
         self.choose.clicked.connect(self._on_choose)
@@ -108,14 +105,12 @@ class KeepingPart(QGroupBox):
         """Show where things stand."""
         status, planes = now.status, now.status.planes
         self._usage.setText(memory_line(now))
-        _show(self._problem, status.store)
-        self.all_planes.setVisible(now.planes > 1 or now.all_planes)
-        self.all_planes.setEnabled(now.all_planes or not now.download)
+        self._said.setText(" ".join(filter(None, (status.store, planes_line(now)))))
+        possible = now.planes > 1 and not now.download
+        self.all_planes.setEnabled(now.all_planes or possible)
         self.all_planes.setChecked(now.all_planes)
-        self.all_planes.setText(
-            "Stop embedding all planes" if now.all_planes else f"Embed all {now.planes} planes"
-        )
-        _show(self._planes, planes_line(now))
+        every = f"Embed all {now.planes} planes" if now.planes > 1 else "Embed all planes"
+        self.all_planes.setText("Stop embedding all planes" if now.all_planes else every)
         self.progress.setVisible(planes is not None and planes.running)
         if planes is not None:
             self.progress.setRange(0, planes.total)
@@ -129,10 +124,8 @@ class KeepingPart(QGroupBox):
         self.choose.setToolTip(
             f"{where}A folder to keep embeddings in, so that no picture is ever embedded twice"
         )
-        self.forget.setVisible(there)
-        for widget in (self.limit, self._rows.labelForField(self.limit)):
-            if widget is not None:
-                widget.setVisible(there)
+        self.forget.setEnabled(there)
+        self.limit.setEnabled(there)
 
     def _name_controls(self) -> None:
         for control, name, tip in (
@@ -147,19 +140,17 @@ class KeepingPart(QGroupBox):
             control.setToolTip(tip)
 
     def _lay_out(self) -> None:
-        self._rows = QFormLayout(self)
-        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._rows.addRow("Memory", self.memory)
-        self._rows.addRow(self._usage)
-        line = QHBoxLayout()
-        line.addWidget(self.choose, 1)
-        line.addWidget(self.forget)
-        self.choose.setMinimumWidth(60)
-        self.choose.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self._rows.addRow("Folder", line)
-        self._rows.addRow("At most", self.limit)
-        for widget in (self._problem, self.all_planes, self._planes, self.progress):
-            self._rows.addRow(widget)
+        layout = rows(self)
+        for button in (self.choose, self.all_planes):
+            button.setMinimumWidth(60)
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        layout.addRow("Memory", self.memory)
+        layout.addRow(self._usage)
+        layout.addRow("Folder", side_by_side(self.choose, self.forget))
+        layout.addRow("At most", self.limit)
+        layout.addRow(self.all_planes)
+        layout.addRow(side_by_side(keep_place(self.progress)))
+        layout.addRow(self._said)
 
 
 def _spin(low: int, high: int, step: int, value: int, unit: str) -> QSpinBox:
@@ -170,15 +161,3 @@ def _spin(low: int, high: int, step: int, value: int, unit: str) -> QSpinBox:
     spin.setSuffix(unit)
     spin.setKeyboardTracking(False)  # "5" on the way to "500" would drop what is kept
     return spin
-
-
-def _show(line: QLabel, text: str) -> None:
-    line.setText(text)
-    line.setVisible(bool(text))
-
-
-def _line() -> QLabel:
-    line = QLabel()
-    line.setWordWrap(True)
-    line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
-    return line

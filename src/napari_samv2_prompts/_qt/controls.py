@@ -1,0 +1,263 @@
+"""Controls that the parts of the form are made of: buttons, texts of fixed height, folds, rows.
+
+Nothing here changes its place or size because of what it shows.
+
+Not here: what is shown (``hints.py``), which controls there are (``panels``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QEvent, QObject, QRect, QSize, Qt
+from qtpy.QtGui import QFontMetrics, QIcon, QMouseEvent, QPainter, QPaintEvent, QTextLayout
+from qtpy.QtWidgets import (
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
+    QToolTip,
+    QWidget,
+)
+from superqt import QCollapsible
+
+if TYPE_CHECKING:
+    from magicgui.widgets import ComboBox
+
+__all__ = [
+    "Fold",
+    "Lines",
+    "add_row",
+    "button",
+    "elide",
+    "keep_place",
+    "rows",
+    "shrinking",
+    "side_by_side",
+]
+
+_FOLD_STYLE = """
+QPushButton, QPushButton:checked { text-align: left; border: none; background: transparent; }
+QPushButton:focus { text-decoration: underline; }
+"""
+_ANY_HEIGHT = 16_777_215  # QWIDGETSIZE_MAX, which not all bindings have
+
+
+def button(text: str, tip: str, *, checkable: bool = False) -> QPushButton:
+    """Return a button with what it says on hovering."""
+    made = QPushButton(text)
+    made.setToolTip(tip)
+    made.setCheckable(checkable)
+    return made
+
+
+def keep_place(widget: QWidget) -> QWidget:
+    """Have a widget take up its place while it is hidden, so that nothing moves; return it."""
+    policy = widget.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    widget.setSizePolicy(policy)
+    return widget
+
+
+def side_by_side(*widgets: QWidget) -> QHBoxLayout:
+    """Return a row of widgets; the first takes the room that is left."""
+    layout = QHBoxLayout()
+    for position, widget in enumerate(widgets):
+        layout.addWidget(widget, int(position == 0))
+    return layout
+
+
+# --- texts ----------------------------------------------------------------------------------
+
+
+class Lines(QLabel):
+    """A text in a place of fixed height; what does not fit is shown on hovering, or by a click.
+
+    Parameters
+    ----------
+    count : int
+        How many lines there is room for.
+    bold : bool
+    """
+
+    def __init__(self, count: int, *, bold: bool = False) -> None:
+        super().__init__()
+        self._count = count
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        font = self.font()
+        font.setBold(bold)
+        self.setFont(font)
+
+    def setText(self, text: str | None) -> None:
+        """Show a text."""
+        if text != self.text():
+            super().setText(text)
+            self.setToolTip(text or "")
+
+    def sizeHint(self) -> QSize:
+        """Room for the lines, whatever they say."""
+        return QSize(0, self._count * self.fontMetrics().lineSpacing() + 2)
+
+    def minimumSizeHint(self) -> QSize:
+        """As high as the lines."""
+        return self.sizeHint()
+
+    def shown_lines(self) -> list[str]:
+        """Return the lines as they are painted, the last one cut short if there are more."""
+        wrapped = list(_wrapped(self.text(), self.fontMetrics(), self.font(), self.width()))
+        if len(wrapped) <= self._count:
+            return wrapped
+        rest = " ".join(wrapped[self._count - 1 :])
+        last = self.fontMetrics().elidedText(rest, Qt.TextElideMode.ElideRight, self.width())
+        return [*wrapped[: self._count - 1], last]
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Paint the lines from the top."""
+        painter = QPainter(self)
+        step = self.fontMetrics().lineSpacing()
+        for number, line in enumerate(self.shown_lines()):
+            place = QRect(0, number * step, self.width(), step)
+            painter.drawText(place, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop, line)
+        painter.end()
+
+    def mousePressEvent(self, event: QMouseEvent | None) -> None:
+        """Show the whole text."""
+        if event is not None and self.text():
+            QToolTip.showText(event.globalPosition().toPoint(), self.text(), self)
+
+
+def _wrapped(text: str, metrics: QFontMetrics, font: object, width: int) -> Iterator[str]:
+    """Yield a text in lines that fit, broken between words."""
+    for paragraph in filter(None, text.split("\n")):
+        layout = QTextLayout(paragraph, font)  # type: ignore[call-overload]
+        layout.beginLayout()
+        while (line := layout.createLine()).isValid():
+            line.setLineWidth(width)
+            yield paragraph[line.textStart() : line.textStart() + line.textLength()].strip()
+        layout.endLayout()
+
+
+# --- folds and rows -------------------------------------------------------------------------
+
+
+class Fold(QCollapsible):
+    """A part that is folded away under its title until it is wanted.
+
+    Parameters
+    ----------
+    title : str
+    content : QWidget
+    tip : str
+        What is shown when the title is hovered over.
+    """
+
+    def __init__(self, title: str, content: QWidget, tip: str) -> None:
+        # No icons: they would be drawn in the colours that were there before the viewer's theme.
+        super().__init__(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
+        self._title = title
+        self.setDuration(0)
+        self.setContent(content)
+        if (layout := self.layout()) is not None:
+            layout.setContentsMargins(0, 0, 0, 0)
+            layout.setSpacing(2)
+        head = self.toggleButton()
+        head.setToolTip(tip)
+        head.setAccessibleName(f"Show or hide: {title}")
+        head.setStyleSheet(_FOLD_STYLE)
+        head.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.toggled.connect(self._on_toggled)
+        self.collapse(animate=False)
+
+    @property
+    def title(self) -> str:
+        """What the closed part is called; it may say what is chosen in it."""
+        return self._title
+
+    @title.setter
+    def title(self, title: str) -> None:
+        self._title = title
+        self.setText(f"{'▾' if self.isExpanded() else '▸'} {title}")
+
+    def open(self, wanted: bool = True) -> None:
+        """Fold out, or away."""
+        (self.expand if wanted else self.collapse)(animate=False)
+
+    def _on_toggled(self, opened: bool) -> None:
+        content = self.content()
+        content.setVisible(opened)  # so that Tab does not go through what is not seen
+        if opened:
+            content.setMaximumHeight(_ANY_HEIGHT)  # fonts may change its height later
+        self.title = self._title
+
+
+def rows(group: QWidget) -> QFormLayout:
+    """Return a layout of rows with captions."""
+    layout = QFormLayout(group)
+    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    layout.setContentsMargins(6, 0, 6, 4)
+    return layout
+
+
+def add_row(layout: QFormLayout, text: str, control: QWidget, tip: str) -> None:
+    """Add a control with its caption, which is its name for those who hear the form, too."""
+    control.setAccessibleName(text)
+    control.setToolTip(tip)
+    layout.addRow(text, control)
+
+
+# --- choices --------------------------------------------------------------------------------
+
+
+def shrinking(box: ComboBox, mode: Qt.TextElideMode = Qt.TextElideMode.ElideRight) -> QWidget:
+    """Return a combo box that a long text does not widen."""
+    native: QComboBox = box.native
+    elide(native, mode)
+    native.setMinimumWidth(60)
+    native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    return native
+
+
+def elide(box: QComboBox, mode: Qt.TextElideMode) -> None:
+    """Have a closed combo box, and the lines of its list, end a text that does not fit with "…".
+
+    Under a style sheet Qt cuts it off in the middle of a letter, as if that were all of it.
+    """
+    view = box.view()
+    if view is not None:
+        view.setTextElideMode(mode)
+    box.installEventFilter(_Elided(box, mode))
+
+
+class _Elided(QObject):
+    """Paints the combo box that it is a child of."""
+
+    def __init__(self, box: QComboBox, mode: Qt.TextElideMode) -> None:
+        super().__init__(box)
+        self._mode = mode
+
+    def eventFilter(self, box: QObject | None, event: QEvent | None) -> bool:
+        if event is None or event.type() != QEvent.Type.Paint or not isinstance(box, QComboBox):
+            return False
+        option = QStyleOptionComboBox()
+        box.initStyleOption(option)
+        style, parts = box.style(), QStyle.SubControl
+        if style is None:
+            return False
+        kind = QStyle.ComplexControl.CC_ComboBox
+        field = style.subControlRect(kind, option, parts.SC_ComboBoxEditField, box)
+        room = field.width() - 2 * style.pixelMetric(
+            QStyle.PixelMetric.PM_FocusFrameHMargin, option, box
+        )
+        option.currentText = option.fontMetrics.elidedText(option.currentText, self._mode, room)
+        painter = QStylePainter(box)
+        painter.drawComplexControl(kind, option)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
+        return True
