@@ -34,7 +34,7 @@ class DockTitle(QObject):
         if dock is not self._dock:
             self._dock = dock
             queued = Qt.ConnectionType.QueuedConnection  # when the viewer has made the bar
-            dock.topLevelChanged.connect(self.refresh, queued)
+            dock.topLevelChanged.connect(self.refresh, queued)  # type: ignore[call-arg]
         bar = dock.titleBarWidget()
         for label in bar.findChildren(QLabel) if bar is not None else ():
             if label.text().startswith(f"{TITLE} ("):
