@@ -36,7 +36,7 @@ def masks(*scores: float) -> ItemMasks:
 def situations() -> Iterator[Situation]:
     """Yield every state with and without everything that can be said."""
     planes = AllPlanes(3, 9, 4, running=True, problem=LONG)
-    for state, full in product(set(State) - {State.AHEAD}, (False, True)):
+    for state, full in product(State, (False, True)):
         status = Status(state)
         if full:
             progress = Progress(0.5, "1 of 2 MB")

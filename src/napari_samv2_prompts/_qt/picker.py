@@ -90,6 +90,7 @@ class ModelPicker:
     def agree(self) -> None:
         """Let the picked model be downloaded."""
         self._agreed.add(self._entry.value)
+        self._show_card()
         self.changed.emit()
 
     def use(self, path: str | Path) -> None:
@@ -172,7 +173,7 @@ class ModelPicker:
         self._show_card()
 
     def _show_card(self) -> None:
-        self._panel.show_card(self._entry.text, self._entry.card)
+        self._panel.show_card(self._entry.text, self._entry.card, self.to_download)
 
     @property
     def _entry(self) -> ModelEntry:

@@ -61,16 +61,19 @@ class ModelPanel(QWidget):
         view = self.model.native.view()
         view.setMinimumWidth(view.sizeHintForColumn(0) + 24)  # the open list shows whole lines
 
-    def show_card(self, line: str, card: str) -> None:
-        """Say what the chosen model is good for; its whole line is shown on hovering."""
+    def show_card(self, line: str, card: str, megabytes: int) -> None:
+        """Say what the chosen model is good for, and what has to be fetched to use it.
+
+        Its whole line is shown on hovering, as the closed list is narrow.
+        """
         self.model.tooltip = f"Which model segments: {line}"
         self.card.setText(card)
+        self.download.setEnabled(megabytes > 0)
+        self.download.setText(f"Download ({megabytes} MB)" if megabytes else "Download")
 
     def show_situation(self, now: Situation) -> None:
         """Show where things stand."""
         self.reason.setText(now.status.device_reason)
-        self.download.setEnabled(now.download > 0)
-        self.download.setText(f"Download ({now.download} MB)" if now.download else "Download")
 
     def _on_device(self, device: object) -> None:
         self.changed.emit()
