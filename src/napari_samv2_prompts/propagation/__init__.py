@@ -1,0 +1,34 @@
+"""Through a stack: objects that are known on some planes, found on the planes between and beyond.
+
+Values in, values out: numpy and scipy only.  No torch (a predictor's ``embed`` and ``decode`` are
+handed in), no napari, no scheduling (``engine``).
+"""
+
+from __future__ import annotations
+
+from .handover import HandOver
+from .run import propagate
+from .stacks import ArrayStack, Embeddings
+from .stretches import Stretch, Wanted, current, missing
+from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Stack, key_of
+
+__all__ = [
+    "Anchors",
+    "ArrayStack",
+    "Embeddings",
+    "End",
+    "Filled",
+    "Follower",
+    "Found",
+    "Guess",
+    "HandOver",
+    "History",
+    "Section",
+    "Stack",
+    "Stretch",
+    "Wanted",
+    "current",
+    "key_of",
+    "missing",
+    "propagate",
+]

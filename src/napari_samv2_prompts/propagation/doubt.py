@@ -1,0 +1,100 @@
+"""How far a section is to be trusted, from what can be measured without knowing the truth.
+
+Here: :class:`Looks` (the measures) and :func:`judge` (their weighing into a doubt, and into whether
+the object is still there).  The weights were fitted by ``training/fit_propagation.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .weights import Weights, apply
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Looks", "judge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What is measured of a section.
+
+    Attributes
+    ----------
+    score : float
+        The IoU that the model predicts.
+    agreement : float
+        IoU of the section and the model's own mask.
+    kept : float
+        IoU of the section and the last mask, carried here.
+    sure : float
+        Mean distance of the evidence from undecided, near the outline and inside.
+    growth : float
+        Logarithm of the area over that of the last mask.
+    sharp : float
+        How well the last mask's pixels were found again: mean of ``|2 soft - 1|`` around it.
+    level : float
+        Change of the mean grey inside, in standard deviations.
+    size : float
+        Logarithm of the last mask's area.
+    """
+
+    score: float
+    agreement: float
+    kept: float
+    sure: float
+    growth: float
+    sharp: float
+    level: float
+    size: float
+
+    @classmethod
+    def of(
+        cls,
+        mask: NDArray[np.bool_],
+        logits: NDArray[np.float32],
+        soft: NDArray[np.float32],
+        model: NDArray[np.float32],
+        score: float,
+        now: NDArray[np.float32],
+        before: NDArray[np.float32],
+        last: NDArray[np.bool_],
+    ) -> Looks:
+        """Measure a section; all arrays are of one window, see :class:`.HandOver`."""
+        carried = soft > 0.5
+        near = mask | carried | last
+        values = before[last]
+        level = 3.0
+        if mask.any() and len(values):
+            level = abs(float(now[mask].mean() - values.mean())) / (float(values.std()) + 6.0)
+        return cls(
+            score,
+            _iou(mask, model > 0),
+            _iou(mask, carried),
+            float(np.tanh(np.abs(logits[near]) / 2).mean()) if near.any() else 0.0,
+            float(np.log((mask.sum() + 1) / (last.sum() + 1))),
+            float(np.abs(2 * soft[near] - 1).mean()) if near.any() else 0.0,
+            min(level, 3.0),
+            float(np.log(last.sum() + 1)) / 8,
+        )
+
+    @property
+    def values(self) -> NDArray[np.float64]:
+        """The measures as an array, in the order of the attributes."""
+        return np.array(astuple(self))
+
+
+def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    union = int((a | b).sum())
+    return float((a & b).sum() / union) if union else 1.0
+
+
+def judge(looks: Looks, weights: Weights) -> tuple[float, float]:
+    """Return the doubt of a section and how sure it is that the object is gone, both 0 to 1."""
+    values = looks.values.astype(np.float32)
+    doubt, gone = (1 / (1 + np.exp(-float(apply(weights[n], values)))) for n in ("doubt", "gone"))
+    return float(doubt), float(gone)

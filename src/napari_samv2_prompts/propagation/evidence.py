@@ -1,0 +1,106 @@
+"""How much each pixel speaks for an object, from what is seen and what was there before.
+
+Here: :func:`features` (the measured values) and :func:`evidence` (their weighing).  Its weights
+were fitted to volumes of known objects by ``training/fit_propagation.py``.
+
+Not here: which object gets a pixel (``handover.py``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from .patches import depth
+from .weights import Weights, apply
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["FEATURES", "evidence", "features"]
+
+FEATURES = (
+    "moved", "depth", "rival", "model", "score", "likeness", "smooth_likeness",
+    "step", "smooth_step", "ridge", "size",
+)  # fmt: skip
+
+
+def features(
+    moved: NDArray[np.float32],
+    rival: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    score: float,
+    now: NDArray[np.float32],
+    before: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Measure the pixels around an object.
+
+    Parameters
+    ----------
+    moved : array of shape (h, w)
+        The last mask, carried to this plane.
+    rival : array of shape (h, w)
+        The same of the other objects, the largest at each pixel.
+    logits : array of shape (h, w)
+        The model's.
+    score : float
+        The IoU that the model predicts.
+    now, before : array of shape (h, w)
+        Grey values of this plane, and of the last one where the object was.
+    mask : array of shape (h, w), bool
+        The last mask, at the pixels of `before`.
+
+    Returns
+    -------
+    array of shape (11, h, w), float32
+        In the order of :data:`FEATURES`.
+    """
+    around = ~mask & ndimage.binary_dilation(mask, iterations=6)
+    smooth_now, smooth_before = (ndimage.gaussian_filter(p, 1.5) for p in (now, before))
+    values = before[mask] if mask.any() else before.ravel()
+    level, spread = float(values.mean()), float(values.std()) + 6.0
+    size = float(np.log(mask.sum() + 1))
+    return np.stack(
+        [
+            np.log((moved + 0.02) / (1.02 - moved)) / 2,
+            depth(moved > 0.5).clip(-8, 8) / 4,
+            np.log((rival + 0.02) / (1.02 - rival)) / 2,
+            logits.clip(-10, 10) / 4,
+            np.full_like(now, score),
+            _likeness(now, before, mask, around),
+            _likeness(smooth_now, smooth_before, mask, around),
+            ((now - level) / spread).clip(-3, 3),
+            ((smooth_now - level) / spread).clip(-3, 3),
+            (ndimage.gaussian_laplace(now, 1.5) * 4 / spread).clip(-3, 3),
+            np.full_like(now, size / 2 - 3),
+        ]
+    ).astype(np.float32)
+
+
+def _likeness(
+    now: NDArray[np.float32],
+    before: NDArray[np.float32],
+    mask: NDArray[np.bool_],
+    around: NDArray[np.bool_],
+) -> NDArray[np.float32]:
+    """Return the log of how much likelier grey values are in the object than around it."""
+    inside = _histogram(before[mask])
+    outside = _histogram(before[around])
+    ratio = np.log((inside + 0.01) / (outside + 0.01))
+    return np.asarray(np.interp(now, np.arange(4.0, 256, 8), ratio) / 2, np.float32)
+
+
+def _histogram(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the smoothed shares of 32 ranges of grey."""
+    if not len(values):
+        return np.full(32, 1 / 32)
+    counts = np.bincount((values / 8).astype(int).clip(0, 31), minlength=32).astype(float)
+    return np.asarray(ndimage.gaussian_filter1d(counts, 1.5, mode="nearest") / len(values))
+
+
+def evidence(values: NDArray[np.float32], weights: Weights) -> NDArray[np.float32]:
+    """Weigh the features ``(11, h, w)``: logits ``(h, w)``, positive where the object is."""
+    return apply(weights["evidence"], values)

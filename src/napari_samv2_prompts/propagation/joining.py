@@ -1,0 +1,85 @@
+"""One section from two: an object between two anchors was followed from both sides.
+
+Here: :func:`joined` and :func:`between_anchors`, the interpolation by signed distances for planes
+that neither side reached (Herman, Zheng and Bucholtz, IEEE CG&A 1992).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.regions import Region
+
+from .patches import depth, pasted, taken
+from .stretches import Stretch
+from .values import Guess, Section
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["between_anchors", "joined"]
+
+UNSEEN = 0.9
+"""Doubt of a section that was only interpolated."""
+
+
+def joined(
+    stretch: Stretch,
+    plane: int,
+    up: Guess | None,
+    down: Guess | None,
+    anchors: Mapping[int, MaskCrop],
+) -> Section:
+    """Return the section of a plane between two anchors.
+
+    Parameters
+    ----------
+    stretch : Stretch
+        A closed one.
+    plane : int
+    up, down : Guess, optional
+        As followed from the lower and from the higher anchor; None where it was lost.
+    anchors : mapping of plane to MaskCrop
+        The object's.
+    """
+    assert stretch.before is not None
+    assert stretch.after is not None
+    between = stretch.before, stretch.after
+    first, last = stretch.before[0], stretch.after[0]
+    share = (plane - first) / (last - first)
+    if up is None and down is None:
+        crop = between_anchors(anchors[first], anchors[last], share)
+        return Section(crop, 0.0, UNSEEN, between)
+    if up is None or down is None:
+        one = up or down
+        assert one is not None
+        return Section(one.crop, one.score, max(one.doubt, 0.5), between)
+    agreement = _iou(up.crop, down.crop)
+    # The nearer anchor knows better; where one side is in doubt, the other counts for more.
+    trust_up, trust_down = (1 - share) * (1.05 - up.doubt), share * (1.05 - down.doubt)
+    share = trust_down / (trust_up + trust_down)
+    crop = between_anchors(up.crop, down.crop, share)
+    best = up if trust_up >= trust_down else down
+    if not crop.area or agreement < 0.3:
+        crop = best.crop
+    doubt = max(min(up.doubt, down.doubt), 0.5 * (1 - agreement) + 0.5 * best.doubt)
+    return Section(crop, best.score, doubt, between)
+
+
+def between_anchors(first: MaskCrop, last: MaskCrop, share: float) -> MaskCrop:
+    """Return the mask at a share of the way from one to another."""
+    tops, lefts, bottoms, rights = zip(first.box, last.box, strict=True)
+    window = Region(min(tops) - 1, min(lefts) - 1, max(bottoms) + 1, max(rights) + 1)
+    depths: list[NDArray[np.float32]] = [depth(pasted(crop, window)) for crop in (first, last)]
+    return taken((1 - share) * depths[0] + share * depths[1] > 0, window)
+
+
+def _iou(first: MaskCrop, last: MaskCrop) -> float:
+    tops, lefts, bottoms, rights = zip(first.box, last.box, strict=True)
+    window = Region(min(tops), min(lefts), max(bottoms), max(rights))
+    a, b = pasted(first, window), pasted(last, window)
+    return float((a & b).sum() / max((a | b).sum(), 1))

@@ -1,0 +1,119 @@
+"""Rectangles of a plane around an object, and between their pixels and the model's logits.
+
+Here: :func:`around`, :func:`pasted` and :func:`taken` (masks cut to boxes, in and out of a window),
+:func:`grid_of` and :func:`pixels_of` (bilinear, as the model's own enlarging).
+
+Not here: what is done with them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.regions import Region
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["around", "centre", "depth", "grid_of", "pasted", "pixels_of", "taken"]
+
+FAR = -8.0
+"""Logit of what a mask prompt says nothing about."""
+
+
+def around(crop: MaskCrop, margin: int, shape: tuple[int, int]) -> Region:
+    """Return the rectangle of a mask's box and a margin, as far as the plane reaches."""
+    top, left, bottom, right = crop.box
+    return Region(
+        max(top - margin, 0),
+        max(left - margin, 0),
+        min(bottom + margin, shape[0]),
+        min(right + margin, shape[1]),
+    )
+
+
+def pasted(crop: MaskCrop, window: Region) -> NDArray[np.bool_]:
+    """Return a mask as an array of a window's size; what is outside is cut off."""
+    out = np.zeros(window.size, bool)
+    top, left, bottom, right = crop.box
+    y0, x0 = max(top, window.top), max(left, window.left)
+    y1, x1 = min(bottom, window.bottom), min(right, window.right)
+    if y0 < y1 and x0 < x1:
+        inner = crop.mask[y0 - top : y1 - top, x0 - left : x1 - left]
+        out[y0 - window.top : y1 - window.top, x0 - window.left : x1 - window.left] = inner
+    return out
+
+
+def taken(mask: NDArray[np.bool_], window: Region) -> MaskCrop:
+    """Return a window's mask cut to its box, in pixels of the plane."""
+    crop = cropped(mask)
+    if crop is None:
+        return MaskCrop(0, 0, np.zeros((0, 0), bool))
+    return MaskCrop(crop.top + window.top, crop.left + window.left, crop.mask)
+
+
+def centre(crop: MaskCrop) -> tuple[float, float]:
+    """Return the mean row and column of a mask."""
+    rows, columns = np.nonzero(crop.mask)
+    return float(rows.mean()) + crop.top, float(columns.mean()) + crop.left
+
+
+def depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return each pixel's distance to the mask's outline: positive inside, negative outside."""
+    if not mask.any():
+        return np.full(mask.shape, FAR, np.float32)
+    # Outside of a window there is nothing of the object: its outline follows the window there.
+    inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
+    outside = ndimage.distance_transform_edt(~mask)
+    return np.asarray(np.where(mask, inside - 0.5, 0.5 - outside), np.float32)
+
+
+def _lerp(maps: NDArray[np.float32], at: NDArray[np.float64], axis: int) -> NDArray[np.float32]:
+    """Take values between the cells of an axis, linearly; beyond the ends, the last one."""
+    at = at.clip(0, maps.shape[axis] - 1)
+    low = np.floor(at).astype(int)
+    high = np.minimum(low + 1, maps.shape[axis] - 1)
+    share = (at - low).astype(np.float32)
+    share = share[:, None] if axis == 0 else share
+    return np.asarray(np.take(maps, low, axis) * (1 - share) + np.take(maps, high, axis) * share)
+
+
+def grid_of(
+    logits: NDArray[np.float32], window: Region, region: Region, side: int
+) -> NDArray[np.float32]:
+    """Return logits of a window as a mask prompt of an embedded region.
+
+    Parameters
+    ----------
+    logits : array of the window's size
+    window, region : Region
+        Of the plane.
+    side : int
+        Of the mask prompt, whose cells cover the region.
+
+    Returns
+    -------
+    array of shape (side, side), float32
+    """
+    height, width = region.size
+    rows = (np.arange(side) + 0.5) * height / side - 0.5 + region.top - window.top
+    columns = (np.arange(side) + 0.5) * width / side - 0.5 + region.left - window.left
+    out = np.full((side, side), FAR, np.float32)
+    y = np.flatnonzero((rows > -0.5) & (rows < window.size[0] - 0.5))
+    x = np.flatnonzero((columns > -0.5) & (columns < window.size[1] - 0.5))
+    if len(y) and len(x):
+        out[y[0] : y[-1] + 1, x[0] : x[-1] + 1] = _lerp(_lerp(logits, rows[y], 0), columns[x], 1)
+    return out
+
+
+def pixels_of(grid: NDArray[np.float32], window: Region, region: Region) -> NDArray[np.float32]:
+    """Return the low-res logits of an embedded region at a window's pixels."""
+    side = grid.shape[0]
+    height, width = region.size
+    rows = (np.arange(window.top, window.bottom) - region.top + 0.5) * side / height - 0.5
+    columns = (np.arange(window.left, window.right) - region.left + 0.5) * side / width - 0.5
+    return _lerp(_lerp(grid, rows, 0), columns, 1)

@@ -1,0 +1,180 @@
+"""Filling what is missing, plane by plane: an iterator that can be left at any time.
+
+Here: :func:`propagate`.  First the stretches between two anchors, one after the other: each is followed
+up and down, and joined.  Then those beyond an object's anchors, all objects together, up and then
+down.  What is asked of the method depends on anchors and results alone, and so does the order.  So
+whoever stops between two results, and starts again with what was found, gets the rest as if nothing
+had happened, the same to the bit.
+
+Not here: how one plane is done (``handover.py``), which planes there are to do (``stretches.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from napari_samv2_prompts.prompts import MaskCrop
+
+from .joining import joined
+from .stretches import Stretch, Wanted, current, missing
+from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Way
+
+__all__ = ["propagate"]
+
+BEHIND = 3
+"""Planes behind the wanted one that are handed to the method."""
+GONE = 0.5
+"""From this certainty on an object counts as gone."""
+FIRM = 0.5
+"""Sections of less doubt keep their pixels from other objects."""
+
+
+def propagate(
+    follower: Follower, anchors: Anchors, found: Found, wanted: Wanted
+) -> Iterator[Filled]:
+    """Fill what is missing, one plane a step.
+
+    Parameters
+    ----------
+    follower : Follower
+        The method.
+    anchors : mapping of object to mapping of plane to MaskCrop
+        Never changed.
+    found : Found
+        What was found before; it is not changed.  Out-of-date parts count as missing.
+    wanted : Wanted
+
+    Yields
+    ------
+    Filled
+        Planes in the order they are done.  A plane may come more than once, with other objects.
+    """
+    run = _Run(follower, anchors, found.copy(), wanted)
+    for stretch in missing(anchors, run.found, wanted):
+        if stretch.is_closed:
+            yield from run.between(stretch)
+    ways: tuple[Way, ...] = (1, -1)
+    for way in ways:
+        yield from run.beyond(way)
+
+
+class _Run:
+    """One run, with what it has found so far."""
+
+    def __init__(
+        self, follower: Follower, anchors: Anchors, found: Found, wanted: Wanted
+    ) -> None:
+        self.follower, self.anchors, self.found, self.wanted = follower, anchors, found, wanted
+
+    def between(self, stretch: Stretch) -> Iterator[Filled]:
+        """Fill a stretch between two anchors."""
+        up = self._followed(stretch, 1)
+        down: dict[int, Guess] = {}
+        lost = False
+        for plane in reversed(stretch.planes):
+            if not lost:
+                guess = self._next(stretch, plane, -1, down)
+                lost = guess is None
+                if guess is not None:
+                    down[plane] = guess
+            anchors = self.anchors[stretch.object]
+            section = joined(stretch, plane, up.get(plane), down.get(plane), anchors)
+            yield self._kept(Filled(plane, {stretch.object: section}))
+
+    def _followed(self, stretch: Stretch, way: Way) -> dict[int, Guess]:
+        guesses: dict[int, Guess] = {}
+        for plane in stretch.planes if way == 1 else reversed(stretch.planes):
+            guess = self._next(stretch, plane, way, guesses)
+            if guess is None:
+                break
+            guesses[plane] = guess
+        return guesses
+
+    def _next(
+        self, stretch: Stretch, plane: int, way: Way, guesses: Mapping[int, Guess]
+    ) -> Guess | None:
+        """Follow an object by one plane; None if it is lost."""
+        number = stretch.object
+        known = {p: guess.crop for p, guess in guesses.items()}
+        history = _history(self.anchors[number], known, plane, way)
+        rivals = self._rivals(plane, {number})
+        guess = self.follower.follow(plane, {number: history}, rivals)[number]
+        return guess if self._is_seen(guess) else None
+
+    def beyond(self, way: Way) -> Iterator[Filled]:
+        """Fill the stretches beyond the anchors in one direction."""
+        open_ones = [
+            stretch
+            for stretch in missing(self.anchors, self.found, self.wanted)
+            if not stretch.is_closed and way in stretch.ways
+        ]
+        lost: set[Stretch] = set()
+        planes = {plane for stretch in open_ones for plane in stretch.planes}
+        for plane in sorted(planes, reverse=way == -1):
+            active = [s for s in open_ones if plane in s.planes and s not in lost]
+            if active:
+                filled = self._step(plane, way, active)
+                ended = {end.object for end in filled.ends}
+                lost |= {stretch for stretch in active if stretch.object in ended}
+                yield self._kept(filled)
+
+    def _step(self, plane: int, way: Way, active: Sequence[Stretch]) -> Filled:
+        """Follow objects by one plane together."""
+        valid = current(self.anchors, self.found)
+        histories = {}
+        for stretch in active:
+            known = {p: s.crop for p, s in valid.get(stretch.object, {}).items()}
+            own = self.anchors[stretch.object]
+            histories[stretch.object] = _history(own, known, plane, way)
+        rivals = self._rivals(plane, set(histories), valid)
+        guesses = self.follower.follow(plane, histories, rivals)
+        sections: dict[int, Section] = {}
+        ends: list[End] = []
+        for stretch in active:
+            guess, between = guesses[stretch.object], (stretch.before, stretch.after)
+            if self._is_seen(guess):
+                section = Section(guess.crop, guess.score, guess.doubt, between)
+                sections[stretch.object] = section
+            else:
+                ends.append(End(stretch.object, plane, way, between, "not seen"))
+        return Filled(plane, sections, tuple(ends))
+
+    def _is_seen(self, guess: Guess) -> bool:
+        there = guess.gone <= GONE or not self.wanted.stop_when_lost
+        return guess.crop.area > 0 and there
+
+    def _rivals(
+        self,
+        plane: int,
+        without: set[int],
+        valid: Mapping[int, Mapping[int, Section]] | None = None,
+    ) -> list[MaskCrop]:
+        """Return the masks of other objects on a plane: their anchors, and what is firmly found."""
+        others = [self.anchors[n][plane] for n in sorted(self.anchors)
+                  if n not in without and plane in self.anchors[n]]  # fmt: skip
+        valid = current(self.anchors, self.found) if valid is None else valid
+        for number in sorted(valid.keys() - without):
+            section = valid[number].get(plane)
+            if section is not None and section.doubt < FIRM:
+                others.append(section.crop)
+        return others
+
+    def _kept(self, filled: Filled) -> Filled:
+        self.found.add(filled)
+        return filled
+
+
+def _history(
+    anchors: Mapping[int, MaskCrop], found: Mapping[int, MaskCrop], plane: int, way: Way
+) -> History:
+    """Return an object on the planes behind one, back to its anchor."""
+    behind: list[tuple[int, MaskCrop]] = []
+    for step in range(1, BEHIND + 1):
+        place = plane - way * step
+        crop = anchors.get(place, found.get(place))
+        if crop is None or not crop.area:
+            break
+        behind.append((place, crop))
+        if place in anchors:
+            break
+    return History(tuple(reversed(behind)), anchors)

@@ -1,0 +1,89 @@
+"""Reading a stack's planes and embedding the parts of them that are needed.
+
+Here: :class:`ArrayStack` and :class:`Embeddings`.  Which part is embedded is a function of what is
+looked for and of nothing else, on a grid, so that it stays the same from plane to plane as long as
+the objects move little, and coming back finds what was embedded before.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_samv2_prompts.regions import InputSides, Region, choose_region
+
+from .values import Stack
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["ArrayStack", "Embeddings"]
+
+
+class ArrayStack:
+    """A stack in memory, or lazy with numpy's indexing; see :class:`.Stack`.
+
+    Parameters
+    ----------
+    planes : array of shape (Z, H, W) or (Z, H, W, 3), uint8
+    """
+
+    def __init__(self, planes: Any) -> None:
+        self._planes = planes
+        depth, height, width = planes.shape[:3]
+        self.shape: tuple[int, int, int] = depth, height, width
+
+    def read(self, plane: int, rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """Return a part of a plane."""
+        return np.asarray(self._planes[plane, rows, columns])
+
+
+class Embeddings:
+    """Embeddings of parts of planes, the last ones kept.
+
+    Parameters
+    ----------
+    stack : Stack
+    embed : callable
+        As of a predictor: ``(picture) -> embedding``.
+    sides : InputSides
+        Of the model: a plane of at most the larger one is embedded whole.
+    budget : int
+        Bytes of embeddings to keep.
+    """
+
+    def __init__(
+        self,
+        stack: Stack,
+        embed: Callable[[NDArray[np.uint8]], Any],
+        sides: InputSides,
+        budget: int = 2**30,
+    ) -> None:
+        self._stack, self._make, self._sides, self._budget = stack, embed, sides, budget
+        self._kept: OrderedDict[tuple[int, Region], Any] = OrderedDict()
+
+    def __call__(self, plane: int, wanted: Region) -> tuple[Any, Region]:
+        """Return the embedding of a part of a plane that holds `wanted`, and which part that is."""
+        region = self.region(wanted)
+        key = plane, region
+        if key not in self._kept:
+            rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)
+            picture = np.ascontiguousarray(self._stack.read(plane, rows, columns))
+            self._kept[key] = self._make(picture).halved()
+            while len(self._kept) > 1 and self._size() > self._budget:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key], region
+
+    def region(self, wanted: Region) -> Region:
+        """Return the part of a plane that is embedded to see another part of it."""
+        shape = self._stack.shape[1:]
+        if max(shape) <= self._sides.most:
+            return Region.whole(shape)
+        return choose_region(shape, wanted.extent, sides=self._sides)
+
+    def _size(self) -> int:
+        return sum(embedding.nbytes for embedding in self._kept.values())

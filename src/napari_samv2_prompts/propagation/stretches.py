@@ -1,0 +1,158 @@
+"""Which planes of an object are missing, from its anchors and what was found: nothing else is kept.
+
+Here: :class:`Stretch`, :class:`Wanted` and :func:`missing`.  A section belongs to the anchors
+beside it (:attr:`.Section.between`); where they changed, it is missing again.  So a correction,
+which is a new anchor, makes the two stretches beside it missing and no other.  An anchor without a
+pixel says that the object is not there: it ends the stretch, and nothing is filled beyond it.
+
+Not here: filling them (``run.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from napari_samv2_prompts.prompts import MaskCrop
+
+from .values import Anchors, End, Found, Key, Section, Way, key_of
+
+__all__ = ["Stretch", "Wanted", "current", "missing"]
+
+Direction = Literal["forward", "back", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be filled.
+
+    Attributes
+    ----------
+    first, last : int
+        Planes, both included.
+    direction : str
+        ``"forward"`` (to higher planes), ``"back"`` or ``"both"``.  What lies between two anchors
+        is filled from both sides in any case.
+    objects : frozenset of int, optional
+        All that have anchors by default.
+    stop_when_lost : bool
+        Whether an object ends where it is not seen, or is followed to the end of the range.
+    """
+
+    first: int
+    last: int
+    direction: Direction = "both"
+    objects: frozenset[int] | None = None
+    stop_when_lost: bool = True
+
+    def ways(self) -> tuple[Way, ...]:
+        """Return the directions in which open stretches are filled."""
+        return {"forward": (1,), "back": (-1,), "both": (1, -1)}[self.direction]  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Planes of an object between two anchors, or beyond one, of which some are missing.
+
+    Attributes
+    ----------
+    object : int
+    before, after : tuple, optional
+        Keys of the anchors at its ends; one of them is None in an open stretch.
+    planes : range
+        Those to be filled, in rising order: all of a closed stretch, the rest of an open one.
+    ways : tuple of int
+        From which sides it is filled.
+    """
+
+    object: int
+    before: Key | None
+    after: Key | None
+    planes: range
+    ways: tuple[Way, ...]
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the object is known on both sides of it."""
+        return len(self.ways) == 2
+
+    def source(self, way: Way) -> Key:
+        """Return the key of the anchor from which it is filled in a direction."""
+        key = self.before if way == 1 else self.after
+        assert key is not None
+        return key
+
+
+def missing(anchors: Anchors, found: Found, wanted: Wanted) -> list[Stretch]:
+    """Return the stretches that have to be filled, object by object, in rising order."""
+    stretches: list[Stretch] = []
+    for number in sorted(anchors):
+        if anchors[number] and (wanted.objects is None or number in wanted.objects):
+            stretches += _missing_of(number, anchors[number], found, wanted)
+    return stretches
+
+
+def _missing_of(
+    number: int, anchors: Mapping[int, MaskCrop], found: Found, wanted: Wanted
+) -> list[Stretch]:
+    keys = [key_of(plane, anchors[plane]) for plane in sorted(anchors)]
+    there = {key: anchors[key[0]].area > 0 for key in keys}
+    sections = found.sections.get(number, {})
+    stretches = []
+    for before, after in pairwise([None, *keys, None]):
+        ways: list[Way] = []
+        if before is not None and there[before] and (after is not None or 1 in wanted.ways()):
+            ways.append(1)
+        if after is not None and there[after] and (before is not None or -1 in wanted.ways()):
+            ways.append(-1)
+        if not ways:
+            continue
+        start = wanted.first if before is None else max(before[0] + 1, wanted.first)
+        stop = wanted.last + 1 if after is None else min(after[0], wanted.last + 1)
+        gaps = range(start, stop)
+        if len(ways) == 1:
+            gaps = _before_end(gaps, ways[0], found.ends.get((number, ways[0])), before, after)
+        gaps_here = [p for p in gaps if not _fits(sections.get(p), before, after)]
+        if not gaps_here:
+            continue
+        if len(ways) == 2:
+            assert before is not None
+            assert after is not None
+            planes = range(before[0] + 1, after[0])
+        elif ways[0] == 1:
+            planes = range(gaps_here[0], gaps.stop)
+        else:
+            planes = range(gaps.start, gaps_here[-1] + 1)
+        stretches.append(Stretch(number, before, after, planes, tuple(ways)))
+    return stretches
+
+
+def _before_end(
+    planes: range, way: Way, end: End | None, before: Key | None, after: Key | None
+) -> range:
+    """Return the planes that come before the one on which an object was lost."""
+    if end is None or end.between != (before, after):
+        return planes
+    if way == 1:
+        return range(planes.start, min(planes.stop, end.plane))
+    return range(max(planes.start, end.plane + 1), planes.stop)
+
+
+def _fits(section: Section | None, before: Key | None, after: Key | None) -> bool:
+    return section is not None and section.between == (before, after)
+
+
+def current(anchors: Anchors, found: Found) -> dict[int, dict[int, Section]]:
+    """Return the sections that belong to the anchors as they are now; others are out of date."""
+    kept: dict[int, dict[int, Section]] = {}
+    for number, sections in found.sections.items():
+        keys = [key_of(plane, crop) for plane, crop in sorted(anchors.get(number, {}).items())]
+        for plane, section in sections.items():
+            before = next((key for key in reversed(keys) if key[0] < plane), None)
+            after = next((key for key in keys if key[0] > plane), None)
+            at_anchor = plane in anchors.get(number, {})
+            if not at_anchor and section.between == (before, after):
+                kept.setdefault(number, {})[plane] = section
+    return kept

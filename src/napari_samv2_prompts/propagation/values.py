@@ -1,0 +1,224 @@
+"""What propagation starts from and what it finds, as frozen values.
+
+Here: :class:`Section` (an object on a plane, as found), :class:`End` (where it was lost),
+:class:`Filled` (what one plane gained), :class:`Found` (all of it so far), :class:`Guess` and
+:class:`History` (what a method answers, and what it is told).
+
+Not here: which planes are missing (``stretches.py``), how an object is followed (``handover.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import numpy as np
+
+from napari_samv2_prompts.prompts import MaskCrop
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "Anchors",
+    "End",
+    "Filled",
+    "Follower",
+    "Found",
+    "Guess",
+    "History",
+    "Section",
+    "Stack",
+    "Way",
+    "key_of",
+]
+
+Anchors = Mapping[int, Mapping[int, MaskCrop]]
+"""Object: plane: its mask there, which was prompted, accepted or painted and is never changed.
+
+A mask without a pixel says that the object is not there.
+"""
+
+Way = Literal[1, -1]
+"""Towards higher planes or lower ones."""
+
+Key = tuple[int, str]
+"""An anchor's plane, and a digest of its mask."""
+
+
+def key_of(plane: int, crop: MaskCrop) -> Key:
+    """Return what an anchor is known by: it differs as soon as one pixel does."""
+    digest = blake2b(crop.mask.tobytes(), digest_size=8)
+    digest.update(repr(crop.box).encode())
+    return plane, digest.hexdigest()
+
+
+class Stack(Protocol):
+    """Planes of one picture, read when they are needed."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(planes, height, width)``."""
+        ...
+
+    def read(self, plane: int, rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """Return a part of a plane as the model sees it: (h, w) or (h, w, 3) uint8."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Section:
+    """An object on a plane, as it was found.
+
+    Attributes
+    ----------
+    crop : MaskCrop
+    score : float
+        The IoU that the model predicts for its mask.
+    doubt : float
+        0 to 1: the IoU that the section is expected to lack, see :mod:`.doubt`.
+    between : tuple
+        Keys of the anchors on either side that it was found from; None where there was none.
+    """
+
+    crop: MaskCrop
+    score: float
+    doubt: float
+    between: tuple[Key | None, Key | None]
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """An object was not found any more.
+
+    Attributes
+    ----------
+    object, plane : int
+        The first plane on which it is not.
+    way : int
+        The direction in which it was followed.
+    between : tuple
+        Keys of the anchors on either side, as of a section.
+    reason : str
+        For the user: "not seen".
+    """
+
+    object: int
+    plane: int
+    way: Way
+    between: tuple[Key | None, Key | None]
+    reason: str
+
+    def __str__(self) -> str:
+        """Return a sentence for the user."""
+        return f"Object {self.object} ended at plane {self.plane}: {self.reason}."
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What propagation found on one plane: a partial result, complete in itself.
+
+    Attributes
+    ----------
+    plane : int
+    sections : mapping of object to Section
+    ends : tuple of End
+        Objects that were lost here.
+    """
+
+    plane: int
+    sections: Mapping[int, Section]
+    ends: tuple[End, ...] = ()
+
+
+@dataclass(slots=True)
+class Found:
+    """All that was found so far; adding the same twice changes nothing.
+
+    Attributes
+    ----------
+    sections : dict of object to dict of plane to Section
+    ends : dict of (object, way) to End
+        The last ones in each direction.
+    """
+
+    sections: dict[int, dict[int, Section]] = field(default_factory=dict)
+    ends: dict[tuple[int, Way], End] = field(default_factory=dict)
+
+    def add(self, filled: Filled) -> None:
+        """Take in what one plane gained."""
+        for number, section in filled.sections.items():
+            self.sections.setdefault(number, {})[filled.plane] = section
+        for end in filled.ends:
+            self.ends[end.object, end.way] = end
+
+    def forget(self, number: int) -> None:
+        """Drop all that was found of an object."""
+        self.sections.pop(number, None)
+        for way in (1, -1):
+            self.ends.pop((number, way), None)
+
+    def copy(self) -> Found:
+        """Return a copy that can be added to."""
+        return Found({n: dict(planes) for n, planes in self.sections.items()}, dict(self.ends))
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """An object on the planes behind, from which it is followed.
+
+    Attributes
+    ----------
+    planes : tuple of (int, MaskCrop)
+        Where it was last, oldest first; the last entry is the plane next to the wanted one.
+    anchors : mapping of plane to MaskCrop
+        All its anchors, on either side.
+    """
+
+    planes: tuple[tuple[int, MaskCrop], ...]
+    anchors: Mapping[int, MaskCrop]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guess:
+    """An object on the next plane, as a method follows it.
+
+    Attributes
+    ----------
+    crop : MaskCrop
+        Empty if it is not there.
+    score : float
+    doubt : float
+    gone : float
+        0 to 1: how sure it is that the object is not there.
+    """
+
+    crop: MaskCrop
+    score: float
+    doubt: float
+    gone: float
+
+
+class Follower(Protocol):
+    """A method of following objects from plane to plane: hand-over, or the model's memory.
+
+    It keeps nothing but caches: the same question always has the same answer, which is what makes
+    stopping and going on the same as never having stopped.
+    """
+
+    def follow(
+        self, plane: int, histories: Mapping[int, History], rivals: Sequence[MaskCrop]
+    ) -> Mapping[int, Guess]:
+        """Find objects on a plane.
+
+        Parameters
+        ----------
+        plane : int
+        histories : mapping of object to History
+            Objects to be found together; none without a plane behind it.
+        rivals : sequence of MaskCrop
+            Masks on this plane whose pixels belong to other objects.
+        """
+        ...
