@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, cropped
@@ -32,6 +31,7 @@ from napari_samv2_prompts.propagation import (
     Section,
     Wanted,
     current,
+    painted,
     propagate,
 )
 from napari_samv2_prompts.propagation.weights import of
@@ -110,7 +110,7 @@ def evaluate(setting: Setting, corrections: int = 0) -> list[Tracked]:
     volume, anchors = setting.volume, setting.prompted()
     found = setting.fill(anchors, Found())
     sections = current(anchors, found)
-    labels = painted(volume, anchors, sections)
+    labels = painted(volume.image.shape, anchors, sections)
     results: dict[int, Tracked] = {}
     for number, plane, areas in objects_of(volume):
         if number not in anchors:
@@ -128,7 +128,7 @@ def evaluate(setting: Setting, corrections: int = 0) -> list[Tracked]:
         for number in results:
             anchors[number] |= _correction(volume, number, current(anchors, found))
         setting.fill(anchors, found)
-        labels = painted(volume, anchors, current(anchors, found))
+        labels = painted(volume.image.shape, anchors, current(anchors, found))
         for number, result in results.items():
             result.ious.append(iou(labels == number, volume.labels == number))
     return list(results.values())
@@ -143,19 +143,6 @@ def _correction(
         return {}
     plane = max(mine, key=lambda at: mine[at].doubt)
     return {plane: cropped(volume.labels[plane] == number) or EMPTY}
-
-
-def painted(
-    volume: Volume, anchors: Anchors, sections: dict[int, dict[int, Section]]
-) -> NDArray[np.int64]:
-    """Paint all sections, those of less doubt over others, and the anchors over all."""
-    labels = np.zeros(volume.labels.shape, np.int64)
-    order = [(s.doubt, n, p, s.crop) for n, of in sections.items() for p, s in of.items()]
-    order += [(-1.0, n, p, crop) for n, of in anchors.items() for p, crop in of.items()]
-    for _, number, plane, crop in sorted(order, key=lambda entry: -entry[0]):
-        top, left, bottom, right = crop.box
-        labels[plane, top:bottom, left:right][crop.mask] = number
-    return labels
 
 
 def summary(name: str, results: list[Tracked]) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.io.exports import write_coco, write_labels
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, available_models, build_samv2
     from napari_samv2_prompts.scripting import replay, segment
+    from napari_samv2_prompts.through import segment_stack
 
     __version__: str
 
@@ -23,6 +24,7 @@ __all__ = [
     "build_samv2",
     "replay",
     "segment",
+    "segment_stack",
     "write_coco",
     "write_labels",
 ]
@@ -30,6 +32,7 @@ __all__ = [
 _HOMES = {  # of those that are not in samv2
     "replay": "scripting",
     "segment": "scripting",
+    "segment_stack": "through",
     "write_coco": "io.exports",
     "write_labels": "io.exports",
 }

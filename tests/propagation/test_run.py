@@ -11,6 +11,7 @@ from napari_samv2_prompts.propagation import Found, Wanted, current, missing, pr
 from .fakes import Drifting, crop
 
 PLANES = 12
+ALL = Wanted(0, PLANES - 1)
 EMPTY = MaskCrop(0, 0, np.zeros((0, 0), bool))
 
 anchor_sets = st.dictionaries(
@@ -27,7 +28,7 @@ anchor_sets = st.dictionaries(
 directions = st.sampled_from(["forward", "back", "both"])
 
 
-def run(anchors, found=None, wanted=Wanted(0, PLANES - 1), follower=None, steps=None):
+def run(anchors, found=None, wanted=ALL, follower=None, steps=None):
     found = Found() if found is None else found.copy()
     for count, filled in enumerate(propagate(follower or Drifting(), anchors, found, wanted)):
         if steps is not None and count == steps:
@@ -52,9 +53,7 @@ def test_one_anchor_fills_the_range_both_ways():
     assert found.sections[7][2].crop.box == (2, 5, 6, 10)
 
 
-@pytest.mark.parametrize(
-    ("direction", "planes"), [("forward", range(5, 9)), ("back", range(2, 4))]
-)
+@pytest.mark.parametrize(("direction", "planes"), [("forward", range(5, 9)), ("back", range(2, 4))])
 def test_a_direction_and_a_range_are_kept_to(direction, planes):
     found = run({7: {4: crop(2, 3)}}, wanted=Wanted(2, 8, direction))
     assert sorted(found.sections[7]) == list(planes)

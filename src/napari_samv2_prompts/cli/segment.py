@@ -1,4 +1,4 @@
-"""``segment``: a picture or a folder, from prompts.
+"""``segment``: a picture, a stack or a folder, from prompts.
 
 There are several ways to segment, a module each with ``wanted(options)``, ``run(options)`` and, if
 it has options of its own, ``add_options(parser)``.  The first of ``WAYS`` that is wanted runs.
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_samv2_prompts.cli import segment_folder, segment_picture, segment_saved
+from napari_samv2_prompts.cli import segment_folder, segment_picture, segment_saved, segment_stack
 from napari_samv2_prompts.cli.common import add_model_options
 from napari_samv2_prompts.io.prompt_tables import BOX_COLUMNS, POINT_COLUMNS
 
@@ -23,6 +23,7 @@ DESCRIPTION = (
 WAYS = (
     segment_folder,
     segment_saved,
+    segment_stack,
     segment_picture,
 )
 

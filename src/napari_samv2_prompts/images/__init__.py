@@ -4,6 +4,7 @@
 ``rendering``  one array as displayed: a region of a plane at the detail that is needed
 ``channels``   several coloured channels laid over each other
 ``reading``    which level, rows and columns of numpy, dask, zarr, xarray or the like to read
+``stack``      all planes along an axis
 ``values``     any number type as 8 bit
 
 Not here: layers (``layers``), coordinates (``geometry``), which region (``regions``), stretching to
@@ -13,6 +14,7 @@ the model's input (``samv2``).
 from .channels import Channel, compose_planes
 from .reading import read_plane
 from .rendering import Contrast, render_plane
+from .stack import StackPicture, axis_of
 from .values import percentile_limits, to_uint8
 from .view import ImageView
 
@@ -20,6 +22,8 @@ __all__ = [
     "Channel",
     "Contrast",
     "ImageView",
+    "StackPicture",
+    "axis_of",
     "compose_planes",
     "percentile_limits",
     "read_plane",

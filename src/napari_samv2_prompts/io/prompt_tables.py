@@ -17,13 +17,14 @@ import numpy as np
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
-__all__ = ["BOX_COLUMNS", "POINT_COLUMNS", "read_prompts", "table_kind"]
+__all__ = ["BOX_COLUMNS", "POINT_COLUMNS", "read_prompts", "read_stack_prompts", "table_kind"]
 
 BOX_COLUMNS = ("object", "x0", "y0", "x1", "y1")
 POINT_COLUMNS = ("object", "x", "y", "polarity")
 
 Box = tuple[float, float, float, float]
 Click = tuple[float, float, int]
+PLANE_COLUMN = "plane"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,18 @@ class _Row:
             raise self.error(
                 f"object is {self.cells['object']!r}: objects are whole numbers from 1, since each "
                 "is the value of its label."
+            )
+        return int(value)
+
+    def plane(self, planes: int | None) -> int:
+        """Return the row's plane; 0 where there is only one."""
+        if planes is None:
+            return 0
+        value = self.number(PLANE_COLUMN)
+        if value != int(value) or not 0 <= value < planes:
+            raise self.error(
+                f"plane is {self.cells[PLANE_COLUMN]!r}: the stack has {planes} planes, counted "
+                f"from 0 to {planes - 1}."
             )
         return int(value)
 
@@ -91,30 +104,71 @@ def read_prompts(
     OSError
         If a table cannot be read.
     """
-    object_boxes = {} if boxes is None else _boxes(Path(boxes), image_size)
-    object_points = {} if points is None else _points(Path(points), image_size)
-    objects = sorted(object_boxes.keys() | object_points.keys())
-    items = []
-    for number in objects:
-        clicks = object_points.get(number, [])
-        items.append(
-            Prompt(
-                number,
-                points=np.array([click[:2] for click in clicks], dtype=np.float64),
-                labels=np.array([click[2] for click in clicks], dtype=np.int8),
-                box=object_boxes.get(number),
-            )
+    return _batches(image_size, None, boxes, points).get(0, PromptBatch(()))
+
+
+def read_stack_prompts(
+    stack_size: tuple[int, int, int],
+    boxes: str | Path | None = None,
+    points: str | Path | None = None,
+) -> dict[int, PromptBatch]:
+    """Read prompts of a stack: the same tables with one more column, ``plane``, from 0.
+
+    Parameters
+    ----------
+    stack_size : tuple of int
+        ``(planes, height, width)``.
+    boxes, points : path, optional
+        See :func:`read_prompts`; an object may have prompts on several planes.
+
+    Returns
+    -------
+    dict of int to PromptBatch
+        Plane: its prompts; none where the tables list nothing.
+
+    Raises
+    ------
+    ValueError
+        If a table is not as above; the message names file, line and column.
+    OSError
+        If a table cannot be read.
+    """
+    planes, *image_size = stack_size
+    return _batches((image_size[0], image_size[1]), planes, boxes, points)
+
+
+def _batches(
+    image_size: tuple[int, int],
+    planes: int | None,
+    boxes: str | Path | None,
+    points: str | Path | None,
+) -> dict[int, PromptBatch]:
+    """Return the prompts of each plane; without `planes`, all are of plane 0."""
+    all_boxes = {} if boxes is None else _boxes(Path(boxes), image_size, planes)
+    all_points = {} if points is None else _points(Path(points), image_size, planes)
+    items: dict[int, list[Prompt]] = {}
+    for key in sorted(all_boxes.keys() | all_points.keys()):
+        clicks = all_points.get(key, [])
+        prompt = Prompt(
+            key[1],
+            points=np.array([click[:2] for click in clicks], dtype=np.float64),
+            labels=np.array([click[2] for click in clicks], dtype=np.int8),
+            box=all_boxes.get(key),
         )
-    return PromptBatch(tuple(items))
+        items.setdefault(key[0], []).append(prompt)
+    return {plane: PromptBatch(tuple(prompts)) for plane, prompts in items.items()}
 
 
-def _boxes(path: Path, image_size: tuple[int, int]) -> dict[int, Box]:
+def _boxes(
+    path: Path, image_size: tuple[int, int], planes: int | None
+) -> dict[tuple[int, int], Box]:
     height, width = image_size
-    boxes: dict[int, Box] = {}
-    for row in _rows(path, BOX_COLUMNS):
-        number = row.object()
-        if number in boxes:
-            raise row.error(f"object {number} has a second box: an object has one.")
+    boxes: dict[tuple[int, int], Box] = {}
+    for row in _rows(path, _with_plane(BOX_COLUMNS, planes)):
+        key = row.plane(planes), row.object()
+        if key in boxes:
+            there = "" if planes is None else f" on plane {key[0]}"
+            raise row.error(f"object {key[1]} has a second box{there}: an object has one.")
         (x0, x1), (y0, y1) = (
             sorted((row.number(f"{axis}0"), row.number(f"{axis}1"))) for axis in "xy"
         )
@@ -124,22 +178,29 @@ def _boxes(path: Path, image_size: tuple[int, int]) -> dict[int, Box]:
             raise row.error(
                 f"the box lies outside the image, which is {width} pixels wide and {height} high."
             )
-        boxes[number] = (x0, y0, x1, y1)
+        boxes[key] = (x0, y0, x1, y1)
     return boxes
 
 
-def _points(path: Path, image_size: tuple[int, int]) -> dict[int, list[Click]]:
+def _points(
+    path: Path, image_size: tuple[int, int], planes: int | None
+) -> dict[tuple[int, int], list[Click]]:
     height, width = image_size
-    points: dict[int, list[Click]] = {}
-    for row in _rows(path, POINT_COLUMNS):
+    points: dict[tuple[int, int], list[Click]] = {}
+    for row in _rows(path, _with_plane(POINT_COLUMNS, planes)):
         x, y = row.number("x"), row.number("y")
         if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
             raise row.error(
                 f"the point ({x:g}, {y:g}) lies outside the image, which is {width} pixels wide "
                 f"and {height} high."
             )
-        points.setdefault(row.object(), []).append((x, y, row.polarity()))
+        key = row.plane(planes), row.object()
+        points.setdefault(key, []).append((x, y, row.polarity()))
     return points
+
+
+def _with_plane(columns: tuple[str, ...], planes: int | None) -> tuple[str, ...]:
+    return columns if planes is None else (columns[0], PLANE_COLUMN, *columns[1:])
 
 
 def table_kind(path: str | Path) -> Literal["boxes", "points"]:

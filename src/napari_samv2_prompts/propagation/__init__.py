@@ -7,6 +7,7 @@ handed in), no napari, no scheduling (``engine``).
 from __future__ import annotations
 
 from .handover import HandOver
+from .painting import painted
 from .run import propagate
 from .stacks import ArrayStack, Embeddings
 from .stretches import Stretch, Wanted, current, missing
@@ -30,5 +31,6 @@ __all__ = [
     "current",
     "key_of",
     "missing",
+    "painted",
     "propagate",
 ]

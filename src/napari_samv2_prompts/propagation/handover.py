@@ -19,13 +19,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import ndimage
 
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import MaskCrop, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
 
 from .correspondence import REACH, displacement, moved
 from .doubt import Looks, judge
 from .evidence import evidence, features
-from .patches import around, centre, depth, grid_of, pasted, pixels_of, taken
+from .patches import FAR, around, centre, depth, grid_of, pasted, pixels_of, taken, union
+from .stacks import Embeddings
 from .values import Guess, History, Stack
 from .weights import Weights, load
 
@@ -65,9 +66,7 @@ class HandOver:
     Parameters
     ----------
     stack : Stack
-    embed : callable
-        Returns the embedding of a region of a plane, and the region that it covers:
-        ``(plane, extent of what is looked for) -> (embedding, region)``.
+    embed : Embeddings
     decode : callable
         As of a predictor: ``(embedding, batch, multimask_output) -> Masks``.
     weights : mapping, optional
@@ -79,7 +78,7 @@ class HandOver:
     def __init__(
         self,
         stack: Stack,
-        embed: Callable[[int, Region], tuple[Any, Region]],
+        embed: Embeddings,
         decode: Callable[[Any, PromptBatch, bool | None], Masks],
         weights: Weights | None = None,
         watch: Callable[[int, int, Region, NDArray[np.float32], Looks], None] | None = None,
@@ -136,22 +135,21 @@ class HandOver:
         self, plane: int, carried: Mapping[int, _Carried]
     ) -> dict[int, tuple[NDArray[np.float32], float]]:
         """Return each object's logits at its window's pixels, and the predicted IoU."""
-        embedding, region = self._embed(plane, _union([one.window for one in carried.values()]))
-        prompts = {
-            number: _prompt(number, one, region, embedding.logits_size)
-            for number, one in carried.items()
+        answers = {
+            n: (np.full(one.window.size, FAR, np.float32), 0.0) for n, one in carried.items()
         }
-        batch = PromptBatch(tuple(prompt for prompt in prompts.values() if prompt is not None))
-        masks: Sequence[ItemMasks] = self._decode(embedding, batch, False).items if batch else ()
-        found = {item.object: item for item in masks}
-        answers = {}
-        for number, one in carried.items():
-            if number in found:
-                item = found[number]
-                logits = pixels_of(item.low_res_logits[0], one.window, region)
-                answers[number] = logits, float(item.scores[0])
-            else:
-                answers[number] = np.full(one.window.size, -10, np.float32), 0.0
+        groups = self._embed.together({number: one.window for number, one in carried.items()})
+        for numbers in groups:
+            extent = union([carried[number].window for number in numbers])
+            embedding, region = self._embed(plane, extent)
+            prompts = [
+                _prompt(number, carried[number], region, embedding.logits_size)
+                for number in numbers
+            ]
+            batch = PromptBatch(tuple(prompt for prompt in prompts if prompt is not None))
+            for item in self._decode(embedding, batch, False) if len(batch) else ():
+                logits = pixels_of(item.low_res_logits[0], carried[item.object].window, region)
+                answers[item.object] = logits, float(item.scores[0])
         return answers
 
     # --- what is made of it ---
@@ -199,13 +197,6 @@ def _wide(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.pad(maps, REACH, mode="edge"), np.float32)
 
 
-def _union(windows: Sequence[Region]) -> Region:
-    tops, lefts, bottoms, rights = zip(
-        *((w.top, w.left, w.bottom, w.right) for w in windows), strict=True
-    )
-    return Region(min(tops), min(lefts), max(bottoms), max(rights))
-
-
 def _prompt(number: int, one: _Carried, region: Region, side: int) -> Prompt | None:
     """Make an object's prompts from where its pixels went; None if it is nowhere."""
     mask = one.soft > 0.5
@@ -227,7 +218,7 @@ def _rivalry(
     softs: Mapping[int, tuple[Region, NDArray[np.float32]]], rivals: Sequence[MaskCrop]
 ) -> dict[int, NDArray[np.float32]]:
     """Return how much of each pixel of an object's window came from another object."""
-    whole = _union([window for window, _ in softs.values()])
+    whole = union([window for window, _ in softs.values()])
     first, second = np.zeros(whole.size, np.float32), np.zeros(whole.size, np.float32)
     for crop in rivals:
         first[pasted(crop, whole)] = 1
@@ -250,7 +241,7 @@ def _shared(
     rivals: Sequence[MaskCrop],
 ) -> dict[int, NDArray[np.bool_]]:
     """Give each pixel to the object that it speaks for most, if for any."""
-    whole = _union(list(windows.values()))
+    whole = union(list(windows.values()))
     best = np.zeros(whole.size, np.float32)
     for crop in rivals:
         best[pasted(crop, whole)] = np.inf

@@ -8,6 +8,7 @@ Not here: what is done with them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from napari_samv2_prompts.regions import Region
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["around", "centre", "depth", "grid_of", "pasted", "pixels_of", "taken"]
+__all__ = ["FAR", "around", "centre", "depth", "grid_of", "pasted", "pixels_of", "taken", "union"]
 
 FAR = -8.0
 """Logit of what a mask prompt says nothing about."""
@@ -34,6 +35,14 @@ def around(crop: MaskCrop, margin: int, shape: tuple[int, int]) -> Region:
         min(bottom + margin, shape[0]),
         min(right + margin, shape[1]),
     )
+
+
+def union(windows: Sequence[Region]) -> Region:
+    """Return the rectangle around some others."""
+    tops, lefts, bottoms, rights = zip(
+        *((w.top, w.left, w.bottom, w.right) for w in windows), strict=True
+    )
+    return Region(min(tops), min(lefts), max(bottoms), max(rights))
 
 
 def pasted(crop: MaskCrop, window: Region) -> NDArray[np.bool_]:

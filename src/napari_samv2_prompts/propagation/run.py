@@ -1,10 +1,10 @@
 """Filling what is missing, plane by plane: an iterator that can be left at any time.
 
-Here: :func:`propagate`.  First the stretches between two anchors, one after the other: each is followed
-up and down, and joined.  Then those beyond an object's anchors, all objects together, up and then
-down.  What is asked of the method depends on anchors and results alone, and so does the order.  So
-whoever stops between two results, and starts again with what was found, gets the rest as if nothing
-had happened, the same to the bit.
+Here: :func:`propagate`.  First the stretches between two anchors, one after the other: each is
+followed up and down, and joined.  Then those beyond an object's anchors, all objects together, up
+and then down.  What is asked of the method depends on anchors and results alone, and so does the
+order.  So whoever stops between two results, and starts again with what was found, gets the rest
+as if nothing had happened, the same to the bit.
 
 Not here: how one plane is done (``handover.py``), which planes there are to do (``stretches.py``).
 """
@@ -61,9 +61,7 @@ def propagate(
 class _Run:
     """One run, with what it has found so far."""
 
-    def __init__(
-        self, follower: Follower, anchors: Anchors, found: Found, wanted: Wanted
-    ) -> None:
+    def __init__(self, follower: Follower, anchors: Anchors, found: Found, wanted: Wanted) -> None:
         self.follower, self.anchors, self.found, self.wanted = follower, anchors, found, wanted
 
     def between(self, stretch: Stretch) -> Iterator[Filled]:

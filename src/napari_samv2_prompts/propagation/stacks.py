@@ -8,13 +8,14 @@ the objects move little, and coming back finds what was embedded before.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_samv2_prompts.regions import InputSides, Region, choose_region
+from napari_samv2_prompts.regions import MARGIN, InputSides, Region, choose_region
 
+from .patches import union
 from .values import Stack
 
 if TYPE_CHECKING:
@@ -84,6 +85,28 @@ class Embeddings:
         if max(shape) <= self._sides.most:
             return Region.whole(shape)
         return choose_region(shape, wanted.extent, sides=self._sides)
+
+    def together(self, windows: Mapping[int, Region]) -> list[list[int]]:
+        """Return which objects to embed together: what they need fits the model's largest input.
+
+        Parameters
+        ----------
+        windows : mapping of object to Region
+            Where each is looked for.
+        """
+        if max(self._stack.shape[1:]) <= self._sides.most:
+            return [list(windows)]
+        groups: list[list[int]] = []
+        # choose_region adds a margin, and goes to a grid.
+        most = self._sides.most / (1 + 3 * MARGIN)
+        for number in sorted(windows, key=lambda n: (windows[n].top, windows[n].left, n)):
+            for group in groups:
+                if max(union([windows[n] for n in (*group, number)]).size) <= most:
+                    group.append(number)
+                    break
+            else:
+                groups.append([number])
+        return groups
 
     def _size(self) -> int:
         return sum(embedding.nbytes for embedding in self._kept.values())

@@ -1,0 +1,70 @@
+"""``segment STACK --through AXIS --boxes FILE --points FILE``: all planes from prompts on a few."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+from napari_samv2_prompts.cli.common import predictor
+from napari_samv2_prompts.cli.outputs import labels_path
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add what only a stack has."""
+    add = parser.add_argument
+    add(
+        "--through",
+        metavar="AXIS",
+        help="follow the objects along an axis: z, t or its position; tables have a column plane",
+    )
+    add("--direction", choices=("forward", "back", "both"), default="both")
+    add("--first", type=int, metavar="PLANE", help="first plane to fill")
+    add("--last", type=int, metavar="PLANE", help="last plane to fill")
+
+
+def wanted(options: argparse.Namespace) -> bool:
+    """Tell whether this is the way."""
+    return options.through is not None
+
+
+def run(options: argparse.Namespace) -> int:
+    """Segment a stack and say where the file is, and where objects ended."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from napari_samv2_prompts.images import axis_of
+    from napari_samv2_prompts.io.exports import read_pixel_size, write_labels
+    from napari_samv2_prompts.io.pictures import read_image
+    from napari_samv2_prompts.propagation import Filled
+    from napari_samv2_prompts.through import segment_stack
+
+    if options.boxes is None and options.points is None:
+        raise ValueError("Give prompts: a table of boxes (--boxes) or of points (--points).")
+    output = labels_path(options)
+    image = read_image(options.image)
+    place = axis_of(image.shape, options.through)
+    stack = np.moveaxis(image, place, 0)
+    ends: list[str] = []
+    started = time.perf_counter()
+    with tqdm(unit="plane", disable=None, leave=False) as bar:
+
+        def report(filled: Filled) -> None:
+            bar.update()
+            ends.extend(map(str, filled.ends))
+
+        labels = segment_stack(
+            stack,
+            boxes=options.boxes,
+            points=options.points,
+            direction=options.direction,
+            first=options.first,
+            last=options.last,
+            predictor=predictor(options),
+            progress=report,
+        )
+    print(f"{len(stack)} planes in {time.perf_counter() - started:.2f} s")
+    for sentence in ends:
+        print(sentence)
+    write_labels(output, np.moveaxis(labels, 0, place), pixel_size=read_pixel_size(options.image))
+    print(f"Labels: {output}")
+    return 0

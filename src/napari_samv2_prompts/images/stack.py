@@ -1,0 +1,100 @@
+"""All planes of an array along one axis, as the model sees them.
+
+Here: :class:`StackPicture` and :func:`axis_of`.  Not here: a single plane of a layer
+(``rendering.py``), files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .values import percentile_limits, to_uint8
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["StackPicture", "axis_of"]
+
+SAMPLED = 16
+"""Planes that the contrast of a stack is taken from."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StackPicture:
+    """A stack, planes first, read as 8 bit.
+
+    Attributes
+    ----------
+    planes : array of shape (Z, H, W), (Z, H, W, 3) or (Z, H, W, 4)
+        May be lazy.
+    limits : tuple of float, optional
+        Values that are black and white; None where they are 8 bit already.
+    """
+
+    planes: Any
+    limits: tuple[float, float] | None
+
+    @classmethod
+    def of(cls, planes: Any) -> StackPicture:
+        """Look at a stack, with the contrast of all of it.
+
+        Raises
+        ------
+        ValueError
+            If it is not one of grey or RGB planes.
+        """
+        shape = planes.shape
+        if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (3, 4)) or 0 in shape:
+            raise ValueError(
+                f"The stack has the shape {tuple(shape)}, which is not (planes, height, width) or "
+                "(planes, height, width, 3)."
+            )
+        if planes.dtype == np.uint8:
+            return cls(planes, None)
+        if planes.dtype.kind not in "buif":
+            raise ValueError(f"The stack has values of type {planes.dtype}: no real numbers.")
+        some = np.asarray(planes[:: max(1, shape[0] // SAMPLED)])
+        if not np.isfinite(some).any():
+            raise ValueError("The stack holds no numbers, only NaN or infinity.")
+        return cls(planes, percentile_limits(some))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(planes, height, width)``."""
+        planes, height, width = self.planes.shape[:3]
+        return planes, height, width
+
+    def read(self, plane: int, rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """Return a part of a plane: (h, w) or (h, w, 3)."""
+        part = np.asarray(self.planes[plane, rows, columns])
+        part = part[..., :3] if part.ndim == 3 else part
+        return part if self.limits is None else to_uint8(part, self.limits)
+
+
+def axis_of(shape: tuple[int, ...], axis: str | int) -> int:
+    """Return the position of the axis to go through.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of an image; a last axis of colours is allowed.
+    axis : str or int
+        The position, or ``"z"`` or ``"t"`` for the axis before y and x, whichever it is.
+
+    Raises
+    ------
+    ValueError
+        If there is no such axis, or what is left are no pictures.
+    """
+    ndim = len(shape) - (len(shape) >= 4 and shape[-1] in (3, 4))
+    text = str(axis).lower()
+    place = 0 if text in ("t", "z") else int(text) if text.isdecimal() else -1
+    if ndim != 3 or not 0 <= place < ndim:
+        raise ValueError(
+            f"An image of shape {tuple(shape)} can't be gone through along {axis!r}: one axis "
+            "besides height and width is needed, named z, t or by its position."
+        )
+    return place

@@ -1,0 +1,108 @@
+"""Films of bright discs on dark ground, and a model that finds what is bright in a box."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_samv2_prompts.prompts import cropped
+from napari_samv2_prompts.propagation import (
+    ArrayStack,
+    Embeddings,
+    Found,
+    HandOver,
+    Wanted,
+    propagate,
+)
+from napari_samv2_prompts.regions import InputSides
+
+from .fakes import BrightModel
+
+FRAMES, SIDE, RADIUS = 7, 64, 7
+ALL = Wanted(0, FRAMES - 1)
+
+
+def film(paths, shades=(220, 190), side=SIDE):
+    """Discs along paths ``{object: [(row, column) or None, ...]}``, and their labels."""
+    rng = np.random.default_rng(0)
+    image = rng.normal(40, 6, (FRAMES, side, side))
+    labels = np.zeros(image.shape, int)
+    rows, columns = np.mgrid[:side, :side]
+    texture = rng.normal(0, 10, (side, side))
+    for (number, path), shade in zip(paths.items(), shades, strict=False):
+        for frame, at in enumerate(path):
+            if at is not None:
+                disc = (rows - at[0]) ** 2 + (columns - at[1]) ** 2 <= RADIUS**2
+                disc &= labels[frame] == 0
+                labels[frame][disc] = number
+                moved = np.roll(texture, (round(at[0]), round(at[1])), (0, 1))
+                image[frame][disc] = shade + moved[disc]
+    return image.clip(0, 255).astype(np.uint8), labels
+
+
+def follow(image, labels, at=0, wanted=ALL, most=1024):
+    model, stack = BrightModel(), ArrayStack(image)
+    embed = Embeddings(stack, model.embed, InputSides(64, most))
+    anchors = {int(n): {at: cropped(labels[at] == n)} for n in np.unique(labels[at]) if n}
+    found = Found()
+    for filled in propagate(HandOver(stack, embed, model.decode), anchors, found, wanted):
+        found.add(filled)
+    return found, model
+
+
+def ious(found, labels, number):
+    return {
+        plane: (section.crop.full(labels.shape[1:]) & (labels[plane] == number)).sum()
+        / (section.crop.full(labels.shape[1:]) | (labels[plane] == number)).sum()
+        for plane, section in found.sections[number].items()
+    }
+
+
+def test_a_moving_object_is_followed():
+    image, labels = film({1: [(15 + 4 * t, 12 + 5 * t) for t in range(FRAMES)]})
+    found, _ = follow(image, labels)
+    assert min(ious(found, labels, 1).values()) > 0.85
+    assert len(found.sections[1]) == FRAMES - 1
+
+
+def test_touching_objects_keep_apart():
+    paths = {1: [(30, 20 + t) for t in range(FRAMES)], 2: [(30, 46 - 2 * t) for t in range(FRAMES)]}
+    image, labels = film(paths, (200, 200))
+    found, _ = follow(image, labels)
+    for number in (1, 2):
+        assert min(ious(found, labels, number).values()) > 0.7
+    for plane in range(1, FRAMES):
+        masks = [found.sections[n][plane].crop.full(image.shape[1:]) for n in (1, 2)]
+        assert not (masks[0] & masks[1]).any()
+
+
+def test_an_object_that_vanishes_ends_there():
+    image, labels = film({1: [(30, 30)] * 4 + [None] * 3, 2: [(12, 12)] * FRAMES})
+    found, _ = follow(image, labels)
+    assert found.ends[1, 1].plane == 4
+    assert len(found.sections[2]) == FRAMES - 1
+
+
+def test_only_what_is_needed_of_a_large_plane_is_read_and_embedded():
+    image, labels = film({1: [(60, 60 + 3 * t) for t in range(FRAMES)]}, side=256)
+    found, model = follow(image, labels, most=64)
+    assert min(ious(found, labels, 1).values()) > 0.85
+    assert max(max(size) for size in model.sizes) <= 96
+
+
+def test_objects_far_apart_are_embedded_each_in_its_own_part():
+    image, labels = film({1: [(30, 30)] * FRAMES, 2: [(220, 220)] * FRAMES}, side=256)
+    found, model = follow(image, labels, most=64)
+    assert set(found.sections) == {1, 2}
+    assert max(max(size) for size in model.sizes) <= 96
+
+
+@pytest.mark.parametrize("at", [0, 3, FRAMES - 1])
+def test_the_same_question_has_the_same_answer(at):
+    image, labels = film({1: [(30, 20 + 2 * t) for t in range(FRAMES)]})
+    first, second = (follow(image, labels, at)[0] for _ in range(2))
+    for plane, section in first.sections[1].items():
+        other = second.sections[1][plane]
+        assert section.crop.box == other.crop.box
+        assert np.array_equal(section.crop.mask, other.crop.mask)
+        assert section.doubt == other.doubt

@@ -1,0 +1,122 @@
+"""Prompts on a few planes, labels on all, with the bundled model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
+from napari_samv2_prompts.cli import main
+from napari_samv2_prompts.through import stack_prompts
+
+PLANES, SIDE = 5, 48
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return SAMV2ImagePredictor("nano", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def stack():
+    """Two bright discs, one of them moving; uint16."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    image = rng.normal(3000, 150, (PLANES, SIDE, SIDE))
+    for plane in range(PLANES):
+        for row, column in ((14, 14 + 2 * plane), (34, 34)):
+            image[plane][(rows - row) ** 2 + (columns - column) ** 2 <= 49] += 9000
+    return image.clip(0).astype(np.uint16)
+
+
+BOXES = {3: (2, 10.5, 6.5, 25.5, 21.5), 5: [(0, 26.5, 26.5, 41.5, 41.5)]}
+
+
+def test_boxes_on_two_planes_give_labels_on_all(stack, predictor):
+    told = []
+    labels = segment_stack(stack, boxes=BOXES, predictor=predictor, progress=told.append)
+    assert labels.shape == stack.shape
+    assert labels.dtype == np.uint16
+    for plane in range(PLANES):
+        assert labels[plane, 14, 14 + 2 * plane] == 3
+        assert labels[plane, 34, 34] == 5
+        assert labels[plane, 2, 44] == 0
+    assert {filled.plane for filled in told} == set(range(PLANES))
+
+
+def test_a_range_and_a_direction_are_kept_to(stack, predictor):
+    labels = segment_stack(
+        stack, boxes={3: BOXES[3]}, direction="back", first=1, predictor=predictor
+    )
+    assert [bool(plane.any()) for plane in labels] == [False, True, True, False, False]
+
+
+def test_the_command_line_gives_the_same_as_the_function(stack, predictor, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "stack.tif", stack)
+    table = tmp_path / "boxes.csv"
+    table.write_text(
+        "object,plane,x0,y0,x1,y1\n3,2,10.5,6.5,25.5,21.5\n5,0,26.5,26.5,41.5,41.5\n"
+    )
+    out = tmp_path / "labels.tif"
+    options = ["--through", "z", "--boxes", str(table), "-o", str(out), "--device", "cpu"]
+    assert main(["segment", str(tmp_path / "stack.tif"), *options]) == 0
+    expected = segment_stack(stack, boxes=table, predictor=predictor)
+    assert np.array_equal(tifffile.imread(out), expected)
+    assert "5 planes" in capsys.readouterr().out
+
+
+def test_any_axis_may_be_gone_through(stack, tmp_path):
+    tifffile.imwrite(tmp_path / "stack.tif", np.moveaxis(stack, 0, 2))
+    table = tmp_path / "boxes.csv"
+    table.write_text("object,plane,x0,y0,x1,y1\n5,0,26.5,26.5,41.5,41.5\n")
+    out = tmp_path / "labels.tif"
+    options = ["--through", "2", "--boxes", str(table), "-o", str(out), "--last", "1"]
+    assert main(["segment", str(tmp_path / "stack.tif"), *options, "--device", "cpu"]) == 0
+    assert np.array_equal(np.unique(np.nonzero(tifffile.imread(out))[2]), [0, 1])
+
+
+def test_prompts_of_several_planes_may_come_from_a_mapping_and_a_table(tmp_path):
+    table = tmp_path / "points.csv"
+    table.write_text("object,plane,x,y,polarity\n3,2,5,6,negative\n3,4,7,8,positive\n")
+    prompts = stack_prompts((5, 20, 20), {3: [(2, 0, 0, 9, 9)]}, table)
+    assert sorted(prompts) == [2, 4]
+    assert prompts[2][0].box == (0, 0, 9, 9)
+    assert prompts[2][0].labels.tolist() == [0]
+    assert prompts[4][0].points.tolist() == [[7, 8]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "There are no prompts"),
+        ({"boxes": {1: (9, 0, 0, 5, 5)}}, "plane 9: the stack has 5"),
+        ({"boxes": {1: (0, 0, 5, 5)}}, "rows of plane, x0, y0, x1, y1"),
+        ({"boxes": {0: (0, 0, 0, 5, 5)}}, "whole numbers from 1"),
+        ({"boxes": {1: (0, 0, 0, 5, 5)}, "first": 4, "last": 2}, "no planes from 4 to 2"),
+        ({"boxes": {1: (0, 0, 0, 5, 5)}, "direction": "up"}, "'forward', 'back' or 'both'"),
+        ({"boxes": {1: (0, 0, 0, 5, 5)}, "method": "magic"}, "no method 'magic'"),
+    ],
+)
+def test_what_does_not_fit_is_said(stack, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        segment_stack(stack, **arguments)
+
+
+def test_one_plane_is_no_stack():
+    with pytest.raises(ValueError, match="planes, height, width"):
+        segment_stack(np.zeros((9, 9), np.uint8), boxes={1: (0, 0, 0, 5, 5)})
+
+
+def test_a_table_names_the_line_whose_plane_does_not_exist(tmp_path):
+    table = tmp_path / "boxes.csv"
+    table.write_text("object,plane,x0,y0,x1,y1\n1,0,0,0,5,5\n1,7,0,0,5,5\n")
+    with pytest.raises(ValueError, match=r"boxes.csv, line 3: plane is '7'"):
+        stack_prompts((5, 20, 20), table)
+
+
+def test_a_table_without_planes_is_none_of_a_stack(tmp_path):
+    table = tmp_path / "boxes.csv"
+    table.write_text("object,x0,y0,x1,y1\n1,0,0,5,5\n")
+    with pytest.raises(ValueError, match="lacks the column plane"):
+        stack_prompts((5, 20, 20), table)
