@@ -55,9 +55,7 @@ def test_a_range_and_a_direction_are_kept_to(stack, predictor):
 def test_the_command_line_gives_the_same_as_the_function(stack, predictor, tmp_path, capsys):
     tifffile.imwrite(tmp_path / "stack.tif", stack)
     table = tmp_path / "boxes.csv"
-    table.write_text(
-        "object,plane,x0,y0,x1,y1\n3,2,10.5,6.5,25.5,21.5\n5,0,26.5,26.5,41.5,41.5\n"
-    )
+    table.write_text("object,plane,x0,y0,x1,y1\n3,2,10.5,6.5,25.5,21.5\n5,0,26.5,26.5,41.5,41.5\n")
     out = tmp_path / "labels.tif"
     options = ["--through", "z", "--boxes", str(table), "-o", str(out), "--device", "cpu"]
     assert main(["segment", str(tmp_path / "stack.tif"), *options]) == 0
