@@ -121,6 +121,8 @@ def stack_prompts(
     shape: tuple[int, int, int], boxes: Given | None = None, points: Given | None = None
 ) -> dict[int, PromptBatch]:
     """Return boxes and points as prompts of planes; see :func:`segment_stack`."""
+    if boxes is None and points is None:
+        raise ValueError("There are no prompts: give boxes, points or both.")
     tables = {
         name: given
         for name, given in (("boxes", boxes), ("points", points))
@@ -141,8 +143,6 @@ def stack_prompts(
             old = prompts.get(key, Prompt(key[1]))
             clicks = np.concatenate([old.points, [xy]])
             prompts[key] = Prompt.of(key[1], clicks, np.append(old.labels, 1), old.box)
-    if not prompts:
-        raise ValueError("There are no prompts: give boxes, points or both.")
     by_plane: dict[int, list[Prompt]] = {}
     for (plane, _), prompt in sorted(prompts.items()):
         by_plane.setdefault(plane, []).append(prompt)

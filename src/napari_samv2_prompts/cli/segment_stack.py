@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from napari_samv2_prompts.cli.common import predictor
+from napari_samv2_prompts.cli.common import predictor, tell
 from napari_samv2_prompts.cli.outputs import labels_path
 
 
@@ -33,17 +33,18 @@ def run(options: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from napari_samv2_prompts.images import axis_of
-    from napari_samv2_prompts.io.exports import read_pixel_size, write_labels
-    from napari_samv2_prompts.io.pictures import read_image
+    from napari_samv2_prompts.io.exports import write_labels
+    from napari_samv2_prompts.io.opening import open_image
     from napari_samv2_prompts.propagation import Filled
     from napari_samv2_prompts.through import segment_stack
 
     if options.boxes is None and options.points is None:
         raise ValueError("Give prompts: a table of boxes (--boxes) or of points (--points).")
     output = labels_path(options)
-    image = read_image(options.image)
-    place = axis_of(image.shape, options.through)
-    stack = np.moveaxis(image, place, 0)
+    opened = open_image(options.image).with_pixel_size()
+    tell(opened.notes)
+    place = axis_of(opened.data.shape, options.through)
+    stack = np.moveaxis(opened.data, place, 0)
     ends: list[str] = []
     started = time.perf_counter()
     with tqdm(unit="plane", disable=None, leave=False) as bar:
