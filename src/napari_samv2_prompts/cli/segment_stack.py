@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
     print(f"{len(stack)} planes in {time.perf_counter() - started:.2f} s")
     for sentence in ends:
         print(sentence)
-    write_labels(output, np.moveaxis(labels, 0, place), pixel_size=read_pixel_size(options.image))
+    labels = np.moveaxis(labels, 0, place)
+    write_labels(output, labels, pixel_size=opened.pixel_size)
     print(f"Labels: {output}")
     return 0
