@@ -97,7 +97,7 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
 
     from napari_samv2_prompts._qt.models import input_sides
     from napari_samv2_prompts.engine import AtOnce, ModelChoice, Predictor, Session, Snapshot
-    from napari_samv2_prompts.layers import current_plane, image_view
+    from napari_samv2_prompts.layers import image_view, shown_plane
     from napari_samv2_prompts.layers.visible import visible_part
     from napari_samv2_prompts.prompts import Prompt, PromptBatch
     from napari_samv2_prompts.regions import choose_region
@@ -112,14 +112,15 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
         stores if len(stores) > 1 else stores[0], multiscale=len(stores) > 1,
         contrast_limits=(0, 255), visible=False,
     )  # fmt: skip
-    plane = current_plane(viewer.dims, image)
+    shown = shown_plane(viewer.dims, image)
+    plane = shown.plane
     sides = input_sides(ModelChoice("nano"))
     session = Session(lambda choice, task: predictor, AtOnce())
     before, result = peak(), {}
     for name, width in (("zoomed out", max(plane.shape)), ("zoomed in", 400)):
         viewer.scene.camera.center = image.data_to_world((*[0] * (image.ndim - 2), 1000, 1000))
         viewer.scene.camera.zoom = min(viewer.canvas.size) / width
-        region = choose_region(plane.shape, visible_part(viewer, image, plane).extent, sides=sides)
+        region = choose_region(plane.shape, visible_part(viewer, shown).extent, sides=sides)
         view = image_view(image, plane).within(region, sides.most)
         for store in stores:
             store.read = 0

@@ -15,8 +15,8 @@ from napari.utils.interactions import (
 from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.controller import Controller
-from napari_samv2_prompts._qt.wishes import Chosen
 from napari_samv2_prompts.engine import Session
+from napari_samv2_prompts.layers import Chosen
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels, Points, Shapes

@@ -223,8 +223,8 @@ def test_an_undone_label_of_the_users_own_does_not_come_back_with_the_next_resul
 
 def test_of_a_viewer_that_does_not_tell_its_steps_an_undone_result_is_a_hand_edit(monkeypatch):
     bare = SimpleNamespace()
-    histories = undo_steps._histories
-    monkeypatch.setattr(undo_steps, "_histories", lambda labels: histories(bare))
+    histories = undo_steps.histories
+    monkeypatch.setattr(undo_steps, "histories", lambda labels: histories(bare))
     target = target_on(np.zeros(SHAPE, np.uint16))
     target.write(PLANE, {1: disc(3, 3, 1)})
     target.labels.undo()

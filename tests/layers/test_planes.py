@@ -14,7 +14,13 @@ from napari.components import ViewerModel
 
 from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import composed_view, current_plane, image_view
-from napari_samv2_prompts.layers.planes import project_to_plane, world_map
+from napari_samv2_prompts.layers.planes import Shown, project_to_plane, world_map
+
+
+def projected(layer, points, image, plane, dims):
+    shown = Shown(image, plane, world_map(image, dims))
+    found = project_to_plane(layer, points, shown, dims)
+    return found.pixels, found.on_plane
 
 
 def viewer_with(data, **kwargs):
@@ -377,7 +383,7 @@ def test_the_same_physical_prompt_is_the_same_pixel_whatever_the_transforms(
     metres = world[:, -2:] * [(1.0 * unit).to("m").magnitude for unit in image.units[-2:]]
     own = metres / [(1.0 * unit).to("m").magnitude for unit in points.units[-2:]]
     prompts = np.array([points.world_to_data([2.0] * (points_ndim - 2) + list(p)) for p in own])
-    found, on_plane = project_to_plane(points, prompts, image, plane, viewer.dims)
+    found, on_plane = projected(points, prompts, image, plane, viewer.dims)
     np.testing.assert_allclose(found, pixels, atol=1e-3)
     assert on_plane.all()
 
@@ -388,7 +394,7 @@ def test_points_on_other_planes_are_told_apart():
     viewer.dims.set_point(0, 6)
     plane = current_plane(viewer.dims, image)
     assert plane.index == (2, None, None)
-    on_plane = project_to_plane(points, points.data, image, plane, viewer.dims)[1]
+    on_plane = projected(points, points.data, image, plane, viewer.dims)[1]
     assert on_plane.tolist() == [False, True, True, False]
 
 
@@ -397,7 +403,7 @@ def test_points_with_more_axes_than_the_image_count_where_they_are_shown():
     points = viewer.add_points([[0, 1, 1], [3, 2, 2]])
     viewer.dims.set_point(0, 3)
     plane = current_plane(viewer.dims, image)
-    pixels, on_plane = project_to_plane(points, points.data, image, plane, viewer.dims)
+    pixels, on_plane = projected(points, points.data, image, plane, viewer.dims)
     assert on_plane.tolist() == [False, True]
     assert pixels[1].tolist() == [2, 2]
 
@@ -408,7 +414,7 @@ def test_points_with_fewer_axes_count_on_every_plane():
     for step in (0, 3):
         viewer.dims.set_current_step(0, step)
         plane = current_plane(viewer.dims, image)
-        pixels, on_plane = project_to_plane(points, points.data, image, plane, viewer.dims)
+        pixels, on_plane = projected(points, points.data, image, plane, viewer.dims)
         assert on_plane.all()
         assert pixels.tolist() == [[2, 1]]
 
@@ -419,7 +425,7 @@ def test_points_without_a_shown_axis_are_refused():
     viewer.dims.order = (2, 0, 1)
     plane = current_plane(viewer.dims, image)
     with pytest.raises(PlaneError, match="axes that are shown"):
-        project_to_plane(points, points.data, image, plane, viewer.dims)
+        projected(points, points.data, image, plane, viewer.dims)
 
 
 def test_world_maps_agree_with_the_viewer():

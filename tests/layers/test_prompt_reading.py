@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pint
@@ -16,7 +18,9 @@ from napari_samv2_prompts.layers import (
     prompted_objects,
     read_prompts,
     set_new_prompt,
+    shown_plane,
 )
+from napari_samv2_prompts.layers.rows import read_rows
 
 SHAPE = (60, 80)
 
@@ -73,8 +77,11 @@ def test_what_did_not_change_is_the_same_value_when_it_is_read_again(scene):
     reader = PromptReader()
 
     def read(plane=None):
-        plane = plane or current_plane(scene.viewer.dims, scene.image)
-        return reader.read(scene.points, scene.shapes, scene.image, plane, scene.viewer.dims)[0]
+        dims = scene.viewer.dims
+        shown = shown_plane(dims, scene.image)
+        shown = shown if plane is None else replace(shown, plane=plane)
+        rows = [read_rows(layer, dims) for layer in (scene.points, scene.shapes)]
+        return reader.read(scene.points, scene.shapes, *rows, shown, dims).prompts
 
     for number in (1, 2, 3):
         scene.start(number)
@@ -200,7 +207,7 @@ def test_shapes_that_mean_nothing_are_left_out_with_a_note(scene):
     scene.shapes.add_rectangles(rectangle(5, 10, 20, 30))
     prompts, notes = scene.read()
     assert [p.object for p in prompts] == [2]
-    assert notes == ("2 shape(s) too small to mean anything are left out.",)
+    assert notes == ("Object 1: 2 shapes too small to mean anything are left out.",)
 
 
 def test_prompts_outside_the_image_are_left_out_with_a_note(scene):
@@ -212,7 +219,7 @@ def test_prompts_outside_the_image_are_left_out_with_a_note(scene):
     prompts, notes = scene.read()
     assert [p.object for p in prompts] == [1]
     assert prompts[0].points.tolist() == [[10, 10]]
-    assert notes == ("4 prompt(s) outside the image are left out.",)
+    assert notes == ("Objects 1, 2: 4 prompts outside the image are left out.",)
 
 
 def test_a_box_that_reaches_out_of_the_image_ends_at_its_edge(scene):
@@ -232,7 +239,9 @@ def test_prompts_of_other_planes_are_ignored():
     scene.shapes.add(tilted, shape_type="polygon")
     scene.viewer.dims.set_current_step(0, 2)
     prompts, notes = scene.read()
-    assert notes == ()
+    assert notes == (
+        "Object 2: a shape that reaches through several planes is left out: draw it on one.",
+    )
     assert [p.object for p in prompts] == [2]
     assert prompts[0].points.tolist() == [[40, 30]]
     assert prompts[0].box is None

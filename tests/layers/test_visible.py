@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from napari.components import ViewerModel
 from tests.layers.test_planes import place, placements
 
-from napari_samv2_prompts.layers import current_plane
+from napari_samv2_prompts.layers import current_plane, shown_plane
 from napari_samv2_prompts.layers.visible import canvas_box, visible_part
 from napari_samv2_prompts.regions import Region
 
 
 def seen(viewer, image):
-    return visible_part(viewer, image, current_plane(viewer.dims, image))
+    return visible_part(viewer, shown_plane(viewer.dims, image))
 
 
 @given(placements, st.booleans())
@@ -63,12 +63,11 @@ def test_the_box_on_the_canvas_is_where_the_region_is(scale):
     viewer.canvas.size = (300, 500)
     viewer.scene.camera.zoom = 2
     viewer.scene.camera.center = image.data_to_world((99.5, 199.5))
-    plane = current_plane(viewer.dims, image)
-    box = canvas_box(viewer, image, plane, Region(50, 150, 150, 250))
+    box = canvas_box(viewer, shown_plane(viewer.dims, image), Region(50, 150, 150, 250))
     half = 50 * 2 * np.array(scale)
     np.testing.assert_allclose(box, np.add((150, 250), [-half, half]))
     viewer.scene.camera.orientation2d = ("up", "left")
-    flipped = canvas_box(viewer, image, plane, Region(50, 150, 150, 250))
+    flipped = canvas_box(viewer, shown_plane(viewer.dims, image), Region(50, 150, 150, 250))
     np.testing.assert_allclose(flipped, np.add((150, 250), [-half, half]))
-    corner = canvas_box(viewer, image, plane, Region(0, 0, 50, 100))
+    corner = canvas_box(viewer, shown_plane(viewer.dims, image), Region(0, 0, 50, 100))
     assert (corner.mean(axis=0) > (150, 250)).all()

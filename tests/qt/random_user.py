@@ -28,15 +28,15 @@ from tests.qt.ledger import Ledger, Witness
 from napari_samv2_prompts._qt import targets, widget
 from napari_samv2_prompts._qt.disk import Disk
 from napari_samv2_prompts._qt.settings import SETTINGS_VARIABLE
-from napari_samv2_prompts._qt.wishes import Chosen
 from napari_samv2_prompts.engine import AtOnce, State
 from napari_samv2_prompts.layers import (
+    Chosen,
     LabelsTarget,
     current_plane,
     prompted_objects,
     read_prompts,
 )
-from napari_samv2_prompts.layers.prompt_layers import object_numbers
+from napari_samv2_prompts.layers.rows import object_numbers
 from napari_samv2_prompts.samv2.weights.registry import CACHE_VARIABLE
 
 SIDES = 24, 30

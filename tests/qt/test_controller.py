@@ -12,8 +12,9 @@ from qtpy.QtCore import QCoreApplication
 from tests.bench import Bench, Mouse, objects_of
 from tests.fakes import ManualRunner
 
-from napari_samv2_prompts._qt.wishes import Chosen, Options
+from napari_samv2_prompts._qt.wishes import Options
 from napari_samv2_prompts.engine import ModelChoice, State
+from napari_samv2_prompts.layers import Chosen
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

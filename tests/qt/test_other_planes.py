@@ -11,9 +11,9 @@ from tests.bench import Bench
 from tests.fakes import ManualRunner
 
 from napari_samv2_prompts._qt.hints import memory_line, planes_line, state_line
-from napari_samv2_prompts._qt.wishes import Chosen
 from napari_samv2_prompts.engine import EmbeddingStore, State
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers import Chosen
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -145,9 +145,9 @@ def test_each_plane_is_made_once_however_often_the_wish_is_renewed(
     made: list[Plane] = []
     real = controller.view_of
 
-    def counted(viewer, image, plane, look):
+    def counted(layers, image, plane, **how):
         made.append(plane)
-        return real(viewer, image, plane, look)
+        return real(layers, image, plane, **how)
 
     zyx.session.set_memory(1)  # nothing can begin
     monkeypatch.setattr(controller, "view_of", counted)

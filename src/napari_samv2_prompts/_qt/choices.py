@@ -14,9 +14,9 @@ from magicgui.widgets import ComboBox
 from napari.layers import Image, Labels, Points, Shapes
 from psygnal import Signal
 
+from napari_samv2_prompts.layers import Chosen, cover_the_same
+
 from .binding import Connections
-from .looks import cover_the_same
-from .wishes import Chosen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

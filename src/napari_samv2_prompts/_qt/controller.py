@@ -28,16 +28,26 @@ from napari_samv2_prompts.engine import (
     Snapshot,
     Status,
 )
-from napari_samv2_prompts.geometry import Plane, PlaneError
+from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import (
+    Chosen,
     LabelsTarget,
+    LayerState,
     PromptReader,
-    colour_prompts,
-    current_plane,
+    PromptTables,
+    Reading,
+    Shown,
     layer_shape,
     make_layers,
+    read_layers,
+    read_tables,
     remove_objects,
+    shown_plane,
+    view_of,
+    write_next,
+    write_tables,
 )
+from napari_samv2_prompts.layers.rows import FreeNumber
 from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
 
 from .binding import Connections
@@ -45,15 +55,14 @@ from .framing import Framing
 from .hints import Situation
 from .hovering import Hovering
 from .label_tools import LabelTools
-from .looks import view_of
 from .mailbox import Mailbox
 from .models import input_sides
-from .objects import CurrentObject, LastPrompts
+from .objects import CurrentObject
 from .other_planes import OtherPlanes
 from .reporting import situation_of
 from .targets import Targets
 from .watching import CAMERA, SOON, Watch, tool_in_hand
-from .wishes import Chosen, Options, Place, labels_of, place_of
+from .wishes import Options, Place, labels_of, place_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -86,13 +95,13 @@ class Controller:
         self._watch, self._framing = Watch(viewer), Framing(viewer)
         self.label_tools = LabelTools(viewer, session, self._targets, self._object, self._watch)
         self._hovering = Hovering(viewer, session, self._object, self.label_tools.start)
-        self._prompted: tuple[int, ...] = ()  # on the plane
-        self._n_prompts = 0  # on all planes
-        self._last_prompts, self._reader = LastPrompts(), PromptReader()
+        self._tables, self._reader = PromptTables(), PromptReader()
+        self._state: LayerState | None = None  # of the shown plane, if there is one
+        self._n_prompts = 0  # on all planes, when last looked at
         self._others = OtherPlanes()
-        self._note = ""
         self.held = False  # whether layers may change without anything coming of it
         self._closed, self._opening, self._posted = False, True, False
+        self._refreshing = False
         self._mailbox = Mailbox()
         self._timer = QTimer()
         self._timer.setSingleShot(True)
@@ -130,14 +139,16 @@ class Controller:
         gone = self._targets.keep({layer.unique_id for layer in self._viewer.layers})
         self.session.forget(p for p in self.session.places if labels_of(p) in gone)
         with self._watch.paused():
-            self._take_layers()  # at once: what is drawn next needs its number
+            self._take_rows(None)  # at once: what is drawn next needs its number
         self.schedule()
 
     @contextmanager
     def quietly(self) -> Iterator[LabelsTarget | None]:
         """Change layers without it being the user's doing; yields where masks can go."""
         with self._watch.paused():
-            yield self._take_layers()
+            yield self._take_rows(None)
+            # What came has its objects; nothing of it is new, or a copy.
+            self._tables = read_tables(self._chosen, self._viewer.dims, None)
 
     def set_options(self, options: Options) -> None:
         """Work with these options from now on."""
@@ -233,7 +244,7 @@ class Controller:
             The objects.  One that still waits for its mask keeps its prompts.
         """
         self.flush()
-        objects = frozenset(number for _, number in self.session.accept())
+        objects = frozenset(n for _, n in self.session.accept(_AllBut(self._targets.refused)))
         self._targets.accept(objects)
         self.label_tools.accepted(objects)
         with self._watch.paused():
@@ -266,70 +277,88 @@ class Controller:
 
     def refresh(self) -> None:
         """Look at everything and tell the session."""
+        if self._refreshing:  # through a signal: once more, when this is done
+            self.schedule()
+            return
         self._timer.stop()
         self._posted = False
         if self._closed or self.held:
             return
-        self._opening = False
-        self._prompted, self._note, self._n_prompts = (), "", self._chosen.n_prompts
+        self._opening, self._refreshing = False, True
+        try:
+            self._refresh()
+        finally:
+            self._refreshing = False
+        self._announce()
+
+    def _refresh(self) -> None:
+        self._state, self._n_prompts = None, self._chosen.n_prompts
         try:
             snapshot = self._snapshot()
         except PlaneError as error:
             self._framing.clear()
+            with self._watch.paused():
+                self._take_rows(None)
             self.session.update(None, str(error))
         else:
             self.session.update(snapshot)
-        self._announce()
+            if snapshot is not None:
+                self._write_refused(snapshot)
 
     def _snapshot(self) -> Snapshot | None:
         chosen, options = self._chosen, self._options
         if chosen.image is None:
             self._framing.clear()
             return None
-        plane = current_plane(self._viewer.dims, chosen.image)
-        whole_at = partial(view_of, self._viewer, chosen.image, look=options.look)
-        view_at = self._framing.choose(
-            chosen.image, plane, input_sides(options.model), options.part, whole_at
-        )
-        view = view_at(plane)
+        dims = self._viewer.dims
+        shown = shown_plane(dims, chosen.image)
+        whole_at = partial(view_of, self._viewer.layers, chosen.image, dims=dims, look=options.look)
+        view_at = self._framing.choose(shown, input_sides(options.model), options.part, whole_at)
+        view = view_at(shown.plane)
         with self._watch.paused():
-            target = self._take_layers()
-            batch = self._read(plane, target)
-        self._prompted = batch.objects
+            target = self._take_rows(shown)
+        batch = PromptBatch(())
+        self._state = read_layers(self._tables, chosen, dims, shown, self._reader)
+        if target is not None:
+            batch = PromptBatch(tuple(map(self.label_tools.adopt, self._state.reading.prompts)))
         if options.download:
             return None
         # While masks can't be written, no object of these labels is gone: theirs is another place.
-        place = place_of(chosen if target else replace(chosen, labels=None), plane)
+        place = place_of(chosen if target else replace(chosen, labels=None), shown.plane)
         snapshot = Snapshot(view, place, options.model, batch, options.live)
-        return self._others.added_to(snapshot, plane, layer_shape(chosen.image), view_at)
+        return self._others.added_to(snapshot, shown.plane, layer_shape(chosen.image), view_at)
 
-    def _read(self, plane: Plane, target: LabelsTarget | None) -> PromptBatch:
-        """Read the prompts, after taking away the labels of objects that have none left."""
-        chosen, points, shapes = self._chosen, self._chosen.points, self._chosen.shapes
-        colour_prompts(points, shapes, chosen.labels)
-        if target is None or chosen.image is None:
-            return PromptBatch(())
-        target.remove(target.live() & self._last_prompts.lost(points, shapes, chosen.labels))
-        dims = self._viewer.dims
-        prompts, notes = self._reader.read(points, shapes, chosen.image, plane, dims)
-        self._note = " ".join(notes)
-        return PromptBatch(tuple(map(self.label_tools.adopt, prompts)))
-
-    def _take_layers(self) -> LabelsTarget | None:
-        """Give the prompt layers their columns; return where masks can go."""
-        image, labels, target = self._chosen.image, self._chosen.labels, None
-        if image is not None and labels is not None:
-            if self._targets.fits(labels, image, self._viewer.dims):
-                target = self._targets.of(labels)
-            if target is not None and not self._targets.numbered(labels):
-                self._object.wait(self._chosen.points, self._chosen.shapes)
-                return None
-        self._object.choose(self._chosen.points, self._chosen.shapes, labels, target)
+    def _take_rows(self, shown: Shown | None) -> LabelsTarget | None:
+        """Read the prompt layers, give them what they lack, and return where masks can go."""
+        chosen = self._chosen
+        target, free = self._target(shown)
+        before = self._tables
+        tables = read_tables(chosen, self._viewer.dims, free, before)
+        write_tables(chosen, tables, numbers=free is not None)
+        if target is not None and shown is not None:
+            target.remove(target.live() & tables.lost)
+            tables = tables.without_lost()
+        self._tables = tables
+        self._object.follow(tables, free(tables.prompted) if free else 0)
+        write_next(chosen, self._object.following)
         return target
+
+    def _target(self, shown: Shown | None) -> tuple[LabelsTarget | None, FreeNumber | None]:
+        """Return where masks can go, and what gives new objects their number, if that is known."""
+        image, labels = self._chosen.image, self._chosen.labels
+        if image is None or labels is None:
+            return None, _next
+        at = None if shown is None else shown.to_world
+        if not self._targets.check(labels, image, self._viewer.dims, at):
+            return None, _next
+        target = self._targets.of(labels)
+        if not self._targets.numbered(labels):
+            return None, None
+        return target, lambda used: target.next_free(max(used, default=0))
 
     def _prepare(self) -> None:
         with self._watch.paused():
-            self._object.prepare()
+            write_next(self._chosen, self._object.following)
         self._announce()
 
     def _on_label_tool(self) -> None:
@@ -346,7 +375,7 @@ class Controller:
 
     def _on_shapes(self) -> None:
         with self._watch.paused():
-            self._object.take_new_shapes(self._viewer.dims)
+            self._take_rows(None)
 
     # --- from results to labels -------------------------------------------------------------
 
@@ -355,6 +384,17 @@ class Controller:
 
     def _on_removed(self, removal: Removal) -> None:
         self._write(removal.place, dict.fromkeys(removal.objects))
+
+    def _write_refused(self, snapshot: Snapshot) -> None:
+        """Write what the labels could not take before, and can now."""
+        place, labels = snapshot.place, self._chosen.labels
+        if labels is None or not isinstance(place, Place) or place.labels is None:
+            return
+        waiting = self._targets.unwritten(place.labels, place.plane)
+        results = self.session.results(waiting & set(snapshot.prompts.objects))
+        if results:
+            self._write(place, {item.object: item.crop for item in results})
+        self._targets.check_objects(labels, self._tables.prompted)
 
     def _write(
         self, place: object, masks: dict[int, MaskCrop | None] | dict[int, MaskCrop]
@@ -378,9 +418,12 @@ class Controller:
     def situation(self) -> Situation:
         """Return everything that decides what is shown."""
         tool = tool_in_hand(self._viewer, self._chosen)
+        reading = self._state.reading if self._state else Reading()
+        prompted = tuple(prompt.object for prompt in reading.prompts)
         return situation_of(
             self.session, self._chosen, self._options, self._object, self._targets,
-            self.label_tools, tool, self._others, self._framing.seen, self._prompted, self._note,
+            self.label_tools, tool, self._others, self._framing.seen, prompted,
+            " ".join(reading.notes),
         )  # fmt: skip
 
     # --- the end ----------------------------------------------------------------------------
@@ -400,3 +443,18 @@ class Controller:
         self._targets.close()
         self._object = CurrentObject()
         self._chosen = Chosen()
+
+
+def _next(used: frozenset[int]) -> int:
+    """Return the number after all that are used, where no labels have any."""
+    return max(used, default=0) + 1
+
+
+class _AllBut:
+    """All objects but some."""
+
+    def __init__(self, others: frozenset[int]) -> None:
+        self._others = others
+
+    def __contains__(self, number: object) -> bool:
+        return number not in self._others

@@ -13,13 +13,13 @@ from napari.components.overlays import ZoomOverlay
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
+from napari_samv2_prompts.layers import Shown
 from napari_samv2_prompts.layers.visible import canvas_box, visible_part
 from napari_samv2_prompts.regions import InputSides, Region, choose_region
 
 from .hints import Seen
 
 if TYPE_CHECKING:
-    from napari.layers import Image
     from napari.viewer import Viewer
 
 __all__ = ["Framing", "Part"]
@@ -56,26 +56,23 @@ class Framing:
         """Whether moving the camera can change what is embedded."""
         return self._seen is not None and self._seen.follows
 
-    def choose(
-        self, image: Image, plane: Plane, sides: InputSides, part: Part, whole_at: ViewAt
-    ) -> ViewAt:
+    def choose(self, shown: Shown, sides: InputSides, part: Part, whole_at: ViewAt) -> ViewAt:
         """Return what makes the view of a plane: of the part that is to be embedded now.
 
         Parameters
         ----------
-        image : napari.layers.Image
-        plane : Plane
-            The shown plane of it.
+        shown : Shown
         sides : InputSides
             Of the model.
         part : {"visible", "whole"}
         whole_at : callable
             Returns the view of a whole plane.
         """
+        plane = shown.plane
         follows = part == "visible" and max(plane.shape) > sides.most
         region = Region.whole(plane.shape)
         if follows:
-            visible = visible_part(self._viewer, image, plane)
+            visible = visible_part(self._viewer, shown)
             region = choose_region(
                 plane.shape,
                 visible.extent,
@@ -88,7 +85,7 @@ class Framing:
         if region.size == plane.shape:
             self._outline.hide()
         else:
-            self._outline.show(image, plane, region)
+            self._outline.show(shown, region)
         return lambda plane: whole_at(plane).within(region, sides.most)
 
     def clear(self) -> None:
@@ -117,11 +114,11 @@ class RegionOutline:
         self._viewer = viewer
         self._name = f"samv2_prompts_region_{uuid4().hex}"
         self._overlay: ZoomOverlay | None = None
-        self._shown: tuple[Image, Plane, Region] | None = None
+        self._shown: tuple[Shown, Region] | None = None
 
-    def show(self, image: Image, plane: Plane, region: Region) -> None:
+    def show(self, shown: Shown, region: Region) -> None:
         """Show where a region is."""
-        self._shown = (image, plane, region)
+        self._shown = (shown, region)
         if self._overlay is None:
             self._overlay = ZoomOverlay(opacity=OPACITY)
             self._viewer.canvas.overlays[self._name] = self._overlay

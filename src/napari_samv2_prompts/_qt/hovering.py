@@ -13,13 +13,13 @@ import numpy as np
 
 from napari_samv2_prompts.engine import Outline, Session
 from napari_samv2_prompts.geometry import Plane, PlaneError
-from napari_samv2_prompts.layers import current_plane, world_map
+from napari_samv2_prompts.layers import Chosen, current_plane, world_map
 from napari_samv2_prompts.prompts import Prompt
 
 from .binding import Connections
 from .objects import CurrentObject
 from .outline import OutlineOverlay, Segments, can_draw
-from .wishes import Chosen, Place
+from .wishes import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,15 +19,18 @@ from psygnal import Signal
 from napari_samv2_prompts.engine import Session
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import (
+    Chosen,
     LabelsTarget,
     TargetError,
     current_plane,
+    id_of,
     kept_labels,
     label_at,
     label_mask,
     make_layers,
     prompts_on_plane,
     remove_objects,
+    shown_plane,
     starting_from,
 )
 from napari_samv2_prompts.prompts import MaskCrop, Prompt
@@ -35,7 +38,7 @@ from napari_samv2_prompts.prompts import MaskCrop, Prompt
 from .objects import CurrentObject
 from .targets import Targets
 from .watching import Watch
-from .wishes import Chosen, id_of, place_of
+from .wishes import place_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -218,7 +221,8 @@ class LabelTools:
             return False
         _, plane, target = found
         prompts = self._chosen.points, self._chosen.shapes
-        here = partial(prompts_on_plane, image_layer=image, plane=plane, dims=self._viewer.dims)
+        dims = self._viewer.dims
+        here = partial(prompts_on_plane, shown=shown_plane(dims, image), dims=dims)
         try:
             changed = target.relabel(plane, number, new)
         except TargetError as error:

@@ -6,13 +6,14 @@ What is said about it is in ``hints.py``.
 from __future__ import annotations
 
 from napari_samv2_prompts.engine import ObjectResult, Session
+from napari_samv2_prompts.layers import Chosen
 
 from .hints import Active, Candidates, Seen, Situation
 from .label_tools import LabelTools
 from .objects import CurrentObject
 from .other_planes import OtherPlanes
 from .targets import Targets
-from .wishes import Chosen, Options
+from .wishes import Options
 
 __all__ = ["situation_of"]
 

@@ -18,6 +18,7 @@ from napari_samv2_prompts.engine import PredictorFactory, Runner, Session
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.io.records import Accept, Point, Predict, Record, Remove, Shape, Step
 from napari_samv2_prompts.layers import (
+    Chosen,
     LabelsTarget,
     layer_shape,
     make_layers,
@@ -26,15 +27,15 @@ from napari_samv2_prompts.layers import (
     object_numbers,
     prompted_objects,
     to_image_data,
+    view_of,
 )
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.replaying import Replay
 
 from .controller import Controller
-from .looks import view_of
 from .mailbox import Mailbox
 from .recorder import Recorder, unpacked
-from .wishes import Chosen, place_of
+from .wishes import place_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Points, Shapes
@@ -157,7 +158,8 @@ class Saving:
     def _view(self, image: Image, step: Predict) -> ImageView:
         picture = step.picture
         if picture.channels:
-            return view_of(self._viewer, image, step.plane, "channels")
+            layers, dims = self._viewer.layers, self._viewer.dims
+            return view_of(layers, image, step.plane, dims, "channels")
         return mapped_view(image, step.plane, picture.limits, picture.gamma)
 
     def _on_finished(self, reason: str) -> None:

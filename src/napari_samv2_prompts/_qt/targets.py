@@ -5,15 +5,21 @@ The edits themselves are :class:`.layers.LabelsTarget`'s.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import numpy as np
 from psygnal import Signal
 
 from napari_samv2_prompts.engine import Done, Job, Outcome, Report, Runner, Task
-from napari_samv2_prompts.geometry import Plane, PlaneError
-from napari_samv2_prompts.layers import LabelsTarget, TargetError, converted_labels
+from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
+from napari_samv2_prompts.layers import (
+    LabelsTarget,
+    TargetError,
+    check_numbers,
+    converted_labels,
+)
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
 
@@ -51,6 +57,7 @@ class Targets:
         self._runner = runner
         self._searching: set[UUID] = set()
         self._targets: dict[UUID, LabelsTarget] = {}
+        self._unwritten: dict[tuple[UUID | None, Plane], set[int]] = {}
 
     def of(self, labels: Labels, highest: int | None = None) -> LabelsTarget:
         """Return the target for a layer, whose highest label may be known."""
@@ -82,34 +89,75 @@ class Targets:
             self._targets[key].set_highest(outcome.value)  # type: ignore[arg-type]
         self.searched.emit()
 
-    def fits(self, labels: Labels, image: Image, dims: Dims) -> bool:
-        """Whether masks of an image can be written to a layer; if not, the problem says why."""
+    def check(self, labels: Labels, image: Image, dims: Dims, at: AffineMap | None = None) -> bool:
+        """Whether masks of an image can be written to a layer; if not, the problem says why.
+
+        Parameters
+        ----------
+        labels, image : layers
+        dims : Dims
+        at : AffineMap, optional
+            The image's place, if that is known already.
+        """
         try:
-            self.of(labels).check(image, dims)
+            self.of(labels).check(image, dims, at)
         except (TargetError, PlaneError) as error:
             self._refuse(error)
             return False
-        if self.offer is None:
-            self.solved()
+        self.solved()
         return True
+
+    def fits(self, labels: Labels, image: Image, dims: Dims) -> bool:
+        """Whether masks of an image can be written to a layer."""
+        try:
+            self.of(labels).check(image, dims)
+        except (TargetError, PlaneError):
+            return False
+        return True
+
+    def check_objects(self, labels: Labels, objects: Iterable[int]) -> None:
+        """Say so if a layer can't hold all of these objects; it takes the others."""
+        try:
+            check_numbers(labels, objects)
+        except TargetError as error:
+            self._refuse(error)
 
     def write(
         self, key: UUID | None, plane: Plane, masks: Mapping[int, MaskCrop | None], policy: Policy
     ) -> None:
-        """Write masks, unless their layer is gone; None takes an object away."""
+        """Write masks, unless their layer is gone; None takes an object away.
+
+        What can't be written is remembered (:meth:`unwritten`), and does not keep back the rest.
+        """
         target = None if key is None else self._targets.get(key)
         if target is None:
             return
-        live = target.live(plane)
+        live, refused = target.live(plane), self._unwritten.setdefault((key, plane), set())
         wanted = {n: mask for n, mask in masks.items() if mask is not None or n in live}
-        if not wanted:
-            return
+        refused -= set(masks)
+        fitting = {n: m for n, m in wanted.items() if m is None or _holds(target.labels, n)}
         try:
-            target.write(plane, wanted, policy)
+            if fitting:
+                target.write(plane, fitting, policy)
         except TargetError as error:
             self._refuse(error)
+            refused |= {number for number, mask in wanted.items() if mask is not None}
         else:
-            self.solved()
+            refused |= wanted.keys() - fitting.keys()
+            self.check_objects(target.labels, refused)
+
+    def unwritten(self, key: UUID | None, plane: Plane) -> frozenset[int]:
+        """Return the objects of a plane that a layer refused and that it can hold now."""
+        target = None if key is None else self._targets.get(key)
+        if target is None:
+            return frozenset()
+        refused = self._unwritten.get((key, plane), set())
+        return frozenset(number for number in refused if _holds(target.labels, number))
+
+    @property
+    def refused(self) -> frozenset[int]:
+        """The objects that have a mask which is in no layer."""
+        return frozenset(number for objects in self._unwritten.values() for number in objects)
 
     def converted(self, labels: Labels) -> NDArray[Any]:
         """Return a layer's labels in the dtype that was offered."""
@@ -131,6 +179,7 @@ class Targets:
         gone = tuple(key for key in self._targets if key not in there)
         for key in gone:
             self._targets.pop(key).close()
+        self._unwritten = {at: n for at, n in self._unwritten.items() if at[0] in self._targets}
         return gone
 
     def close(self) -> None:
@@ -141,6 +190,11 @@ class Targets:
 
     def _refuse(self, error: ValueError) -> None:
         self.problem, self.offer = str(error), getattr(error, "dtype", None)
+
+
+def _holds(labels: Labels, number: int) -> bool:
+    dtype = labels.data.dtype
+    return dtype.kind in "iu" and number <= np.iinfo(dtype).max
 
 
 def _ignore(task: Task, report: Report) -> None:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from psygnal import Signal
 
-from napari_samv2_prompts.layers.prompt_layers import object_numbers
+from napari_samv2_prompts.layers import Chosen
+from napari_samv2_prompts.layers.rows import object_numbers
 
 from .binding import Connections
 from .hints import Active
-from .wishes import Chosen
 
 if TYPE_CHECKING:
     from napari.layers import Points, Shapes

@@ -6,35 +6,16 @@ What is made of them is the controller's business.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers import Chosen, Look, id_of
 from napari_samv2_prompts.masks import Policy
 
 from .framing import Part
-from .looks import Look
-
-if TYPE_CHECKING:
-    from napari.layers import Image, Labels, Layer, Points, Shapes
 
 __all__ = ["Chosen", "Options", "Place", "id_of", "labels_of", "place_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The layers to work on."""
-
-    image: Image | None = None
-    points: Points | None = None
-    shapes: Shapes | None = None
-    labels: Labels | None = None
-
-    @property
-    def n_prompts(self) -> int:
-        """How many points and shapes there are."""
-        return sum(len(layer.data) for layer in (self.points, self.shapes) if layer is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +63,3 @@ def place_of(chosen: Chosen, plane: Plane) -> Place:
 def labels_of(place: object) -> UUID | None:
     """Return the Labels layer of a place."""
     return place.labels if isinstance(place, Place) else None
-
-
-def id_of(layer: Layer | None) -> UUID | None:
-    """Return what tells a layer from all others, or None for none."""
-    return None if layer is None else layer.unique_id

@@ -1,18 +1,31 @@
-"""napari layers become values, and values become edits of a Labels layer.
+"""napari layers become values, and values become edits of layers.
 
 Layers and ``Dims`` are used through their public interface and never imported at run time, so that
 everything here works on a plain ``ViewerModel`` without a window.
 
-``planes``          the shown plane, coordinates between layers, what to embed
-``prompt_layers``   making Points, Shapes and Labels layers, their feature columns and colours
-``prompt_reading``  Points and Shapes of a plane -> prompts
+Reading, which changes nothing:
+
+``planes``          the shown plane, coordinates between layers
+``views``           what is to be embedded
+``rows``            Points and Shapes, row by row; which rows are new
+``prompt_reading``  the rows of a plane -> prompts
+``state``           all of that at once, as a frozen value
+``belonging``       which layers go with which image
 ``labels_reading``  where a label is, what is under the mouse, which labels are kept
 ``labels_checks``   which Labels layers can take results, and what to do about others
+
+Writing:
+
+``prompt_layers``   making layers, looks, what is drawn next
+``sync``            what the prompt layers lack of what a state says
 ``labels_target``   masks -> one undoable edit of a Labels layer
+
+``private_api`` holds the few names of napari's that are not public.
 """
 
 from napari_samv2_prompts.layers.labels_checks import (
     TargetError,
+    check_numbers,
     converted_labels,
     highest_label,
 )
@@ -24,42 +37,77 @@ from napari_samv2_prompts.layers.labels_reading import (
 )
 from napari_samv2_prompts.layers.labels_target import LabelsTarget
 from napari_samv2_prompts.layers.planes import (
-    composed_view,
+    Shown,
     current_plane,
-    image_view,
     layer_shape,
-    mapped_view,
+    shown_plane,
     to_image_data,
     world_map,
 )
 from napari_samv2_prompts.layers.prompt_layers import (
-    adopt_prompt_layer,
     colour_prompts,
-    highest_object,
     make_layers,
-    negatives,
-    object_numbers,
     remove_objects,
     set_new_prompt,
 )
 from napari_samv2_prompts.layers.prompt_reading import (
+    LeftOut,
     PromptReader,
-    prompted_objects,
+    Reading,
     prompts_on_plane,
     read_prompts,
 )
+from napari_samv2_prompts.layers.rows import (
+    highest_object,
+    negatives,
+    object_numbers,
+    prompted_objects,
+)
+from napari_samv2_prompts.layers.state import (
+    Chosen,
+    LayerState,
+    PromptTables,
+    id_of,
+    read_layers,
+    read_tables,
+)
+from napari_samv2_prompts.layers.sync import (
+    NextPrompt,
+    adopt_prompt_layer,
+    write_next,
+    write_tables,
+)
+from napari_samv2_prompts.layers.views import (
+    Look,
+    composed_view,
+    cover_the_same,
+    image_view,
+    mapped_view,
+    view_of,
+)
 
 __all__ = [
+    "Chosen",
     "LabelsTarget",
+    "LayerState",
+    "LeftOut",
+    "Look",
+    "NextPrompt",
     "PromptReader",
+    "PromptTables",
+    "Reading",
+    "Shown",
     "TargetError",
     "adopt_prompt_layer",
+    "check_numbers",
     "colour_prompts",
     "composed_view",
     "converted_labels",
+    "cover_the_same",
     "current_plane",
     "highest_label",
     "highest_object",
+    "id_of",
     "image_view",
     "kept_labels",
     "label_at",
@@ -71,10 +119,16 @@ __all__ = [
     "object_numbers",
     "prompted_objects",
     "prompts_on_plane",
+    "read_layers",
     "read_prompts",
+    "read_tables",
     "remove_objects",
     "set_new_prompt",
+    "shown_plane",
     "starting_from",
     "to_image_data",
+    "view_of",
     "world_map",
+    "write_next",
+    "write_tables",
 ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_samv2_prompts.geometry import AffineMap
 from napari_samv2_prompts.layers.planes import layer_shape, world_map
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def check_writable(labels: Labels) -> None:
         )
 
 
-def check_place(labels: Labels, image_layer: Image, dims: Dims) -> None:
+def check_place(
+    labels: Labels, image_layer: Image, dims: Dims, image_to_world: AffineMap | None = None
+) -> None:
     """Refuse a layer whose pixels aren't those of the image.
 
     Parameters
@@ -84,6 +87,8 @@ def check_place(labels: Labels, image_layer: Image, dims: Dims) -> None:
     image_layer : napari.layers.Image
     dims : napari.components.Dims
         ``viewer.dims``, for its units.
+    image_to_world : AffineMap, optional
+        The image's place, if that is known already.
 
     Raises
     ------
@@ -96,7 +101,8 @@ def check_place(labels: Labels, image_layer: Image, dims: Dims) -> None:
             f"The labels {name!r} have the shape {shape} but the image has {image_shape};"
             " pick labels of the image's shape or make new ones."
         )
-    if not world_map(labels, dims).almost_equals(world_map(image_layer, dims), shape):
+    image_to_world = image_to_world or world_map(image_layer, dims)
+    if not world_map(labels, dims).almost_equals(image_to_world, shape):
         raise TargetError(
             f"The labels {name!r} lie elsewhere than the image (scale, position or units);"
             " give them the image's transform or make new ones."

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.geometry import AffineMap, Plane
 from napari_samv2_prompts.layers.labels_checks import (
     check_numbers,
     check_place,
@@ -21,6 +21,7 @@ from napari_samv2_prompts.layers.labels_checks import (
     highest_label,
 )
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
+from napari_samv2_prompts.layers.rows import MAX_OBJECT
 from napari_samv2_prompts.layers.undo_steps import Live, UndoSteps, less
 from napari_samv2_prompts.masks import (
     Box,
@@ -93,7 +94,9 @@ class LabelsTarget:
             emitter.disconnect(slot)
         self._slots = []
 
-    def check(self, image_layer: Image, dims: Dims) -> None:
+    def check(
+        self, image_layer: Image, dims: Dims, image_to_world: AffineMap | None = None
+    ) -> None:
         """Refuse a layer that can't take masks of this image.
 
         Parameters
@@ -101,6 +104,8 @@ class LabelsTarget:
         image_layer : napari.layers.Image
         dims : napari.components.Dims
             ``viewer.dims``, for its units.
+        image_to_world : AffineMap, optional
+            The image's place, if that is known already.
 
         Raises
         ------
@@ -109,7 +114,7 @@ class LabelsTarget:
             array (dask, zarr), or not of integer type.
         """
         check_writable(self._labels)
-        check_place(self._labels, image_layer, dims)
+        check_place(self._labels, image_layer, dims, image_to_world)
 
     def write(
         self, plane: Plane, masks: Mapping[int, MaskCrop | None], policy: Policy = "keep"
@@ -248,7 +253,13 @@ class LabelsTarget:
         """
         if self._highest is None:
             self.set_highest(self.scan_job()())
-        return max(self._highest or 0, at_least, *self.live(), 0) + 1
+        number = max(self._highest or 0, at_least, *self.live(), 0) + 1
+        return number if number <= MAX_OBJECT else self._lowest_free()
+
+    def _lowest_free(self) -> int:
+        """Return the lowest label that is neither in the layer nor live; reads all of it."""
+        used = self.live() | set(np.unique(self._labels.data).tolist())
+        return next(number for number in range(1, MAX_OBJECT) if number not in used)
 
     def _apply(self, changes: Mapping[Plane, Mapping[int, MaskCrop | None]], policy: Policy) -> int:
         self._follow_undo()

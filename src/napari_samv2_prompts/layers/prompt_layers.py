@@ -1,9 +1,7 @@
-"""Making prompt layers and the Labels layer, their feature columns, colours and defaults.
+"""Making prompt layers and the Labels layer; their looks, and what is drawn next.
 
-An object is an integer: the value of the ``object`` column, and the label that it is painted with.
-Points have a column ``polarity`` ("positive" | "negative") beside it.
-
-Not here: turning prompts into model input (``prompt_reading``), writing labels (``labels_target``).
+Not here: the feature columns (``rows`` reads them, ``sync`` writes them), writing labels
+(``labels_target``).
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ import numpy as np
 
 from napari_samv2_prompts.layers.blank import blank_labels
 from napari_samv2_prompts.layers.planes import layer_shape
+from napari_samv2_prompts.layers.rows import negatives, object_numbers
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -23,13 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Polarity",
-    "adopt_prompt_layer",
     "colour_prompts",
-    "highest_object",
-    "is_points",
     "make_layers",
-    "negatives",
-    "object_numbers",
     "remove_objects",
     "set_new_prompt",
 ]
@@ -124,47 +118,6 @@ def _placement(layer: Layer) -> dict[str, Any]:
         "units": layer.units,
         "axis_labels": layer.axis_labels,
     }
-
-
-def adopt_prompt_layer(layer: Points | Shapes, first_object: int) -> int:
-    """Give a picked Points or Shapes layer the feature columns that prompts need.
-
-    Idempotent.  Each item without an object becomes a new object of its own, each point without a
-    polarity positive.  Other feature columns and their defaults stay; so does a column ``object``
-    that holds something else, under the name ``object_before``.
-
-    Parameters
-    ----------
-    layer : Points or Shapes
-    first_object : int
-        Number for the first item that needs one.
-
-    Returns
-    -------
-    int
-        The next number that is free: above ``first_object`` and all objects of the layer.
-    """
-    features, defaults = layer.features, layer.feature_defaults
-    objects = object_numbers(layer)
-    missing = objects == 0
-    start = max(first_object, int(objects.max(initial=0)) + 1)
-    next_free = start + int(missing.sum())
-    columns: dict[str, Any] = {}
-    if "object" not in features or missing.any() or features["object"].dtype.kind not in "iu":
-        objects[missing] = np.arange(start, next_free)
-        columns["object"] = objects
-        if "object" in features and (missing & np.asarray(features["object"].notna())).any():
-            columns["object_before"] = features["object"]
-    if is_points(layer):
-        polarity = np.where(negatives(layer), "negative", "positive")
-        if "polarity" not in features or (polarity != np.asarray(features["polarity"])).any():
-            columns["polarity"] = polarity
-    if columns:
-        layer.features = features.assign(**columns)  # resets all defaults
-        kept = {name: defaults[name] for name in defaults if name not in columns}
-        new = {"object": next_free, **({"polarity": "positive"} if is_points(layer) else {})}
-        layer.feature_defaults = layer.feature_defaults.assign(**{**new, **kept})
-    return next_free
 
 
 def set_new_prompt(
@@ -267,42 +220,6 @@ def _label_colours(labels: Labels | None, objects: NDArray[np.int64]) -> NDArray
     colours[colours[:, 3] == 0] = WITHOUT_LABEL
     colours[:, 3] = 1
     return colours
-
-
-def object_numbers(layer: Points | Shapes) -> NDArray[np.int64]:
-    """Return the object of each item, shape (N,); 0 where there is none, NaN or no whole number."""
-    if "object" not in layer.features:
-        return np.zeros(len(layer.data), dtype=np.int64)
-    column = np.asarray(layer.features["object"])
-    if column.dtype.kind in "iu":
-        return np.asarray(np.maximum(column, 0), dtype=np.int64)
-    return np.array([_as_object(value) for value in column], dtype=np.int64)
-
-
-def _as_object(value: Any) -> int:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return 0
-    return int(number) if number.is_integer() and number >= 1 else 0
-
-
-def negatives(points: Points) -> NDArray[np.bool_]:
-    """Tell which points are negative, shape (N,)."""
-    if "polarity" not in points.features:
-        return np.zeros(len(points.data), dtype=bool)
-    return np.array([str(p) == "negative" for p in points.features["polarity"]], dtype=bool)
-
-
-def is_points(layer: Points | Shapes) -> bool:
-    """Tell a Points layer from a Shapes layer."""
-    return not hasattr(layer, "shape_type")
-
-
-def highest_object(*layers: Points | Shapes | None) -> int:
-    """Return the highest object number in the prompt layers, on all planes; 0 if there is none."""
-    numbers = [object_numbers(layer).max(initial=0) for layer in layers if layer is not None]
-    return int(max(numbers, default=0))
 
 
 def remove_objects(

@@ -1,22 +1,22 @@
 """Points and Shapes on a plane become prompts of the model, one per object.
 
-Here: merging points and shapes of the same object, and what is left out with a note.  Reading
-alters no layer and raises nothing that a user can bring about.
+Here: merging points and shapes of the same object, the meaning of each type of shape, and what is
+left out with a note.  Reading alters no layer and raises nothing that a user can bring about.
 
-Not here: what each type of shape means (``shapes.py``), feature columns (``prompt_layers``),
-transforms (``planes``).
+Not here: feature columns (``prompt_layers``), transforms (``planes``).
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane, PlaneError
-from napari_samv2_prompts.layers.planes import project_to_plane
-from napari_samv2_prompts.layers.prompt_layers import is_points, negatives, object_numbers
+from napari_samv2_prompts.layers.planes import WHOLE, Shown, project_to_plane, world_map
+from napari_samv2_prompts.layers.rows import PromptRows, is_points, read_rows
 from napari_samv2_prompts.prompts import Prompt
 from napari_samv2_prompts.shapes import LOGITS_SIZE, Parts
 
@@ -25,13 +25,92 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["PromptReader", "prompted_objects", "prompts_on_plane", "read_prompts"]
+__all__ = ["LeftOut", "PromptReader", "Reading", "prompts_on_plane", "read_prompts"]
 
-NOTES = {
-    "outside": "{n} prompt(s) outside the image are left out.",
-    "degenerate": "{n} shape(s) too small to mean anything are left out.",
-    "numberless": "{n} prompt(s) without a whole number above 0 as object are left out.",
+# Between two planes the viewer shows these on the lower one, and all others on the nearest.
+_CUT_SHORT = ("rectangle", "ellipse")
+
+Reason = Literal["outside", "degenerate", "numberless", "nowhere", "spread"]
+
+NOTES: dict[Reason, tuple[str, str]] = {
+    "outside": (
+        "a prompt outside the image is left out",
+        "{n} prompts outside the image are left out",
+    ),
+    "degenerate": (
+        "a shape too small to mean anything is left out",
+        "{n} shapes too small to mean anything are left out",
+    ),
+    "nowhere": (
+        "a prompt without a place (NaN) is left out",
+        "{n} prompts without a place (NaN) are left out",
+    ),
+    "spread": (
+        "a shape that reaches through several planes is left out: draw it on one",
+        "{n} shapes that reach through several planes are left out: draw each on one",
+    ),
+    "numberless": (
+        "a prompt without a whole number as object is left out",
+        "{n} prompts without a whole number as object are left out",
+    ),
 }
+_LISTED = 5  # object numbers that are read out before the list is cut short
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rows of a prompt layer that mean nothing.
+
+    Attributes
+    ----------
+    reason : {"outside", "degenerate", "numberless", "nowhere", "spread"}
+    layer : {"points", "shapes"}
+    rows : tuple of int
+    objects : tuple of int
+        Of these rows, each once, in ascending order.
+    """
+
+    reason: Reason
+    layer: Literal["points", "shapes"]
+    rows: tuple[int, ...]
+    objects: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the prompt layers say about a plane.
+
+    Attributes
+    ----------
+    prompts : tuple of Prompt
+        One per object, in ascending order.
+    left_out : tuple of LeftOut
+    remarks : tuple of str
+        A sentence for each layer that can't be read as it should.
+    """
+
+    prompts: tuple[Prompt, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each kind of thing that was left out."""
+        kinds: dict[Reason, list[LeftOut]] = {}
+        for item in self.left_out:
+            kinds.setdefault(item.reason, []).append(item)
+        return (*self.remarks, *(_sentence(reason, kinds[reason]) for reason in kinds))
+
+
+def _sentence(reason: Reason, items: list[LeftOut]) -> str:
+    count = sum(len(item.rows) for item in items)
+    objects = sorted({number for item in items for number in item.objects if number})
+    one, many = NOTES[reason]
+    what = one if count == 1 else many.format(n=count)
+    if not objects:
+        return what[0].upper() + what[1:] + "."
+    listed = ", ".join(map(str, objects[:_LISTED])) + (", …" if objects[_LISTED:] else "")
+    return f"Object{'s' if len(objects) > 1 else ''} {listed}: {what}."
 
 
 def read_prompts(
@@ -68,7 +147,16 @@ def read_prompts(
     notes : tuple of str
         One sentence for each kind of thing that was left out.
     """
-    return PromptReader(logits_size).read(points, shapes, image_layer, plane, dims)
+    shown = Shown(image_layer, plane, world_map(image_layer, dims))
+    reading = PromptReader(logits_size).read(
+        points,
+        shapes,
+        None if points is None else read_rows(points, dims),
+        None if shapes is None else read_rows(shapes, dims),
+        shown,
+        dims,
+    )
+    return reading.prompts, reading.notes
 
 
 class PromptReader:
@@ -92,27 +180,36 @@ class PromptReader:
         self,
         points: Points | None,
         shapes: Shapes | None,
-        image_layer: Image,
-        plane: Plane,
+        point_rows: PromptRows | None,
+        shape_rows: PromptRows | None,
+        shown: Shown,
         dims: Dims,
-    ) -> tuple[tuple[Prompt, ...], tuple[str, ...]]:
-        """Return prompts and notes; see :func:`read_prompts`."""
-        parts: dict[int, Parts] = {}
-        dropped: Counter[str] = Counter()
-        notes: list[str] = []
-        for layer, gather in ((points, _gather_points), (shapes, _gather_shapes)):
-            if layer is None or not len(layer.data):
+    ) -> Reading:
+        """Return what two layers say about the shown plane, with the objects that their rows say.
+
+        See :func:`read_prompts`.
+        """
+        gathered = _Gathered()
+        for layer, rows, gather in (
+            (points, point_rows, _gather_points),
+            (shapes, shape_rows, _gather_shapes),
+        ):
+            if layer is None or rows is None or not len(rows):
                 continue
             try:
-                gather(layer, image_layer, plane, dims, parts, dropped)
+                gather(layer, rows, shown, dims, gathered)
             except PlaneError as error:
-                notes.append(f"{layer.name}: {error}")
+                gathered.remarks.append(f"{layer.name}: {error}")
                 continue
-            if layer.ndim < plane.ndim:
-                notes.append(
+            if layer.ndim < shown.plane.ndim:
+                gathered.remarks.append(
                     f"{layer.name} has fewer axes than the image: it counts on every plane."
                 )
-        notes += [NOTES[kind].format(n=n) for kind, n in dropped.items()]
+        return Reading(
+            self._prompts(gathered.parts, shown.plane), gathered.all_left(), tuple(gathered.remarks)
+        )
+
+    def _prompts(self, parts: dict[int, Parts], plane: Plane) -> tuple[Prompt, ...]:
         last = self._last if plane.shape == self._shape else {}
         self._shape, self._last = plane.shape, {}
         for number in sorted(parts):
@@ -121,73 +218,119 @@ class PromptReader:
                 prompt = parts[number].prompt(number, plane.shape, self._logits_size)
                 known = parts[number], prompt
             self._last[number] = known
-        return tuple(prompt for _, prompt in self._last.values()), tuple(notes)
+        return tuple(prompt for _, prompt in self._last.values())
 
 
-def prompts_on_plane(
-    layer: Points | Shapes, image_layer: Image, plane: Plane, dims: Dims
-) -> NDArray[np.bool_]:
+@dataclass(slots=True)
+class _Gathered:
+    """What was found so far."""
+
+    parts: dict[int, Parts] = field(default_factory=dict)
+    left: dict[tuple[Reason, Literal["points", "shapes"]], list[tuple[int, int]]] = field(
+        default_factory=dict
+    )
+    remarks: list[str] = field(default_factory=list)
+
+    def leave(
+        self, reason: Reason, layer: Literal["points", "shapes"], row: int, number: int
+    ) -> None:
+        self.left.setdefault((reason, layer), []).append((row, number))
+
+    def all_left(self) -> tuple[LeftOut, ...]:
+        return tuple(
+            LeftOut(
+                reason,
+                layer,
+                tuple(row for row, _ in found),
+                tuple(sorted({number for _, number in found})),
+            )
+            for (reason, layer), found in self.left.items()
+        )
+
+
+def prompts_on_plane(layer: Points | Shapes, shown: Shown, dims: Dims) -> NDArray[np.bool_]:
     """Tell which points or shapes stand on a plane, shape (N,); none if that can't be told."""
-    n_items = len(layer.data)
-    if not n_items:
+    if not len(layer.data):
         return np.zeros(0, dtype=bool)
-    lengths = [1] * n_items if is_points(layer) else [len(shape) for shape in layer.data]
-    vertices = np.concatenate([np.atleast_2d(item) for item in layer.data])
     try:
-        _, here = project_to_plane(layer, vertices, image_layer, plane, dims)
+        if is_points(layer):
+            return project_to_plane(layer, layer.data, shown, dims).on_plane
+        here = [item.here for item in _outlines(layer, layer.data, shown, dims)]
+        return np.array(here, dtype=bool)
     except PlaneError:
-        return np.zeros(n_items, dtype=bool)
-    return np.array([part.all() for part in np.split(here, np.cumsum(lengths)[:-1])], dtype=bool)
-
-
-def prompted_objects(points: Points | None, shapes: Shapes | None) -> frozenset[int]:
-    """Return the objects that have a prompt anywhere, on whatever plane."""
-    numbers = [object_numbers(layer) for layer in (points, shapes) if layer is not None]
-    return frozenset(int(n) for column in numbers for n in column if n > 0)
+        return np.zeros(len(layer.data), dtype=bool)
 
 
 def _gather_points(
-    layer: Points,
-    image_layer: Image,
-    plane: Plane,
-    dims: Dims,
-    parts: dict[int, Parts],
-    dropped: Counter[str],
+    layer: Points, rows: PromptRows, shown: Shown, dims: Dims, gathered: _Gathered
 ) -> None:
-    pixels, on_plane = project_to_plane(layer, layer.data, image_layer, plane, dims)
-    inside = plane.inside(pixels)
+    found = project_to_plane(layer, layer.data, shown, dims)
     columns = zip(
-        *(column.tolist() for column in (object_numbers(layer), negatives(layer), pixels, inside)),
+        rows.objects.tolist(),
+        rows.negative.tolist(),
+        found.pixels.tolist(),
+        shown.plane.inside(found.pixels).tolist(),
+        np.isfinite(layer.data).all(axis=1).tolist(),
+        found.on_plane.tolist(),
         strict=True,
     )
-    for (number, is_negative, pixel, is_inside), here in zip(columns, on_plane, strict=True):
-        if not here:
+    for row, (number, is_negative, pixel, is_inside, is_somewhere, here) in enumerate(columns):
+        if is_somewhere and not here:
             continue
-        if reason := "numberless" if number == 0 else "" if is_inside else "outside":
-            dropped[reason] += 1
-            continue
-        parts.setdefault(number, Parts()).add_point(pixel, positive=not is_negative)
+        if not is_somewhere:
+            gathered.leave("nowhere", "points", row, number)
+        elif number == 0:
+            gathered.leave("numberless", "points", row, number)
+        elif not is_inside:
+            gathered.leave("outside", "points", row, number)
+        else:
+            entry = gathered.parts.setdefault(number, Parts())
+            entry.add_point(pixel, positive=not is_negative)
+
+
+class _Outline(NamedTuple):
+    """A shape on a plane."""
+
+    kind: str
+    pixels: NDArray[np.float64]
+    finite: bool
+    here: bool  # all of it
+    passes: bool  # it reaches through this plane and others
+
+
+def _outlines(
+    layer: Shapes, data: Sequence[NDArray[Any]], shown: Shown, dims: Dims
+) -> Iterator[_Outline]:
+    ends = np.cumsum([len(vertices) for vertices in data])[:-1]
+    vertices = np.concatenate(data)
+    found = project_to_plane(layer, vertices, shown, dims)
+    index = np.array([i for i in shown.plane.index if i is not None])
+    parts = (found.pixels, found.on_plane, found.hidden, np.isfinite(vertices).all(axis=1))
+    for kind, pixels, on_plane, hidden, finite in zip(
+        layer.shape_type, *(np.split(part, ends) for part in parts), strict=False
+    ):
+        cut_short = found.same_grid and str(kind) in _CUT_SHORT
+        whole = np.trunc(hidden + WHOLE) if cut_short else np.rint(hidden)
+        low, high = whole.min(axis=0), whole.max(axis=0)
+        here = bool((low == index).all() and (high == index).all()) if cut_short else on_plane.all()
+        reaches = bool((low <= index).all() and (index <= high).all())
+        yield _Outline(str(kind), pixels, bool(finite.all()), bool(here), reaches and not here)
 
 
 def _gather_shapes(
-    layer: Shapes,
-    image_layer: Image,
-    plane: Plane,
-    dims: Dims,
-    parts: dict[int, Parts],
-    dropped: Counter[str],
+    layer: Shapes, rows: PromptRows, shown: Shown, dims: Dims, gathered: _Gathered
 ) -> None:
-    ends = np.cumsum([len(vertices) for vertices in layer.data])[:-1]
-    vertices = np.concatenate(layer.data)
-    pixels, on_plane = project_to_plane(layer, vertices, image_layer, plane, dims)
-    outlines, here = np.split(pixels, ends), np.split(on_plane, ends)
-    columns = zip(object_numbers(layer), layer.shape_type, outlines, here, strict=True)
-    for number, kind, outline, on_plane in columns:
-        if not on_plane.all():
-            continue
-        new = Parts()
-        reason = "numberless" if number == 0 else new.add_shape(str(kind), outline, plane.shape)
-        if reason:
-            dropped[reason] += 1
-            continue
-        parts.setdefault(int(number), Parts()).add(new)
+    outlines = _outlines(layer, layer.data[: len(rows)], shown, dims)
+    for row, (number, outline) in enumerate(zip(rows.objects.tolist(), outlines, strict=True)):
+        if not outline.finite:
+            gathered.leave("nowhere", "shapes", row, number)
+        elif outline.passes:
+            gathered.leave("spread", "shapes", row, number)
+        elif outline.here:
+            new = Parts()
+            size = shown.plane.shape
+            reason = new.add_shape(outline.kind, outline.pixels, size) if number else "numberless"
+            if reason == "":
+                gathered.parts.setdefault(number, Parts()).add(new)
+            else:
+                gathered.leave(reason, "shapes", row, number)

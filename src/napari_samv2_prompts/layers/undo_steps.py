@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers.private_api import histories
 from napari_samv2_prompts.masks import Painted, release
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ __all__ = ["Live", "UndoSteps", "less"]
 Live = Mapping[Plane, Mapping[int, Painted]]
 Item = Sequence[Any]
 """A step as the viewer records it: edits, in the order in which they are made or taken back."""
-
-# For a viewer that keeps no such lists: a full one, which nothing can leave by being undone.
-_NONE: deque[Item] = deque(maxlen=0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,13 +44,6 @@ class _Step:
         )
 
 
-class _Histories(NamedTuple):
-    """The viewer's steps that can be undone and those that can be redone, the next one last."""
-
-    undo: deque[Item]
-    redo: deque[Item]
-
-
 class UndoSteps:
     """Our undo steps of a Labels layer.
 
@@ -63,7 +54,7 @@ class UndoSteps:
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels
-        self._histories = _histories(labels)
+        self._histories = histories(labels)
         # As many as the viewer can undo; of one that does not tell, what is undone is a hand edit.
         self._done: deque[_Step] = deque(maxlen=self._histories.undo.maxlen)
         self._undone: list[_Step] = []  # the next one to be redone last
@@ -75,7 +66,7 @@ class UndoSteps:
 
     def followed(self, live: Live) -> Live:
         """Return the live objects after what the user has undone and redone since."""
-        undo, redo = now = _histories(self._labels)
+        undo, redo = now = histories(self._labels)
         if not (now.undo is self._histories.undo and now.redo is self._histories.redo):
             # The viewer has begun new ones, and can't come back to any of our steps.
             self._histories = now
@@ -115,13 +106,6 @@ class UndoSteps:
         """Forget all steps."""
         self._done.clear()
         self._undone.clear()
-
-
-def _histories(labels: Labels) -> _Histories:
-    # What plugins get of a layer is a proxy that warns of this; the layer itself is behind it.
-    layer: Any = getattr(labels, "__wrapped__", labels)
-    names = "_undo_history", "_redo_history"  # there is no public way to know
-    return _Histories(*(getattr(layer, name, _NONE) for name in names))
 
 
 def less(live: Live, gone: frozenset[int], only: Plane | None) -> Live:

@@ -7,19 +7,17 @@ Here: the way between the canvas and the pixels of a plane.  Not here: which par
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_samv2_prompts.geometry import AffineMap
-from napari_samv2_prompts.layers.planes import world_map
+from napari_samv2_prompts.layers.planes import Shown
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
-    from napari.layers import Image
     from numpy.typing import NDArray
 
-    from napari_samv2_prompts.geometry import Plane
     from napari_samv2_prompts.regions import Extent, Region
 
 __all__ = ["Visible", "canvas_box", "visible_part"]
@@ -42,18 +40,16 @@ class Visible:
     pixel_size: tuple[float, float]
 
 
-def visible_part(viewer: ViewerModel, image_layer: Image, plane: Plane) -> Visible:
+def visible_part(viewer: ViewerModel, shown: Shown) -> Visible:
     """Return what of a plane the viewer shows now.
 
     Parameters
     ----------
     viewer : napari.components.ViewerModel
         In 2D display.
-    image_layer : napari.layers.Image
-    plane : Plane
-        From ``current_plane`` of the same layer.
+    shown : Shown
     """
-    to_world = _shown_map(viewer, image_layer, plane)
+    to_world = _shown_map(shown)
     centre = np.array(viewer.scene.camera.center[-2:])
     half = np.array(viewer.canvas.viewbox_size(viewer.layers)) / viewer.scene.camera.zoom / 2
     corners = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]])
@@ -63,9 +59,7 @@ def visible_part(viewer: ViewerModel, image_layer: Image, plane: Plane) -> Visib
     return Visible((float(x0), float(y0), float(x1), float(y1)), (float(height), float(width)))
 
 
-def canvas_box(
-    viewer: ViewerModel, image_layer: Image, plane: Plane, region: Region
-) -> NDArray[np.float64]:
+def canvas_box(viewer: ViewerModel, shown: Shown, region: Region) -> NDArray[np.float64]:
     """Return the box around a region of a plane on the canvas.
 
     Returns
@@ -74,9 +68,7 @@ def canvas_box(
         First and last corner, each as ``(row, column)`` in pixels of the canvas.
     """
     x0, y0, x1, y1 = region.extent
-    corners = _shown_map(viewer, image_layer, plane)(
-        np.array([[y0, x0], [y0, x1], [y1, x0], [y1, x1]])
-    )
+    corners = _shown_map(shown)(np.array([[y0, x0], [y0, x1], [y1, x0], [y1, x1]]))
     camera = viewer.scene.camera
     signs = [-1 if str(way) in ("up", "left") else 1 for way in camera.orientation2d]
     size = np.array(viewer.canvas.viewbox_size(viewer.layers))
@@ -84,6 +76,6 @@ def canvas_box(
     return np.stack([there.min(axis=0), there.max(axis=0)])
 
 
-def _shown_map(viewer: Any, image_layer: Image, plane: Plane) -> AffineMap:
+def _shown_map(shown: Shown) -> AffineMap:
     """Return the map from (row, column) of a plane to the world's shown axes."""
-    return world_map(image_layer, viewer.dims).on_axes(plane.axes)
+    return shown.to_world.on_axes(shown.plane.axes)

@@ -1,0 +1,146 @@
+"""Writing to the user's prompt layers: what a :class:`.LayerState` says that they lack.
+
+Each function compares first and sets only what is not so yet, so that nothing happens twice and
+the window is not drawn for nothing.  Nothing else in the package sets columns, colours or what is
+drawn next.
+
+Not here: labels (``labels_target``), what should be there (``state``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_samv2_prompts.layers.prompt_layers import colour_prompts, set_new_prompt
+from napari_samv2_prompts.layers.rows import (
+    PromptRows,
+    is_points,
+    negatives,
+    numbered,
+    object_numbers,
+)
+from napari_samv2_prompts.layers.state import Chosen, PromptTables
+
+if TYPE_CHECKING:
+    from napari.layers import Labels, Points, Shapes
+    from numpy.typing import NDArray
+
+__all__ = ["NextPrompt", "adopt_prompt_layer", "write_next", "write_tables"]
+
+
+@dataclass(frozen=True, slots=True)
+class NextPrompt:
+    """What the user draws next.
+
+    Attributes
+    ----------
+    object : int
+        That clicks go to; 0 while it is not known which numbers are free.
+    positive : bool
+        The sign of the next click.
+    shape_object : int
+        That a drawn shape starts.
+    """
+
+    object: int = 1
+    positive: bool = True
+    shape_object: int = 1
+
+
+def write_tables(chosen: Chosen, tables: PromptTables, *, numbers: bool = True) -> None:
+    """Give the prompt layers their columns and colours.
+
+    Parameters
+    ----------
+    chosen : Chosen
+    tables : PromptTables
+        As just read from these layers.
+    numbers : bool
+        False leaves the columns as they are: it is not known yet which numbers are free.
+    """
+    for layer, rows in ((chosen.points, tables.points), (chosen.shapes, tables.shapes)):
+        if layer is not None and rows is not None and numbers:
+            _write_columns(layer, rows.objects)
+    colour_prompts(chosen.points, chosen.shapes, chosen.labels)
+
+
+def write_next(chosen: Chosen, following: NextPrompt) -> None:
+    """Have the layers give the next prompt its object, sign and colour; choose its label, too."""
+    set_new_prompt(
+        chosen.points,
+        chosen.shapes,
+        object_=following.object,
+        polarity="positive" if following.positive else "negative",
+        labels=chosen.labels,
+        shape_object=following.shape_object,
+    )
+    if chosen.labels is not None:
+        _select(chosen.labels, following.object)
+
+
+def _select(labels: Labels, number: int) -> None:
+    fits = number > 0 and labels.data.dtype.kind in "iu"
+    if fits and number <= np.iinfo(labels.data.dtype).max and labels.selected_label != number:
+        labels.selected_label = number
+
+
+def adopt_prompt_layer(layer: Points | Shapes, first_object: int) -> int:
+    """Give a Points or Shapes layer the feature columns that prompts need.
+
+    Idempotent.  Each item without an object becomes a new object of its own, each point without a
+    polarity positive.  Other feature columns and their defaults stay; so does a column ``object``
+    that holds something else, under the name ``object_before``.
+
+    Parameters
+    ----------
+    layer : Points or Shapes
+    first_object : int
+        Number for the first item that needs one.
+
+    Returns
+    -------
+    int
+        The next number that is free: above ``first_object`` and all objects of the layer.
+    """
+    now = object_numbers(layer)
+    start = max(first_object, int(now.max(initial=0)) + 1)
+    rows = PromptRows(now, np.zeros(len(now), bool), (b"",) * len(now), ((),) * len(now))
+    objects, _ = numbered(layer, None, rows, frozenset(now.tolist()), lambda used: start)
+    following = start + int((now == 0).sum())
+    _write_columns(layer, objects, following)
+    return following
+
+
+def _write_columns(
+    layer: Points | Shapes, objects: NDArray[np.int64], following: int | None = None
+) -> None:
+    """Set the columns ``object`` and ``polarity`` where they are not as they should be.
+
+    ``following`` is the object of what is drawn next in a layer that had none.
+    """
+    features, defaults = layer.features, layer.feature_defaults
+    before = object_numbers(layer)
+    objects = np.concatenate([objects, before[len(objects) :]])  # one is being drawn
+    columns: dict[str, Any] = {}
+    if (
+        "object" not in features
+        or (objects != before).any()
+        or features["object"].dtype.kind not in "iu"
+    ):
+        columns["object"] = objects
+        replaced = (objects != before) & (before == 0)
+        if "object" in features and (replaced & np.asarray(features["object"].notna())).any():
+            columns["object_before"] = features["object"]
+    if is_points(layer):
+        polarity = np.where(negatives(layer), "negative", "positive")
+        if "polarity" not in features or (polarity != np.asarray(features["polarity"])).any():
+            columns["polarity"] = polarity
+    if columns:
+        layer.features = features.assign(**columns)  # resets all defaults
+        kept = {name: defaults[name] for name in defaults if name not in columns}
+        following = following or int(objects.max(initial=0)) + 1
+        new = {"object": following, **({"polarity": "positive"} if is_points(layer) else {})}
+        layer.feature_defaults = layer.feature_defaults.assign(**{**new, **kept})
