@@ -14,8 +14,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from napari_samv2_prompts.samv2.weights.variants import Variant
+from napari_samv2_prompts.samv2.weights.build import build_network
 from training.recipe import Recipe
 
 
@@ -32,7 +33,7 @@ class Run:
 def start(recipe: Recipe, variant: Variant, weights: dict[str, Tensor] | None = None) -> Run:
     """Build the network, from given weights or at random, with its optimizer and moving average."""
     torch.manual_seed(recipe.samples.seed)
-    network = SAMV2Network(variant).train()
+    network = build_network(variant).train()
     if weights is not None:
         network.load_state_dict(widened(weights, network.state_dict()))
     decayed = [p for p in network.parameters() if p.ndim >= 2]

@@ -21,8 +21,10 @@ from napari_samv2_prompts.samv2.inference.decode import LOGIT_LIMIT
 from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
 from napari_samv2_prompts.samv2.modeling import point_labels
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
-from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network, build_samv2
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
 from napari_samv2_prompts.samv2.nano.windows import decode_in_windows
+from napari_samv2_prompts.samv2.weights.build import build_samv2
 from training import baselines, clicks
 from training.annotated import Annotated, read_folder
 from training.interaction import choose
@@ -76,9 +78,10 @@ class Prompter:
     def decode(self, coords: Tensor, labels: Tensor, mask: Tensor | None) -> Decoded:
         """All four masks of each prompt, in pixels of the input; decoded as the predictor does."""
         with torch.inference_mode():
-            if not self.network.variant.window:
+            if not isinstance(self.network, NanoNetwork):
                 decoded: Decoded = self.network.decode_prompts(self.features, coords, labels, mask)
                 return decoded
+            assert isinstance(self.features, NanoFeatures)
             ambiguous = [labels.shape[1] == 1] * len(labels)
             answers = decode_in_windows(
                 self.network, self.features, coords, labels, mask, ambiguous

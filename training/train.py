@@ -23,9 +23,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from napari_samv2_prompts.samv2.inference.preprocess import DEVIATION, MEAN
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
-from napari_samv2_prompts.samv2.weights.variants import Variant, find_variant
+from napari_samv2_prompts.samv2.modeling.pixels import DEVIATION, MEAN
+from napari_samv2_prompts.samv2.weights.variants import find_variant
 from training.annotated import Annotated, read_folder
 from training.checkpoint import (
     Run,

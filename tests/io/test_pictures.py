@@ -57,7 +57,7 @@ def test_alpha_is_dropped_and_palettes_resolved(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.int32, np.float64])
-def test_other_numbers_are_stretched(tmp_path: Path, dtype) -> None:
+def test_other_numbers_are_stretch_contrast(tmp_path: Path, dtype) -> None:
     values = (1000 + 5 * np.arange(100 * 100)).reshape(100, 100).astype(dtype)
     imwrite(tmp_path / "picture.tif", values)
     picture = read_picture(tmp_path / "picture.tif")

@@ -14,9 +14,9 @@ from skimage.data import coins
 
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.weights.packing import Packing
 from napari_samv2_prompts.samv2.weights.registry import bundled_file
-from napari_samv2_prompts.samv2.weights.variants import Variant
 
 MINI = Variant(
     "mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
@@ -69,7 +69,7 @@ def test_half_the_memory_gives_the_same_masks(predictor: SAMV2ImagePredictor) ->
 
 def test_the_bytes_that_are_counted_are_the_bytes_that_are_held() -> None:
     kept = random_predictor().embed(coins()).halved()
-    held = sum(tensor.untyped_storage().nbytes() for tensor in kept.features)
+    held = sum(tensor.untyped_storage().nbytes() for tensor in kept.features.tensors().values())
     assert kept.nbytes == held
 
 
@@ -81,7 +81,7 @@ def test_what_is_in_half_precision_already_stays_as_it_is() -> None:
 
 def test_numbers_too_large_for_half_precision_are_kept_in_full() -> None:
     embedding = random_predictor().embed(coins())
-    features = embedding.features._replace(embedding=embedding.features.embedding * 1e6)
+    features = replace(embedding.features, embedding=embedding.features.embedding * 1e6)
     huge = replace(embedding, features=features)
     assert huge.halved() is huge
 
@@ -95,7 +95,7 @@ def test_an_embedding_comes_back_from_bytes_bit_for_bit() -> None:
     back = random_predictor().packing.unpack(predictor.packing.pack(kept, "key"), "key")
     assert back.image_size == (303, 384)
     assert (back.input_size, back.model, back.nbytes) == (128, kept.model, kept.nbytes)
-    for mine, theirs in zip(kept.features, back.features, strict=True):
+    for mine, theirs in zip(*(e.features.tensors().values() for e in (kept, back)), strict=True):
         assert torch.equal(mine, theirs)
     assert len(predictor.decode(back, PROMPTS)) == 3
 

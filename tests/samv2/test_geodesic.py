@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from napari_samv2_prompts.samv2.nano.geodesic import COLOUR_COST, STEP_COST, draw_reach
+from napari_samv2_prompts.samv2.nano.geodesic import COLOUR_COST, STEP_COST, draw_geodesic
 
 SIDE = 24
 CLICK = torch.tensor([[1]])
@@ -36,7 +36,7 @@ def shortest(colours: np.ndarray, x: int, y: int) -> np.ndarray:
 
 def distance(colours: np.ndarray, x: float, y: float) -> np.ndarray:
     image = torch.from_numpy(colours.astype(np.float32))[None]
-    reach = draw_reach(image, torch.tensor([[[float(x), float(y)]]]), CLICK)[0, 0]
+    reach = draw_geodesic(image, torch.tensor([[[float(x), float(y)]]]), CLICK)[0, 0]
     return -np.log(reach.numpy())
 
 
@@ -73,7 +73,7 @@ def test_a_box_reaches_from_its_middle_and_from_all_around() -> None:
     image = torch.zeros(1, 3, SIDE, SIDE)
     image[..., 8:14, 6:18] = 1.0
     box = torch.tensor([[[5.0, 7.0], [18.0, 14.0]]])
-    inside, outside = draw_reach(image, box, torch.tensor([[2, 3]]))[0]
+    inside, outside = draw_geodesic(image, box, torch.tensor([[2, 3]]))[0]
     assert torch.equal(inside > 0.5, image[0, 0] > 0)
     assert torch.equal(outside > 0.5, image[0, 0] == 0)
 
@@ -81,8 +81,8 @@ def test_a_box_reaches_from_its_middle_and_from_all_around() -> None:
 def test_negative_clicks_reach_for_themselves_and_padding_for_nothing() -> None:
     image = torch.rand(1, 3, SIDE, SIDE)
     coords = torch.tensor([[[4.0, 4.0], [9.0, 20.0], [15.0, 15.0]]])
-    positive, negative = draw_reach(image, coords, torch.tensor([[1, 0, -1]]))[0]
+    positive, negative = draw_geodesic(image, coords, torch.tensor([[1, 0, -1]]))[0]
     assert positive.argmax() == 4 * SIDE + 4
     assert negative.argmax() == 20 * SIDE + 9
-    none = draw_reach(image, coords[:, :1], CLICK)[0, 1]
+    none = draw_geodesic(image, coords[:, :1], CLICK)[0, 1]
     assert not none.any() or float(none.max()) < 1e-20

@@ -16,8 +16,9 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.inference import cuda_graphs as recordings
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
-from napari_samv2_prompts.samv2.inference.preprocess import _sorted_quantiles
-from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage
+from napari_samv2_prompts.samv2.modeling.network import PreparedImage
+from napari_samv2_prompts.samv2.nano.contrast import _sorted_quantiles
+from napari_samv2_prompts.samv2.nano.network import NanoFeatures
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 24, 20, 3), np.uint8).repeat(20, 1)
 
@@ -33,19 +34,21 @@ def tiny(dtype: str) -> SAMV2ImagePredictor:
 
 
 def close(a: Embedding, b: Embedding) -> None:
-    for one, other in zip(a.features, b.features, strict=True):
+    for one, other in zip(*(e.features.tensors().values() for e in (a, b)), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
 
 
 def test_the_tensors_of_nested_tuples_are_exchanged_in_their_order() -> None:
-    features = ImageFeatures(*(torch.full((1,), float(i)) for i in range(4)))
+    features = NanoFeatures(*(torch.full((1,), float(i)) for i in range(4)))
     position, coords, nothing = torch.full((1,), 4.0), torch.full((1,), 5.0), ()
     tree = PreparedImage(features, nothing, position, None), coords, None
     tensors = list(recordings._tensors(tree))
     assert [int(tensor) for tensor in tensors] == [0, 1, 2, 3, 4, 5]
     exchanged = recordings._with_tensors(tree, iter("abcdef"))
-    assert exchanged == (PreparedImage(ImageFeatures(*"abcd"), (), "e", None), "f", None)
-    assert isinstance(exchanged[0].features, ImageFeatures)
+    features = exchanged[0].features
+    assert isinstance(features, NanoFeatures)
+    assert "".join(features.tensors().values()) == "abcd"
+    assert exchanged == (PreparedImage(features, (), "e", None), "f", None)
 
 
 @given(

@@ -22,17 +22,18 @@ from napari_samv2_prompts.samv2.device import OutOfMemoryError
 from napari_samv2_prompts.samv2.inference import decode as decoding
 from napari_samv2_prompts.samv2.inference import encode as encoding
 from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from napari_samv2_prompts.samv2.weights.variants import Variant
+from napari_samv2_prompts.samv2.nano.config import NanoVariant
 
 HEIGHT, WIDTH = 60, 90
 MINI = Variant(
     "mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
     width=32, decoder_heads=2, decoder_mlp=32, score_width=32,
 )  # fmt: skip
-DRAWN = Variant(
+DRAWN = NanoVariant(
     "drawn", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
-    width=32, decoder_heads=2, decoder_mlp=32, score_width=32, dense_channels=4, dense_skip=True,
+    width=32, decoder_heads=2, decoder_mlp=32, score_width=32,
     largest_input=256, window=64, refine_8=(1, 2), refine_4=(1,),
 )  # fmt: skip
 
@@ -147,7 +148,7 @@ def test_a_grey_image_is_the_same_as_its_rgb_copy(predictor: SAMV2ImagePredictor
     grey = make_image(shape=(HEIGHT, WIDTH))
     one = predictor.embed(grey).features
     other = predictor.embed(np.stack([grey] * 3, axis=-1)).features
-    for mine, theirs in zip(one, other, strict=True):
+    for mine, theirs in zip(one.tensors().values(), other.tensors().values(), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=1e-4)
 
 
@@ -166,7 +167,8 @@ def test_any_memory_layout_is_read_right(
 def test_the_stretched_image_is_pillows_antialiased_bilinear() -> None:
     from PIL import Image
 
-    from napari_samv2_prompts.samv2.inference.preprocess import DEVIATION, MEAN, to_pixels
+    from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
+    from napari_samv2_prompts.samv2.modeling.pixels import DEVIATION, MEAN
 
     image = make_image(shape=(300, 200, 3))
     pixels = to_pixels(image, 128, torch.device("cpu"))[0].numpy()
@@ -326,7 +328,9 @@ def test_embeddings_are_values_that_outlive_the_next_image(ready: SAMV2ImagePred
     before = ready.decode(first, batch)[0].low_res_logits
     ready.setimage(make_image(2))
     np.testing.assert_array_equal(ready.decode(first, batch)[0].low_res_logits, before)
-    assert first.nbytes == sum(t.numel() * t.element_size() for t in first.features)
+    assert first.nbytes == sum(
+        t.numel() * t.element_size() for t in first.features.tensors().values()
+    )
 
 
 def test_another_models_embedding_is_refused(ready: SAMV2ImagePredictor) -> None:

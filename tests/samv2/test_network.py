@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,16 +11,22 @@ import torch
 from skimage.draw import ellipse
 
 from napari_samv2_prompts.samv2 import available_models, build_samv2
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
-from napari_samv2_prompts.samv2.modeling.prompt_encoder import draw_ellipse, draw_prompts
-from napari_samv2_prompts.samv2.weights.variants import VARIANTS, Variant, find_variant
+from napari_samv2_prompts.samv2.nano.config import NanoVariant
+from napari_samv2_prompts.samv2.nano.prompt_maps import draw_ellipse, draw_prompts
+from napari_samv2_prompts.samv2.weights.variants import VARIANTS, find_variant
 
 PUBLISHED = sorted(name for name in VARIANTS if name != "nano")
-OWN = Variant(
+OWN = NanoVariant(
     "own", "own", 16, 1, (1, 2, 3, 1), (4,), (8, 4, 6, 3), input_size=192,
-    width=48, decoder_heads=2, decoder_mlp=40, score_width=24, dense_channels=4, dense_skip=True,
+    width=48, decoder_heads=2, decoder_mlp=40, score_width=24,
     top_down_levels=(0, 1, 2, 3), refine_8=(1, 2), refine_4=(1,),
     mask_scores=8,
+)  # fmt: skip
+PLAIN = Variant(
+    "plain", "own", 16, 1, (1, 2, 3, 1), (4,), (8, 4, 6, 3), input_size=192,
+    width=48, decoder_heads=2, decoder_mlp=40, score_width=24, top_down_levels=(0, 1, 2, 3),
 )  # fmt: skip
 
 
@@ -97,7 +102,7 @@ def test_a_row_of_ones_own_says_all_sizes_and_any_input_runs(side: int) -> None:
 def test_prompts_sharing_an_image_get_what_each_would_get_with_a_copy() -> None:
     for variant in (
         OWN,
-        replace(OWN, dense_channels=1, dense_skip=False, refine_8=(), refine_4=(), mask_scores=0),
+        PLAIN,
     ):
         network = build_samv2(variant)
         coords, labels = torch.rand(5, 2, 2) * 192, torch.ones(5, 2, dtype=torch.long)

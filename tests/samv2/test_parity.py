@@ -17,7 +17,7 @@ from tests.samv2.transformers_twin import build_twin
 
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
-from napari_samv2_prompts.samv2.modeling.mask_decoder import to_cells
+from napari_samv2_prompts.samv2.modeling.cells import to_cells
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
 from napari_samv2_prompts.samv2.weights.variants import VARIANTS, find_variant
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,26 +10,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_samv2_prompts.samv2 import build_samv2
-from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, from_cells, to_cells
-from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.modeling.cells import from_cells, to_cells
+from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
+from napari_samv2_prompts.samv2.nano.config import NanoVariant
+from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
 from napari_samv2_prompts.samv2.nano.windows import decode_in_windows
-from napari_samv2_prompts.samv2.weights.variants import Variant, find_variant
+from napari_samv2_prompts.samv2.weights.variants import find_variant
 
 SIDE, CELLS = 512, 128
-OWN = Variant(
+OWN = NanoVariant(
     "own", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=SIDE,
-    width=32, decoder_heads=2, decoder_mlp=32, score_width=32, dense_channels=4, dense_skip=True,
+    width=32, decoder_heads=2, decoder_mlp=32, score_width=32,
     descriptors=2, window=128, refine_8=(1,), refine_4=(1,),
 )  # fmt: skip
 places = st.tuples(st.floats(0, SIDE - 1), st.floats(0, SIDE - 1))
 
 
-def features_of_places() -> ImageFeatures:
+def features_of_places() -> NanoFeatures:
     """Features whose every cell says where it lies in the low-res grid of the whole image."""
     y, x = torch.meshgrid(torch.arange(CELLS), torch.arange(CELLS), indexing="ij")
     where = torch.stack([y, x], -1)[None].float()
     grid = SIDE // 16
-    return ImageFeatures(
+    return NanoFeatures(
         where[:, ::4, ::4].permute(0, 3, 1, 2),
         to_cells(where, 2),
         to_cells(where[:, ::2, ::2], 1),
@@ -47,7 +48,7 @@ class DiscNetwork:
         self.disc, self.sides = (row, column, radius), []
 
     def decode_prompts(
-        self, image: ImageFeatures, coords: torch.Tensor, labels: torch.Tensor, mask: Any
+        self, image: NanoFeatures, coords: torch.Tensor, labels: torch.Tensor, mask: Any
     ) -> Decoded:
         row, column, radius = self.disc
         assert ((coords >= -0.5) & (coords <= 16 * image.embedding.shape[-1])).all()
@@ -116,13 +117,13 @@ def test_a_box_never_asks_for_a_larger_window() -> None:
 
 
 @pytest.fixture(scope="module")
-def network() -> SAMV2Network:
+def network() -> NanoNetwork:
     torch.manual_seed(5)
     return build_samv2(OWN)
 
 
 def test_an_answer_is_that_of_an_image_that_ends_where_the_window_does(
-    network: SAMV2Network,
+    network: NanoNetwork,
 ) -> None:
     with torch.inference_mode():
         features = network.encode_image(torch.randn(1, 3, SIDE, SIDE))
@@ -137,7 +138,7 @@ def test_an_answer_is_that_of_an_image_that_ends_where_the_window_does(
         def part(x: torch.Tensor, scale: int) -> torch.Tensor:
             return x[:, scale * top : scale * (top + side), scale * left : scale * (left + side)]
 
-        cut = ImageFeatures(
+        cut = NanoFeatures(
             features.embedding[:, :, rows, columns],
             to_cells(part(fine, 4), 2),
             to_cells(part(middle, 2), 1),
@@ -149,7 +150,7 @@ def test_an_answer_is_that_of_an_image_that_ends_where_the_window_does(
 
 
 def test_answers_come_in_the_order_of_the_prompts_and_do_not_depend_on_each_other(
-    network: SAMV2Network,
+    network: NanoNetwork,
 ) -> None:
     torch.manual_seed(1)
     coords = torch.rand(7, 2, 2) * SIDE
@@ -174,9 +175,9 @@ def test_large_images_get_a_larger_square(shape: tuple[int, int], side: int) -> 
 
 def test_only_the_clicked_piece_stays_and_others_ask_for_no_room() -> None:
     class TwoDiscs(DiscNetwork):
-        variant = replace(OWN, one_piece=True)
+        variant = OWN
 
-        def decode_prompts(self, image: ImageFeatures, *prompts: Any) -> Decoded:
+        def decode_prompts(self, image: NanoFeatures, *prompts: Any) -> Decoded:
             decoded = super().decode_prompts(image, *prompts)
             edge = torch.where(image.descriptors[:, 1:] > 74, 5.0, -5.0)  # a band at the border
             return decoded._replace(logits=torch.maximum(decoded.logits, edge))

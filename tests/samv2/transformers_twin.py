@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from transformers import Sam2Config, Sam2Model
 
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from napari_samv2_prompts.samv2.weights.variants import Variant
 
 RENAMES = (
     (r"^image_encoder\.trunk\.", "vision_encoder.backbone."),

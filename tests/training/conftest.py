@@ -8,7 +8,8 @@ import torch
 from training.annotated import Annotated
 from training.generator import generate
 
-from napari_samv2_prompts.samv2.weights.variants import Variant, find_variant
+from napari_samv2_prompts.samv2.modeling.config import Variant
+from napari_samv2_prompts.samv2.weights.variants import find_variant
 
 
 @pytest.fixture(autouse=True)

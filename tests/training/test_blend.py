@@ -10,7 +10,7 @@ from safetensors import safe_open
 from training.evaluate import load_model
 from training.export import write
 
-from napari_samv2_prompts.samv2.modeling.network import build_samv2
+from napari_samv2_prompts.samv2.weights.build import build_samv2
 from training import blend
 
 

@@ -132,8 +132,8 @@ def test_a_single_click_is_answered_by_the_best_of_three_others_by_the_single_ma
 @pytest.mark.parametrize(
     ("less", "more"),
     [
-        ({"descriptors": 0, "drawn_ellipse": False}, {"descriptors": 3, "drawn_ellipse": False}),
-        ({"drawn_ellipse": False}, {"drawn_ellipse": True}),
+        ({"refine_8": (1,)}, {"refine_8": (1, 2)}),
+        ({"refine_4": ()}, {"refine_4": (1, 2)}),
     ],
 )
 def test_a_wider_network_begins_as_what_the_narrower_one_computes(small, less, more):

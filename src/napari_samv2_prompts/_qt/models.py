@@ -135,7 +135,7 @@ def input_sides(choice: ModelChoice) -> InputSides:
     name = choice.name
     rows = (find_variant(name),) if name in available_models() else tuple(VARIANTS.values())
     least = max(row.input_size for row in rows)
-    return InputSides(least, max(least, *(row.largest_input for row in rows)))
+    return InputSides(least, max(least, *(row.largest_side for row in rows)))
 
 
 def make_predictor(choice: ModelChoice, task: Task) -> Predictor:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2.image_predictor import SAMV2ImagePredictor
-    from napari_samv2_prompts.samv2.modeling.network import build_samv2
+    from napari_samv2_prompts.samv2.weights.build import build_samv2
     from napari_samv2_prompts.samv2.weights.variants import available_models
 
 __all__ = ["SAMV2ImagePredictor", "available_models", "build_samv2"]
@@ -19,7 +19,7 @@ __all__ = ["SAMV2ImagePredictor", "available_models", "build_samv2"]
 _HOMES = {
     "SAMV2ImagePredictor": "napari_samv2_prompts.samv2.image_predictor",
     "available_models": "napari_samv2_prompts.samv2.weights.variants",
-    "build_samv2": "napari_samv2_prompts.samv2.modeling.network",
+    "build_samv2": "napari_samv2_prompts.samv2.weights.build",
 }
 
 

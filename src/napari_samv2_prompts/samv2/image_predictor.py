@@ -35,10 +35,11 @@ from napari_samv2_prompts.samv2.inference.prompt_arrays import (
     arrays_from_answers,
     prompts_from_arrays,
 )
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
+from napari_samv2_prompts.samv2.weights.build import network_from_arguments
 from napari_samv2_prompts.samv2.weights.packing import Packing, fingerprint
-from napari_samv2_prompts.samv2.weights.resolve import network_from_arguments
-from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION, Variant
+from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION
 
 from .device import choose_device, computing
 

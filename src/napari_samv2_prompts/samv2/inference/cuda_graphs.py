@@ -9,7 +9,8 @@ Not here: what is computed.  Other devices do as they are told, step by step.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from threading import Lock
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -48,8 +49,8 @@ class Replayed(Generic[T]):
     Parameters
     ----------
     work : callable
-        Of tensors on a GPU, None and (named) tuples of them, and so is what it returns.  It must
-        not look at a tensor's values in Python, since these are not the same the next time.
+        Of tensors on a GPU, None and tuples or dataclasses of them, and so is what it returns.  It
+        must not look at a tensor's values in Python, since these are not the same the next time.
     keep : int
         How many recordings are kept, each for other shapes.
     """
@@ -103,19 +104,24 @@ class Replayed(Generic[T]):
 
 
 def _tensors(tree: Any) -> Iterator[Tensor]:
-    """Go through the tensors of nested tuples."""
+    """Go through the tensors of nested tuples and dataclasses."""
     if isinstance(tree, Tensor):
         yield tree
     elif tree is not None:
-        for part in tree:
+        for part in _parts(tree):
             yield from _tensors(part)
 
 
 def _with_tensors(tree: Any, tensors: Iterator[Any]) -> Any:
-    """Return nested tuples with other things in place of their tensors."""
+    """Return nested tuples and dataclasses with other things in place of their tensors."""
     if isinstance(tree, Tensor):
         return next(tensors)
     if tree is None:
         return None
-    parts = [_with_tensors(part, tensors) for part in tree]
+    parts = [_with_tensors(part, tensors) for part in _parts(tree)]
     return tuple(parts) if type(tree) is tuple else type(tree)(*parts)
+
+
+def _parts(tree: Any) -> Iterable[Any]:
+    """Go through the parts of a tuple or of a dataclass."""
+    return [getattr(tree, f.name) for f in fields(tree)] if is_dataclass(tree) else tree

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,7 @@ from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
 from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
 from napari_samv2_prompts.samv2.modeling.network import PreparedImage, SAMV2Network
+from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
 from napari_samv2_prompts.samv2.nano.windows import Window, decode_in_windows
 
 from .cuda_graphs import Replayed
@@ -121,11 +122,11 @@ def prepare(network: SAMV2Network, choice: DeviceChoice, embedding: Embedding) -
     """Bring an embedding to the device and number type of the decoder, ready for any prompt.
 
     Where the encoder computes in bfloat16, so do the decoder's products of image cells.  float16
-    would not hold every sum, and the decoders of our own variants are small.
+    would not hold every sum, and the small model's decoder is quick anyway.
     """
     features = embedding.features.to(device=choice.device, dtype=network.no_mem_embed.dtype)
-    if choice.dtype == torch.bfloat16 and network.variant.dense_channels == 1:
-        features = features._replace(embedding=features.embedding.to(choice.dtype))
+    if choice.dtype == torch.bfloat16 and not isinstance(network, NanoNetwork):
+        features = replace(features, embedding=features.embedding.to(choice.dtype))
     return network.prepare(features)
 
 
@@ -177,7 +178,9 @@ def decode_low_res(
     for row, prompt in enumerate(prompts):
         groups[prompt.n_tokens, prompt.mask is not None].append(row)
     cells = _CELLS_AT_ONCE if choice.device.type == "cpu" else _CELLS_AT_ONCE_GPU
-    side = network.variant.window // 4 or embedding.logits_size
+    side = embedding.logits_size
+    if isinstance(network, NanoNetwork):
+        side = network.variant.window // 4
     chunk = max(1, cells // side**2)
     results: list[LowResMasks | None] = [None] * len(prompts)
     for rows in groups.values():
@@ -215,8 +218,9 @@ def _decode_group(
     if prompts[0].mask is not None:
         stacked = np.stack([prompt.mask for prompt in prompts if prompt.mask is not None])
         mask_input = torch.from_numpy(stacked)[:, None].to(device)
-    if not network.variant.window:
+    if not isinstance(network, NanoNetwork):
         return _to_arrays(decode(image, coords, labels, mask_input), multimask)
+    assert isinstance(image.features, NanoFeatures)
     answers = decode_in_windows(
         network, image.features, coords, labels, mask_input, multimask, threshold
     )

@@ -50,10 +50,10 @@ class Embedding:
         if self.features.embedding.dtype != torch.float32:
             return self
         features = self.features.to(dtype=torch.float16)
-        finite = all(bool(tensor.isfinite().all()) for tensor in features)
+        finite = all(bool(tensor.isfinite().all()) for tensor in features.tensors().values())
         return replace(self, features=features) if finite else self
 
     @property
     def nbytes(self) -> int:
         """Memory that the features take, in bytes."""
-        return sum(tensor.nbytes for tensor in self.features)
+        return sum(tensor.nbytes for tensor in self.features.tensors().values())

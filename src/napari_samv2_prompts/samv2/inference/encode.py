@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
-from napari_samv2_prompts.samv2.weights.variants import Variant
 
 from .cuda_graphs import Replayed
 from .embedding import Embedding

@@ -13,18 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from napari_samv2_prompts.samv2.modeling.pixels import colour_statistics
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_image", "stretched", "to_pixels", "to_unit"]
+__all__ = ["check_image", "to_pixels"]
 
-# Mean and deviation of ImageNet's red, green and blue in [0, 1], as the published model uses them.
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
-DARKEST, BRIGHTEST = 0.001, 0.999
-"""Shares of an image's cells that become black and white when it is stretched."""
-LEAST_RANGE = 16 / 255
-"""An image of less contrast is not stretched to the full range: it would be noise."""
 _ROWS_AT_ONCE = 256  # rows of the image in memory as floats
 
 
@@ -101,58 +96,8 @@ def to_pixels(image: NDArray[np.uint8], side: int, device: torch.device) -> Tens
     pixels = _resize(channels, side)
     if grey:
         pixels = pixels.expand(1, 3, side, side)
-    mean, deviation = _colours(pixels)
+    mean, deviation = colour_statistics(pixels)
     return (pixels * (1 / (255 * deviation))).sub_(mean / deviation)
-
-
-def to_unit(pixels: Tensor) -> Tensor:
-    """Return normalised pixels ``(B, 3, H, W)`` as RGB in [0, 1]."""
-    mean, deviation = _colours(pixels)
-    return pixels * deviation + mean
-
-
-def _colours(like: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel, to be used with pixels ``(B, 3, H, W)``."""
-    # Filled and not copied from numbers in Python: a recording on a GPU can't do that.
-    mean, deviation = (
-        torch.stack([like.new_full((1, 1), value) for value in values])[None]
-        for values in (MEAN, DEVIATION)
-    )
-    return mean, deviation
-
-
-def stretched(pixels: Tensor) -> Tensor:
-    """Stretch each image to the full range of brightness, all channels alike.
-
-    Extremes are looked for among means of 4 x 4 pixels, so that single hot pixels do not count.
-
-    Parameters
-    ----------
-    pixels : Tensor of shape (B, 3, S, S)
-        Normalised with ImageNet's mean and deviation, as is the result.
-    """
-    pixels = pixels.float()
-    mean, deviation = _colours(pixels)
-    cells = to_unit(F.avg_pool2d(pixels, 4)).flatten(1)
-    low, high = (end[:, None, None, None] for end in _quantiles(cells, (DARKEST, BRIGHTEST)))
-    reach = (high - low).clamp_min(LEAST_RANGE)
-    unit = (pixels * (deviation / reach)).add_((mean - low) / reach).clamp_(0, 1)
-    return unit.sub_(mean).div_(deviation)
-
-
-def _quantiles(rows: Tensor, shares: tuple[float, ...]) -> list[Tensor]:
-    """Return the values below which these shares of each row lie, interpolated linearly."""
-    if rows.device.type == "cpu":
-        # numpy looks for a few values; sorting all takes five times as long.
-        found = np.quantile(rows.numpy(), shares, axis=1)
-        return [torch.from_numpy(values).to(rows) for values in found]
-    return _sorted_quantiles(rows, shares)
-
-
-def _sorted_quantiles(rows: Tensor, shares: tuple[float, ...]) -> list[Tensor]:
-    ordered, last = rows.sort(dim=1).values, rows.shape[1] - 1
-    places = [(min(int(share * last), last - 1), share * last) for share in shares]
-    return [torch.lerp(ordered[:, low], ordered[:, low + 1], at - low) for low, at in places]
 
 
 def _resize(channels: Tensor, side: int) -> Tensor:

@@ -1,4 +1,5 @@
 """The published network, one idea a file.
 
-Not here: reading weights (``weights``), how fast it runs (``inference``).
+Not here: this project's own model (``nano``), reading weights (``weights``), how fast either runs
+(``inference``).
 """

@@ -11,25 +11,25 @@ Not here: the feature pyramid on top (``neck.py``), checkpoints.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_samv2_prompts.samv2.inference.kernels import Then, attend, linear
-from napari_samv2_prompts.samv2.inference.tiling import in_bands, joined
-from napari_samv2_prompts.samv2.weights.variants import Variant
+from napari_samv2_prompts.samv2.ops.kernels import attend, linear
+from napari_samv2_prompts.samv2.ops.tiling import in_tiles, join_tiles
 
+from .config import Variant
+from .layers import Mlp
 from .window_order import Group, WindowOrder, from_order, reordered, to_order
 
-__all__ = ["Hiera", "Mlp", "Progress"]
+__all__ = ["Hiera", "Progress"]
 
 Progress = Callable[[float], object]
 
 MLP_RATIO = 4
 NORM_EPS = 1e-6
-_TOKENS_AT_ONCE = 2048  # in a band; of 1024 to 4096 the fastest
+_TOKENS_AT_ONCE = 2048  # in a tile; of 1024 to 4096 the fastest
 
 
 def _pool(windows: Tensor) -> Tensor:
@@ -53,30 +53,6 @@ def _normed(x: Tensor, norm: nn.LayerNorm) -> Tensor:
     """Normalise tokens, in the number type of the blocks."""
     weight = norm.weight
     return F.layer_norm(x.to(weight.dtype), weight.shape, weight, norm.bias, norm.eps)
-
-
-class Mlp(nn.Module):
-    """Linear layers with an activation between them; the keys are ``layers.0``, ``layers.1`` ...
-
-    Parameters
-    ----------
-    widths : int
-        Width of the input, of each hidden layer and of the output.
-    then : str
-        The activation.
-    """
-
-    def __init__(self, *widths: int, then: Then) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
-        self.then: Then = then
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(..., widths[0])`` to ``(..., widths[-1])``."""
-        *hidden, last = (layer for layer in self.layers if isinstance(layer, nn.Linear))
-        for layer in hidden:
-            x = linear(x, layer, self.then)
-        return linear(x, last)
 
 
 class MultiScaleAttention(nn.Module):
@@ -133,7 +109,7 @@ class MultiScaleBlock(nn.Module):
         self.norm1 = nn.LayerNorm(dim, eps=NORM_EPS)
         self.attn = MultiScaleAttention(dim, dim_out, heads, pool=pool)
         self.norm2 = nn.LayerNorm(dim_out, eps=NORM_EPS)
-        self.mlp = Mlp(dim_out, MLP_RATIO * dim_out, dim_out, then="gelu")
+        self.mlp = Mlp(dim_out, MLP_RATIO * dim_out, dim_out, activation="gelu")
         self.proj = nn.Linear(dim, dim_out) if dim != dim_out else None
 
     def forward(self, x: Tensor, order: WindowOrder) -> Tensor:
@@ -144,10 +120,10 @@ class MultiScaleBlock(nn.Module):
         if self.window:
             parts = (part for group in order.groups() for part in self._in_windows(x, group))
             if self.proj is None:
-                return joined(parts, order.tokens, into=x)
-            return joined(parts, order.tokens // 4 if self.pool else order.tokens)
+                return join_tiles(parts, order.tokens, into=x)
+            return join_tiles(parts, order.tokens // 4 if self.pool else order.tokens)
         whole = Group(0, 1, order.height, order.width, 0)
-        return in_bands(self._after, (x, self.attn(_normed(x, self.norm1), whole)), _TOKENS_AT_ONCE)
+        return in_tiles(self._after, (x, self.attn(_normed(x, self.norm1), whole)), _TOKENS_AT_ONCE)
 
     def _in_windows(self, x: Tensor, group: Group) -> Iterator[Tensor]:
         """Work on some windows at a time: nothing in a block looks beyond them."""
@@ -271,7 +247,7 @@ class Hiera(nn.Module):
         """
         blocks = [block for block in self.blocks if isinstance(block, MultiScaleBlock)]
         order = WindowOrder(pixels.shape[2] // 4, pixels.shape[3] // 4, blocks[0].window)
-        tokens = joined(self._patches(pixels, order), order.tokens)
+        tokens = join_tiles(self._patches(pixels, order), order.tokens)
         stages = []
         for index, block in enumerate(blocks):
             if block.window:

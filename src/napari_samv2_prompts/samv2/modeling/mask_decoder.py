@@ -12,20 +12,17 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_samv2_prompts.samv2.inference.tiling import in_bands
-from napari_samv2_prompts.samv2.nano.mask_scores import MaskScores
-from napari_samv2_prompts.samv2.nano.refinement import begin_at_zero, refinement
-from napari_samv2_prompts.samv2.weights.variants import Variant
+from napari_samv2_prompts.samv2.ops.tiling import in_tiles
 
-from .hiera import Mlp
-from .neck import pointwise
-from .prompt_encoder import EncodedPrompts, LayerNorm2d
+from .cells import as_product, from_cells, split_cells
+from .config import Variant
+from .layers import LayerNorm2d, Mlp
+from .prompt_encoder import EncodedPrompts
 from .transformer import CELLS_AT_ONCE, SharedImage, TwoWayTransformer
 
-__all__ = ["Decoded", "MaskDecoder", "choose_single", "from_cells", "to_cells"]
+__all__ = ["N_MASKS", "Decoded", "MaskDecoder", "choose_single"]
 
 N_MASKS = 4
 STABILITY_DELTA = 0.05
@@ -69,46 +66,6 @@ def choose_single(decoded: Decoded) -> Decoded:
     )
 
 
-def to_cells(x: Tensor, halvings: int) -> Tensor:
-    """Regroup ``(P, H, W, C)`` by the cells of a coarser grid: ``(P, cells, parts, C)``.
-
-    A cell's parts are in the order in which upscaling makes them: the four quarters of the cell,
-    then the four quarters of each quarter.  In this layout both upscaling steps are plain matrix
-    products, and nothing is moved between them.
-    """
-    side = 2**halvings
-    rows, columns = x.shape[1] // side, x.shape[2] // side
-    quarters = [2] * halvings
-    x = x.reshape(x.shape[0], rows, *quarters, columns, *quarters, x.shape[3])
-    fine_rows, fine_columns = range(2, 2 + halvings), range(3 + halvings, 3 + 2 * halvings)
-    parts = [axis for pair in zip(fine_rows, fine_columns, strict=True) for axis in pair]
-    x = x.permute(0, 1, 2 + halvings, *parts, x.ndim - 1)
-    return x.reshape(x.shape[0], rows * columns, side * side, -1)
-
-
-def from_cells(x: Tensor, grid: tuple[int, int], halvings: int) -> Tensor:
-    """Undo :func:`to_cells` for a grid of ``(height, width)`` cells: ``(P, H, W, C)``."""
-    height, width = grid
-    x = x.reshape(x.shape[0], height, width, *[2] * (2 * halvings), x.shape[-1])
-    rows, columns = range(3, 3 + 2 * halvings, 2), range(4, 4 + 2 * halvings, 2)
-    x = x.permute(0, 1, *rows, 2, *columns, x.ndim - 1)
-    side = 2**halvings
-    return x.reshape(x.shape[0], side * height, side * width, -1)
-
-
-def _as_product(conv: nn.Module, dtype: torch.dtype) -> Tensor:
-    """Return a 2 x 2 transposed convolution with stride 2 as matrix ``(4 * out, in)``, no bias."""
-    assert isinstance(conv, nn.ConvTranspose2d)
-    return conv.weight.permute(2, 3, 1, 0).reshape(4 * conv.out_channels, -1).to(dtype)
-
-
-def _split_cells(x: Tensor, conv: Tensor) -> Tensor:
-    """Bring cells ``(P, M, parts, C)`` to their quarters, ``(P, M, 4 * parts, C')``, float32."""
-    # As one product: of a band of several prompts' cells, torch would make one for each cell.
-    split = F.linear(x.reshape(-1, x.shape[-1]).to(conv.dtype), conv).float()
-    return split.reshape(x.shape[0], x.shape[1], -1, split.shape[-1] // 4)
-
-
 class MaskDecoder(nn.Module):
     """Two-way transformer, upscaling, one hypernetwork per mask token, score heads.
 
@@ -135,24 +92,12 @@ class MaskDecoder(nn.Module):
         )
         self.conv_s0 = nn.Conv2d(width, width // 8, kernel_size=1)
         self.conv_s1 = nn.Conv2d(width, width // 4, kernel_size=1)
-        if variant.dense_skip:
-            self.conv_drawn = nn.Conv2d(variant.drawn_channels, width // 8, kernel_size=1)
-        self.refined = bool(variant.refine_8 or variant.refine_4)
-        if self.refined:
-            self.drawn_8 = begin_at_zero(
-                nn.Conv2d(variant.drawn_channels, width // 4, kernel_size=2, stride=2)
-            )
-            self.refine_8 = refinement(width // 4, width // 2, variant.refine_8)
-            self.refine_4 = refinement(width // 8, width // 8, variant.refine_4)
-        if variant.mask_scores:
-            channels = width // 8 + variant.drawn_channels
-            self.mask_scores = MaskScores(channels, N_MASKS, variant.mask_scores)
         self.output_hypernetworks_mlps = nn.ModuleList(
-            Mlp(width, width, width, width // 8, then="relu") for _ in range(N_MASKS)
+            Mlp(width, width, width, width // 8, activation="relu") for _ in range(N_MASKS)
         )
         hidden = variant.score_width
-        self.iou_prediction_head = Mlp(width, hidden, hidden, N_MASKS, then="relu")
-        self.pred_obj_score_head = Mlp(width, width, width, 1, then="relu")
+        self.iou_prediction_head = Mlp(width, hidden, hidden, N_MASKS, activation="relu")
+        self.pred_obj_score_head = Mlp(width, width, width, 1, activation="relu")
 
     def with_biases(self, high_res_4: Tensor, high_res_8: Tensor) -> tuple[Tensor, Tensor]:
         """Add to the finer maps the biases of the upscaling steps that they are added to.
@@ -166,56 +111,62 @@ class MaskDecoder(nn.Module):
         assert second.bias is not None
         return high_res_4 + second.bias, high_res_8 + first.bias
 
-    def _logits_of_cells(
+    def look(
         self,
-        kernels: Tensor,
-        convs: tuple[Tensor, Tensor],
-        image: Tensor,
-        high_res_4: Tensor,
-        high_res_8: Tensor,
-        drawn: Tensor | None = None,
-    ) -> Tensor:
-        """Bring cells ``(P, m, C)`` to their 4 x 4 parts and apply kernels ``(P, 4, C/8)``.
-
-        ``convs`` are the two steps as products: the first in the cells' number type, all that
-        comes after it in float32, since masks end where its sums are next to nothing.  ``drawn
-        (P, m, 16, 4)`` are the drawn prompts.  Returns ``(P, 4, m * 16)``.
-        """
-        _, norm, act1, _, act2 = self.output_upscaling
-        assert isinstance(norm, LayerNorm2d)
-        x = act1(norm.over_last(_split_cells(image[:, :, None], convs[0]) + high_res_8))
-        x = _split_cells(x, convs[1]) + high_res_4
-        if drawn is not None:
-            x = x + pointwise(drawn, self.conv_drawn)
-        # Kernels first: a product of four columns is several times slower than one of four rows.
-        return kernels @ act2(x).flatten(1, 2).transpose(1, 2)
-
-    def _refined_logits(
-        self,
-        kernels: Tensor,
-        convs: tuple[Tensor, Tensor],
-        image: Tensor,
-        high_res_4: Tensor,
-        high_res_8: Tensor,
-        drawn: Tensor,
-        grid: tuple[int, int],
+        embedding: Tensor,
+        position: Tensor,
+        prompts: EncodedPrompts,
+        shared: SharedImage | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Return ``(P, 4, S/4, S/4)`` as `_logits_of_cells`, with convolutions on the way.
+        """Let prompts and image exchange what they know, see :meth:`forward`.
 
-        ``drawn (P, D, S/4, S/4)`` are the drawn prompts. Second: the features
-        ``(P, C/8, S/4, S/4)`` that the masks were made of.
+        Returns
+        -------
+        tokens : Tensor of shape (P, 6, C)
+            Of the object score, of the IoU, and of the four masks.
+        image : Tensor of shape (P, M, C)
         """
-        _, norm, act1, _, act2 = self.output_upscaling
+        learnt = torch.cat(
+            [self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight]
+        )
+        tokens = torch.cat([learnt.expand(len(prompts.sparse), -1, -1), prompts.sparse], dim=1)
+        if shared is None:
+            image = (embedding + prompts.dense.to(embedding.dtype)).flatten(2).transpose(1, 2)
+        else:
+            image = shared.image
+        result: tuple[Tensor, Tensor] = self.transformer(
+            image, position[None], tokens, len(learnt), shared
+        )
+        return result
+
+    def kernels(self, tokens: Tensor) -> Tensor:
+        """Return what each mask is read from the last features with, ``(P, 4, C / 8)``."""
+        heads = enumerate(self.output_hypernetworks_mlps)
+        return torch.stack([mlp(tokens[:, 2 + i]) for i, mlp in heads], dim=1)
+
+    def upscale_8(self, image: Tensor, high_res_8: Tensor) -> Tensor:
+        """Bring cells ``(P, m, C)`` to their quarters, ``(P, m, 4, C / 4)``, float32.
+
+        The product is in the cells' number type, all that comes after it in float32, since masks
+        end where its sums are next to nothing.
+        """
+        conv, norm, activation, _, _ = self.output_upscaling
         assert isinstance(norm, LayerNorm2d)
-        x = act1(norm.over_last(_split_cells(image[:, :, None], convs[0]) + high_res_8))
-        # Maps stay channels-last in memory: cells and convolutions agree on that.
-        x = from_cells(x, grid, 1).permute(0, 3, 1, 2) + self.drawn_8(drawn)
-        x = self.refine_8(x).permute(0, 2, 3, 1)
-        grid_8 = (x.shape[1], x.shape[2])
-        x = from_cells(_split_cells(to_cells(x, 0), convs[1]), grid_8, 1)
-        x = x + from_cells(high_res_4, grid, 2)
-        x = act2(self.refine_4(x.permute(0, 3, 1, 2) + self.conv_drawn(drawn)))
-        return (kernels @ x.flatten(2)).unflatten(2, x.shape[2:]), x
+        x = split_cells(image[:, :, None], as_product(conv, image.dtype)) + high_res_8
+        parts: Tensor = activation(norm.over_last(x))
+        return parts
+
+    def upscale_4(self, x: Tensor) -> Tensor:
+        """Bring cells' parts ``(P, m, parts, C / 4)`` to their quarters, ``C / 8`` channels."""
+        return split_cells(x, as_product(self.output_upscaling[3], x.dtype))
+
+    def _logits_of_cells(
+        self, kernels: Tensor, image: Tensor, high_res_4: Tensor, high_res_8: Tensor
+    ) -> Tensor:
+        """Bring cells ``(P, m, C)`` to 4 x 4 parts and apply kernels: ``(P, 4, m * 16)``."""
+        x = self.upscale_4(self.upscale_8(image, high_res_8)) + high_res_4
+        # Kernels first: a product of four columns is several times slower than one of four rows.
+        return kernels @ self.output_upscaling[4](x).flatten(1, 2).transpose(1, 2)
 
     def forward(
         self,
@@ -240,43 +191,13 @@ class MaskDecoder(nn.Module):
         shared : SharedImage, optional
             Of the embedding with this dense prompt, where that is the same for all prompts.
         """
-        n_prompts = prompts.sparse.shape[0]
-        learnt = torch.cat(
-            [self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight]
-        )
-        tokens = torch.cat([learnt.expand(n_prompts, -1, -1), prompts.sparse], dim=1)
-        height, width = embedding.shape[-2:]
-        if shared is None:
-            image = (embedding + prompts.dense.to(embedding.dtype)).flatten(2).transpose(1, 2)
-        else:
-            image = shared.image
-        tokens, image = self.transformer(image, position[None], tokens, len(learnt), shared)
-        kernels = torch.stack(
-            [mlp(tokens[:, 2 + i]) for i, mlp in enumerate(self.output_hypernetworks_mlps)], dim=1
-        )
-        first = _as_product(self.output_upscaling[0], image.dtype)
-        second = _as_product(self.output_upscaling[3], kernels.dtype)
+        tokens, image = self.look(embedding, position, prompts, shared)
+        work = partial(self._logits_of_cells, self.kernels(tokens))
+        tile = CELLS_AT_ONCE // len(tokens)
+        cells = in_tiles(work, (image, high_res_4, high_res_8), tile, axis=2)
+        grid = (embedding.shape[-2], embedding.shape[-1])
+        cells = cells.flatten(0, 1).unflatten(1, (grid[0] * grid[1], 16))[..., None]
+        logits = from_cells(cells, grid, 2)[..., 0].unflatten(0, (-1, N_MASKS))
         scores = self.iou_prediction_head(tokens[:, 1])
-        if self.refined:
-            assert prompts.drawn is not None
-            logits, features = self._refined_logits(
-                kernels,
-                (first, second),
-                image,
-                high_res_4,
-                high_res_8,
-                prompts.drawn,
-                (height, width),
-            )
-            if hasattr(self, "mask_scores"):
-                scores = self.mask_scores(logits, scores, torch.cat([features, prompts.drawn], 1))
-        else:
-            maps = [image, high_res_4, high_res_8]
-            if prompts.drawn is not None and hasattr(self, "conv_drawn"):
-                maps.append(to_cells(prompts.drawn.permute(0, 2, 3, 1), 2))
-            work = partial(self._logits_of_cells, kernels, (first, second))
-            cells = in_bands(work, maps, CELLS_AT_ONCE // n_prompts, axis=2)
-            cells = cells.flatten(0, 1).unflatten(1, (height * width, 16))[..., None]
-            logits = from_cells(cells, (height, width), 2)[..., 0].unflatten(0, (-1, N_MASKS))
         objects = self.pred_obj_score_head(tokens[:, 0])[:, 0]
         return Decoded(logits, scores.sigmoid(), objects)

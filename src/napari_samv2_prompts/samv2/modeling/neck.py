@@ -12,29 +12,9 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["FpnNeck", "Linear", "as_linear", "pointwise", "pointwise_pair"]
+from .layers import Linear, as_linear, pointwise, pointwise_pair
 
-Linear = tuple[Tensor, Tensor]
-"""Weight ``(out, in)`` and bias ``(out,)``."""
-
-
-def as_linear(conv: nn.Module) -> Linear:
-    """Return weight ``(out, in)`` and bias ``(out,)`` of a 1 x 1 convolution."""
-    assert isinstance(conv, nn.Conv2d)
-    assert conv.bias is not None
-    return conv.weight.flatten(1), conv.bias
-
-
-def pointwise(x: Tensor, conv: nn.Module) -> Tensor:
-    """Apply a 1 x 1 convolution to a channels-last map, as the matrix product that it is."""
-    weight, bias = as_linear(conv)
-    return F.linear(x.to(weight.dtype), weight, bias)
-
-
-def pointwise_pair(x: Tensor, first: Linear, second: Linear) -> Tensor:
-    """Apply two 1 x 1 convolutions in a row as one."""
-    (weight_1, bias_1), (weight_2, bias_2) = first, second
-    return F.linear(x.to(weight_1.dtype), weight_2 @ weight_1, weight_2 @ bias_1 + bias_2)
+__all__ = ["FpnNeck"]
 
 
 class FpnNeck(nn.Module):

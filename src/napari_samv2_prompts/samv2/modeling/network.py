@@ -4,32 +4,28 @@ The module tree and with it the parameter names are those of the published check
 memory of a published file is not built; its tensors are kept aside in ``memory_state``, come back
 in ``state_dict()``, and wait there for volumes and time series.
 
-Not here: reading files (``checkpoints.py``), numpy in and out (``image_predictor.py``).
+Not here: reading files (``weights``), numpy in and out (``image_predictor.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, Self
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_samv2_prompts.samv2.inference.preprocess import stretched, to_unit
-from napari_samv2_prompts.samv2.weights.unfilled import without_weights
-from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION, Variant, find_variant
-
+from .cells import to_cells
+from .config import Variant
 from .hiera import Hiera, Progress
-from .mask_decoder import Decoded, MaskDecoder, to_cells
-from .neck import FpnNeck, Linear, as_linear
+from .layers import Linear, as_linear
+from .mask_decoder import Decoded, MaskDecoder
+from .neck import FpnNeck
 from .prompt_encoder import PromptEncoder
 from .transformer import SharedImage
 
-if TYPE_CHECKING:
-    from os import PathLike
-
-__all__ = ["ImageFeatures", "PreparedImage", "SAMV2Network", "build_samv2"]
+__all__ = ["MEMORY_PREFIXES", "ImageFeatures", "PreparedImage", "SAMV2Network"]
 
 MEMORY_PREFIXES = (
     "maskmem_tpos_enc",
@@ -45,7 +41,8 @@ MEMORY_PREFIXES = (
 """What the names of the video memory's tensors begin with."""
 
 
-class ImageFeatures(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageFeatures:
     """What the decoder needs of an image.
 
     Attributes
@@ -53,24 +50,31 @@ class ImageFeatures(NamedTuple):
     embedding : Tensor of shape (B, C, S/16, S/16)
     high_res_4 : Tensor of shape (B, M, 16, C/8)
         The finer maps, at strides 4 and 8, grouped by the M cells of the embedding's grid, see
-        :func:`.mask_decoder.to_cells`.
+        :func:`.to_cells`.
     high_res_8 : Tensor of shape (B, M, 4, C/4)
-    descriptors : Tensor of shape (B, D, S/4, S/4)
-        What cells are compared with prompted places in; D is 0 for the published variants.
     """
 
     embedding: Tensor
     high_res_4: Tensor
     high_res_8: Tensor
-    descriptors: Tensor
 
-    def select(self, index: Tensor | slice) -> ImageFeatures:
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors by their names."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    def select(self, index: Tensor | slice) -> Self:
         """Return the features of some of the images, in any order and any number of times."""
-        return ImageFeatures(*(tensor[index] for tensor in self))
+        return type(self)(**{name: tensor[index] for name, tensor in self.tensors().items()})
 
-    def to(self, *, device: torch.device | None = None, dtype: torch.dtype) -> ImageFeatures:
+    def to(self, *, device: torch.device | None = None, dtype: torch.dtype) -> Self:
         """Return the features on another device or as another number type."""
-        return ImageFeatures(*(tensor.to(device=device, dtype=dtype) for tensor in self))
+        moved = {n: tensor.to(device=device, dtype=dtype) for n, tensor in self.tensors().items()}
+        return type(self)(**moved)
+
+    def channels_last(self) -> Self:
+        """Return the features with the embedding's channels last in memory, as they are read."""
+        embedding = self.embedding.contiguous(memory_format=torch.channels_last)
+        return replace(self, embedding=embedding)
 
 
 class PreparedImage(NamedTuple):
@@ -135,8 +139,6 @@ class SAMV2Network(nn.Module):
         self.image_encoder = ImageEncoder(variant)
         self.sam_prompt_encoder = PromptEncoder(variant)
         self.sam_mask_decoder = MaskDecoder(variant)
-        if variant.descriptors:
-            self.describe = nn.Conv2d(variant.width, variant.descriptors, kernel_size=1)
         self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, variant.width))
         self.memory_state: dict[str, Tensor] = {}
         for position in (
@@ -166,27 +168,15 @@ class SAMV2Network(nn.Module):
         progress : callable, optional
             Told the share done, in (0, 1], after each block.  What it raises ends the work.
         """
-        if self.variant.stretch:
-            pixels = stretched(pixels)
         decoder = self.sam_mask_decoder
-        narrowing = self._finest(), as_linear(decoder.conv_s1)
-        levels = self.image_encoder(pixels, narrowing, progress)
-        finest, learnt = levels[0].split((self.variant.width // 8, self.variant.descriptors), -1)
-        # An image alone has no memory to attend to; training marked that by adding this vector.
-        embedding = (levels[2] + self.no_mem_embed).permute(0, 3, 1, 2)
-        if self.variant.descriptors:
-            learnt = torch.cat([_cell_colours(pixels), learnt], dim=-1)
-        return ImageFeatures(
-            embedding, to_cells(finest, 2), to_cells(levels[1], 1), learnt.permute(0, 3, 1, 2)
-        )
+        narrowing = as_linear(decoder.conv_s0), as_linear(decoder.conv_s1)
+        return self.features(*self.image_encoder(pixels, narrowing, progress))
 
-    def _finest(self) -> Linear:
-        """What upscaling and likeness need of the finest map, as one matrix and bias."""
-        weight, bias = as_linear(self.sam_mask_decoder.conv_s0)
-        if not self.variant.descriptors:
-            return weight, bias
-        described = as_linear(self.describe)
-        return torch.cat([weight, described[0]]), torch.cat([bias, described[1]])
+    def features(self, fine: Tensor, middle: Tensor, coarse: Tensor) -> ImageFeatures:
+        """Put together what the neck made of images: channels-last maps of strides 4, 8 and 16."""
+        # An image alone has no memory to attend to; training marked that by adding this vector.
+        embedding = (coarse + self.no_mem_embed).permute(0, 3, 1, 2)
+        return ImageFeatures(embedding, to_cells(fine, 2), to_cells(middle, 1))
 
     def prepare(self, features: ImageFeatures) -> PreparedImage:
         """Do once for an image what is the same for all prompts; it takes a tenth of a click.
@@ -196,21 +186,20 @@ class SAMV2Network(nn.Module):
         features : ImageFeatures
             Of one image (B = 1).
         """
-        embedding = features.embedding.contiguous(memory_format=torch.channels_last)
-        features = features._replace(embedding=embedding)
-        image = self._unshared(features)
-        if self.variant.dense_channels == 1:
-            nothing = self.sam_prompt_encoder.no_mask_embed.weight.to(embedding.dtype)
-            plain = embedding.flatten(2).transpose(1, 2) + nothing
-            shared = self.sam_mask_decoder.transformer.share(plain, image.position[None])
-            image = image._replace(shared=shared)
-        return image
+        image = self.unshared(features.channels_last())
+        embedding = image.features.embedding
+        no_mask = self.sam_prompt_encoder.no_mask_embed.weight.to(embedding.dtype)
+        cells = embedding.flatten(2).transpose(1, 2) + no_mask
+        shared = self.sam_mask_decoder.transformer.share(cells, image.position[None])
+        return image._replace(shared=shared)
 
-    def _unshared(self, features: ImageFeatures) -> PreparedImage:
-        height, width = features.embedding.shape[-2:]
+    def unshared(self, features: ImageFeatures) -> PreparedImage:
+        """Prepare images without what only prompts without a dense part can share."""
+        embedding = features.embedding
+        height, width = embedding.shape[-2:]
         position = self.sam_prompt_encoder.pe_layer.grid(height, width)
         finer = self.sam_mask_decoder.with_biases(features.high_res_4, features.high_res_8)
-        return PreparedImage(features, finer, position.to(features.embedding.dtype), None)
+        return PreparedImage(features, finer, position.to(embedding.dtype), None)
 
     def decode_prompts(
         self,
@@ -233,23 +222,16 @@ class SAMV2Network(nn.Module):
             Previous low-res logits.
         """
         if isinstance(image, ImageFeatures):
-            image = self._unshared(image)
+            image = self.unshared(image)
         features, finer, position, shared = image
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
-        prompts = self.sam_prompt_encoder(coords, labels, mask_input, grid, features.descriptors)
+        prompts = self.sam_prompt_encoder(coords, labels, mask_input, grid)
+        if mask_input is not None:
+            shared = None  # what is shared holds for prompts without a mask
         decoded: Decoded = self.sam_mask_decoder(
-            features.embedding,
-            position,
-            *finer,
-            prompts,
-            shared if mask_input is None else None,
+            features.embedding, position, *finer, prompts, shared
         )
         return decoded
-
-
-def _cell_colours(pixels: Tensor) -> Tensor:
-    """Mean colour in [0, 1] of cells of 4 x 4 pixels, ``(B, S/4, S/4, 3)``."""
-    return F.avg_pool2d(to_unit(pixels.float()), 4).permute(0, 2, 3, 1)
 
 
 def _keep_memory_aside(
@@ -268,38 +250,3 @@ def _give_memory_back(
     """Put the tensors kept aside into the state, so that saving loses nothing."""
     assert isinstance(module, SAMV2Network)
     state_dict.update({prefix + name: tensor for name, tensor in module.memory_state.items()})
-
-
-def build_samv2(
-    model: str | Variant,
-    *,
-    version: str = DEFAULT_VERSION,
-    checkpoint: str | PathLike[str] | None = None,
-) -> SAMV2Network:
-    """Build a network in evaluation mode.
-
-    Parameters
-    ----------
-    model : str or Variant
-        A name of :func:`.available_models`, or a row of one's own.
-    version : str
-        "2.0" or "2.1", for short names of published sizes.
-    checkpoint : path, optional
-        Weights to load.  Without it the weights are random, which only tests want.
-
-    Raises
-    ------
-    ValueError
-        If the model does not exist.
-    CheckpointError
-        If the file does not hold weights of this model.
-    """
-    variant = model if isinstance(model, Variant) else find_variant(model, version)
-    if checkpoint is None:
-        return SAMV2Network(variant).eval()
-    from napari_samv2_prompts.samv2.weights.checkpoints import load
-
-    with without_weights():  # random ones would only be replaced
-        network = SAMV2Network(variant).eval()
-    load(network, checkpoint)
-    return network

@@ -8,7 +8,7 @@ them changes the result:
   projects it to (:class:`SharedImage`) can be kept with the image.
 * A projection of the cells that only meets a few tokens is moved to the tokens' side:
   ``q . (W k) = (W' q) . k``.  It pays while heads x tokens is less than the inner width.
-* Cells are worked on in bands, see :mod:`.bands`.
+* Cells are worked on in tiles, see :mod:`.tiling`.
 
 Cells have the number type that the image comes in, tokens are float32: tokens decide which mask is
 chosen, and cost nothing.
@@ -23,14 +23,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_samv2_prompts.samv2.inference.kernels import attend
-from napari_samv2_prompts.samv2.inference.tiling import in_bands
+from napari_samv2_prompts.samv2.ops.kernels import attend
+from napari_samv2_prompts.samv2.ops.tiling import in_tiles
 
-from .hiera import Mlp
+from .layers import Mlp
 
 __all__ = ["CELLS_AT_ONCE", "SharedImage", "TwoWayTransformer"]
 
-CELLS_AT_ONCE = 2048  # image cells of all prompts in a band
+CELLS_AT_ONCE = 2048  # image cells of all prompts in a tile
 
 
 class SharedImage(NamedTuple):
@@ -101,8 +101,8 @@ def tokens_to_image(attention: Attention, tokens: Tensor, image: Tensor, pe: Ten
     # The bias of the keys adds the same to all scores of a query: softmax does not see it.
     key_weight = attention.k_proj.weight.unflatten(0, (attention.heads, -1))
     moved = (q @ key_weight).flatten(1, 2).to(image.dtype)
-    band = CELLS_AT_ONCE // len(image)
-    scores = in_bands(lambda x, at: moved @ (x + at).transpose(1, 2), (image, pe), band, axis=2)
+    tile = CELLS_AT_ONCE // len(image)
+    scores = in_tiles(lambda x, at: moved @ (x + at).transpose(1, 2), (image, pe), tile, axis=2)
     read = (scores.softmax(dim=-1) @ image).to(q.dtype).unflatten(1, (attention.heads, -1))
     value_weight = attention.v_proj.weight.unflatten(0, (attention.heads, -1))
     x = (read @ value_weight.transpose(1, 2)).transpose(1, 2).flatten(2) + attention.v_proj.bias
@@ -122,9 +122,9 @@ def tokens_to_shared(attention: Attention, tokens: Tensor, shared: SharedImage) 
 def _scores_of_cells(
     attention: Attention, k: Tensor, dtype: torch.dtype, *, projected: bool
 ) -> Callable[..., Tensor]:
-    """Return what turns a band of the image into its scores ``(P, heads * N, m)``.
+    """Return what turns a tile of the image into its scores ``(P, heads * N, m)``.
 
-    ``k (P, heads, N, C / heads)`` are the tokens' keys.  The band is given as its queries ``(1, m,
+    ``k (P, heads, N, C / heads)`` are the tokens' keys.  The tile is given as its queries ``(1, m,
     inner)``, or as its cells ``(P, m, C)`` and their positions, in this number type.
     """
     if projected:
@@ -163,7 +163,7 @@ class TwoWayBlock(nn.Module):
         self.norm1 = nn.LayerNorm(width)
         self.cross_attn_token_to_image = Attention(width, heads, downsample=2)
         self.norm2 = nn.LayerNorm(width)
-        self.mlp = Mlp(width, mlp, width, then="relu")
+        self.mlp = Mlp(width, mlp, width, activation="relu")
         self.norm3 = nn.LayerNorm(width)
         self.norm4 = nn.LayerNorm(width)
         self.cross_attn_image_to_token = Attention(width, heads, downsample=2)
@@ -209,22 +209,22 @@ class TwoWayBlock(nn.Module):
         v = attention.split(attention.v_proj(tokens))
         scores_of = _scores_of_cells(attention, k, image.dtype, projected=shared is not None)
         out_weight = attention.out_proj.weight.unflatten(1, (attention.heads, -1)).permute(1, 2, 0)
-        # Shares add up to one in each head, so each head can bring its part of the bias.
+        # Weights add up to one in each head, so each head can bring its part of the bias.
         read = (v @ out_weight + attention.out_proj.bias / attention.heads).flatten(1, 2)
         read = read.to(image.dtype)
         scale, shift = (t.to(image.dtype) for t in (self.norm4.weight, self.norm4.bias))
 
         def work(x: Tensor, *parts: Tensor) -> Tensor:
             scores = scores_of(*parts).unflatten(1, (attention.heads, -1))
-            shares = scores.softmax(dim=2).flatten(1, 2)  # each cell's shares of the tokens
-            updated = torch.baddbmm(x, shares.transpose(1, 2), read)
+            weights = scores.softmax(dim=2).flatten(1, 2)  # each cell's weights of the tokens
+            updated = torch.baddbmm(x, weights.transpose(1, 2), read)
             return F.layer_norm(updated, scale.shape, scale, shift, self.norm4.eps)
 
-        band = CELLS_AT_ONCE // len(tokens)
+        tile = CELLS_AT_ONCE // len(tokens)
         if shared is not None:
-            return in_bands(work, (image, shared.queries), band)
+            return in_tiles(work, (image, shared.queries), tile)
         # What the block before made for these prompts alone is not needed any more.
-        return in_bands(work, (image, image, image_pe), band, into=image)
+        return in_tiles(work, (image, image, image_pe), tile, into=image)
 
 
 class TwoWayTransformer(nn.Module):

@@ -22,7 +22,7 @@ from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["draw_reach"]
+__all__ = ["draw_geodesic"]
 
 COLOUR_COST = 6.0
 """Cost of a step from black to white."""
@@ -32,7 +32,7 @@ FAR = 50.0
 SWEEPS = 2
 
 
-def draw_reach(colours: Tensor, coords: Tensor, labels: Tensor) -> Tensor:
+def draw_geodesic(colours: Tensor, coords: Tensor, labels: Tensor) -> Tensor:
     """Draw ``exp(-d)``, d being the geodesic distance to the nearest of the prompted places.
 
     Parameters
@@ -47,8 +47,8 @@ def draw_reach(colours: Tensor, coords: Tensor, labels: Tensor) -> Tensor:
     Returns
     -------
     Tensor of shape (P, 2, H, W)
-        Reach of positive clicks and the middle of the box, and of negative clicks and all that lies
-        outside the box; 0 where a prompt has none of them.
+        Nearness to positive clicks and the middle of the box, and to negative clicks and all that
+        lies outside the box; 0 where a prompt has none of them.
     """
     with torch.no_grad():
         size = (colours.shape[2], colours.shape[3])

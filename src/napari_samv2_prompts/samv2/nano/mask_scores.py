@@ -1,4 +1,4 @@
-"""Score masks by how they look, in our own variants: what lies inside, along and around each.
+"""Score masks by how they look: what lies inside, along and around each.
 
 The published score is read from one token, before there are any masks.  A small model judges its
 masks better by looking at them, as Mask Scoring R-CNN does (Huang et al. 2019): by the mean of the
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_samv2_prompts.samv2.modeling.hiera import Mlp
+from napari_samv2_prompts.samv2.modeling.layers import Mlp
 
 __all__ = ["MaskScores", "with_agreement"]
 
@@ -38,7 +38,7 @@ class MaskScores(nn.Module):
 
     def __init__(self, channels: int, masks: int, hidden: int) -> None:
         super().__init__()
-        self.head = Mlp(3 * channels + _MEASURES + 3 * masks, hidden, hidden, 1, then="relu")
+        self.head = Mlp(3 * channels + _MEASURES + 3 * masks, hidden, hidden, 1, activation="relu")
         for parameter in self.head.layers[-1].parameters():
             nn.init.zeros_(parameter)
 

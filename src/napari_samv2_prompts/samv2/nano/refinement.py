@@ -1,4 +1,4 @@
-"""Convolutions that shape a mask from what lies next to it, in our own variants' upscaling.
+"""Convolutions that shape a mask from what lies next to it, in the decoder's upscaling.
 
 The published decoder's last layers look at each cell alone, and a strong trunk has told the cell
 what it needs.  A small trunk has not: a few convolutions at the fine strides, where the prompt is

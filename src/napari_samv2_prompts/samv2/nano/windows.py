@@ -1,11 +1,11 @@
 """Decode in a window around each prompt: a small model's answer is near what was prompted.
 
-A window costs the same however large the image is, so our own variants can be given large images
+A window costs the same however large the image is, so large images can be given
 whole, and many boxes take little time.  A mask of a click that reaches the window's edge may go on
 beyond it: the click is decoded again in a window twice as large, until the mask has room.
 
 Here: where windows lie, what is cut out for them, when they grow.  Not here: what is decoded
-(``network.py``), which candidate is wanted (``decoding.py``).
+(``network.py``), which candidate is wanted (``inference``).
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ import torch
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
-from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
 from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, PAD, POSITIVE
 
+from .components import drop_unprompted
 from .mask_scores import with_agreement
-from .pieces import without_loose_pieces
+from .network import NanoFeatures, NanoNetwork
 
-__all__ = ["Answer", "Window", "decode_in_windows"]
+__all__ = ["Window", "WindowMasks", "decode_in_windows"]
 
 STRIDE = 16
 """Input pixels of a cell of the embedding."""
@@ -46,7 +46,7 @@ class Window(NamedTuple):
     side: int
 
 
-class Answer(NamedTuple):
+class WindowMasks(NamedTuple):
     """All four masks of one prompt, and where they lie.
 
     Attributes
@@ -61,24 +61,23 @@ class Answer(NamedTuple):
 
 
 def decode_in_windows(
-    network: SAMV2Network,
-    features: ImageFeatures,
+    network: NanoNetwork,
+    features: NanoFeatures,
     coords: Tensor,
     labels: Tensor,
     mask_input: Tensor | None,
     multimask: Sequence[bool],
     threshold: float = 0.0,
-) -> list[Answer]:
+) -> list[WindowMasks]:
     """Predict the masks of prompts with the same number of points, each in its window.
 
     Parameters
     ----------
-    network : SAMV2Network
-        Of a variant with a window.
-    features : ImageFeatures
+    network : NanoNetwork
+    features : NanoFeatures
         One image (B = 1).
     coords, labels, mask_input : Tensor
-        As :meth:`.network.SAMV2Network.decode_prompts` takes them.
+        As :meth:`.NanoNetwork.decode_prompts` takes them.
     multimask : sequence of bool
         Per prompt: whether masks 1 to 3 are wanted, and not the single best.
     threshold : float
@@ -88,18 +87,16 @@ def decode_in_windows(
     least = network.variant.window // STRIDE
     pending = dict(enumerate(_first_windows(coords, labels, mask_input, least, grid)))
     has_box = (labels == BOX_START).any(1).tolist()
-    answers: dict[int, Answer] = {}
+    results: dict[int, WindowMasks] = {}
     while pending:
         grown: dict[int, Window] = {}
         for rows in _alike(pending, coords.device):
             windows = [pending[row] for row in rows]
             part = _part_of_prompts(windows, rows, coords, labels, mask_input)
             decoded = network.decode_prompts(_cut(features, windows), *part)
-            if network.variant.one_piece:
-                decoded = decoded._replace(logits=_in_one_piece(decoded.logits, *part, threshold))
-            if network.variant.mask_scores:
-                scores = with_agreement(decoded.scores, decoded.logits > threshold)
-                decoded = decoded._replace(scores=scores)
+            logits = _without_unprompted(decoded.logits, *part, threshold)
+            scores = with_agreement(decoded.scores, logits > threshold)
+            decoded = decoded._replace(logits=logits, scores=scores)
             touched = _touched(decoded, windows, [multimask[row] for row in rows], grid, threshold)
             for place, (row, window) in enumerate(zip(rows, windows, strict=True)):
                 if touched[place] and not has_box[row]:
@@ -111,9 +108,9 @@ def decode_in_windows(
                     )
                 else:
                     one = slice(place, place + 1)
-                    answers[row] = Answer(Decoded(*(part[one] for part in decoded)), window)
+                    results[row] = WindowMasks(Decoded(*(part[one] for part in decoded)), window)
         pending = grown
-    return [answers[row] for row in range(len(coords))]
+    return [results[row] for row in range(len(coords))]
 
 
 def _first_windows(
@@ -186,17 +183,17 @@ def _part_of_prompts(
     return coords[rows] - corners[:, None], labels[rows], masks
 
 
-def _in_one_piece(
+def _without_unprompted(
     logits: Tensor, coords: Tensor, labels: Tensor, masks: Tensor | None, threshold: float
 ) -> Tensor:
-    """Drop the loose pieces of all masks ``(P, 4, h, w)``."""
+    """Drop the unprompted components of all masks ``(P, 4, h, w)``."""
     cells = ((coords + 0.5) / 4 - 0.5).cpu().numpy()
     kinds, results = labels.cpu().numpy(), logits.float().cpu().numpy().copy()
     for row, masks_of_one in enumerate(results):
         before = None if masks is None else masks[row, 0].cpu().numpy()
         clicks, box = cells[row][kinds[row] == POSITIVE], bool((kinds[row] == BOX_START).any())
         for one in masks_of_one:
-            one[:] = without_loose_pieces(one, clicks, before, largest=box, threshold=threshold)
+            one[:] = drop_unprompted(one, clicks, before, largest=box, threshold=threshold)
     return torch.from_numpy(results).to(logits.device)
 
 
@@ -206,7 +203,7 @@ def _part(maps: Tensor, window: Window, scale: int) -> Tensor:
     return maps[:, top : top + side, left : left + side]
 
 
-def _cut(features: ImageFeatures, windows: list[Window]) -> ImageFeatures:
+def _cut(features: NanoFeatures, windows: list[Window]) -> NanoFeatures:
     """Return the features of the windows, one row each."""
     grid = features.embedding.shape[-1]
 
@@ -215,7 +212,7 @@ def _cut(features: ImageFeatures, windows: list[Window]) -> ImageFeatures:
         parts = [whole[w.top : w.top + w.side, w.left : w.left + w.side] for w in windows]
         return torch.stack(parts).flatten(1, 2)
 
-    return ImageFeatures(
+    return NanoFeatures(
         torch.stack([_part(features.embedding[0], w, 1) for w in windows]),
         cells(features.high_res_4),
         cells(features.high_res_8),

@@ -1,8 +1,8 @@
 """Read a checkpoint file and load it into a network, or say in one sentence why not.
 
 The wrong model, the wrong size and missing tensors are recognised here.  Formats of files are
-:mod:`.weight_files`; where files come from is :mod:`.registry` and :mod:`.download`; the network,
-which knows its own parameter names, is :mod:`.network`.
+:mod:`.files`; where files come from is :mod:`.registry` and :mod:`.download`; who builds a network
+for a checkpoint is :mod:`.build`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import MEMORY_PREFIXES, SAMV2Network
 
 from .files import read_content
 from .registry import USE_PUBLISHED, CheckpointError
-from .variants import DEFAULT_VERSION, VARIANTS, Variant
+from .variants import DEFAULT_VERSION, VARIANTS
 
 __all__ = ["CheckpointError", "CheckpointState", "LoadReport", "load", "read_state"]
 
@@ -118,7 +119,7 @@ def load(network: SAMV2Network, path: str | PathLike[str]) -> LoadReport:
     Parameters
     ----------
     network : SAMV2Network
-        As :func:`.build_samv2` makes it.  It keeps its own number type and device; without memory
+        As :mod:`.build` makes it.  It keeps its own number type and device; without memory
         yet (on the meta device), it takes over the tensors that were read, as float32 on the CPU.
     path : path-like
         See :func:`read_state`.

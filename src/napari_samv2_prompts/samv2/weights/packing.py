@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import fields
 from functools import cached_property
 
 import torch
@@ -19,6 +20,7 @@ from safetensors.torch import load, save
 
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
 
 __all__ = ["Packing", "fingerprint"]
 
@@ -49,6 +51,8 @@ class Packing:
         self._device = device
         self._dtype = dtype
         self._model = model
+        self._features = NanoFeatures if isinstance(network, NanoNetwork) else ImageFeatures
+        self._names = [field.name for field in fields(self._features)]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -74,7 +78,7 @@ class Packing:
         """
         tensors = {
             name: tensor.detach().cpu().contiguous()
-            for name, tensor in embedding.features._asdict().items()
+            for name, tensor in embedding.features.tensors().items()
         }
         metadata = {
             "key": key,
@@ -97,7 +101,7 @@ class Packing:
                 raise ValueError("it is of another image or model")
             if metadata.pop("sha256") != _checksum(tensors, metadata):
                 raise ValueError("it was damaged")
-            features = ImageFeatures(**tensors)
+            features = self._features(**{name: tensors[name] for name in self._names})
             height, width = json.loads(metadata["image_size"])
             side = int(metadata["input_size"])
         except (SafetensorError, LookupError, TypeError, AttributeError, ValueError) as error:

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from napari_samv2_prompts.samv2.inference import kernels as products
-from napari_samv2_prompts.samv2.inference.kernels import Then, attend, linear
+from napari_samv2_prompts.samv2.ops import kernels as products
+from napari_samv2_prompts.samv2.ops.kernels import Activation, attend, linear
 
 SEVERAL_ROUNDINGS = 0.02  # bfloat16 has 8 bits
 
@@ -19,7 +19,7 @@ def relative_error(found: torch.Tensor, true: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("then", ["none", "gelu", "relu"])
 @pytest.mark.parametrize("shape", [(7, 32), (2, 3, 5, 32)])
-def test_a_linear_layer_and_its_activation(then: Then, shape: tuple[int, ...]) -> None:
+def test_a_linear_layer_and_its_activation(then: Activation, shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     layer, x = nn.Linear(32, 24), torch.randn(shape)
     activation = {"none": lambda y: y, "gelu": F.gelu, "relu": F.relu}[then]

@@ -1,10 +1,10 @@
-"""How like the prompted places every cell of the image looks: two more maps to draw.
+"""How similar to the prompted places every cell of the image looks: two more maps to draw.
 
 A click says "this, and what looks like it near here".  A large network finds out by attention; a
-small one learns it far sooner when it is shown the likeness itself.  Masked-pooling methods of
+small one learns it far sooner when it is shown the similarity itself.  Masked-pooling methods of
 few-shot segmentation do the same with deep features (SG-One, Zhang et al. 2020).
 
-What likeness is measured in (descriptors) is the network's business; here are places and
+What similarity is measured in (descriptors) is the network's business; here are places and
 distances only.
 """
 
@@ -16,10 +16,10 @@ from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE, POSITIVE
 
-__all__ = ["draw_likeness"]
+__all__ = ["draw_similarity"]
 
 FAR = 1e4
-"""Squared distance that stands for "nothing to compare with": its likeness is 0."""
+"""Squared distance that stands for "nothing to compare with": its similarity is 0."""
 
 _INSIDE = ((0.0, 0.0), (-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
 """Places that a box's object most likely covers, in extents from the box's middle."""
@@ -27,7 +27,7 @@ _OUTSIDE = ((-0.6, -0.6), (0.6, -0.6), (-0.6, 0.6), (0.6, 0.6))
 """Places that it most likely does not: just beyond the corners."""
 
 
-def draw_likeness(descriptors: Tensor, coords: Tensor, labels: Tensor) -> Tensor:
+def draw_similarity(descriptors: Tensor, coords: Tensor, labels: Tensor) -> Tensor:
     """Draw ``exp(-d^2)``, d being the distance to the most alike of the prompted places.
 
     Parameters
@@ -42,8 +42,8 @@ def draw_likeness(descriptors: Tensor, coords: Tensor, labels: Tensor) -> Tensor
     Returns
     -------
     Tensor of shape (P, 2, H, W)
-        Likeness to positive clicks and the middle of the box, and to negative clicks and what lies
-        around the box; 0 where a prompt has none of them.
+        Similarity to positive clicks and the middle of the box, and to negative clicks and what
+        lies around the box; 0 where a prompt has none of them.
     """
     inside, outside = _box_places(coords, labels, _INSIDE), _box_places(coords, labels, _OUTSIDE)
     maps = [

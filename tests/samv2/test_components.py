@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.measure import label
 
-from napari_samv2_prompts.samv2.nano.pieces import without_loose_pieces
+from napari_samv2_prompts.samv2.nano.components import drop_unprompted
 
 maps = arrays(np.float32, (9, 12), elements=st.sampled_from([-3.0, 3.0]))
 clicks = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 8)), max_size=3)
@@ -17,7 +17,7 @@ clicks = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 8)), max_size=3)
 @given(maps, clicks, st.none() | maps, st.booleans())
 def test_pieces_that_are_prompted_stay_and_no_others(logits, places, before, largest) -> None:
     xy = np.array(places, float).reshape(-1, 2)
-    left = without_loose_pieces(logits, xy, before, largest=largest)
+    left = drop_unprompted(logits, xy, before, largest=largest)
     assert np.array_equal(left[left > 0], logits[left > 0])
     assert np.array_equal(left[logits <= 0], logits[logits <= 0])
     pieces = label(logits > 0, connectivity=2)
@@ -40,6 +40,6 @@ def test_pieces_that_are_prompted_stay_and_no_others(logits, places, before, lar
 def test_dropped_cells_lie_below_the_threshold() -> None:
     logits = np.full((5, 9), -1.0, np.float32)
     logits[2, 1] = logits[2, 7] = 9.0
-    left = without_loose_pieces(logits, np.array([[1, 2]]), None, largest=False, threshold=5.0)
+    left = drop_unprompted(logits, np.array([[1, 2]]), None, largest=False, threshold=5.0)
     assert left[2, 1] == 9.0
     assert left[2, 7] < 5.0

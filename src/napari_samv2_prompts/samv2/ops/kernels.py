@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["attend", "linear"]
+__all__ = ["Activation", "attend", "linear"]
 
 _SCORES_AT_ONCE = 2**21
 """Scores of an attention that are worked on at a time: 4 MB, which stay in the cache."""
 
-Then = Literal["none", "gelu", "relu"]
-_THEN: dict[Then, Callable[[Tensor], Tensor]] = {
+Activation = Literal["none", "gelu", "relu"]
+_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
     "gelu": F.gelu,
     "relu": F.relu,
@@ -38,20 +38,19 @@ def _by_onednn(x: Tensor) -> bool:
     )
 
 
-def linear(x: Tensor, layer: nn.Linear, then: Then = "none") -> Tensor:
-    """Return ``then(layer(x))``.
+def linear(x: Tensor, layer: nn.Linear, activation: Activation = "none") -> Tensor:
+    """Return ``activation(layer(x))``.
 
     Parameters
     ----------
     x : Tensor of shape (..., in)
     layer : nn.Linear
-    then : str
-        The function that follows, if any.
+    activation : str
     """
     if not (_by_onednn(x) and layer.weight.dtype == x.dtype):
-        return _THEN[then](layer(x))
+        return _ACTIVATIONS[activation](layer(x))
     y: Tensor = torch.ops.mkldnn._linear_pointwise(
-        x.reshape(-1, x.shape[-1]), layer.weight, layer.bias, then, [], "none"
+        x.reshape(-1, x.shape[-1]), layer.weight, layer.bias, activation, [], "none"
     )
     return y.view(*x.shape[:-1], layer.out_features)
 
@@ -75,11 +74,11 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         rows = slice(row, row + rows_at_once)
         for start in range(0, n, queries_at_once):
             part = rows, slice(start, start + queries_at_once)
-            torch.bmm(_shares(q[part], keys[rows]), v[rows], out=result[part])
+            torch.bmm(_attention_weights(q[part], keys[rows]), v[rows], out=result[part])
     return result.view(batch, heads, n, depth)
 
 
-def _shares(q: Tensor, keys: Tensor) -> Tensor:
+def _attention_weights(q: Tensor, keys: Tensor) -> Tensor:
     """Softmax of the scaled products of ``q (B, N, D)`` and ``keys (B, D, M)``."""
     nothing = q.new_empty(())
     scores = torch.baddbmm(nothing, q, keys, beta=0, alpha=q.shape[-1] ** -0.5)

@@ -1,16 +1,59 @@
-"""From the ways a model can be named to a network with weights; never one with random weights."""
+"""Build networks: from the ways a model can be named to one with its weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
 
-from napari_samv2_prompts.samv2.modeling.network import SAMV2Network, build_samv2
+from napari_samv2_prompts.samv2.modeling.config import Variant
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
+from napari_samv2_prompts.samv2.nano.config import NanoVariant
+from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 
+from .checkpoints import load, read_state
+from .meta_init import init_on_meta
 from .registry import CheckpointError, find
-from .variants import DEFAULT_MODEL, available_models, find_variant
+from .variants import DEFAULT_MODEL, DEFAULT_VERSION, available_models, find_variant
 
-__all__ = ["network_from_arguments"]
+__all__ = ["build_network", "build_samv2", "network_from_arguments"]
+
+
+def build_network(variant: Variant) -> SAMV2Network:
+    """Return the network of a variant with random weights, in training mode."""
+    return NanoNetwork(variant) if isinstance(variant, NanoVariant) else SAMV2Network(variant)
+
+
+def build_samv2(
+    model: str | Variant,
+    *,
+    version: str = DEFAULT_VERSION,
+    checkpoint: str | PathLike[str] | None = None,
+) -> SAMV2Network:
+    """Build a network in evaluation mode.
+
+    Parameters
+    ----------
+    model : str or Variant
+        A name of :func:`.available_models`, or a row of one's own.
+    version : str
+        "2.0" or "2.1", for short names of published sizes.
+    checkpoint : path, optional
+        Weights to load.  Without it the weights are random, which only tests want.
+
+    Raises
+    ------
+    ValueError
+        If the model does not exist.
+    CheckpointError
+        If the file does not hold weights of this model.
+    """
+    variant = model if isinstance(model, Variant) else find_variant(model, version)
+    if checkpoint is None:
+        return build_network(variant).eval()
+    with init_on_meta():  # random weights would only be replaced
+        network = build_network(variant).eval()
+    load(network, checkpoint)
+    return network
 
 
 def network_from_arguments(
@@ -19,7 +62,7 @@ def network_from_arguments(
     version: str,
     checkpoint: str | PathLike[str] | None,
 ) -> SAMV2Network:
-    """Build the network that the predictor's arguments name.
+    """Build the network that the predictor's arguments name, never one with random weights.
 
     Parameters
     ----------
@@ -44,8 +87,6 @@ def network_from_arguments(
         raise ValueError(f"Name one model, not {len(named)}: {', '.join(named)}.")
     if isinstance(model, SAMV2Network):
         if checkpoint is not None:
-            from .checkpoints import load
-
             load(model, checkpoint)
         return model
     if model is not None and not isinstance(model, str):
@@ -64,7 +105,7 @@ def network_from_arguments(
                 f"The weights of the bundled model {name!r} are missing from this installation: "
                 "install the package again from a wheel."
             )
-        from .download import download
+        from .download import download  # late: only few ever need what it imports
 
         path = download(name, version)
     return build_samv2(variant, checkpoint=path)
@@ -76,6 +117,4 @@ def _from_user_file(
     """Build for a user's file: of the named size, or of the size that the file has."""
     if named:
         return build_samv2(named[0], version=version, checkpoint=checkpoint)
-    from .checkpoints import read_state
-
     return build_samv2(read_state(checkpoint).variant, checkpoint=checkpoint)

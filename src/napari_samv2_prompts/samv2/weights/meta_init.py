@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["without_weights"]
+__all__ = ["init_on_meta"]
 
 _RANDOM = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.erfinv_})
 
 
 @contextmanager
-def without_weights() -> Iterator[None]:
+def init_on_meta() -> Iterator[None]:
     """Have modules that are made meanwhile take no memory, and fill in no first weights.
 
     Tensors are made on the meta device.  Random numbers are left out, too: there they are worked

@@ -11,8 +11,10 @@ from scipy import ndimage
 from torch import Tensor
 
 from napari_samv2_prompts.samv2 import build_samv2
-from napari_samv2_prompts.samv2.inference.preprocess import stretched, to_pixels, to_unit
-from napari_samv2_prompts.samv2.nano.likeness import draw_likeness
+from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
+from napari_samv2_prompts.samv2.modeling.pixels import to_unit
+from napari_samv2_prompts.samv2.nano.contrast import stretch_contrast
+from napari_samv2_prompts.samv2.nano.similarity import draw_similarity
 from napari_samv2_prompts.samv2.weights.variants import find_variant
 
 CPU = torch.device("cpu")
@@ -34,7 +36,7 @@ def slowly(descriptors: Tensor, places: list[tuple[float, float]]) -> np.ndarray
 def test_clicks_are_compared_at_their_places() -> None:
     descriptors = torch.rand(3, 12, 16)
     coords = torch.tensor([[[3.25, 4.5], [10.0, 2.0], [7.0, 7.0], [1.0, 1.0]]])
-    drawn = draw_likeness(descriptors[None], coords, torch.tensor([[1, 1, 0, -1]]))[0].numpy()
+    drawn = draw_similarity(descriptors[None], coords, torch.tensor([[1, 1, 0, -1]]))[0].numpy()
     np.testing.assert_allclose(
         drawn[0], slowly(descriptors, [(3.25, 4.5), (10, 2)]), rtol=1e-4, atol=1e-6
     )
@@ -45,14 +47,14 @@ def test_a_box_is_its_middle_against_what_lies_beyond_its_corners() -> None:
     image = torch.zeros(1, 1, 24, 24)
     image[..., 8:16, 6:18] = 3.0
     labels = torch.tensor([[2, 3]])
-    inside, outside = draw_likeness(image, torch.tensor([[[5.5, 7.5], [17.5, 15.5]]]), labels)[0]
+    inside, outside = draw_similarity(image, torch.tensor([[[5.5, 7.5], [17.5, 15.5]]]), labels)[0]
     assert torch.equal(inside > 0.9, image[0, 0] > 0)
     assert torch.equal(outside > 0.9, image[0, 0] == 0)
 
 
 def test_without_a_prompt_of_a_kind_nothing_is_alike() -> None:
     descriptors = torch.rand(1, 2, 8, 8)
-    drawn = draw_likeness(descriptors, torch.tensor([[[4.0, 4.0]]]), torch.tensor([[1]]))
+    drawn = draw_similarity(descriptors, torch.tensor([[[4.0, 4.0]]]), torch.tensor([[1]]))
     assert drawn[0, 0].max() > 0.9
     assert not drawn[0, 1].any()
 
@@ -60,8 +62,8 @@ def test_without_a_prompt_of_a_kind_nothing_is_alike() -> None:
 def test_prompts_on_one_image_get_what_each_would_get_with_a_copy() -> None:
     descriptors = torch.rand(1, 4, 8, 8)
     coords, labels = torch.rand(3, 2, 2) * 8, torch.tensor([[2, 3], [1, 0], [1, -1]])
-    shared = draw_likeness(descriptors, coords, labels)
-    copied = draw_likeness(descriptors.expand(3, -1, -1, -1), coords, labels)
+    shared = draw_similarity(descriptors, coords, labels)
+    copied = draw_similarity(descriptors.expand(3, -1, -1, -1), coords, labels)
     torch.testing.assert_close(shared, copied, atol=1e-5, rtol=1e-4)
 
 
@@ -71,7 +73,7 @@ def test_stretching_undoes_a_change_of_contrast(gain: float, offset: float) -> N
     image = ndimage.gaussian_filter(np.random.default_rng(0).random((64, 64)), 6)
     image = (image - image.min()) / np.ptp(image)
     reference, other = (
-        to_unit(stretched(to_pixels(np.uint8(255 * x), 64, CPU)))
+        to_unit(stretch_contrast(to_pixels(np.uint8(255 * x), 64, CPU)))
         for x in (image, image * gain + offset)
     )
     assert (reference - other).abs().max() < 3 / (255 * gain)
@@ -81,7 +83,7 @@ def test_stretching_undoes_a_change_of_contrast(gain: float, offset: float) -> N
 
 def test_an_image_of_noise_is_not_stretched_to_full_contrast() -> None:
     noise = np.random.default_rng(0).integers(100, 103, (64, 64), dtype=np.uint8)
-    unit = to_unit(stretched(to_pixels(noise, 64, CPU)))
+    unit = to_unit(stretch_contrast(to_pixels(noise, 64, CPU)))
     assert float(unit.std()) < 0.1
 
 
@@ -90,7 +92,7 @@ def test_a_hot_pixel_does_not_darken_the_rest() -> None:
     image[64:128, 64:128] = 60
     hot = image.copy()
     hot[10, 10] = 255
-    plain, other = (to_unit(stretched(to_pixels(x, 256, CPU))) for x in (image, hot))
+    plain, other = (to_unit(stretch_contrast(to_pixels(x, 256, CPU))) for x in (image, hot))
     assert float((plain - other)[..., 64:128, 64:128].abs().max()) < 0.01
 
 
@@ -98,7 +100,7 @@ def test_published_variants_keep_no_descriptors() -> None:
     variant = replace(find_variant("tiny"), input_size=64)
     with torch.inference_mode():
         features = build_samv2(variant).encode_image(torch.zeros(1, 3, 64, 64))
-    assert features.descriptors.nbytes == 0
+    assert set(features.tensors()) == {"embedding", "high_res_4", "high_res_8"}
 
 
 def test_the_bundled_model_compares_in_colours_and_in_what_it_learnt() -> None:
@@ -107,5 +109,5 @@ def test_the_bundled_model_compares_in_colours_and_in_what_it_learnt() -> None:
     with torch.inference_mode():
         descriptors = network.encode_image(pixels).descriptors
     assert descriptors.shape == (1, 8, 32, 32)
-    means = torch.nn.functional.avg_pool2d(to_unit(stretched(pixels)), 4)
+    means = torch.nn.functional.avg_pool2d(to_unit(stretch_contrast(pixels)), 4)
     torch.testing.assert_close(descriptors[:, :3], means)

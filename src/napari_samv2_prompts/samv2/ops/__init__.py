@@ -1,0 +1,1 @@
+"""Numerical building blocks that every room above uses: kernels, tiling.  No network in here."""
