@@ -485,6 +485,9 @@ def test_half_precision_encodes_in_half_and_decodes_in_full(variant: Variant, dt
     )
     for approximate, reference in answers:
         spread = np.ptp(reference.low_res_logits)
-        difference = np.abs(approximate.low_res_logits - reference.low_res_logits).max()
-        assert difference < 0.05 * spread
+        both = approximate.low_res_logits, reference.low_res_logits
+        # Random weights leave components of a cell or two, which either may drop to -4.
+        kept = (both[0] != -4) & (both[1] != -4)
+        assert kept.mean() > 0.9
+        assert np.abs(both[0] - both[1])[kept].max() < 0.05 * spread
         np.testing.assert_allclose(approximate.scores, reference.scores, atol=0.02)

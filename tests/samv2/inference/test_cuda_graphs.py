@@ -8,16 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as arrays
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.inference import cuda_graphs as recordings
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.modeling.network import PreparedImage
-from napari_samv2_prompts.samv2.nano.contrast import _sorted_quantiles
 from napari_samv2_prompts.samv2.nano.network import NanoFeatures
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 24, 20, 3), np.uint8).repeat(20, 1)
@@ -49,15 +45,6 @@ def test_the_tensors_of_nested_tuples_are_exchanged_in_their_order() -> None:
     assert isinstance(features, NanoFeatures)
     assert "".join(features.tensors().values()) == "abcd"
     assert exchanged == (PreparedImage(features, (), "e", None), "f", None)
-
-
-@given(
-    arrays.arrays(np.float32, (2, 50), elements=st.floats(0, 1, width=32)),
-    st.floats(0, 1, width=32),
-)
-def test_quantiles_by_sorting_are_numpys(rows, share) -> None:
-    (found,) = _sorted_quantiles(torch.from_numpy(rows), (share,))
-    np.testing.assert_allclose(found, np.quantile(rows, share, axis=1), atol=1e-5)
 
 
 @pytest.mark.parametrize("possible", [True, False])

@@ -20,7 +20,7 @@ from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
 VARIABLE = "NAPARI_SAMV2_PROMPTS_TEST_WEIGHTS"
 FOLDER = Path(os.environ.get(VARIABLE, "nowhere"))
-PICTURES = (FOLDER, Path(__file__).parents[3] / "shared" / "images")
+PICTURES = (FOLDER, Path(__file__).parents[4] / "shared" / "images")
 SCORE_TOLERANCE = 2e-3
 LOGIT_TOLERANCE = 0.05
 

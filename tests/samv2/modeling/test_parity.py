@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from skimage import data
-from tests.samv2.transformers_twin import build_twin
+from tests.samv2.modeling.transformers_twin import build_twin
 
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
@@ -21,7 +21,7 @@ from napari_samv2_prompts.samv2.modeling.cells import to_cells
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
 from napari_samv2_prompts.samv2.weights.variants import VARIANTS, find_variant
 
-TRUCK = Path(__file__).parents[3] / "shared" / "images" / "truck.jpg"
+TRUCK = Path(__file__).parents[4] / "shared" / "images" / "truck.jpg"
 SIZE = (1200, 1800)  # height and width of that picture, in whose pixels the prompts are
 TOLERANCE = 1e-3
 MAGNITUDE = 30.0
