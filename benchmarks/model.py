@@ -16,7 +16,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import ArrayLike
-from tests.samv2.transformers_twin import build_twin
+from tests.samv2.modeling.transformers_twin import build_twin
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
