@@ -79,7 +79,7 @@ class Setting:
         self.volume, self.predictor = volume, predictor
         stack = ArrayStack(volume.image)
         variant = predictor.variant
-        sides = InputSides(variant.input_size, max(variant.input_size, variant.largest_input))
+        sides = InputSides(variant.input_size, variant.largest_side)
         self.embed = Embeddings(stack, predictor.embed, sides)
         self.follower: Follower = HandOver(stack, self.embed, predictor.decode, weights, watch)
         self.wanted = Wanted(0, len(volume.image) - 1)

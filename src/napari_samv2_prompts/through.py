@@ -186,7 +186,7 @@ def follow(
         Empty; the masks on the prompted planes are put here first.
     """
     variant = predictor.variant
-    sides = InputSides(variant.input_size, max(variant.input_size, variant.largest_input))
+    sides = InputSides(variant.input_size, variant.largest_side)
     embed = Embeddings(seen, predictor.embed, sides)
     for plane, batch in sorted(prompts.items()):
         for number, crop in _answered(embed, predictor, plane, batch, seen.shape[1:]).items():
