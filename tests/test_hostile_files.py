@@ -24,7 +24,7 @@ from tifffile import imwrite
 from napari_samv2_prompts._qt.settings import Choice, Remembered
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.io.pictures import read_picture
-from napari_samv2_prompts.io.prompt_tables import read_prompts, table_kind
+from napari_samv2_prompts.io.prompt_files import gather_prompts, table_kind
 from napari_samv2_prompts.io.records import (
     Accept,
     Ask,
@@ -61,11 +61,14 @@ def some_record() -> Record:
 
 
 def boxes(path: Path) -> object:
-    return read_prompts((40, 50), boxes=path)
+    prompts = gather_prompts((40, 50), boxes=path)
+    assert all(note.endswith(".") for note in prompts.all_notes)
+    return [prompts.batch(plane) for plane in prompts.planes]
 
 
 def points(path: Path) -> object:
-    return read_prompts((40, 50), points=path)
+    prompts = gather_prompts((40, 50), points=path)
+    return [prompts.batch(plane) for plane in prompts.planes]
 
 
 def remembered(path: Path) -> object:
@@ -176,6 +179,54 @@ def point_files(tmp: Path) -> st.SearchStrategy[bytes]:
     return tables("object,x,y,polarity")
 
 
+def saved_points(tmp: Path) -> st.SearchStrategy[bytes]:
+    return tables("index,axis-0,axis-1,object,polarity")
+
+
+def saved_shapes(tmp: Path) -> st.SearchStrategy[bytes]:
+    head = "index,shape-type,vertex-index,axis-0,axis-1"
+    lines = "\n".join(f"0,polygon,{i},{i * i},{7 - i}" for i in range(5))
+    return tables(head) | bytes_like(f"{head}\n{lines}\n".encode())
+
+
+def excel_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    text = 'sep=;\r\n# a note\r\nobject;x0;y0;x1;y1;größe\r\n1;"1.234,5";2;3,5;4;x\r\n'
+    codecs = ("utf-8-sig", "utf-16", "utf-16-le", "latin-1")
+    return st.sampled_from(codecs).flatmap(lambda codec: bytes_like(text.encode(codec)))
+
+
+def coco_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    polygon = [[1, 1, 9, 1, 9, 9]]
+    valid = {
+        "images": [{"id": 1, "file_name": "a.tif"}],
+        "annotations": [
+            {"image_id": 1, "bbox": [1, 2, 3, 4]},
+            {"image_id": 1, "segmentation": polygon},
+        ],
+    }
+    return changed_json(valid).map(lambda value: json.dumps(value).encode()) | st.just(b"DEEP")
+
+
+def geojson_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    ring = [[1, 1], [9, 1], [9, 9], [1, 1]]
+    shapes = {"Polygon": [ring], "MultiPolygon": [[ring]], "Point": [3, 4], "LineString": ring}
+    features = [
+        {
+            "type": "Feature",
+            "geometry": {"type": kind, "coordinates": at, "plane": {"z": 1, "t": 0}},
+        }
+        for kind, at in shapes.items()
+    ]
+    valid = {"type": "FeatureCollection", "features": features}
+    return changed_json(valid).map(lambda value: json.dumps(value).encode())
+
+
+def yolo_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    row = st.lists(CELLS | st.sampled_from(["0.1", "0.5", "0"]), max_size=8).map(" ".join)
+    text = st.lists(row, max_size=4).map("\n".join).map(str.encode)
+    return text | bytes_like(b"0 0.1 0.2 0.3 0.4\n1 0.1 0.1 0.9 0.1 0.5 0.9\n")
+
+
 def record_files(tmp: Path) -> st.SearchStrategy[bytes]:
     valid = record_text(tmp)
     written = changed_json(valid["record"]).map(lambda r: json.dumps({**valid, "record": r}))
@@ -192,6 +243,12 @@ READERS = {
     "boxes.csv": (boxes, table_files, USUAL),
     "points.csv": (points, point_files, USUAL),
     "kind.csv": (table_kind, point_files, USUAL),
+    "saved-points.csv": (points, saved_points, USUAL),
+    "saved-shapes.csv": (boxes, saved_shapes, USUAL),
+    "excel.csv": (boxes, excel_files, USUAL),
+    "coco.json": (boxes, coco_files, USUAL),
+    "qupath.geojson": (boxes, geojson_files, USUAL),
+    "yolo.txt": (boxes, yolo_files, USUAL),
     "prompts.json": (read_record, record_files, USUAL),
     "settings.json": (remembered, setting_files, ()),
     "weights.pt": (read_state, lambda tmp: weights(), (CheckpointError,)),

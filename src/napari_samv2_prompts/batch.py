@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_samv2_prompts.io.annotations import coco_names, load_json
+from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.exports import write_labels
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import picture_of, write_outlines
-from napari_samv2_prompts.io.prompt_tables import table_kind
+from napari_samv2_prompts.io.prompt_files import gather_prompts, table_kind
 from napari_samv2_prompts.io.records import write_record
-from napari_samv2_prompts.scripting import labels_of, prompts_of, record_of
+from napari_samv2_prompts.io.spreadsheets import read_text
+from napari_samv2_prompts.scripting import labels_of, record_of
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
@@ -36,7 +39,9 @@ class Job:
     labels : Path
         Where the labels go.
     boxes, points : Path, optional
-        Tables of prompts.
+        Files of prompts.
+    box_format : str, optional
+        How the four numbers of a box are meant.
     outlines : Path, optional
         Where a picture with the outlines goes.
     prompts : Path, optional
@@ -49,6 +54,7 @@ class Job:
     points: Path | None = None
     outlines: Path | None = None
     prompts: Path | None = None
+    box_format: BoxFormat | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +81,19 @@ class Outcome:
 
 
 def find_jobs(
-    folder: Path, out: Path, *, ending: str = ".tif", keep_prompts: bool = False
+    folder: Path,
+    out: Path,
+    *,
+    ending: str = ".tif",
+    keep_prompts: bool = False,
+    boxes: Path | None = None,
+    box_format: BoxFormat | None = None,
 ) -> tuple[list[Job], list[str]]:
-    """Pair the pictures of a folder with the tables of the same name.
+    """Pair the pictures of a folder with the files of prompts of the same name.
 
-    ``cells.tif`` belongs to ``cells.csv``, whose columns say whether it lists boxes or points, or
-    to ``cells.boxes.csv`` and ``cells.points.csv``.
+    ``cells.tif`` belongs to ``cells.csv``, whose columns say whether it lists boxes or points, to
+    ``cells.boxes.csv`` and ``cells.points.csv``, or to ``cells.geojson``, ``cells.json`` (COCO) or
+    ``cells.txt`` (YOLO).
 
     Parameters
     ----------
@@ -91,13 +104,17 @@ def find_jobs(
         Of the labels: ".tif" or ".ome.tif".
     keep_prompts : bool
         Whether ``cells.prompts.json`` is written beside the labels.
+    boxes : Path, optional
+        A COCO file for all pictures, in place of files beside them.
+    box_format : str, optional
+        How the four numbers of a box are meant.
 
     Returns
     -------
     jobs : list of Job
         By name.
     problems : list of str
-        Pictures without a table, and so on, in sentences.
+        Pictures without prompts, and so on, in sentences.
 
     Raises
     ------
@@ -109,22 +126,28 @@ def find_jobs(
     jobs: list[Job] = []
     problems: list[str] = []
     stems: dict[str, str] = {}
+    listed = None if boxes is None else coco_names(load_json(boxes, read_text(boxes)))
     for image in sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES):
         stem = _stem(image)
         if stem in stems:
             problems.append(f"{image.name} is left out: {stems[stem]} has the same name.")
             continue
-        try:
-            tables = _tables(folder, stem)
-        except (ValueError, OSError) as error:
-            problems.append(f"{image.name} is left out: {error}")
-            continue
-        if not tables:
-            problems.append(f"{image.name} is left out: there is no table {stem}.csv beside it.")
+        if listed is not None and boxes is not None:
+            files = {"boxes": boxes} if image.name in listed else {}
+            missing = f"{boxes.name} does not list it."
+        else:
+            try:
+                files, missing = _files(folder, stem), f"there is no table {stem}.csv beside it."
+            except (ValueError, OSError) as error:
+                problems.append(f"{image.name} is left out: {error}")
+                continue
+        if not files:
+            problems.append(f"{image.name} is left out: {missing}")
             continue
         stems[stem] = image.name
         prompts = out / f"{stem}.prompts.json" if keep_prompts else None
-        jobs.append(Job(image, out / f"{stem}.labels{ending}", prompts=prompts, **tables))
+        labels = out / f"{stem}.labels{ending}"
+        jobs.append(Job(image, labels, prompts=prompts, box_format=box_format, **files))
     if not jobs and not problems:
         raise ValueError(f"There are no pictures in {folder}.")
     return jobs, problems
@@ -134,16 +157,17 @@ def _stem(image: Path) -> str:
     return image.name.removesuffix(image.suffix).removesuffix(".ome")
 
 
-def _tables(folder: Path, stem: str) -> dict[str, Path]:
+def _files(folder: Path, stem: str) -> dict[str, Path]:
     named = {kind: folder / f"{stem}.{kind}.csv" for kind in ("boxes", "points")}
-    tables = {kind: path for kind, path in named.items() if path.is_file()}
-    plain = folder / f"{stem}.csv"
-    if plain.is_file():
-        kind = table_kind(plain)
-        if kind in tables:
-            raise ValueError(f"{plain.name} and {tables[kind].name} both list {kind}.")
-        tables[kind] = plain
-    return tables
+    files = {kind: path for kind, path in named.items() if path.is_file()}
+    for ending in (".csv", ".geojson", ".json", ".txt"):
+        plain = folder / f"{stem}{ending}"
+        if plain.is_file():
+            kind = table_kind(plain) if ending == ".csv" else "boxes"
+            if kind in files:
+                raise ValueError(f"{plain.name} and {files[kind].name} both list {kind}.")
+            files[kind] = plain
+    return files
 
 
 def is_done(job: Job) -> bool:
@@ -184,7 +208,10 @@ def run_job(
     opened = open_image(job.image).with_pixel_size()
     image = picture_of(opened)
     size = (image.shape[0], image.shape[1])
-    prompts = prompts_of(size, job.boxes, job.points)
+    given = gather_prompts(
+        size, job.boxes, job.points, box_format=job.box_format, image=job.image.name
+    )
+    prompts = given.single()
     labels = labels_of(image, prompts, make_predictor)
     if job.prompts is not None:
         write_record(job.prompts, record_of(job.image.name, size, prompts, model, checkpoint))
@@ -192,7 +219,7 @@ def run_job(
         write_outlines(job.outlines, image, labels)
     # The labels come last: where they are, all is.
     write_labels(job.labels, labels, pixel_size=opened.pixel_size)
-    return Outcome(job, objects=len(prompts), notes=opened.notes)
+    return Outcome(job, objects=len(prompts), notes=(*opened.notes, *given.all_notes))
 
 
 def run_jobs(

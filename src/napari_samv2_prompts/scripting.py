@@ -7,6 +7,7 @@ images (``batch.py``), files of labels (``exports.py``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +18,9 @@ from numpy.typing import ArrayLike, NDArray
 from napari_samv2_prompts.engine import AtOnce, ModelChoice, Session, Task
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView, render_plane
+from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of
 from napari_samv2_prompts.io.pictures import as_picture, label_image, read_picture
-from napari_samv2_prompts.io.prompt_tables import read_prompts
+from napari_samv2_prompts.io.prompt_files import read_prompts
 from napari_samv2_prompts.io.records import Ask, Predict, Record, read_record, with_weights
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
@@ -37,6 +39,7 @@ def segment(
     *,
     boxes: Boxes | None = None,
     points: Boxes | None = None,
+    box_format: BoxFormat | None = None,
     prompts: PromptBatch | None = None,
     model: str | None = None,
     checkpoint: str | Path | None = None,
@@ -50,11 +53,14 @@ def segment(
     image : path or array of shape (H, W), (H, W, 3) or (H, W, 4)
         One grey or colour picture; other numbers than 8 bit are stretched between percentiles.
     boxes : path, array of shape (N, 4), or mapping of object to box, optional
-        A table (see :func:`.read_prompts`), or ``x0, y0, x1, y1`` in pixels; an array's rows are
+        A file (see :func:`.read_prompts`), or ``x0, y0, x1, y1`` in pixels; an array's rows are
         the objects 1, 2, ...
     points : path, array of shape (N, 2), or mapping of object to points, optional
-        A table, or ``x, y`` in pixels, all of them on the object; each row of an array is an object
+        A file, or ``x, y`` in pixels, all of them on the object; each row of an array is an object
         of its own.
+    box_format : {"xyxy", "xywh", "yolo"}, optional
+        How the four numbers of a box are meant: corners, corner and extent in pixels, or centre
+        and extent as shares of the image.
     prompts : PromptBatch, optional
         In place of boxes and points.
     model, checkpoint, device
@@ -78,7 +84,8 @@ def segment(
     picture = read_picture(image) if isinstance(image, str | Path) else as_picture(image)
     height, width = picture.shape[:2]
     if prompts is None:
-        prompts = prompts_of((height, width), boxes, points)
+        name = Path(image).name if isinstance(image, str | Path) else ""
+        prompts = prompts_of((height, width), boxes, points, box_format=box_format, image=name)
 
     def make() -> SAMV2ImagePredictor:
         if predictor is not None:
@@ -103,29 +110,36 @@ def labels_of(
 
 
 def prompts_of(
-    size: tuple[int, int], boxes: Boxes | None = None, points: Boxes | None = None
+    size: tuple[int, int],
+    boxes: Boxes | None = None,
+    points: Boxes | None = None,
+    *,
+    box_format: BoxFormat | None = None,
+    image: str = "",
 ) -> PromptBatch:
     """Return boxes and points of a picture of ``(height, width)`` as prompts; see `segment`."""
     if boxes is None and points is None:
         raise ValueError("There are no prompts: give boxes, points or both.")
-    tables = {
-        name: given
-        for name, given in (("boxes", boxes), ("points", points))
-        if isinstance(given, str | Path)
-    }
-    parts: dict[int, Prompt] = {}
-    if tables:
-        parts = {prompt.object: prompt for prompt in read_prompts(size, **tables)}
-    if boxes is not None and "boxes" not in tables:
-        for number, box in _numbered(boxes, "boxes", 4):
+    batch = read_prompts(
+        size,
+        boxes if isinstance(boxes, str | Path) else None,
+        points if isinstance(points, str | Path) else None,
+        box_format=box_format,
+        image=image,
+    )
+    parts = {prompt.object: prompt for prompt in batch}
+    if boxes is not None and not isinstance(boxes, str | Path):
+        for number, given in _numbered(boxes, "boxes", 4):
+            numbers = np.asarray(given, np.float64).reshape(1, -1)
+            box = corners_of(numbers, box_format, size)[0] if box_format else given
             old = parts.get(number, Prompt(number))
             parts[number] = Prompt.of(number, old.points, old.labels, box)
-    if points is not None and "points" not in tables:
+    if points is not None and not isinstance(points, str | Path):
         for number, xy in _numbered(points, "points", 2):
             old = parts.get(number, Prompt(number))
             clicks = np.concatenate([old.points, np.reshape(np.asarray(xy, np.float64), (-1, 2))])
             signs = np.concatenate([old.labels, np.ones(len(clicks) - len(old.points))])
-            parts[number] = Prompt.of(number, clicks, signs, old.box)
+            parts[number] = replace(old, points=clicks, labels=signs)
     return PromptBatch(tuple(parts[number] for number in sorted(parts)))
 
 

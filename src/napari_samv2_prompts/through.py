@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.pictures import read_image
-from napari_samv2_prompts.io.prompt_tables import read_stack_prompts
+from napari_samv2_prompts.io.prompt_files import read_stack_prompts
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
 from napari_samv2_prompts.propagation import (
     Embeddings,

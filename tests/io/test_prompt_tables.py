@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_samv2_prompts.io.prompt_tables import read_prompts
+from napari_samv2_prompts.io.prompt_files import read_prompts
 
 SIZE = (100, 200)  # height, width
 

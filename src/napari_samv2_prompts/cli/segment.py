@@ -12,6 +12,7 @@ from pathlib import Path
 
 from napari_samv2_prompts.cli import segment_folder, segment_picture, segment_saved, segment_stack
 from napari_samv2_prompts.cli.common import add_model_options
+from napari_samv2_prompts.io.box_formats import BOX_FORMATS
 from napari_samv2_prompts.io.prompt_tables import BOX_COLUMNS, POINT_COLUMNS
 
 NAME = "segment"
@@ -32,8 +33,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what several ways read, then what each has for itself."""
     add = parser.add_argument
     add("image", type=Path, help="picture (TIFF, PNG, JPEG, ...) or folder")
-    add("--boxes", type=Path, help=f"CSV table: {','.join(BOX_COLUMNS)}")
-    add("--points", type=Path, help=f"CSV table: {','.join(POINT_COLUMNS)}")
+    add(
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        help=f"table: {','.join(BOX_COLUMNS)}; COCO, YOLO, GeoJSON, or shapes that napari saved",
+    )
+    add(
+        "--points",
+        type=Path,
+        metavar="FILE",
+        help=f"table: {','.join(POINT_COLUMNS)}; or points that napari saved",
+    )
+    add(
+        "--box-format",
+        choices=BOX_FORMATS,
+        help="what the four numbers of a box are: corners, corner and extent in pixels, or centre "
+        "and extent as shares of the image; by their columns' names if not given",
+    )
     add(
         "-o",
         "--output",

@@ -31,14 +31,21 @@ def run(options: argparse.Namespace) -> int:
 
     from napari_samv2_prompts.batch import find_jobs, run_job, run_jobs
 
-    if options.boxes or options.points or options.prompts or options.picture:
-        raise ValueError("A folder has its tables beside its pictures: leave out those options.")
+    one_for_all = options.boxes is not None and options.boxes.suffix.lower() == ".json"
+    others = options.points or options.prompts or options.picture
+    if others or (options.boxes and not one_for_all):
+        raise ValueError(
+            "A folder has its tables beside its pictures: leave out those options. Only a COCO "
+            "file (--boxes FILE.json) can be for all."
+        )
     out: Path = options.output or options.image / "labels"
     jobs, problems = find_jobs(
         options.image,
         out,
         ending=".ome.tif" if options.ome else ".tif",
         keep_prompts=options.save_prompts,
+        boxes=options.boxes,
+        box_format=options.box_format,
     )
     out.mkdir(parents=True, exist_ok=True)
     tell(problems)

@@ -32,7 +32,15 @@ def run(options: argparse.Namespace) -> int:
         )
     output = labels_path(options)
     kept = record_path(output) if options.save_prompts else None
-    job = Job(options.image, output, options.boxes, options.points, options.picture, kept)
+    job = Job(
+        options.image,
+        output,
+        options.boxes,
+        options.points,
+        options.picture,
+        kept,
+        options.box_format,
+    )
     started = time.perf_counter()
     outcome = run_job(
         job, lambda: predictor(options), options.model or DEFAULT_MODEL, options.checkpoint

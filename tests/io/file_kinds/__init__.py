@@ -7,6 +7,8 @@ the proofs and sees to it that the page is up to date.
 # The order of the table.
 from tests.io.file_kinds import pictures  # isort: skip
 from tests.io.file_kinds import folders  # isort: skip
+from tests.io.file_kinds import tables  # isort: skip
+from tests.io.file_kinds import annotations  # isort: skip
 from tests.io.file_kinds.common import KINDS, PAGE, Kind, table
 
-__all__ = ["KINDS", "PAGE", "Kind", "folders", "pictures", "table"]
+__all__ = ["KINDS", "PAGE", "Kind", "annotations", "folders", "pictures", "table", "tables"]

@@ -1,0 +1,199 @@
+"""Prompts from a file of any kind that is known here.
+
+Which kind a file is, its ending and its content say: a table (``prompt_tables.py``), COCO, YOLO or
+GeoJSON (``annotations.py``).
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+from typing import Literal
+
+from napari_samv2_prompts.io.annotations import (
+    add_coco,
+    add_geojson,
+    add_yolo,
+    is_coco,
+    is_geojson,
+    load_json,
+)
+from napari_samv2_prompts.io.box_formats import BoxFormat
+from napari_samv2_prompts.io.pixel_size import FileWarning
+from napari_samv2_prompts.io.prompt_set import PromptSet
+from napari_samv2_prompts.io.prompt_tables import (
+    BOX_COLUMNS,
+    POINT_COLUMNS,
+    add_table,
+    kind_of_columns,
+)
+from napari_samv2_prompts.io.spreadsheets import read_table, read_text
+from napari_samv2_prompts.prompts import PromptBatch
+
+__all__ = ["gather_prompts", "read_prompts", "read_stack_prompts", "table_kind"]
+
+_JSON = (".json", ".geojson")
+
+
+def read_prompts(
+    image_size: tuple[int, int],
+    boxes: str | Path | None = None,
+    points: str | Path | None = None,
+    *,
+    box_format: BoxFormat | None = None,
+    image: str = "",
+) -> PromptBatch:
+    """Read the prompts of one plane from a file of boxes, a file of clicks, or both.
+
+    Parameters
+    ----------
+    image_size : tuple of int
+        ``(height, width)`` in pixels.
+    boxes : path, optional
+        A table with the columns ``object,x0,y0,x1,y1``: opposite corners, in any order; or a file
+        of COCO, YOLO, GeoJSON or napari's own.
+    points : path, optional
+        A table with the columns ``object,x,y,polarity``, polarity "positive" or "negative"; or a
+        Points layer that napari saved.
+    box_format : {"xyxy", "xywh", "yolo"}, optional
+        How the four numbers of a box are meant, whatever their columns' names.
+    image : str
+        Name of the image, for files that list several.
+
+    Returns
+    -------
+    PromptBatch
+        One item per object, in the order of their numbers; none if the files list none.
+
+    Raises
+    ------
+    ValueError
+        If a file is not as above; the message names file, line and column.
+    OSError
+        If a file cannot be read.
+
+    Warns
+    -----
+    FileWarning
+        What was left out, and numbers that look as if they were meant in another way.
+    """
+    prompts = gather_prompts(image_size, boxes, points, box_format=box_format, image=image)
+    batch = prompts.single()
+    for note in prompts.all_notes:
+        warnings.warn(note, FileWarning, stacklevel=2)
+    return batch
+
+
+def read_stack_prompts(
+    stack_size: tuple[int, int, int],
+    boxes: str | Path | None = None,
+    points: str | Path | None = None,
+    *,
+    box_format: BoxFormat | None = None,
+) -> dict[int, PromptBatch]:
+    """Read prompts of a stack: the same files, which say on which plane each prompt is.
+
+    Our own tables have one more column, ``plane``, from 0.
+
+    Parameters
+    ----------
+    stack_size : tuple of int
+        ``(planes, height, width)``.
+    boxes, points, box_format
+        See :func:`read_prompts`; an object may have prompts on several planes.
+
+    Returns
+    -------
+    dict of int to PromptBatch
+        Plane: its prompts; none where the files list nothing.
+
+    Raises
+    ------
+    ValueError, OSError
+        See :func:`read_prompts`; also if a plane is none of the stack's.
+
+    Warns
+    -----
+    FileWarning
+        See :func:`read_prompts`.
+    """
+    planes, height, width = stack_size
+    prompts = gather_prompts((height, width), boxes, points, box_format=box_format, depth=planes)
+    batches = prompts.by_plane()
+    for note in prompts.all_notes:
+        warnings.warn(note, FileWarning, stacklevel=2)
+    return batches
+
+
+def gather_prompts(
+    image_size: tuple[int, int],
+    boxes: str | Path | None = None,
+    points: str | Path | None = None,
+    *,
+    box_format: BoxFormat | None = None,
+    image: str = "",
+    depth: int | None = None,
+) -> PromptSet:
+    """Read prompts of any planes, with notes; see :func:`read_prompts`.
+
+    With `depth` they are of a stack of so many planes, and our own tables must name theirs.
+    """
+    prompts = PromptSet(image_size, depth)
+    if boxes is not None:
+        _add_file(prompts, Path(boxes), "boxes", box_format, image)
+    if points is not None:
+        _add_file(prompts, Path(points), "points", box_format, image)
+    return prompts
+
+
+def _add_file(
+    prompts: PromptSet,
+    path: Path,
+    wanted: Literal["boxes", "points"],
+    box_format: BoxFormat | None,
+    image: str,
+) -> None:
+    if path.suffix.lower() in _JSON:
+        content = load_json(path, read_text(path))
+        if is_coco(content):
+            add_coco(prompts, path.name, content, image)
+        elif is_geojson(content):
+            add_geojson(prompts, path.name, content)
+        else:
+            raise ValueError(
+                f"{path.name} is neither COCO nor GeoJSON. Prompts that the widget saved are given "
+                "with --prompts."
+            )
+    elif path.suffix.lower() == ".txt" and _is_yolo(text := read_text(path)):
+        add_yolo(prompts, path.name, text)
+    else:
+        add_table(prompts, read_table(path), wanted, box_format)
+
+
+def _is_yolo(text: str) -> bool:
+    """Tell whether a text's first line is numbers alone: tables begin with names."""
+    first = next((line.split() for line in text.splitlines() if line.strip()), [])
+    return all(re.fullmatch(r"[-+0-9.eE]+", word) for word in first)
+
+
+def table_kind(path: str | Path) -> Literal["boxes", "points"]:
+    """Tell by its columns what a table lists.
+
+    Raises
+    ------
+    ValueError
+        If the columns are neither those of boxes nor of points.
+    OSError
+        If the table cannot be read.
+    """
+    path = Path(path)
+    kind = kind_of_columns(read_table(path))
+    if kind in ("boxes", "napari shapes"):
+        return "boxes"
+    if kind in ("points", "napari points"):
+        return "points"
+    raise ValueError(
+        f"the first line of {path.name} must name {', '.join(BOX_COLUMNS)} or "
+        f"{', '.join(POINT_COLUMNS)}."
+    )

@@ -1,0 +1,162 @@
+"""Prompts as they come in from files, object by object and plane by plane.
+
+Here: :class:`PromptSet`, which every reader adds to.  Not here: the files (``prompt_tables.py``,
+``annotations.py``).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from napari_samv2_prompts.prompts import PromptBatch
+from napari_samv2_prompts.shapes import Parts, on_image
+
+__all__ = ["PlaneIndex", "PromptSet"]
+
+PlaneIndex = tuple[int, ...]
+"""Where a plane stands on the axes in front of it; empty for prompts that name no plane."""
+
+_NOTES = {
+    "outside": "{n} prompt(s) outside the image are left out.",
+    "degenerate": "{n} shape(s) too small to mean anything are left out.",
+    "unknown": "{n} shape(s) of a kind that means no prompt are left out.",
+}
+
+
+@dataclass
+class PromptSet:
+    """Prompts of the planes of an image.
+
+    Attributes
+    ----------
+    size : tuple of int
+        Height and width of a plane in pixels.
+    depth : int, optional
+        How many planes a stack has; None for an image of one plane.
+    planes : dict of plane to objects
+    notes : list of str
+        What the user should know, in sentences.
+    """
+
+    size: tuple[int, int]
+    depth: int | None = None
+    planes: dict[PlaneIndex, dict[int, Parts]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    _dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def parts(self, plane: PlaneIndex, number: int) -> Parts:
+        """Return what is known of an object on a plane, to be added to."""
+        return self.planes.setdefault(plane, {}).setdefault(number, Parts())
+
+    def add_box(self, plane: PlaneIndex, number: int, box: ArrayLike, source: str) -> None:
+        """Add a box, of corners in any order, or count it as left out."""
+        x0, y0, x1, y1 = np.asarray(box, np.float64).tolist()
+        low, high = (min(x0, x1), min(y0, y1)), (max(x0, x1), max(y0, y1))
+        if low[0] == high[0] or low[1] == high[1]:
+            self.drop(source, "degenerate")
+        elif not self.overlaps(low, high):
+            self.drop(source, "outside")
+        else:
+            self.parts(plane, number).boxes.append([*low, *high])
+
+    def add_shape(
+        self, plane: PlaneIndex, number: int, kind: str, pixels: ArrayLike, source: str
+    ) -> None:
+        """Add a shape as the window reads it, or count it as left out."""
+        parts = Parts()
+        reason = parts.add_shape(kind, pixels, self.size)
+        if reason:
+            self.drop(source, reason)
+        else:
+            self.parts(plane, number).add(parts)
+
+    def add_point(
+        self,
+        plane: PlaneIndex,
+        number: int,
+        pixel: ArrayLike,
+        source: str,
+        *,
+        positive: bool = True,
+    ) -> None:
+        """Add a click, or count it as left out."""
+        if on_image(pixel, self.size).all():
+            self.parts(plane, number).add_point(pixel, positive=positive)
+        else:
+            self.drop(source, "outside")
+
+    def overlaps(self, low: tuple[float, float], high: tuple[float, float]) -> bool:
+        """Tell whether a box from ``(x0, y0)`` to ``(x1, y1)`` has a part on the image."""
+        height, width = self.size
+        return high[0] > 0 and high[1] > 0 and low[0] < width and low[1] < height
+
+    def drop(self, source: str, reason: str) -> None:
+        """Count what is left out, for a note."""
+        self._dropped[source, reason] += 1
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """All notes, with those about what was left out."""
+        dropped = (
+            f"{source}: {_NOTES[reason].format(n=n)}"
+            for (source, reason), n in self._dropped.items()
+        )
+        return (*self.notes, *dropped)
+
+    @property
+    def highest(self) -> int:
+        """The highest object; 0 if there is none."""
+        return max((number for objects in self.planes.values() for number in objects), default=0)
+
+    def batch(self, plane: PlaneIndex = ()) -> PromptBatch:
+        """Return the prompts of a plane, those that name no plane among them."""
+        objects: dict[int, Parts] = {}
+        for index in dict.fromkeys(((), plane)):
+            for number, parts in self.planes.get(index, {}).items():
+                objects.setdefault(number, Parts()).add(parts)
+        return PromptBatch(
+            tuple(objects[number].prompt(number, self.size) for number in sorted(objects))
+        )
+
+    def by_plane(self) -> dict[int, PromptBatch]:
+        """Return the prompts of each plane of a stack that has any.
+
+        Raises
+        ------
+        ValueError
+            If prompts name no plane, or one that the stack does not have.
+        """
+        depth = self.depth or 1
+        for plane in self.planes:
+            if len(plane) != 1 or not 0 <= plane[0] < depth:
+                where = f"on plane {', '.join(map(str, plane))}" if plane else "on no plane"
+                raise ValueError(
+                    f"There are prompts {where}, and the stack has {depth} planes, counted from 0 "
+                    f"to {depth - 1}."
+                )
+        return {plane[0]: self.batch(plane) for plane in sorted(self.planes)}
+
+    def single(self) -> PromptBatch:
+        """Return the prompts of an image of one plane.
+
+        Raises
+        ------
+        ValueError
+            If they stand on several planes.
+        """
+        named = sorted(plane for plane in self.planes if any(plane))
+        if named:
+            where = ", ".join(map(str, named[0]))
+            raise ValueError(
+                f"The prompts stand on planes (the first one that is not 0: {where}), and the "
+                "image has one: segment the stack that they belong to with --through."
+            )
+        joined = PromptSet(self.size)
+        for objects in self.planes.values():
+            for number, parts in objects.items():
+                joined.parts((), number).add(parts)
+        return joined.batch()
