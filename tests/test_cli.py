@@ -30,10 +30,11 @@ class BoxPredictor:
         self.made.append((model, checkpoint, device))
 
     def embed(self, image):
-        return image.shape[:2]
+        return SimpleNamespace(size=image.shape[:2], logits_size=64)
 
-    def decode(self, size, batch: PromptBatch) -> Masks:
-        return Masks(tuple(self._item(prompt) for prompt in batch), size)
+    def decode(self, embedding, batch: PromptBatch) -> Masks:
+        assert all(prompt.mask_box is None for prompt in batch)
+        return Masks(tuple(self._item(prompt) for prompt in batch), embedding.size)
 
     def _item(self, prompt) -> ItemMasks:
         if prompt.box is None:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.engine import AtOnce, ModelChoice, Session, Task
+from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView, render_plane
 from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of
@@ -106,7 +107,16 @@ def labels_of(
     if not prompts:
         return np.zeros(picture.shape[:2], np.uint16)
     predictor = make_predictor()
-    return label_image(predictor.decode(predictor.embed(picture), prompts))
+    embedding = predictor.embed(picture)
+    return label_image(predictor.decode(embedding, for_embedding(prompts, embedding, picture)))
+
+
+def for_embedding(prompts: PromptBatch, embedding: Any, picture: NDArray[Any]) -> PromptBatch:
+    """Return prompts with their masks, if any, as an embedding of all of a picture takes them."""
+    if all(prompt.mask is None for prompt in prompts):
+        return prompts
+    height, width = picture.shape[:2]
+    return on_whole_plane(prompts, (height, width), embedding.logits_size)
 
 
 def prompts_of(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.pictures import read_image
 from napari_samv2_prompts.io.prompt_files import read_stack_prompts
@@ -123,22 +124,17 @@ def stack_prompts(
     """Return boxes and points as prompts of planes; see :func:`segment_stack`."""
     if boxes is None and points is None:
         raise ValueError("There are no prompts: give boxes, points or both.")
-    tables = {
-        name: given
-        for name, given in (("boxes", boxes), ("points", points))
-        if isinstance(given, str | Path)
-    }
+    tables = [given if isinstance(given, str | Path) else None for given in (boxes, points)]
     prompts: dict[tuple[int, int], Prompt] = {}
-    if tables:
-        for plane, batch in read_stack_prompts(shape, **tables).items():
-            prompts |= {(plane, prompt.object): prompt for prompt in batch}
-    if boxes is not None and "boxes" not in tables:
+    for plane, batch in read_stack_prompts(shape, *tables).items():
+        prompts |= {(plane, prompt.object): prompt for prompt in batch}
+    if boxes is not None and tables[0] is None:
         for key, box in _rows(boxes, "boxes", 5, shape[0]):
             old = prompts.get(key, Prompt(key[1]))
             if old.box is not None:
                 raise ValueError(f"Object {key[1]} has a second box on plane {key[0]}.")
             prompts[key] = Prompt.of(key[1], old.points, old.labels, box)
-    if points is not None and "points" not in tables:
+    if points is not None and tables[1] is None:
         for key, xy in _rows(points, "points", 3, shape[0]):
             old = prompts.get(key, Prompt(key[1]))
             clicks = np.concatenate([old.points, [xy]])
@@ -206,5 +202,5 @@ def _answered(
     """Return the best mask of each prompt of a plane, in pixels of the plane."""
     embedding, region = embed(plane, Region.whole(shape))
     assert region == Region.whole(shape)
-    masks = predictor.decode(embedding, batch)
+    masks = predictor.decode(embedding, on_whole_plane(batch, shape, embedding.logits_size))
     return {item.object: item.crops[item.best] for item in masks}

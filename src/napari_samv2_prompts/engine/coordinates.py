@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Masks, Prompt
+from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
 
     from .requests import View
 
-__all__ = ["extent_of", "held_by", "in_view", "is_cut", "on_plane", "view_holding"]
+__all__ = [
+    "extent_of",
+    "held_by",
+    "in_view",
+    "is_cut",
+    "on_plane",
+    "on_whole_plane",
+    "view_holding",
+]
 
 # Logit of what a mask prompt does not cover: surely no object.
 OUTSIDE = -10.0
@@ -74,6 +82,32 @@ def in_view(prompt: Prompt, view: View, side: int) -> Prompt:
         mask = _fitted(mask, covered, view.region.extent, side)
     points = prompt.points - (left, top)
     return replace(prompt, points=points, box=box, mask=mask, mask_box=None)
+
+
+def on_whole_plane(batch: PromptBatch, shape: tuple[int, int], side: int) -> PromptBatch:
+    """Return prompts as a predictor takes them that embedded all of a plane: so do their masks.
+
+    Parameters
+    ----------
+    batch : PromptBatch
+    shape : tuple of int
+        Height and width of the plane.
+    side : int
+        Of the model's low-res logits.
+    """
+    edges = _edges_of(shape)
+    return PromptBatch(
+        tuple(
+            prompt
+            if prompt.mask is None
+            else replace(
+                prompt,
+                mask=_fitted(prompt.mask, prompt.mask_box or edges, edges, side),
+                mask_box=None,
+            )
+            for prompt in batch
+        )
+    )
 
 
 def _edges_of(shape: tuple[int, int]) -> Extent:
