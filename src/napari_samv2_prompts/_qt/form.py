@@ -22,6 +22,7 @@ from .panels.head import Head
 from .panels.labels import LabelPanel
 from .panels.layers import LayersPanel
 from .panels.model import ModelPanel
+from .panels.objects import ObjectsPanel
 from .panels.picture import PicturePanel
 from .panels.prompts import PromptsPanel
 from .settings import Choice, choice_of
@@ -43,7 +44,7 @@ class Form(QWidget):
 
     Attributes
     ----------
-    head, layers, prompts, labels, model, picture, embeddings, files : QWidget
+    head, layers, prompts, objects, labels, model, picture, embeddings, files : QWidget
         The parts; connect to their signals.
     """
 
@@ -51,6 +52,7 @@ class Form(QWidget):
         super().__init__()
         self.head, self.prompts = Head(), PromptsPanel()
         self.layers, self.labels = LayersPanel(layers), LabelPanel()
+        self.objects = ObjectsPanel()
         self.model, self.picture = ModelPanel(devices), PicturePanel()
         self.embeddings, self.files = EmbeddingsPanel(), FilesPanel()
         self._folds: dict[str, Fold] = {}
@@ -60,6 +62,7 @@ class Form(QWidget):
         self._parts.setSpacing(2)
         self._add("layers", "Layers", self.layers, "The layers that are worked on")
         self._parts.addWidget(self.prompts)
+        self._add("objects", "Objects", self.objects, "All objects: sort, find, name, delete")
         self._add("labels", "Labels", self.labels, "Refine, merge, delete or keep a label")
         self._add("model", "Model", self.model, "Which model, its weights and its device")
         self._add("picture", "Picture and overlap", self.picture, "What the model sees")

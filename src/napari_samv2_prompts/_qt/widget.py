@@ -27,6 +27,7 @@ from .hints import Situation
 from .label_tools import LabelTools
 from .models import DEVICES, make_predictor
 from .new_layers import NewLayers
+from .object_list import ObjectList
 from .picker import ModelPicker
 from .prompt_files import PromptFiles
 from .runner import QtRunner
@@ -213,7 +214,7 @@ class SAMV2PromptsWidget(QWidget):
         """Start working in the viewer; idempotent."""
         if self._work is not None:
             return
-        kept = self._form.embeddings
+        form, kept = self._form, self._form.embeddings
         session = Session(
             self._make_predictor, self._make_runner(), kept.memory.value(), kept.store(),
             self._make_runner(),
@@ -232,7 +233,10 @@ class SAMV2PromptsWidget(QWidget):
         )
         policy = self._form.picture.policy.get_value
         saving = Saving(self._viewer, controller, self._make_predictor, self._make_runner, policy)
-        self._work = Work(controller, keys, self._layers, saving)
+        objects = ObjectList(self._viewer, controller, self._make_runner())
+        self._work = Work(controller, keys, self._layers, saving, objects)
+        self._work.links.add(form.objects.show_rows, objects.changed)
+        objects.is_open = form.fold_of("objects").isExpanded()
         self._work.links.add(self._on_loaded, saving.finished)
         self._work.links.add(self._on_situation, controller.situation_changed)
         self._work.links.add(controller.choose, self._layers.changed)
@@ -303,6 +307,10 @@ class SAMV2PromptsWidget(QWidget):
             signal.connect(slot)
         form.embeddings.memory.valueChanged.connect(self._on_memory)
         form.embeddings.all_planes.clicked.connect(self.embed_all_planes)
+        form.objects.picked.connect(self._on_object_listed)
+        form.objects.deleted.connect(self._on_objects_deleted)
+        form.objects.kept.connect(self._on_objects_kept)
+        form.objects.named.connect(self._on_object_named)
         for fold in form.folds:
             fold.toggled.connect(self._on_fold)
         self._picker.changed.connect(self._on_options)
@@ -322,6 +330,19 @@ class SAMV2PromptsWidget(QWidget):
     def _on_fold(self, opened: bool) -> None:
         if self._work is not None:
             self._remembered.save()
+            self._work.objects.is_open = self._form.fold_of("objects").isExpanded()
+
+    def _on_object_listed(self, number: int) -> None:
+        self._working.objects.pick(number)
+
+    def _on_objects_deleted(self, numbers: tuple[int, ...]) -> None:
+        self._working.objects.delete(numbers)
+
+    def _on_objects_kept(self, numbers: tuple[int, ...]) -> None:
+        self._working.objects.keep(numbers)
+
+    def _on_object_named(self, number: int, name: str) -> None:
+        self._working.objects.name(number, name)
 
     def _remember(self) -> Remembered:
         """Choose what was chosen last."""

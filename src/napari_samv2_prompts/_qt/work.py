@@ -5,6 +5,7 @@ from __future__ import annotations
 from .binding import Connections, Keys
 from .choices import LayerChoices
 from .controller import Controller
+from .object_list import ObjectList
 from .saving import Saving
 
 __all__ = ["Work"]
@@ -17,14 +18,20 @@ class Work:
     ----------
     controller : Controller
     saving : Saving
+    objects : ObjectList
     links : Connections
         From these to the widget.
     """
 
     def __init__(
-        self, controller: Controller, keys: Keys, layers: LayerChoices, saving: Saving
+        self,
+        controller: Controller,
+        keys: Keys,
+        layers: LayerChoices,
+        saving: Saving,
+        objects: ObjectList,
     ) -> None:
-        self.controller, self.saving = controller, saving
+        self.controller, self.saving, self.objects = controller, saving, objects
         self.links = Connections()
         self._keys = keys
         self._layers = layers
@@ -32,7 +39,7 @@ class Work:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way."""
-        return self.controller.idle and not self.saving.busy
+        return self.controller.idle and not (self.saving.busy or self.objects.busy)
 
     def use_keys(self) -> None:
         """Have the viewer's keys work here, and not in another widget of ours."""
@@ -42,6 +49,7 @@ class Work:
         """End it; idempotent."""
         self.links.close()
         self.saving.close()
+        self.objects.close()
         self._keys.close()
         self._layers.stop()
         self.controller.close()

@@ -1,0 +1,243 @@
+"""Between the work and the list of objects: where its rows come from, what a press on one does.
+
+The rows are gathered while the list is open only, a moment after something changed; which label
+stands on which plane is looked for in a worker.
+
+Not here: the table (``panels/objects.py``), what is done to labels (``label_tools.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import numpy as np
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_samv2_prompts.engine import Done, Job, Outcome, Report, Results, Runner, Task
+from napari_samv2_prompts.layers import label_mask, object_numbers, world_map
+from napari_samv2_prompts.layers.classes import object_classes, set_class
+from napari_samv2_prompts.layers.label_planes import PlaneIndex, labels_by_plane
+
+from .binding import Connections
+from .hints import Situation
+from .panels.objects import ObjectRow
+from .wishes import Place
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from napari.viewer import Viewer
+
+    from .controller import Controller
+
+__all__ = ["ObjectList"]
+
+SETTLED = 300  # ms after the last change before the list is made anew
+QUICK = 4_000_000  # pixels in which an object is found in a few milliseconds
+
+Planes = Mapping[int, tuple[PlaneIndex, ...]]
+
+
+class ObjectList:
+    """Makes the rows of one widget's list, and does what is wished for with them.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    controller : Controller
+    runner : Runner
+        Closed together with this.
+    """
+
+    changed = Signal(tuple, int)  # the rows, and the current object
+
+    def __init__(self, viewer: Viewer, controller: Controller, runner: Runner) -> None:
+        self._viewer, self._controller, self._runner = viewer, controller, runner
+        self._open = self._closed = False
+        self._rows: tuple[ObjectRow, ...] = ()
+        self._scores: dict[tuple[UUID | None, int], dict[object, float]] = {}
+        self._planes: tuple[Any, Planes] = None, {}  # of which labels
+        self._task: Task | None = None
+        self._stale = True  # the planes may have changed since they were looked for
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.refresh)
+        self._links = Connections()
+        self._links.add(self._on_change, controller.situation_changed)
+        self._links.add(self._on_decoded, controller.session.decoded)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether anybody looks at the list."""
+        return self._open
+
+    @is_open.setter
+    def is_open(self, value: bool) -> None:
+        self._open = value
+        self.refresh()
+
+    @property
+    def busy(self) -> bool:
+        """Whether planes are being looked for."""
+        return self._task is not None
+
+    def close(self) -> None:
+        """Let go of everything; idempotent."""
+        self._closed = True  # the timer goes on: at exit Qt may have deleted it by now
+        self._links.close()
+        if self._task is not None:
+            self._task.cancel()
+        self._task, self._planes = None, (None, {})
+        self._runner.close()
+
+    # --- rows -------------------------------------------------------------------------------
+
+    def _on_change(self, now: Situation) -> None:
+        self._stale = True
+        if self._open:
+            self._timer.start(SETTLED)
+
+    def _on_decoded(self, results: Results) -> None:
+        place = results.snapshot.place
+        if isinstance(place, Place):
+            for item in results.items:
+                known = self._scores.setdefault((place.labels, item.object), {})
+                known[place.plane] = item.score
+
+    def refresh(self) -> None:
+        """List what is there, and look for the planes of its labels if they may have changed."""
+        if self._closed or not self._open:
+            return
+        labels = self._controller.chosen.labels
+        if labels is not None and self._stale and self._task is None:
+            self._search(labels)
+        self._show(labels)
+
+    def _show(self, labels: Labels | None) -> None:
+        self._rows = tuple(self._listed(labels))
+        self.changed.emit(self._rows, self._controller.situation().current)
+
+    def _listed(self, labels: Labels | None) -> Iterator[ObjectRow]:
+        now = self._controller.chosen
+        counts: dict[int, int] = {}
+        for layer in (now.points, now.shapes):
+            for number in () if layer is None else object_numbers(layer).tolist():
+                counts[number] = counts.get(number, 0) + 1
+        counts.pop(0, None)
+        of, planes = self._planes
+        planes = planes if of is labels else {}
+        key = labels.unique_id if labels is not None else None
+        classes = object_classes(now.points, now.shapes, labels)
+        kept = set(self._controller.label_tools.kept)
+        numbers = sorted(counts.keys() | planes.keys())
+        colours = _colours(labels, numbers)
+        for number, colour in zip(numbers, colours, strict=True):
+            scores = self._scores.get((key, number), {}).values()
+            prompts = counts.get(number, 0)
+            yield ObjectRow(
+                number,
+                colour,
+                planes.get(number, ()),
+                min(scores, default=None),
+                prompts,
+                "kept" if number in kept else "prompted" if prompts else "",
+                classes.get(number, ""),
+            )
+
+    def _search(self, labels: Labels) -> None:
+        if not isinstance(labels.data, np.ndarray):
+            return
+        self._stale = False
+        hidden = self._hidden_axes(labels)
+        data = labels.data
+        job: Job[Planes] = Job(
+            labels.unique_id, lambda task: labels_by_plane(data, hidden, task.check)
+        )
+        self._task = Task(job)
+        self._runner.submit(self._task, partial(self._on_found, labels), _ignore)
+
+    def _on_found(self, labels: Labels, task: Task, outcome: Outcome) -> None:
+        self._task = None
+        if isinstance(outcome, Done) and not self._closed:
+            self._planes = labels, outcome.value  # type: ignore[assignment]
+            self._show(self._controller.chosen.labels)
+        if self._stale and self._open and not self._closed:
+            self._timer.start(SETTLED)
+
+    def _hidden_axes(self, labels: Labels) -> tuple[int, ...]:
+        dims = self._viewer.dims
+        first = dims.ndim - labels.ndim
+        return tuple(sorted(axis - first for axis in dims.not_displayed if axis >= first))
+
+    # --- what is wished for -----------------------------------------------------------------
+
+    def pick(self, number: int) -> None:
+        """Make an object current and show it."""
+        self._controller.pick_object(number)
+        labels = self._controller.chosen.labels
+        row = next((row for row in self._rows if row.number == number), None)
+        if labels is not None and row is not None:
+            self._go_to(labels, row)
+
+    def delete(self, numbers: Iterable[int]) -> None:
+        """Remove objects with their prompts from the shown plane."""
+        for number in numbers:
+            self._controller.label_tools.delete(number)
+
+    def keep(self, numbers: Iterable[int]) -> None:
+        """Let no result change some objects any more."""
+        for number in numbers:
+            self._controller.label_tools.keep(number, True)
+
+    def name(self, number: int, name: str) -> None:
+        """Give an object a class."""
+        now = self._controller.chosen
+        set_class(now.points, now.shapes, now.labels, number, name)
+        self.refresh()
+
+    def _go_to(self, labels: Labels, row: ObjectRow) -> None:
+        """Show a plane that the object stands on, and the part of it."""
+        dims, hidden = self._viewer.dims, self._hidden_axes(labels)
+        first = dims.ndim - labels.ndim
+        axes = [axis + first for axis in hidden]
+        here = np.asarray(labels.world_to_data(dims.point))[list(hidden)]
+        if row.planes and tuple(np.rint(here).astype(int)) not in row.planes:
+            data = np.asarray(labels.world_to_data(dims.point))
+            data[list(hidden)] = row.planes[0]
+            world = labels.data_to_world(data)
+            dims.set_point(axes, [world[axis] for axis in hidden])
+        self._look_at(labels, row.number)
+
+    def _look_at(self, labels: Labels, number: int) -> None:
+        """Move the camera only if the object is not in sight."""
+        place = self._controller.session.wish.place if self._controller.session.wish else None
+        plane = place.plane if isinstance(place, Place) else None
+        if plane is None or plane.is_transposed or np.prod(plane.shape) > QUICK:
+            return
+        mask = label_mask(labels, plane.in_data_order(), number)
+        if mask is None:
+            return
+        top, left, bottom, right = mask.box
+        middle = plane.to_data([[(left + right) / 2, (top + bottom) / 2]])
+        world = world_map(labels, self._viewer.dims)(middle)[0]
+        shown = [axis - (self._viewer.dims.ndim - labels.ndim) for axis in
+                 self._viewer.dims.displayed]  # fmt: skip
+        viewer, camera = self._viewer, self._viewer.scene.camera
+        reach = np.array(viewer.canvas.viewbox_size(viewer.layers)) / camera.zoom / 2
+        away = np.abs(world[shown] - np.array(camera.center[-2:]))
+        if (away > reach).any():
+            camera.center = (*camera.center[:-2], *world[shown])
+
+
+def _colours(labels: Labels | None, numbers: list[int]) -> list[tuple[int, int, int]]:
+    if labels is None or not numbers:
+        return [(200, 200, 200)] * len(numbers)
+    mapped = np.asarray(labels.colormap.map(np.array(numbers))).reshape(-1, 4)
+    return [tuple(row) for row in np.rint(255 * mapped[:, :3]).astype(int).tolist()]
+
+
+def _ignore(task: Task, report: Report) -> None:
+    """Take no notice."""

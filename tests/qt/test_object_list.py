@@ -1,0 +1,169 @@
+"""The list of objects: its rows, and what a press on one does."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from tests.fakes import Factory, SyncRunner
+
+from napari_samv2_prompts._qt.panels.objects import ObjectRow, ObjectsPanel
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+
+BOX = np.array([[10, 10], [10, 30], [25, 30], [25, 10]])
+
+
+@pytest.fixture
+def panel(qtbot) -> ObjectsPanel:
+    panel = ObjectsPanel()
+    qtbot.addWidget(panel)
+    return panel
+
+
+def shown(panel: ObjectsPanel, column: int = 0) -> list[str]:
+    model = panel.table.model()
+    return [model.index(row, column).data() for row in range(model.rowCount())]
+
+
+# --- the table ---
+
+
+def test_rows_are_sorted_by_what_they_mean_and_filtered(panel: ObjectsPanel) -> None:
+    rows = [ObjectRow(2, score=0.9), ObjectRow(10, score=0.3), ObjectRow(7)]
+    panel.show_rows(rows, 10)
+    assert shown(panel) == ["2", "7", "10"]
+    assert panel.selected == (10,)
+    panel.table.sortByColumn(2, Qt.SortOrder.AscendingOrder)
+    assert shown(panel) == ["10", "2", "7"]
+    assert shown(panel, 2) == ["0.30 ?", "0.90", ""]
+    panel.doubtful.setChecked(True)
+    assert shown(panel) == ["10"]
+
+
+def test_what_is_chosen_stays_when_the_rows_change(panel: ObjectsPanel) -> None:
+    panel.show_rows([ObjectRow(1), ObjectRow(2)], 1)
+    panel.table.selectRow(1)
+    panel.show_rows([ObjectRow(1), ObjectRow(2, prompts=3), ObjectRow(3)], 3)
+    assert panel.selected == (2,)
+    panel.show_rows([ObjectRow(1), ObjectRow(3)], 3)
+    assert panel.selected == (3,)
+
+
+def test_a_class_is_written_in_its_column_only(panel: ObjectsPanel, qtbot) -> None:
+    panel.show_rows([ObjectRow(4, name="cell")], 4)
+    model = panel.model
+    assert not model.setData(model.index(0, 0), "5")
+    with qtbot.waitSignal(panel.named) as named:
+        model.setData(model.index(0, 1), " nucleus ")
+    assert named.args == [4, "nucleus"]
+
+
+def test_planes_are_listed_shortly() -> None:
+    assert ObjectRow(1, planes=((),)).planes_text == ""
+    assert ObjectRow(1, planes=((3,), (4,))).planes_text == "3 4"
+    assert ObjectRow(1, planes=((0, 1), (0, 2), (5, 0))).planes_text == "0,1…5,0 (3)"
+
+
+def test_a_thousand_objects_are_listed_at_once(panel: ObjectsPanel) -> None:
+    rows = [ObjectRow(n, score=n % 100 / 100, prompts=1) for n in range(1, 1001)]
+    panel.resize(300, 200)
+    panel.show()
+    panel.show_rows(rows, 500)
+    start = time.perf_counter()
+    for turn in range(3):
+        panel.show_rows([*rows[:turn], ObjectRow(turn + 1, prompts=9), *rows[turn + 1 :]], 500)
+    assert (time.perf_counter() - start) / 3 < 0.1
+    assert len(shown(panel)) == 1000
+
+
+# --- in the window ---
+
+
+@pytest.fixture
+def viewer(make_napari_viewer):
+    viewer = make_napari_viewer()
+    viewer.add_image(np.ones((3, 80, 100)), name="stack")
+    viewer.dims.set_point(0, 0)
+    return viewer
+
+
+@pytest.fixture
+def widget(viewer) -> SAMV2PromptsWidget:
+    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+    viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
+    widget._form.fold_of("objects").open()
+    widget.new_prompt_layers()
+    return widget
+
+
+def draw(widget: SAMV2PromptsWidget, plane: int, right: int = 0) -> None:
+    box = BOX + (0, right)
+    widget.shapes.value.add_rectangles([np.insert(box, 0, plane, axis=1)])
+    widget.wait_until_idle(10)
+
+
+def rows(widget: SAMV2PromptsWidget) -> dict[int, ObjectRow]:
+    widget._work.objects.refresh()
+    return {row.number: row for row in widget._form.objects.model.rows}
+
+
+def test_it_lists_what_is_prompted_painted_and_accepted(viewer, widget) -> None:
+    draw(widget, 0)
+    viewer.dims.set_point(0, 2)
+    draw(widget, 2)
+    widget.labels.value.data_setitem((np.array([1]), np.array([3]), np.array([4])), 9)
+    found = rows(widget)
+    assert found.keys() == {1, 2, 9}
+    assert (found[1].planes, found[1].prompts, found[1].state) == (((0,),), 1, "prompted")
+    assert found[2].planes == ((2,),)
+    assert found[1].score == pytest.approx(0.9)
+    assert (found[9].planes, found[9].prompts, found[9].score) == (((1,),), 0, None)
+    red, green, blue, _ = widget.labels.value.get_color(1)
+    assert found[1].colour == tuple(round(255 * c) for c in (red, green, blue))
+    widget.accept()
+    after = rows(widget)
+    assert after[2].state == ""
+    assert after[2].score == pytest.approx(0.9), "what was known of it stays known"
+
+
+def test_a_press_goes_to_the_object(viewer, widget) -> None:
+    draw(widget, 0)
+    viewer.dims.set_point(0, 2)
+    draw(widget, 2)
+    rows(widget)
+    viewer.scene.camera.zoom = 50
+    viewer.scene.camera.center = (0, 70, 90)
+    widget._form.objects.picked.emit(1)
+    widget.wait_until_idle(10)
+    assert viewer.dims.current_step[0] == 0
+    assert widget._form.prompts.object.value() == 1
+    assert viewer.scene.camera.center[-2:] == pytest.approx((17.5, 20), abs=1)
+
+
+def test_objects_are_kept_deleted_and_named_there(viewer, widget) -> None:
+    draw(widget, 0)
+    widget._form.objects.named.emit(1, "nucleus")
+    assert rows(widget)[1].name == "nucleus"
+    assert list(widget.shapes.value.features["class"]) == ["nucleus"]
+    draw(widget, 0, right=40)
+    assert rows(widget)[2].name == "", "a new object has no class"
+    widget._form.objects.kept.emit((1,))
+    widget.wait_until_idle(10)
+    assert rows(widget)[1].state == "kept"
+    assert rows(widget)[1].name == "nucleus", "though its prompts are gone"
+    widget._form.objects.deleted.emit((2,))
+    widget.wait_until_idle(10)
+    assert rows(widget).keys() == {1}
+
+
+def test_nothing_is_looked_for_while_the_list_is_folded(viewer, widget, monkeypatch) -> None:
+    widget._form.fold_of("objects").open(False)
+    looked: list[object] = []
+    monkeypatch.setattr(
+        "napari_samv2_prompts._qt.object_list.labels_by_plane", lambda *a: looked.append(a) or {}
+    )
+    draw(widget, 0)
+    widget._work.objects.refresh()
+    assert looked == []
