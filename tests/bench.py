@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from napari.components import ViewerModel
+from napari.utils._proxies import ReadOnlyWrapper  # in which the canvas hands out its events
 from napari.utils.interactions import (
     mouse_move_callbacks,
     mouse_press_callbacks,
@@ -110,7 +112,16 @@ class Mouse:
         mouse_move_callbacks(self.viewer, event)
 
     def drag(self, *positions: tuple[float, ...]) -> None:
-        mouse_press_callbacks(self.layer, self.event("mouse_press", positions[0]))
+        for _ in self.steps(*positions):
+            pass
+
+    def steps(self, *positions: tuple[float, ...]) -> Iterator[None]:
+        """Drag, and yield after each event."""
+        pressed = ReadOnlyWrapper(self.event("mouse_press", positions[0]))
+        mouse_press_callbacks(self.layer, pressed)
+        yield
         for position in positions[1:]:
             mouse_move_callbacks(self.layer, self.event("mouse_move", position))
+            yield
         mouse_release_callbacks(self.layer, self.event("mouse_release", positions[-1]))
+        yield

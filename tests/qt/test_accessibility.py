@@ -12,6 +12,7 @@ from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractButton,
+    QAbstractItemView,
     QAbstractSpinBox,
     QApplication,
     QComboBox,
@@ -48,6 +49,7 @@ def controls_of(form: QWidget) -> list[QWidget]:
         inner = isinstance(control.parent(), (*CONTROLS, QComboBox)) or (
             control.window() is not form.window()  # the list that a combo box opens
         )
+        inner = inner or isinstance(control.parent(), QAbstractItemView)
         if isinstance(control, CONTROLS) and not inner:
             found.append(control)
     return found

@@ -184,3 +184,30 @@ def test_the_key_draws_on_a_real_canvas_and_the_viewer_closes(make_napari_viewer
     assert viewer.screenshot(flash=False)[..., :3].max() == 0
     press(viewer)
     Mouse(viewer, None).hover(40, 60)  # the window is closed with the preview on
+
+
+def test_a_box_is_previewed_while_it_is_drawn(bench: Bench) -> None:
+    bench.viewer.layers.selection.active = bench.shapes
+    bench.shapes.mode = "add_rectangle"
+    mouse = Mouse(bench.viewer, bench.viewer)
+    drag = mouse.steps((20, 30), (30, 40), (40, 60))
+    next(drag)
+    assert len(drawn(bench)) == 0
+    extents = []
+    for _ in range(2):
+        next(drag)
+        ends = drawn(bench)
+        extents.append((*ends.min(axis=0), *ends.max(axis=0)))
+    np.testing.assert_allclose(extents, [(30, 20, 40, 30), (30, 20, 60, 40)], atol=1)
+    for _ in drag:
+        pass
+    assert len(drawn(bench)) == 0
+    assert bench.painted == set(), "the layer's own drawing was not told of it"
+
+
+def test_moving_a_shape_or_a_point_is_no_box(bench: Bench) -> None:
+    for layer, mode in ((bench.shapes, "select"), (bench.points, "add"), (bench.labels, "paint")):
+        bench.viewer.layers.selection.active = layer
+        layer.mode = mode
+        for _ in Mouse(bench.viewer, bench.viewer).steps((20, 30), (30, 40)):
+            assert len(drawn(bench)) == 0

@@ -99,7 +99,7 @@ def widget(viewer) -> SAMV2PromptsWidget:
 
 
 def draw(widget: SAMV2PromptsWidget, plane: int, right: int = 0) -> None:
-    box = BOX + (0, right)
+    box = BOX + np.array([0, right])
     widget.shapes.value.add_rectangles([np.insert(box, 0, plane, axis=1)])
     widget.wait_until_idle(10)
 

@@ -1,4 +1,4 @@
-"""The preview under the mouse: where it is becomes a question, the answer an outline on screen.
+"""The preview under the mouse: a click or box there becomes a question, its answer an outline.
 
 Not here: what is computed and when (``session.hover``), how it is drawn (``outline.py``).
 """
@@ -22,13 +22,15 @@ from .outline import OutlineOverlay, Segments, can_draw
 from .wishes import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from napari.layers import Image
+    from napari.layers import Image, Shapes
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
 __all__ = ["Hovering"]
+
+_BOX_MODES = ("add_rectangle", "add_ellipse")
 
 
 class Hovering:
@@ -56,6 +58,7 @@ class Hovering:
         self._current = current
         self._start_of = start
         self._image: Image | None = None
+        self._shapes: Shapes | None = None
         self._name = f"samv2 prompts {uuid4()}"  # two widgets in one viewer don't share it
         self._overlay: OutlineOverlay | None = None
         self._links = Connections()
@@ -74,13 +77,13 @@ class Hovering:
 
     def choose(self, chosen: Chosen) -> None:
         """Preview on this image from now on."""
-        self._image = chosen.image
+        self._image, self._shapes = chosen.image, chosen.shapes
         self._drop()
 
     def close(self) -> None:
         """Leave nothing in the viewer; idempotent."""
         self.on = False
-        self._image = None
+        self._image = self._shapes = None
 
     # --- switching --------------------------------------------------------------------------
 
@@ -110,8 +113,17 @@ class Hovering:
         if not event.is_dragging:
             self._ask(event.position)
 
-    def _on_press(self, viewer: object, event: object) -> None:
-        self._drop()  # what is clicked now must not wait for a preview
+    def _on_press(self, viewer: object, event: Any) -> Iterator[None]:
+        """Drop what was asked, as a click must not wait for it; follow a box as it is drawn."""
+        self._drop()
+        if not self._draws_box:
+            return
+        start = tuple(event.position)
+        yield
+        while event.type == "mouse_move":
+            self._ask_box(start, event.position)
+            yield
+        self._drop()
 
     def _on_canvas(self, event: object = None) -> None:
         if not self._viewer.mouse_over_canvas:
@@ -143,6 +155,31 @@ class Hovering:
             return self._start_of(first)
         points, labels = np.vstack([known.points, pixel]), np.append(known.labels, sign)
         return replace(known, points=points, labels=labels)
+
+    @property
+    def _draws_box(self) -> bool:
+        shapes = self._shapes
+        active = self._viewer.layers.selection.active
+        return shapes is not None and active == shapes and shapes.mode in _BOX_MODES
+
+    def _ask_box(self, start: Sequence[float], end: Sequence[float]) -> None:
+        corners = [self._pixel(position) for position in (start, end)]
+        if corners[0] is None or corners[1] is None:
+            return
+        (x0, y0), (x1, y1) = corners[0], corners[1]
+        if x0 == x1 or y0 == y1:
+            return
+        box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+        self._session.hover.ask(Prompt(max(1, self._current.number), box=box))
+
+    def _pixel(self, position: Sequence[float]) -> tuple[float, float] | None:
+        """Return a place of the world in pixels of the plane; None without a plane."""
+        image, plane = self._image, self._plane()
+        if image is None or plane is None:
+            return None
+        world = np.asarray(position, dtype=np.float64)[-image.ndim :]
+        (pixel,) = plane.to_pixels(world_map(image, self._viewer.dims).inverse()(world))
+        return float(pixel[0]), float(pixel[1])
 
     def _plane(self) -> Plane | None:
         """Return the plane that the session works on, if it is still the one on screen."""

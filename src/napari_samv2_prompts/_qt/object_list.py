@@ -18,7 +18,8 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.engine import Done, Job, Outcome, Report, Results, Runner, Task
-from napari_samv2_prompts.layers import label_mask, object_numbers, world_map
+from napari_samv2_prompts.geometry import PlaneError
+from napari_samv2_prompts.layers import current_plane, label_mask, object_numbers, world_map
 from napari_samv2_prompts.layers.classes import object_classes, set_class
 from napari_samv2_prompts.layers.label_planes import PlaneIndex, labels_by_plane
 
@@ -213,9 +214,11 @@ class ObjectList:
 
     def _look_at(self, labels: Labels, number: int) -> None:
         """Move the camera only if the object is not in sight."""
-        place = self._controller.session.wish.place if self._controller.session.wish else None
-        plane = place.plane if isinstance(place, Place) else None
-        if plane is None or plane.is_transposed or np.prod(plane.shape) > QUICK:
+        try:
+            plane = current_plane(self._viewer.dims, labels)
+        except PlaneError:
+            return
+        if plane.is_transposed or np.prod(plane.shape) > QUICK:
             return
         mask = label_mask(labels, plane.in_data_order(), number)
         if mask is None:

@@ -195,6 +195,7 @@ class ObjectsPanel(QWidget):
             QAbstractItemView.EditTrigger.DoubleClicked
             | QAbstractItemView.EditTrigger.EditKeyPressed
         )
+        self.table.setCornerButtonEnabled(False)
         self.table.setTabKeyNavigation(False)  # Tab goes on to the next control
         self.table.setMinimumHeight(160)
         self._head()
