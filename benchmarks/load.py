@@ -213,7 +213,7 @@ def hour_of_use(actions: int = ACTIONS, *, bundled: bool = False) -> dict[str, s
         noise = np.random.default_rng(0).integers(0, 256, (60, 32, 32), np.uint8)
         desk.viewer.layers["image"].data = noise.repeat(16, axis=1).repeat(16, axis=2)
         desk.widget.wait_until_idle()
-    desk.widget.session.set_memory(20)
+    desk.widget.session.set_cache_size(20)
     spots = desk.spots(400)
     marks = []
     for action in range(actions):

@@ -27,12 +27,14 @@ from napari_samv2_prompts.engine import (
     EmbeddingStore,
     Job,
     ModelChoice,
+    Place,
     Predictor,
+    Request,
     Session,
-    Snapshot,
     State,
     Task,
 )
+from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.regions import Region
 
@@ -48,7 +50,8 @@ def view_of(image: NDArray[np.uint8], number: int) -> ImageView:
 def time_to_ready(session: Session, view: ImageView) -> float:
     """Show a plane; return the milliseconds until prompts on it can be answered."""
     start = time.perf_counter()
-    session.update(Snapshot(view, view.key, ModelChoice("nano")))
+    place = Place(Plane((0, 1), (None, None), view.shape))
+    session.update(Request(view, place, ModelChoice("nano")))
     elapsed = (time.perf_counter() - start) * 1e3
     if session.status.state is not State.READY:
         raise RuntimeError(session.status.reason)

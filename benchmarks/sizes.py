@@ -96,7 +96,7 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
     from napari.components import ViewerModel
 
     from napari_samv2_prompts._qt.models import input_sides
-    from napari_samv2_prompts.engine import AtOnce, ModelChoice, Predictor, Session, Snapshot
+    from napari_samv2_prompts.engine import AtOnce, ModelChoice, Place, Predictor, Request, Session
     from napari_samv2_prompts.layers import image_view, shown_plane
     from napari_samv2_prompts.layers.visible import visible_part
     from napari_samv2_prompts.prompts import Prompt, PromptBatch
@@ -124,7 +124,7 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
         view = image_view(image, plane).within(region, sides.most)
         for store in stores:
             store.read = 0
-        show = partial(Snapshot, view, "place", ModelChoice())
+        show = partial(Request, view, Place(plane), ModelChoice())
         start = time.process_time()
         session.update(show())
         result[f"{name}: read and embed (ms of CPU)"] = (time.process_time() - start) * 1e3

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,14 @@ from napari_samv2_prompts.engine import (
     Failed,
     ModelChoice,
     Outcome,
+    Place,
     Report,
     State,
     Stopped,
     Task,
 )
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Extent, Region
 
@@ -43,33 +47,40 @@ class FakeEmbedding:
         return replace(self, nbytes=self.nbytes // 2)
 
 
-@dataclass
-class FakeView:
-    key: Hashable
-    size: tuple[int, int] = (64, 64)
-    reads: list[Hashable] = field(default_factory=list)
-    error: Exception | None = None
-    region: Region = None  # type: ignore[assignment]  # all of it by default
+PLANE = Plane((0, 1), (None, None), (64, 64))
 
-    def __post_init__(self) -> None:
-        self.picture, self.shape = self.key, self.size
-        if self.region is None:
-            self.region = Region.whole(self.size)
-        else:
-            self.key = self.key, self.region
+
+def place(name: object = "p") -> Place:
+    """Return the place of layers of their own."""
+    return Place(PLANE, labels=uuid5(NAMESPACE_OID, str(name)))
+
+
+class FakeView(ImageView):
+    """Black pixels; remembers that they were read."""
+
+    __setattr__ = object.__setattr__  # type: ignore[assignment]
+
+    def __init__(
+        self,
+        key: Hashable,
+        size: tuple[int, int] = (64, 64),
+        reads: list[Hashable] | None = None,
+        error: Exception | None = None,
+        region: Region | None = None,
+    ) -> None:
+        super().__init__(key, size, region or Region.whole(size), render=lambda **_: None)
+        self.reads = [] if reads is None else reads
+        self.error = error
 
     def read(self) -> NDArray[np.uint8]:
-        self.reads.append(self.key)
+        self.reads.append(self.picture)
         if self.error is not None:
             raise self.error
         return np.zeros((*self.region.size, 3), np.uint8)
 
-    def holds(self, extent: Extent) -> bool:
-        return self.region.holds(extent, self.shape)
-
     def holding(self, extent: Extent) -> FakeView:
         region = self.region.holding(extent, self.shape)
-        return FakeView(self.picture, self.size, self.reads, self.error, region)
+        return FakeView(self.picture, self.shape, self.reads, self.error, region)
 
 
 class FakePacking:

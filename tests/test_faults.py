@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.engine.test_prefetch import Work
-from tests.fakes import Factory, FakePredictor, FakeView, SyncRunner
+from tests.fakes import Factory, FakePredictor, FakeView, SyncRunner, place
 
 from napari_samv2_prompts.engine import (
     EmbeddingStore,
     ModelChoice,
+    Request,
     Results,
     Session,
-    Snapshot,
     State,
 )
 from napari_samv2_prompts.io.files import written_whole
@@ -65,7 +65,8 @@ def test_a_fault_of_the_model_is_one_sentence_and_run_goes_on(where: str, error:
     session = Session(factory, SyncRunner())
     results: list[Results] = []
     session.decoded.connect(results.append)
-    session.update(Snapshot(view, "p", ModelChoice(), PromptBatch((Prompt(1, points=[[9, 9]]),))))
+    prompts = PromptBatch((Prompt(1, points=[[9, 9]]),))
+    session.update(Request(view, place(), ModelChoice(), prompts))
     status = session.status
     assert status.state is State.FAILED
     assert status.reason.count(". ") == 0
@@ -86,7 +87,7 @@ def test_weights_that_changed_on_the_disk_answer_for_themselves(tmp_path: Path) 
     session.decoded.connect(results.append)
 
     def answered_by(model: ModelChoice) -> tuple[int, int]:
-        session.update(Snapshot(view, "p", model, PromptBatch((Prompt(1, points=[[9, 9]]),))))
+        session.update(Request(view, place(), model, PromptBatch((Prompt(1, points=[[9, 9]]),))))
         return len(factory.predictor.images), len(results)
 
     file.write_bytes(b"first weights")
@@ -97,7 +98,7 @@ def test_weights_that_changed_on_the_disk_answer_for_themselves(tmp_path: Path) 
     file.write_bytes(b"trained further")
     assert answered_by(own) == (3, 5)
     assert session.cache.memory.embeddings == 2
-    session.update(Snapshot(FakeView("b"), "q", ModelChoice()))
+    session.update(Request(FakeView("b"), place("q"), ModelChoice()))
     assert answered_by(own)[0] == 4, "an embedding of the same weights was thrown away"
 
 

@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 from scipy import ndimage
-from tests.fakes import SyncRunner
+from tests.fakes import SyncRunner, place
 
-from napari_samv2_prompts.engine import ModelChoice, Session, Snapshot
+from napari_samv2_prompts.engine import ModelChoice, Request, Session
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView, render_plane
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
@@ -25,8 +25,8 @@ def tile_of_discs() -> tuple[np.ndarray, np.ndarray]:
     numbers = np.zeros((TILE, TILE), np.int32)
     rows, columns = np.mgrid[:TILE, :TILE]
     light = np.zeros((TILE, TILE))
-    for number, place in enumerate(np.ndindex(20, 20), start=1):
-        row, column = 25 + 50 * np.array(place) + rng.uniform(-10, 10, 2)
+    for number, cell in enumerate(np.ndindex(20, 20), start=1):
+        row, column = 25 + 50 * np.array(cell) + rng.uniform(-10, 10, 2)
         box = np.s_[int(row) - 20 : int(row) + 20, int(column) - 20 : int(column) + 20]
         radius = DIAMETER / 2 * rng.uniform(0.9, 1.1)
         disc = (rows[box] - row) ** 2 + (columns[box] - column) ** 2 <= radius**2
@@ -44,7 +44,7 @@ def quality(region: Region, image: np.ndarray, prompts: list[Prompt], truth: dic
     predictor = SAMV2ImagePredictor(device="cpu")
     session = Session(lambda choice, task: predictor, SyncRunner())
     batch = PromptBatch(tuple(prompts))
-    session.update(Snapshot(view.within(region, SIDES.most), "place", ModelChoice(), batch))
+    session.update(Request(view.within(region, SIDES.most), place(), ModelChoice(), batch))
     ious = []
     for number, (corner, expected) in truth.items():
         found = session.result(number).crop

@@ -288,6 +288,15 @@ class Crops(Sequence[MaskCrop]):
         """Return how many there are, made or not."""
         return len(self._crops)
 
+    def is_made(self, index: int) -> bool:
+        """Tell whether looking at a mask takes no time."""
+        return isinstance(self._crops[index], MaskCrop)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of those that were made."""
+        return sum(crop.mask.nbytes for crop in self._crops if isinstance(crop, MaskCrop))
+
     @overload
     def __getitem__(self, index: int) -> MaskCrop: ...
     @overload

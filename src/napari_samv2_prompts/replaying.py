@@ -8,11 +8,11 @@ Not here: what a record is (``records.py``), where it was recorded (``_qt/record
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import Removal, Results, Session, Snapshot, State, Status
+from napari_samv2_prompts.engine import Place, Removal, Request, Results, Session, State, Status
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.io.records import Accept, Choose, Predict, Record, Remove, Step
@@ -51,7 +51,7 @@ class Replay:
         session: Session,
         target: LabelsTarget,
         view_of: Callable[[Predict], ImageView],
-        place_of: Callable[[Plane], Hashable],
+        place_of: Callable[[Plane], Place],
         later: Callable[[Callable[[], None]], object] = lambda work: work(),
     ) -> None:
         self.session = session
@@ -99,14 +99,14 @@ class Replay:
                 self._steps.append(step)  # once its plane is there
                 self._show(step.plane)
             else:
-                self._choose(step)
+                self.session.choose(step.object, step.candidate)
         elif isinstance(step, Remove):
             self._remove(step)
         else:
             self._accept(step)
 
     def _show(self, plane: Plane, *, live: bool = True) -> None:
-        """Wish for a plane as it was predicted last, with the prompts that are there now."""
+        """Ask for a plane as it was predicted last, with the prompts that are there now."""
         self._plane, last = plane, self._shown[plane]
         picture = last.picture
         view = self._view_of(last)
@@ -114,14 +114,7 @@ class Replay:
             view = view.within(picture.region, picture.side)
         prompts = PromptBatch(tuple(self._prompts[plane][n] for n in sorted(self._prompts[plane])))
         self._policy = last.policy
-        self.session.update(Snapshot(view, self._place_of(plane), last.model, prompts, live))
-
-    def _choose(self, step: Choose) -> None:
-        for _ in range(8):
-            result = self.session.result(step.object)
-            if result is None or result.chosen == step.candidate:
-                return
-            self.session.cycle(step.object)
+        self.session.update(Request(view, self._place_of(plane), last.model, prompts, live))
 
     def _remove(self, step: Remove) -> None:
         planes = self._prompts if step.plane is None else (step.plane,)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_samv2_prompts.engine import AtOnce, ModelChoice, Session, Task
+from napari_samv2_prompts.engine import AtOnce, ModelChoice, Place, Session, Task
 from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView, render_plane
@@ -231,7 +231,7 @@ def replay(
         Session(partial(_make_predictor, device), AtOnce()),
         LabelsTarget(layer),
         partial(_view, image, rgb),
-        lambda plane: plane,
+        Place,
     )
     reasons: list[str] = []
     run.finished.connect(reasons.append)

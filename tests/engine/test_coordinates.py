@@ -6,9 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes import LOGITS, Factory, FakeView, ManualRunner, SyncRunner, crop_of, fake_mask
+from tests.fakes import (
+    LOGITS,
+    Factory,
+    FakeView,
+    ManualRunner,
+    SyncRunner,
+    crop_of,
+    fake_mask,
+    place,
+)
 
-from napari_samv2_prompts.engine import ModelChoice, Session, Snapshot, State
+from napari_samv2_prompts.engine import ModelChoice, Request, Session, State
 from napari_samv2_prompts.engine.coordinates import in_view, is_cut
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
@@ -39,7 +48,7 @@ class Watched:
         self.masks.update({item.object: item.crop.full(SHAPE) for item in results.items})
 
     def show(self, region: Region | None, *prompts: Prompt) -> None:
-        wish = Snapshot(view_of(region), "place", ModelChoice(), PromptBatch(prompts))
+        wish = Request(view_of(region), place(), ModelChoice(), PromptBatch(prompts))
         self.session.update(wish)
 
     @property
@@ -145,7 +154,7 @@ def test_a_refinement_in_another_view_gets_them_where_they_belong(sync) -> None:
 def test_a_mask_that_its_view_cut_off_is_not_clung_to_in_another(sync, region, clings) -> None:
     sync.show(NEAR, click(1, (207, 150)))
     assert not sync.session.result(1).is_cut
-    sync.session.cycle(1)  # the larger candidate reaches to the edge of the view
+    sync.session.next_candidate(1)  # the larger candidate reaches to the edge of the view
     assert sync.session.result(1).is_cut
     sync.show(region, click(1, (207, 150), (256, 152)))
     assert (sync.predictor.batches[-1][0].mask is not None) is clings

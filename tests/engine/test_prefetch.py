@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fakes import Factory, FakeView, ManualRunner, SyncRunner
+from tests.fakes import Factory, FakeView, ManualRunner, SyncRunner, place
 
 from napari_samv2_prompts.engine import (
     AllPlanes,
@@ -15,8 +15,8 @@ from napari_samv2_prompts.engine import (
     EmbeddingStore,
     ModelChoice,
     Priority,
+    Request,
     Session,
-    Snapshot,
     State,
     Status,
 )
@@ -32,7 +32,7 @@ class Plane(FakeView):
     edited = 0
 
     def read(self) -> np.ndarray:
-        return super().read() + np.uint8(self.key + self.edited)
+        return super().read() + np.uint8(self.picture + self.edited)
 
 
 class Work:
@@ -53,7 +53,7 @@ class Work:
         views = tuple(self.views[i] for i in ahead)
         planes = self.views if all_ else ()
         self.session.update(
-            Snapshot(self.views[at], at, NANO, PromptBatch(prompts), live, views, planes)
+            Request(self.views[at], place(at), NANO, PromptBatch(prompts), live, views, planes)
         )
 
     def ready(self, at: int, **wishes) -> None:
@@ -64,11 +64,8 @@ class Work:
 
     @property
     def kept(self) -> set[int]:
-        return {view.key for view in self.views if self.key(view.key) in self.session.cache}
-
-    @staticmethod
-    def key(plane: int):
-        return EmbeddingKey(plane, NANO)
+        cache = self.session.cache
+        return {v.picture for v in self.views if EmbeddingKey.of(v, NANO) in cache}
 
     @property
     def embedded(self) -> list[int]:
@@ -144,7 +141,7 @@ def test_neighbours_drop_nothing_that_was_asked_for() -> None:
         work.ready(plane)
     work.show(2, ahead=(3,))
     assert work.runner.jobs == []
-    work.session.set_memory(4)
+    work.session.set_cache_size(4)
     work.runner.finish_all()
     assert work.kept == {0, 1, 2, 3}
 
@@ -264,13 +261,13 @@ def test_what_does_not_fit_in_memory_is_said_before_it_is_begun() -> None:
 def test_it_begins_as_soon_as_there_is_a_folder_or_more_memory(tmp_path: Path) -> None:
     work = Work(SyncRunner(), cache_mb=3)
     work.show(0, all_=True)
-    work.session.keep_in(EmbeddingStore(tmp_path))
+    work.session.set_store(EmbeddingStore(tmp_path))
     assert work.planes == AllPlanes(done=6, total=6, at=6, running=False)
     assert len(list(tmp_path.iterdir())) == 6
     assert len(work.session.cache) == 3
     other = Work(SyncRunner(), cache_mb=3)
     other.show(0, all_=True)
-    other.session.set_memory(6)
+    other.session.set_cache_size(6)
     assert other.planes.done == 6
 
 
@@ -291,7 +288,7 @@ def test_an_array_edited_in_place_leaves_no_wrong_entry(tmp_path: Path) -> None:
     work.show(1)
     for plane in work.views:
         plane.edited = 100
-    work.session.keep_in(EmbeddingStore(tmp_path))
+    work.session.set_store(EmbeddingStore(tmp_path))
     work.show(1, all_=True)
     assert work.embedded == [0, 1, 100, 101]
 
@@ -309,7 +306,7 @@ def test_all_planes_of_an_image_drop_those_of_others_but_none_of_their_own() -> 
     work = Work(SyncRunner(), cache_mb=6)
     work.show(1)
     for other in (70, 71, 72, 73):
-        work.session.update(Snapshot(Plane(other, (8, 8)), other, NANO))
+        work.session.update(Request(Plane(other, (8, 8)), place(other), NANO))
     work.show(0, all_=True)
     assert work.kept == set(range(6))
     assert work.embedded.count(1) == 1
@@ -342,7 +339,7 @@ def test_another_model_embeds_all_again() -> None:
     work = Work(SyncRunner())
     work.show(0, all_=True)
     view, tiny = work.views[0], ModelChoice("tiny")
-    work.session.update(Snapshot(view, 0, tiny, planes=work.views))
+    work.session.update(Request(view, place(0), tiny, all_planes=work.views))
     assert len(work.embedded) == 12
 
 
@@ -380,7 +377,7 @@ def test_what_memory_holds_is_told_to_the_byte_and_kept_when_the_budget_shrinks(
         work.show(plane)
     memory = work.session.status.memory
     assert (memory.embeddings, memory.nbytes, memory.budget_mb) == (4, 4_000_000, 5)
-    work.session.set_memory(2.5)
+    work.session.set_cache_size(2.5)
     assert work.session.status.memory.nbytes == 2_000_000
     assert work.kept == {2, 3}
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 from skimage.draw import polygon2mask
-from tests.fakes import Factory, FakeView, ManualRunner
+from tests.fakes import Factory, FakeView, ManualRunner, place
 
-from napari_samv2_prompts.engine import ModelChoice, Outline, Session, Snapshot, State
+from napari_samv2_prompts.engine import ModelChoice, Outline, Request, Session, State
 from napari_samv2_prompts.engine.preview import outline_of
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
@@ -21,8 +21,8 @@ def click(x: float, y: float = 30, number: int = 1) -> Prompt:
     return Prompt.of(number, points=[[x, y]])
 
 
-def snapshot(*prompts: Prompt, view: str = "a") -> Snapshot:
-    return Snapshot(FakeView(view), "here", ModelChoice(), PromptBatch(prompts))
+def snapshot(*prompts: Prompt, view: str = "a") -> Request:
+    return Request(FakeView(view), place("here"), ModelChoice(), PromptBatch(prompts))
 
 
 class Ready:
@@ -33,7 +33,7 @@ class Ready:
         self.session = Session(self.factory, self.runner)
         self.shown: list[Outline | None] = []
         self.results: list[object] = []
-        self.session.hover.changed.connect(self.shown.append)
+        self.session.preview.changed.connect(self.shown.append)
         self.session.decoded.connect(self.results.append)
         self.session.update(snapshot())
         self.runner.finish_all()
@@ -50,21 +50,21 @@ def ready() -> Ready:
 
 def test_at_most_one_outline_is_in_work_and_the_newest_question_comes_next(ready: Ready) -> None:
     for x in (10, 11, 12, 13):
-        ready.session.hover.ask(click(x))
+        ready.session.preview.ask(click(x))
     assert len(ready.runner.jobs) == 1
     ready.runner.finish_all()
     assert ready.asked == [10, 13]
 
 
 def test_an_outline_is_there_before_anything_was_predicted_at_a_place(ready: Ready) -> None:
-    ready.session.update(replace(snapshot(), place="elsewhere", live=False))
-    ready.session.hover.ask(click(20))
+    ready.session.update(replace(snapshot(), place=place("elsewhere"), live=False))
+    ready.session.preview.ask(click(20))
     ready.runner.finish_all()
     assert ready.asked == [20]
 
 
 def test_an_outline_surrounds_what_the_click_would_give(ready: Ready) -> None:
-    ready.session.hover.ask(click(20))
+    ready.session.preview.ask(click(20))
     ready.runner.finish_all()
     (outline,) = ready.shown
     (line,) = outline.lines
@@ -72,7 +72,7 @@ def test_an_outline_surrounds_what_the_click_would_give(ready: Ready) -> None:
 
 
 def test_previews_are_neither_results_nor_remembered(ready: Ready) -> None:
-    ready.session.hover.ask(click(20))
+    ready.session.preview.ask(click(20))
     ready.runner.finish_all()
     assert ready.results == []
     assert ready.session.result(1) is None
@@ -82,7 +82,7 @@ def test_previews_are_neither_results_nor_remembered(ready: Ready) -> None:
 def test_a_prompt_drops_the_preview_and_nothing_is_asked_while_it_is_answered(
     ready: Ready,
 ) -> None:
-    hover = ready.session.hover
+    hover = ready.session.preview
     hover.ask(click(20))
     ready.session.update(snapshot(click(40)))
     assert [task.cancelled for task in ready.runner.tasks] == [True, False]
@@ -94,7 +94,7 @@ def test_a_prompt_drops_the_preview_and_nothing_is_asked_while_it_is_answered(
 
 
 def test_dropping_hides_what_is_shown_and_what_is_on_its_way(ready: Ready) -> None:
-    hover = ready.session.hover
+    hover = ready.session.preview
     hover.ask(click(20))
     ready.runner.finish_all()
     hover.drop()
@@ -109,17 +109,17 @@ def test_dropping_hides_what_is_shown_and_what_is_on_its_way(ready: Ready) -> No
 def test_without_an_embedding_there_is_no_preview(ready: Ready) -> None:
     ready.session.update(snapshot(view="b"))
     ready.runner.jobs.clear()  # embedding goes on
-    ready.session.hover.ask(click(20))
+    ready.session.preview.ask(click(20))
     assert ready.runner.jobs == []
     ready.session.update(None, "3D")
-    ready.session.hover.ask(click(20))
+    ready.session.preview.ask(click(20))
     assert ready.runner.jobs == []
 
 
 def test_what_is_embedded_ahead_makes_way_and_goes_on_afterwards(ready: Ready) -> None:
     neighbour = FakeView("b")
-    ready.session.update(replace(snapshot(), ahead=(neighbour,)))
-    ready.session.hover.ask(click(20))
+    ready.session.update(replace(snapshot(), neighbours=(neighbour,)))
+    ready.session.preview.ask(click(20))
     assert [task.cancelled for task in ready.runner.tasks] == [True, False]
     ready.runner.finish_all()
     assert ready.asked == [20]
@@ -129,10 +129,10 @@ def test_what_is_embedded_ahead_makes_way_and_goes_on_afterwards(ready: Ready) -
 
 def test_a_preview_in_a_part_of_the_plane_stands_where_the_part_is(ready: Ready) -> None:
     part = FakeView("a", size=(200, 300), region=Region(40, 100, 140, 200))
-    ready.session.update(Snapshot(part, "here", ModelChoice()))
+    ready.session.update(Request(part, place("here"), ModelChoice()))
     ready.runner.finish_all()
-    ready.session.hover.ask(click(150, 90))
-    ready.session.hover.ask(click(20, 20))  # outside
+    ready.session.preview.ask(click(150, 90))
+    ready.session.preview.ask(click(20, 20))  # outside
     ready.runner.finish_all()
     (line,) = ready.shown[0].lines if ready.shown[0] else ready.shown[-1].lines
     np.testing.assert_allclose(line.mean(axis=0), (150, 90), atol=0.5)
@@ -144,26 +144,26 @@ def test_one_more_click_on_an_object_goes_on_from_its_mask(ready: Ready) -> None
     ready.session.update(snapshot(first))
     ready.runner.finish_all()
     more = Prompt.of(1, points=[[20, 30], [28, 30]])
-    ready.session.hover.ask(more)
-    ready.session.hover.ask(more)
+    ready.session.preview.ask(more)
+    ready.session.preview.ask(more)
     ready.runner.finish_all()
     assert all(prompt.mask is not None for prompt in ready.factory.predictor.glances)
-    ready.session.hover.ask(click(28))  # does not say what was said before: anew
+    ready.session.preview.ask(click(28))  # does not say what was said before: anew
     ready.runner.finish_all()
     assert ready.factory.predictor.glances[-1].mask is None
 
 
 def test_a_failed_preview_is_nobodys_business(ready: Ready) -> None:
-    ready.session.hover.ask(click(20))
+    ready.session.preview.ask(click(20))
     ready.runner.fail(RuntimeError("no"))
     assert ready.session.status.state is State.READY
-    ready.session.hover.ask(click(21))
+    ready.session.preview.ask(click(21))
     ready.runner.finish_all()
     assert ready.shown[-1] is not None
 
 
 def test_a_closed_session_shows_nothing(ready: Ready) -> None:
-    ready.session.hover.ask(click(20))
+    ready.session.preview.ask(click(20))
     ready.session.close()
     ready.runner.finish_all()
     assert ready.shown == []

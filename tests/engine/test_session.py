@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from tests.fakes import LOGITS, Factory, FakeEmbedding, FakeView, ManualRunner, SyncRunner
+from tests.fakes import LOGITS, Factory, FakeEmbedding, FakeView, ManualRunner, SyncRunner, place
 
 from napari_samv2_prompts.engine import (
     AtOnce,
@@ -14,16 +14,16 @@ from napari_samv2_prompts.engine import (
     ModelChoice,
     Progress,
     Removal,
+    Request,
     Results,
     Session,
-    Snapshot,
     State,
     Status,
     Task,
 )
 from napari_samv2_prompts.engine.coordinates import in_view
 from napari_samv2_prompts.engine.errors import sentence
-from napari_samv2_prompts.engine.refinement import extends
+from napari_samv2_prompts.engine.prompt_changes import extends
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 NANO, TINY = ModelChoice("nano"), ModelChoice("tiny")
@@ -37,10 +37,10 @@ def box(number: int, *corners: float) -> Prompt:
     return Prompt(number, box=corners)
 
 
-def snap(*prompts: Prompt, view: object = "a", place: object = "p", model: ModelChoice = NANO,
-         live: bool = True) -> Snapshot:  # fmt: skip
+def snap(*prompts: Prompt, view: object = "a", at: object = "p", model: ModelChoice = NANO,
+         live: bool = True) -> Request:  # fmt: skip
     view = view if isinstance(view, FakeView) else FakeView(view)
-    return Snapshot(view, place, model, PromptBatch(prompts), live)
+    return Request(view, place(at), model, PromptBatch(prompts), live)
 
 
 class Watched:
@@ -79,9 +79,9 @@ def manual() -> Watched:
     return Watched(ManualRunner())
 
 
-def loaded(watched: Watched, snapshot: Snapshot) -> None:
+def loaded(watched: Watched, snapshot: Request) -> None:
     """Let a session load, and embed the snapshot's view."""
-    watched.session.update(Snapshot(snapshot.view, snapshot.place, snapshot.model))
+    watched.session.update(Request(snapshot.view, snapshot.place, snapshot.model))
     while watched.runner.jobs:
         watched.runner.finish(0)
 
@@ -170,16 +170,16 @@ def test_a_late_embedding_is_kept_for_when_one_comes_back(manual: Watched) -> No
 
 
 def test_an_answer_says_what_was_asked(sync: Watched) -> None:
-    asked = snap(click(1, (5, 5)), place="here")
+    asked = snap(click(1, (5, 5)), at="here")
     sync.session.update(asked)
-    assert sync.results[0].snapshot.place == "here"
-    assert sync.results[0].snapshot.prompts.objects == (1,)
+    assert sync.results[0].place == place("here")
+    assert sync.results[0].request.prompts.objects == (1,)
 
 
 def test_with_less_memory_the_picture_on_screen_stays_embedded(sync: Watched) -> None:
     for view in "abc":
         sync.session.update(snap(view=view))
-    sync.session.set_memory(0)
+    sync.session.set_cache_size(0)
     embedded = len(sync.predictor.images)
     sync.session.update(snap(click(1, (5, 5)), view="c"))
     assert sync.objects == [[1]]
@@ -258,7 +258,7 @@ def test_another_contrast_keeps_the_masks_there_are(sync: Watched) -> None:
 
 
 def test_a_plane_seen_again_keeps_its_masks(sync: Watched) -> None:
-    here, there = snap(click(1, (5, 5)), view=0, place=0), snap(view=1, place=1)
+    here, there = snap(click(1, (5, 5)), view=0, at=0), snap(view=1, at=1)
     for snapshot in (here, there, here):
         sync.session.update(snapshot)
     assert sync.objects == [[1]]
@@ -297,7 +297,7 @@ def last_prompt(watched: Watched) -> Prompt:
 
 def test_a_further_click_refines_the_chosen_mask(sync: Watched) -> None:
     sync.session.update(snap(click(1, (5, 5))))
-    sync.session.cycle(1)
+    sync.session.next_candidate(1)
     sync.session.update(snap(click(1, (5, 5), (9, 9), labels=[1, 0])))
     mask = last_prompt(sync).mask
     assert mask is not None
@@ -377,14 +377,14 @@ def test_an_outline_of_the_right_size_is_handed_on_as_it_is() -> None:
 def test_cycling_goes_through_the_candidates_by_score_and_announces_each(sync: Watched) -> None:
     sync.session.update(snap(click(1, (30, 30))))
     for _ in range(3):
-        sync.session.cycle(1)
+        sync.session.next_candidate(1)
     assert [results.items[0].chosen for results in sync.results] == [0, 1, 2, 0]
     assert len(sync.predictor.batches) == 1
 
 
 def test_a_choice_stays_with_its_object(sync: Watched) -> None:
     sync.session.update(snap(click(1, (30, 30)), click(2, (10, 10))))
-    sync.session.cycle(1)
+    sync.session.next_candidate(1)
     for moved in (1, 2):
         sync.session.update(snap(click(1, (30 + moved, 30)), click(2, (10 + moved, 10))))
         assert [item.chosen for item in sync.results[-1].items] == [1, 0]
@@ -392,8 +392,8 @@ def test_a_choice_stays_with_its_object(sync: Watched) -> None:
 
 def test_there_is_nothing_to_cycle_with_one_candidate(sync: Watched) -> None:
     sync.session.update(snap(box(1, 5, 5, 9, 9)))
-    assert sync.session.cycle(1) is None
-    assert sync.session.cycle(99) is None
+    assert not sync.session.next_candidate(1)
+    assert not sync.session.next_candidate(99)
     assert len(sync.results) == 1
 
 
@@ -403,21 +403,21 @@ def test_there_is_nothing_to_cycle_with_one_candidate(sync: Watched) -> None:
 def test_an_object_without_prompts_is_announced_as_removed(sync: Watched) -> None:
     sync.session.update(snap(click(1, (5, 5)), click(2, (9, 9))))
     sync.session.update(snap(click(2, (9, 9))))
-    assert sync.removals == [Removal("p", (1,))]
+    assert sync.removals == [Removal(place(), (1,))]
     assert sync.session.result(1) is None
 
 
 def test_accepted_objects_are_not_removed_with_their_prompts(sync: Watched) -> None:
     sync.session.update(snap(click(1, (5, 5))))
-    assert sync.session.accept() == (("p", 1),)
+    assert sync.session.accept() == ((place(), 1),)
     sync.session.update(snap())
     assert sync.removals == []
 
 
 def test_one_object_is_accepted_alone(sync: Watched) -> None:
     sync.session.update(snap(click(1, (5, 5)), click(2, (9, 9))))
-    assert sync.session.accept(only={2}) == (("p", 2),)
-    assert sync.session.accept() == (("p", 1),)
+    assert sync.session.accept(only={2}) == ((place(), 2),)
+    assert sync.session.accept() == ((place(), 1),)
 
 
 def test_what_waits_for_its_mask_is_not_accepted(manual: Watched) -> None:
@@ -427,7 +427,7 @@ def test_what_waits_for_its_mask_is_not_accepted(manual: Watched) -> None:
     manual.session.update(snap(click(1, (6, 5)), click(2, (9, 9))))
     assert manual.session.accept() == (), "its mask does not answer the click that was moved"
     manual.session.update(snap(click(1, (5, 5)), click(2, (9, 9))))
-    assert manual.session.accept() == (("p", 1),)
+    assert manual.session.accept() == ((place(), 1),)
     manual.session.update(snap(click(2, (9, 9))))
     manual.runner.finish_all()
     assert manual.objects == [[1], [2]]
@@ -436,7 +436,7 @@ def test_what_waits_for_its_mask_is_not_accepted(manual: Watched) -> None:
 def test_a_place_that_is_forgotten_is_unknown_whatever_still_comes(manual: Watched) -> None:
     loaded(manual, snap())
     manual.session.update(snap(click(1, (5, 5))))
-    manual.session.forget(["p"])
+    manual.session.forget_places([place()])
     assert manual.session.result(1) is None
     assert manual.session.places == ()
     manual.runner.finish_all()
@@ -446,7 +446,7 @@ def test_a_place_that_is_forgotten_is_unknown_whatever_still_comes(manual: Watch
 def test_one_session_takes_over_what_another_knows(sync: Watched) -> None:
     other = Watched(SyncRunner())
     other.session.update(snap(click(1, (5, 5))))
-    sync.session.take_over(other.session)
+    sync.session.merge(other.session)
     sync.session.update(snap(click(1, (5, 5)), click(2, (30, 30))))
     assert [batch.objects for batch in sync.predictor.batches] == [(2,)]
     assert sync.session.result(1) is not None

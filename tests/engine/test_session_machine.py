@@ -5,28 +5,30 @@ from __future__ import annotations
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.fakes import Factory, FakeView, ManualRunner
+from tests.fakes import Factory, FakeView, ManualRunner, place
 
 from napari_samv2_prompts.engine import (
     AllPlanes,
     ModelChoice,
     Removal,
+    Request,
     Results,
     Session,
-    Snapshot,
     State,
 )
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 OBJECTS = st.integers(1, 3)
 CLICKS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), min_size=1, max_size=3)
+PLACES = [place(0), place(1)]
 
 
 class SessionMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = ManualRunner()
-        self.session = Session(Factory(), self.runner, cache_mb=2)
+        # Memory for one plane of two, and for the logits of about two objects of three.
+        self.session = Session(Factory(), self.runner, cache_mb=2, results_mb=0.01)
         self.session.decoded.connect(self.take)
         self.session.removed.connect(self.drop)
         self.place, self.model = 0, "nano"
@@ -38,22 +40,25 @@ class SessionMachine(RuleBasedStateMachine):
     # What a Labels layer would hold: for each plane and object the prompt that was answered.
 
     def take(self, results: Results) -> None:
-        asked = {prompt.object: prompt for prompt in results.snapshot.prompts}
+        if results.request is None:
+            assert results.is_choice
+            return
+        asked = {prompt.object: prompt for prompt in results.request.prompts}
         for item in results.items:
-            self.painted[results.snapshot.place][item.object] = asked[item.object]
+            self.painted[PLACES.index(results.place)][item.object] = asked[item.object]
 
     def drop(self, removal: Removal) -> None:
         for number in removal.objects:
-            del self.painted[removal.place][number]
+            del self.painted[PLACES.index(removal.place)][number]
 
     def tell(self) -> None:
         prompts = [Prompt(n, points=xy) for n, xy in self.prompts[self.place].items()]
         views = self.planes
         self.session.update(
-            Snapshot(
-                views[self.place], self.place, ModelChoice(self.model),
-                PromptBatch(tuple(prompts)), ahead=(views[1 - self.place],),
-                planes=self.planes if self.all_planes else (),
+            Request(
+                views[self.place], PLACES[self.place], ModelChoice(self.model),
+                PromptBatch(tuple(prompts)), neighbours=(views[1 - self.place],),
+                all_planes=self.planes if self.all_planes else (),
             )
         )  # fmt: skip
 
@@ -73,7 +78,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.tell()
 
     @rule(model=st.sampled_from(["nano", "tiny"]))
-    def choose(self, model: str) -> None:
+    def choose_model(self, model: str) -> None:
         self.model = model
         self.tell()
 
@@ -88,7 +93,15 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(number=OBJECTS)
     def cycle(self, number: int) -> None:
-        self.session.cycle(number)
+        self.session.next_candidate(number)
+
+    @rule(number=OBJECTS, candidate=st.integers(0, 3))
+    def choose(self, number: int, candidate: int) -> None:
+        if self.session.choose(number, candidate):
+            self.tell()
+            self.settle()
+            result = self.session.result(number)
+            assert result is None or result.chosen == candidate or len(result.masks.scores) == 1
 
     @rule()
     def cancel(self) -> None:

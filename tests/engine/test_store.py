@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.fakes import Factory, FakeEmbedding, FakePacking, FakeView, SyncRunner
+from tests.fakes import Factory, FakeEmbedding, FakePacking, FakeView, SyncRunner, place
 
-from napari_samv2_prompts.engine import EmbeddingStore, ModelChoice, Session, Snapshot, State
+from napari_samv2_prompts.engine import EmbeddingStore, ModelChoice, Request, Session, State
 from napari_samv2_prompts.engine.store import PART, SUFFIX
 
 PICTURE = np.zeros((6, 7, 3), np.uint8)
@@ -44,7 +44,7 @@ def session_on(store: EmbeddingStore | None) -> tuple[Session, Factory]:
 
 
 def show(session: Session, view: str = "a") -> None:
-    session.update(Snapshot(FakeView(view), "place", ModelChoice()))
+    session.update(Request(FakeView(view), place(), ModelChoice()))
 
 
 # --- what is found again ---

@@ -177,7 +177,7 @@ def test_the_key_draws_on_a_real_canvas_and_the_viewer_closes(make_napari_viewer
     assert widget._form.prompts.preview.isChecked()
     before = viewer.screenshot(flash=False)
     Mouse(viewer, None).hover(40, 60)
-    qtbot.waitUntil(lambda: not widget.session.hover.busy, timeout=5000)
+    qtbot.waitUntil(lambda: not widget.session.preview.busy, timeout=5000)
     after = viewer.screenshot(flash=False)
     assert (before[..., :3].max(), after[..., :3].max()) == (0, 255)  # white on a black image
     press(viewer)

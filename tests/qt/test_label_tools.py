@@ -147,7 +147,7 @@ def test_a_transposed_plane_of_a_stack() -> None:
     tools_of(bench).edit(3)
     bench.click(0, 15, 35)
     assert bench.labels.data[0, 15, 35] == 3
-    x0, y0, x1, y1 = bench.session.wish.prompts[0].mask_box
+    x0, y0, x1, y1 = bench.session.request.prompts[0].mask_box
     assert (x0, y0, x1, y1) == (9.5, 9.5, 19.5, 29.5)
     bench.points.data = np.empty((0, 3))
     bench.controller.refresh()

@@ -45,8 +45,8 @@ class Stack(Bench):
 
     @property
     def ahead(self) -> list[int]:
-        wish = self.session.wish
-        return [int(view.read().flat[0]) for view in wish.ahead]
+        wish = self.session.request
+        return [int(view.read().flat[0]) for view in wish.neighbours]
 
 
 @pytest.fixture
@@ -124,12 +124,12 @@ def test_another_contrast_begins_anew_and_moving_on_does_not() -> None:
     bench.controller.embed_all(True)
     while len(bench.session.cache) < 3:
         bench.runner.finish(0)
-    planes = bench.session.wish.planes
+    planes = bench.session.request.all_planes
     bench.go(2)
-    assert bench.session.wish.planes is planes
+    assert bench.session.request.all_planes is planes
     bench.image.contrast_limits = (0, 100)
     bench.controller.refresh()
-    assert bench.session.wish.planes is not planes
+    assert bench.session.request.all_planes is not planes
     assert bench.session.status.planes is None  # the shown plane comes first
     bench.runner.finish_all()
     assert bench.session.status.planes.done == 4
@@ -149,30 +149,30 @@ def test_each_plane_is_made_once_however_often_the_wish_is_renewed(
         made.append(plane)
         return real(layers, image, plane, **how)
 
-    zyx.session.set_memory(1)  # nothing can begin
+    zyx.session.set_cache_size(1)  # nothing can begin
     monkeypatch.setattr(controller, "view_of", counted)
     zyx.controller.embed_all(True)
-    list(zyx.session.wish.planes)
+    list(zyx.session.request.all_planes)
     before = len(made)
     for _ in range(3):
         zyx.controller.refresh()
-        list(zyx.session.wish.planes)
+        list(zyx.session.request.all_planes)
     assert len(made) - before <= 3 * 4  # the shown one, its neighbours, and one for the name
 
 
 def test_without_room_it_says_so_and_begins_with_a_folder(zyx: Stack, tmp_path: Path) -> None:
-    zyx.session.set_memory(3)
+    zyx.session.set_cache_size(3)
     zyx.controller.embed_all(True)
     situation = zyx.controller.situation()
     assert "choose a folder" in planes_line(situation)
     assert situation.all_planes
-    zyx.session.keep_in(EmbeddingStore(tmp_path))
+    zyx.session.set_store(EmbeddingStore(tmp_path))
     assert len(list(tmp_path.iterdir())) == 6
     assert not zyx.controller.situation().all_planes
 
 
 def test_another_image_ends_the_wish(zyx: Stack) -> None:
-    zyx.session.set_memory(1)
+    zyx.session.set_cache_size(1)
     zyx.controller.embed_all(True)
     other = zyx.viewer.add_image(stack(3, 20, 20))
     zyx.choose(Chosen(other))

@@ -22,10 +22,10 @@ from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.engine import (
     Removal,
+    Request,
     Results,
     Runner,
     Session,
-    Snapshot,
     Status,
 )
 from napari_samv2_prompts.geometry import PlaneError
@@ -62,7 +62,7 @@ from .other_planes import OtherPlanes
 from .reporting import situation_of
 from .targets import Targets
 from .watching import CAMERA, SOON, Watch, tool_in_hand
-from .wishes import Options, Place, labels_of, place_of
+from .wishes import Options, Place, place_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -137,7 +137,7 @@ class Controller:
         self.label_tools.choose(chosen)
         self._targets.solved()
         gone = self._targets.keep({layer.unique_id for layer in self._viewer.layers})
-        self.session.forget(p for p in self.session.places if labels_of(p) in gone)
+        self.session.forget_places(p for p in self.session.places if p.labels in gone)
         with self._watch.paused():
             self._take_rows(None)  # at once: what is drawn next needs its number
         self.schedule()
@@ -226,7 +226,7 @@ class Controller:
     def cycle_mask(self) -> None:
         """Use the current object's next candidate."""
         self.flush()
-        self.session.cycle(self._object.number)
+        self.session.next_candidate(self._object.number)
         self._announce()
 
     def choose_mask(self, index: int) -> None:
@@ -305,7 +305,7 @@ class Controller:
             if snapshot is not None:
                 self._write_refused(snapshot)
 
-    def _snapshot(self) -> Snapshot | None:
+    def _snapshot(self) -> Request | None:
         chosen, options = self._chosen, self._options
         if chosen.image is None:
             self._framing.clear()
@@ -325,8 +325,8 @@ class Controller:
             return None
         # While masks can't be written, no object of these labels is gone: theirs is another place.
         place = place_of(chosen if target else replace(chosen, labels=None), shown.plane)
-        snapshot = Snapshot(view, place, options.model, batch, options.live)
-        return self._others.added_to(snapshot, shown.plane, layer_shape(chosen.image), view_at)
+        request = Request(view, place, options.model, batch, options.live)
+        return self._others.added_to(request, shown.plane, layer_shape(chosen.image), view_at)
 
     def _take_rows(self, shown: Shown | None) -> LabelsTarget | None:
         """Read the prompt layers, give them what they lack, and return where masks can go."""
@@ -380,20 +380,24 @@ class Controller:
     # --- from results to labels -------------------------------------------------------------
 
     def _on_decoded(self, results: Results) -> None:
-        self._write(results.snapshot.place, {item.object: item.crop for item in results.items})
+        self._write(results.place, {item.object: item.crop for item in results.items})
 
     def _on_removed(self, removal: Removal) -> None:
         self._write(removal.place, dict.fromkeys(removal.objects))
 
-    def _write_refused(self, snapshot: Snapshot) -> None:
+    def _write_refused(self, snapshot: Request) -> None:
         """Write what the labels could not take before, and can now."""
         place, labels = snapshot.place, self._chosen.labels
-        if labels is None or not isinstance(place, Place) or place.labels is None:
+        if labels is None or place.labels is None:
             return
         waiting = self._targets.unwritten(place.labels, place.plane)
         results = self.session.results(waiting & set(snapshot.prompts.objects))
-        if results:
-            self._write(place, {item.object: item.crop for item in results})
+        masks = {item.object: item.crop for item in results if not item.is_released}
+        for item in results:
+            if item.is_released:
+                self.session.forget_object(item.object, place)  # predicted anew
+        if masks:
+            self._write(place, masks)
         self._targets.check_objects(labels, self._tables.prompted)
 
     def _write(

@@ -1,6 +1,6 @@
 """The preview under the mouse: a click or box there becomes a question, its answer an outline.
 
-Not here: what is computed and when (``session.hover``), how it is drawn (``outline.py``).
+Not here: what is computed and when (``session.preview``), how it is drawn (``outline.py``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from napari_samv2_prompts.prompts import Prompt
 from .binding import Connections
 from .objects import CurrentObject
 from .outline import OutlineOverlay, Segments, can_draw
-from .wishes import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -91,7 +90,7 @@ class Hovering:
         viewer, dims = self._viewer, self._viewer.dims.events
         self._overlay = OutlineOverlay(visible=True)
         viewer.scene.overlays[self._name] = self._overlay
-        self._links.add(self._on_outline, self._session.hover.changed)
+        self._links.add(self._on_outline, self._session.preview.changed)
         self._links.add(self._drop, dims.current_step, dims.order, dims.ndisplay)
         self._links.add(self._on_canvas, viewer.events.mouse_over_canvas)
         viewer.mouse_move_callbacks.append(self._on_move)
@@ -130,26 +129,26 @@ class Hovering:
             self._drop()
 
     def _drop(self, event: object = None) -> None:
-        self._session.hover.drop()
+        self._session.preview.drop()
 
     def _ask(self, position: Sequence[float]) -> None:
         prompt = self._prompt_at(position)
         if prompt is None:
             self._drop()
         else:
-            self._session.hover.ask(prompt)
+            self._session.preview.ask(prompt)
 
     def _prompt_at(self, position: Sequence[float]) -> Prompt | None:
         """Return the current object's prompt with one more click, or None beside the image."""
-        wish, image, plane = self._session.wish, self._image, self._plane()
-        if wish is None or image is None or plane is None:
+        request, image, plane = self._session.request, self._image, self._plane()
+        if request is None or image is None or plane is None:
             return None
         world = np.asarray(position, dtype=np.float64)[-image.ndim :]
         pixel = plane.to_pixels(world_map(image, self._viewer.dims).inverse()(world))
         if not plane.inside(pixel)[0]:
             return None
         number, sign = self._current.number, int(self._current.positive)
-        known = next((item for item in wish.prompts if item.object == number), None)
+        known = next((item for item in request.prompts if item.object == number), None)
         if known is None:
             first = Prompt(number, points=pixel, labels=np.array([sign], np.int8))
             return self._start_of(first)
@@ -183,14 +182,14 @@ class Hovering:
 
     def _plane(self) -> Plane | None:
         """Return the plane that the session works on, if it is still the one on screen."""
-        wish, image = self._session.wish, self._image
-        if wish is None or image is None or not isinstance(wish.place, Place):
+        request, image = self._session.request, self._image
+        if request is None or image is None:
             return None
         try:
             shown = current_plane(self._viewer.dims, image)
         except PlaneError:
             return None
-        return shown if shown == wish.place.plane else None
+        return shown if shown == request.place.plane else None
 
     # --- from an outline to the screen ------------------------------------------------------
 

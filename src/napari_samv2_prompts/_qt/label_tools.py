@@ -160,7 +160,7 @@ class LabelTools:
         target.keep(number, on)
         if not on:
             return self._finish(f"Label {number} is not kept any more.")
-        self._session.let_go(number)
+        self._session.forget_object(number)
         self.accepted(frozenset({number}))
         with self._watch.paused():
             remove_objects((self._chosen.points, self._chosen.shapes), [number])
@@ -227,7 +227,7 @@ class LabelTools:
             changed = target.relabel(plane, number, new)
         except TargetError as error:
             return self._say(str(error))
-        self._session.let_go(number, place_of(self._chosen, plane))
+        self._session.forget_object(number, place_of(self._chosen, plane))
         self._starts.pop((id_of(self._chosen.labels), plane, number), None)
         with self._watch.paused():
             remove_objects(prompts, [number], here)

@@ -12,12 +12,13 @@ from typing import overload
 
 import numpy as np
 
-from napari_samv2_prompts.engine import Snapshot, View
+from napari_samv2_prompts.engine import Request
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.images import ImageView
 
 __all__ = ["OtherPlanes"]
 
-ViewAt = Callable[[Plane], View]
+ViewAt = Callable[[Plane], ImageView]
 
 
 class OtherPlanes:
@@ -39,13 +40,13 @@ class OtherPlanes:
         self._views: _AllViews | None = None
 
     def added_to(
-        self, snapshot: Snapshot, plane: Plane, sizes: Sequence[int], view_at: ViewAt
-    ) -> Snapshot:
-        """Return a wish with what may be embedded ahead.
+        self, request: Request, plane: Plane, sizes: Sequence[int], view_at: ViewAt
+    ) -> Request:
+        """Return a request with what may be embedded ahead.
 
         Parameters
         ----------
-        snapshot : Snapshot
+        request : Request
         plane : Plane
             The shown one.
         sizes : sequence of int
@@ -55,10 +56,10 @@ class OtherPlanes:
         """
         self.count = prod(sizes[axis] for axis in plane.hidden)
         self._follow(plane, sizes)
-        ahead = self._beside(plane, sizes, view_at) if snapshot.live else ()
-        return replace(snapshot, ahead=ahead, planes=self._all(plane, sizes, view_at))
+        neighbours = self._beside(plane, sizes, view_at) if request.live else ()
+        return replace(request, neighbours=neighbours, all_planes=self._all(plane, sizes, view_at))
 
-    def _beside(self, plane: Plane, sizes: Sequence[int], view_at: ViewAt) -> tuple[View, ...]:
+    def _beside(self, plane: Plane, sizes: Sequence[int], view_at: ViewAt) -> tuple[ImageView, ...]:
         """Return the next plane in the direction of the last move, and the one behind."""
         axis, views = self._axis, []
         for step in (self._step, -self._step):
@@ -69,7 +70,7 @@ class OtherPlanes:
                 views.append(view_at(replace(plane, index=tuple(index))))
         return tuple(views)
 
-    def _all(self, plane: Plane, sizes: Sequence[int], view_at: ViewAt) -> Sequence[View]:
+    def _all(self, plane: Plane, sizes: Sequence[int], view_at: ViewAt) -> Sequence[ImageView]:
         """Return all planes if they were asked for, the shown one first, else none.
 
         It is the same object as long as the image and what is seen of it are the same, so that
@@ -97,7 +98,7 @@ class OtherPlanes:
             self._axis, self._step = (movable[0] if movable else None), 1
 
 
-class _AllViews(Sequence[View]):
+class _AllViews(Sequence[ImageView]):
     """The views of all planes, each made when it is looked at first."""
 
     def __init__(self, name: Hashable, start: Plane, sizes: Sequence[int], view_at: ViewAt) -> None:
@@ -106,16 +107,16 @@ class _AllViews(Sequence[View]):
         self._sizes = tuple(sizes[axis] for axis in start.hidden)
         here = tuple(i for i in start.index if i is not None)
         self._first = int(np.ravel_multi_index(here, self._sizes)) if here else 0
-        self._made: dict[int, View] = {}
+        self._made: dict[int, ImageView] = {}
 
     def __len__(self) -> int:
         return prod(self._sizes)
 
     @overload
-    def __getitem__(self, place: int) -> View: ...
+    def __getitem__(self, place: int) -> ImageView: ...
     @overload
-    def __getitem__(self, place: slice) -> Sequence[View]: ...
-    def __getitem__(self, place: int | slice) -> View | Sequence[View]:
+    def __getitem__(self, place: slice) -> Sequence[ImageView]: ...
+    def __getitem__(self, place: int | slice) -> ImageView | Sequence[ImageView]:
         if isinstance(place, slice):
             return [self[i] for i in range(*place.indices(len(self)))]
         if not 0 <= place < len(self):
@@ -124,7 +125,7 @@ class _AllViews(Sequence[View]):
             self._made[place] = self._view_at(self._plane(place))
         return self._made[place]
 
-    def __iter__(self) -> Iterator[View]:
+    def __iter__(self) -> Iterator[ImageView]:
         return (self[place] for place in range(len(self)))
 
     def _plane(self, place: int) -> Plane:

@@ -48,7 +48,7 @@ def situation_of(
     """
     result = session.result(current.number)
     results = session.results(prompted)
-    picture = session.wish.view.picture if session.wish else None
+    picture = session.request.view.picture if session.request else None
     active, adding = tool
     return Situation(
         status=session.status,
@@ -65,7 +65,7 @@ def situation_of(
         positive=current.positive,
         prompted=len(prompted),
         pending=len(session.pending),
-        empty=tuple(item.object for item in results if not item.crop.mask.size),
+        empty=tuple(item.object for item in results if item.is_empty),
         scores=tuple(map(float, result.masks.scores)) if result else (),
         chosen=result.chosen if result else 0,
         candidates=_candidates(result, chosen, current.number),

@@ -173,7 +173,7 @@ class Saving:
         kept = target.live() - prompted  # without prompts they would go again
         replay.session.accept(kept)
         target.accept(kept)
-        self._controller.session.take_over(replay.session)
+        self._controller.session.merge(replay.session)
         if chosen.labels is not None:
             steps = record.steps + ((Accept(tuple(sorted(kept))),) if kept else ())
             self.recorder.resume(chosen.labels.unique_id, steps)

@@ -415,12 +415,12 @@ class SAMV2PromptsWidget(QWidget):
 
     def _on_memory(self, megabytes: int) -> None:
         if self._work is not None:
-            self.session.set_memory(megabytes)
+            self.session.set_cache_size(megabytes)
             self._remembered.save()
 
     def _on_store(self, store: EmbeddingStore | None) -> None:
         if self._work is not None:
-            self.session.keep_in(store)
+            self.session.set_store(store)
             self._remembered.save()
 
     def _on_undo(self) -> None:

@@ -6,16 +6,15 @@ What is made of them is the controller's business.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from uuid import UUID
 
-from napari_samv2_prompts.engine import ModelChoice
+from napari_samv2_prompts.engine import ModelChoice, Place
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import Chosen, Look, id_of
 from napari_samv2_prompts.masks import Policy
 
 from .framing import Part
 
-__all__ = ["Chosen", "Options", "Place", "id_of", "labels_of", "place_of"]
+__all__ = ["Chosen", "Options", "Place", "id_of", "place_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +44,6 @@ class Options:
     preview: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where prompts stand and masks go, for :class:`.session.Snapshot`."""
-
-    points: UUID | None
-    shapes: UUID | None
-    labels: UUID | None
-    plane: Plane
-
-
 def place_of(chosen: Chosen, plane: Plane) -> Place:
     """Return the place of the chosen layers on a plane."""
-    return Place(id_of(chosen.points), id_of(chosen.shapes), id_of(chosen.labels), plane)
-
-
-def labels_of(place: object) -> UUID | None:
-    """Return the Labels layer of a place."""
-    return place.labels if isinstance(place, Place) else None
+    return Place(plane, id_of(chosen.points), id_of(chosen.shapes), id_of(chosen.labels))

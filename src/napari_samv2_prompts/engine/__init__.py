@@ -1,10 +1,11 @@
 """The engine: requests in, masks out; no Qt, napari or torch.
 
 ``session`` says which job is missing next, ``scheduler`` runs it, ``jobs`` is what a job is.  The
-kinds of jobs are ``load``, ``embed``, ``decode``, ``prefetch`` and ``preview``.  ``requests`` is
-what goes in, ``results`` and ``status`` what comes out.  ``result_store``, ``cache`` and ``store``
-keep results, embeddings in memory and embeddings on the disk.  ``coordinates`` is between the plane
-and the view of it that is embedded, ``refinement`` compares prompts, ``errors`` words failures.
+kinds of jobs are ``load``, ``embed``, ``decode``, ``choose``, ``prefetch`` and ``preview``.
+``requests`` is what goes in, ``results`` and ``status`` what comes out.  ``result_store``,
+``cache`` and ``store`` keep results, embeddings in memory and embeddings on the disk.
+``prompt_changes`` says which prompts are to be decoded, and how; ``coordinates`` is between the
+plane and the view of it that is embedded, ``errors`` words failures.
 """
 
 from .cache import EmbeddingCache, Memory
@@ -24,10 +25,10 @@ from .jobs import (
     Task,
 )
 from .load import PredictorFactory
-from .preview import Hover, Outline
+from .preview import Outline, Preview
 from .protocols import Embedding, Packing, Predictor
-from .requests import ModelChoice, Snapshot, View
-from .results import ObjectResult, Removal, Results
+from .requests import ModelChoice, Place, Request
+from .results import ObjectResult, Provenance, Removal, Results
 from .session import Session
 from .status import AllPlanes, State, Status
 from .store import EmbeddingStore
@@ -41,7 +42,6 @@ __all__ = [
     "EmbeddingCache",
     "EmbeddingStore",
     "Failed",
-    "Hover",
     "Job",
     "Memory",
     "ModelChoice",
@@ -50,19 +50,21 @@ __all__ = [
     "Outline",
     "Packing",
     "Partial",
+    "Place",
     "Predictor",
     "PredictorFactory",
+    "Preview",
     "Priority",
     "Progress",
+    "Provenance",
     "Removal",
     "Report",
+    "Request",
     "Results",
     "Runner",
     "Session",
-    "Snapshot",
     "State",
     "Status",
     "Stopped",
     "Task",
-    "View",
 ]

@@ -18,9 +18,9 @@ from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Masks, Prom
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_samv2_prompts.images import ImageView
     from napari_samv2_prompts.regions import Extent
 
-    from .requests import View
 
 __all__ = [
     "extent_of",
@@ -49,25 +49,25 @@ def extent_of(prompt: Prompt) -> Extent | None:
     return float(x0), float(y0), float(x1), float(y1)
 
 
-def held_by(view: View, prompts: Iterable[Prompt]) -> list[Prompt]:
+def held_by(view: ImageView, prompts: Iterable[Prompt]) -> list[Prompt]:
     """Return the prompts that can be answered in a view."""
     extents = ((prompt, extent_of(prompt)) for prompt in prompts)
     return [prompt for prompt, extent in extents if extent is None or view.holds(extent)]
 
 
-def view_holding(view: View, prompt: Prompt) -> View:
+def view_holding(view: ImageView, prompt: Prompt) -> ImageView:
     """Return a view of the same picture in which a prompt can be answered."""
     extent = extent_of(prompt)
     return view if extent is None else view.holding(extent)
 
 
-def in_view(prompt: Prompt, view: View, side: int) -> Prompt:
+def in_view(prompt: Prompt, view: ImageView, side: int) -> Prompt:
     """Return a prompt of the plane in pixels of a view, its mask fitted to the model's logits.
 
     Parameters
     ----------
     prompt : Prompt
-    view : View
+    view : ImageView
         It holds the prompt.
     side : int
         Of the model's low-res logits.
@@ -137,12 +137,12 @@ def _fitted(
     return None if lost else fitted.astype(np.float32)
 
 
-def on_plane(masks: Masks, view: View) -> Masks:
+def on_plane(masks: Masks, view: ImageView) -> Masks:
     """Return masks of a view in pixels of the plane."""
     return Masks(tuple(_moved(item, view) for item in masks), view.shape)
 
 
-def _moved(item: ItemMasks, view: View) -> ItemMasks:
+def _moved(item: ItemMasks, view: ImageView) -> ItemMasks:
     top, left = view.region.top, view.region.left
 
     def moved(candidate: int) -> MaskCrop:
@@ -152,7 +152,7 @@ def _moved(item: ItemMasks, view: View) -> ItemMasks:
     return replace(item, crops=Crops(partial(moved, n) for n in range(len(item.crops))))
 
 
-def is_cut(crop: MaskCrop, view: View) -> bool:
+def is_cut(crop: MaskCrop, view: ImageView) -> bool:
     """Tell whether a mask on the plane ends where its view does, though the plane goes on."""
     if not crop.mask.size:
         return False

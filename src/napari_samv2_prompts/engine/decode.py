@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.prompts import Masks, PromptBatch
 
 from .coordinates import in_view, on_plane
 from .embed import EmbeddingKey
 from .jobs import Job
+from .prompt_changes import prompt_key
 from .protocols import Embedding, Predictor
-from .refinement import prompt_key
-from .requests import Snapshot, View
+from .requests import Request
 from .status import State
 
 __all__ = ["decode_job"]
@@ -20,9 +21,10 @@ __all__ = ["decode_job"]
 def decode_job(
     predictor: Predictor,
     embedding: Embedding,
-    part: Snapshot,
+    part: Request,
     batch: PromptBatch,
-    on_result: Callable[[Snapshot, Masks], object],
+    preferred: Mapping[int, int],
+    on_result: Callable[[Request, Masks], object],
     still_useful: Callable[[], bool],
 ) -> Job[Masks]:
     """Return the job of answering prompts.
@@ -32,10 +34,12 @@ def decode_job(
     predictor : Predictor
     embedding : Embedding
         Of the view.
-    part : Snapshot
+    part : Request
         What is answered: these prompts in a view that holds them.
     batch : PromptBatch
         The same prompts as the model gets them, in pixels of the plane.
+    preferred : mapping of object to int
+        Which candidate the user chose, to be made besides the best.
     on_result : callable
         Takes `part` and the masks, in pixels of the plane.
     still_useful : callable
@@ -44,14 +48,25 @@ def decode_job(
     embedding_key = EmbeddingKey.of(part.view, part.model)
     return Job(
         (State.DECODING, embedding_key, part.place, *map(prompt_key, batch)),
-        lambda task: _decode(predictor, embedding, part.view, batch),
+        lambda task: _decode(predictor, embedding, part.view, batch, preferred),
         lambda masks: on_result(part, masks),
         state=State.DECODING,
         still_useful=still_useful,
     )
 
 
-def _decode(predictor: Predictor, embedding: Embedding, view: View, batch: PromptBatch) -> Masks:
-    """Answer prompts, in the worker."""
+def _decode(
+    predictor: Predictor,
+    embedding: Embedding,
+    view: ImageView,
+    batch: PromptBatch,
+    preferred: Mapping[int, int],
+) -> Masks:
+    """Answer prompts, and make the masks that will be looked at; in the worker."""
     items = tuple(in_view(item, view, embedding.logits_size) for item in batch)
-    return on_plane(predictor.decode(embedding, PromptBatch(items)), view)
+    masks = on_plane(predictor.decode(embedding, PromptBatch(items)), view)
+    for item in masks:
+        for candidate in {item.best, preferred.get(item.object, item.best)}:
+            if candidate < len(item.crops):
+                item.crops[candidate]
+    return masks

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.images import ImageView
+
 from .jobs import Job, Task
 from .protocols import Embedding, Predictor
-from .requests import ModelChoice, View
+from .requests import ModelChoice
 from .status import State
 from .store import EmbeddingStore
 
@@ -25,7 +27,7 @@ class EmbeddingKey:
     model: ModelChoice
 
     @classmethod
-    def of(cls, view: View, model: ModelChoice) -> EmbeddingKey:
+    def of(cls, view: ImageView, model: ModelChoice) -> EmbeddingKey:
         """Name the embedding of a view by a model."""
         return cls(view.key, model)
 
@@ -48,7 +50,7 @@ class Embedded:
 
 def embed_job(
     predictor: Predictor,
-    view: View,
+    view: ImageView,
     model: ModelChoice,
     store: EmbeddingStore | None,
     on_result: Callable[[EmbeddingKey, Embedded], object],
@@ -66,7 +68,7 @@ def embed_job(
 
 def embed(
     predictor: Predictor,
-    view: View,
+    view: ImageView,
     task: Task,
     store: EmbeddingStore | None = None,
     *,
@@ -77,7 +79,7 @@ def embed(
     Parameters
     ----------
     predictor : Predictor
-    view : View
+    view : ImageView
     task : Task
         Told how far the work is; ends it when cancelled.
     store : EmbeddingStore, optional
@@ -105,5 +107,7 @@ def embed(
     return Embedded(embedding, store.put(key, packing.pack(embedding, key)))
 
 
-def _computed(predictor: Predictor, image: NDArray[np.uint8], view: View, task: Task) -> Embedding:
+def _computed(
+    predictor: Predictor, image: NDArray[np.uint8], view: ImageView, task: Task
+) -> Embedding:
     return predictor.embed(image, task.report, image_size=view.region.size).halved()

@@ -19,12 +19,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from napari_samv2_prompts.images import ImageView
+
 from .cache import EmbeddingCache
 from .embed import Embedded, EmbeddingKey, embed
 from .errors import sentence
 from .jobs import Job, Priority
 from .protocols import Embedding, Predictor
-from .requests import ModelChoice, Snapshot, View
+from .requests import ModelChoice, Request
 from .status import AllPlanes
 from .store import EmbeddingStore
 
@@ -35,7 +37,7 @@ __all__ = ["Prefetch", "plan"]
 class _Round:
     """All planes, once through."""
 
-    planes: Sequence[View]
+    planes: Sequence[ImageView]
     model: ModelChoice
     position: int = 0  # everything before it was seen to
     done: int = 0
@@ -58,23 +60,23 @@ class Prefetch:
         self._obstacle = ""
 
     def job(
-        self, goal: Snapshot, predictor: Predictor, store: EmbeddingStore | None
+        self, request: Request, predictor: Predictor, store: EmbeddingStore | None
     ) -> Job[Embedded] | None:
-        """Return what to do next for a goal whose own picture is embedded, or None."""
-        shown = EmbeddingKey.of(goal.view, goal.model)
+        """Return what to do next for a request whose own picture is embedded, or None."""
+        shown = EmbeddingKey.of(request.view, request.model)
         embedding = self._cache.get(shown)
         if embedding is None:
             return None
         room = self._cache.room_for(embedding.nbytes)
         usable = store if store is not None and not store.problem else None
-        self._begin(goal, embedding.nbytes, usable)
-        view = self._neighbour(goal) if room else None
+        self._begin(request, embedding.nbytes, usable)
+        view = self._neighbour(request) if room else None
         if view is None:
-            view = self._next_of_all(goal, usable)
+            view = self._next_of_all(request, usable)
         if view is None:
             return None
-        key, found, needed = EmbeddingKey.of(view, goal.model), view, room or usable is None
-        all_planes = len(goal.planes) > 0
+        key, found, needed = EmbeddingKey.of(view, request.model), view, room or usable is None
+        all_planes = len(request.all_planes) > 0
         return Job(
             key,
             lambda task: embed(predictor, found, task, store, needed=needed),
@@ -84,25 +86,29 @@ class Prefetch:
             keeps_late=True,
         )
 
-    def _neighbour(self, goal: Snapshot) -> View | None:
-        for view in goal.ahead:
-            key = EmbeddingKey.of(view, goal.model)
+    def _neighbour(self, request: Request) -> ImageView | None:
+        for view in request.neighbours:
+            key = EmbeddingKey.of(view, request.model)
             if key not in self._cache and key not in self._failed:
                 return view
         return None
 
-    def _begin(self, goal: Snapshot, size: int, store: EmbeddingStore | None) -> None:
+    def _begin(self, request: Request, size: int, store: EmbeddingStore | None) -> None:
         """Begin to embed all planes if that is asked for and was not begun, and it can be done."""
         current = self._round
-        if not goal.planes:
+        if not request.all_planes:
             self._round = None
             return
-        if current is None or current.planes is not goal.planes or current.model != goal.model:
-            self._round = _Round(goal.planes, goal.model)
+        if (
+            current is None
+            or current.planes is not request.all_planes
+            or current.model != request.model
+        ):
+            self._round = _Round(request.all_planes, request.model)
             self._failed.clear()
-        self._obstacle = plan(len(goal.planes), size, self._cache.budget_mb, store)
+        self._obstacle = plan(len(request.all_planes), size, self._cache.budget_mb, store)
 
-    def _next_of_all(self, goal: Snapshot, store: EmbeddingStore | None) -> View | None:
+    def _next_of_all(self, request: Request, store: EmbeddingStore | None) -> ImageView | None:
         current = self._round
         if current is None:
             return None
@@ -147,10 +153,10 @@ class Prefetch:
         self._on_disk.clear()
         self._round = None
 
-    def progress(self, goal: Snapshot | None) -> AllPlanes | None:
+    def progress(self, request: Request | None) -> AllPlanes | None:
         """Return how far embedding all planes is; None if nobody asks for it."""
         current = self._round
-        if goal is None or current is None or current.planes is not goal.planes:
+        if request is None or current is None or current.planes is not request.all_planes:
             return None
         problem = self._obstacle or next(reversed(self._failed.values()), "")
         total, position = len(current.planes), current.position

@@ -1,8 +1,8 @@
 """What a click would give, before it is made: outlines for a preview that nothing waits for.
 
-A :class:`Hover` keeps the newest question only and has at most one in work, so that a moving mouse
-never builds up a queue; it asks nothing while the session has anything else to do.  Its answers are
-shown and forgotten: no label, prompt or result ever comes from here.
+A :class:`Preview` keeps the newest question only and has at most one in work, so that a moving
+mouse never builds up a queue; it asks nothing while the session has anything else to do.  Its
+answers are shown and forgotten: no label, prompt or result ever comes from here.
 
 Not here: the mouse and the drawing (``_qt/hovering.py``).
 """
@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from psygnal import Signal
 
+from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.prompts import Prompt
 
 from .coordinates import in_view
 from .jobs import Done, Job, Outcome, Report, Runner, Task
 from .protocols import Embedding, Predictor
-from .requests import View
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Hover", "Outline", "outline", "outline_of"]
+__all__ = ["Outline", "Preview", "outline", "outline_of"]
 
 _OUTSIDE = -1e3  # a logit that is surely not object; finite, as lines run between the cells
 
@@ -44,7 +44,7 @@ class Outline:
     lines: tuple[NDArray[np.float64], ...]
 
 
-def outline(predictor: Predictor, embedding: Embedding, view: View, prompt: Prompt) -> Outline:
+def outline(predictor: Predictor, embedding: Embedding, view: ImageView, prompt: Prompt) -> Outline:
     """Return the border of the mask that a prompt would get in a view that holds it."""
     logits = predictor.glance(embedding, in_view(prompt, view, embedding.logits_size))
     lines = outline_of(logits, view.region.size).lines
@@ -73,7 +73,7 @@ def outline_of(logits: NDArray[np.float32], size: tuple[int, int]) -> Outline:
     return Outline(tuple(lines))
 
 
-class Hover:
+class Preview:
     """Asks for outlines, one at a time and the newest first.
 
     Parameters

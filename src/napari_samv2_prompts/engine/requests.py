@@ -5,59 +5,16 @@ Not here: what is made of them (``session.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from uuid import UUID
 
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.prompts import PromptBatch
-from napari_samv2_prompts.regions import Extent, Region
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-__all__ = ["ModelChoice", "Snapshot", "View"]
-
-
-class View(Protocol):
-    """The part of a picture to embed, not read yet."""
-
-    @property
-    def key(self) -> Hashable:
-        """Equal for equal pixels: the picture and the region."""
-        ...
-
-    @property
-    def picture(self) -> Hashable:
-        """Equal for all regions of the same picture: layer, data, plane, contrast."""
-        ...
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """``(height, width)`` of the plane in pixels."""
-        ...
-
-    @property
-    def region(self) -> Region:
-        """The part of the plane that is read."""
-        ...
-
-    @property
-    def read(self) -> Callable[[], NDArray[np.uint8]]:
-        """Reads the region, perhaps in fewer pixels than it has: HxWx3 or HxW uint8.
-
-        Called in the worker; may be slow, may raise.
-        """
-        ...
-
-    def holds(self, extent: Extent) -> bool:
-        """Tell whether something of an extent can be found in this view."""
-        ...
-
-    def holding(self, extent: Extent) -> View:
-        """Return a view of the same picture in which it can."""
-        ...
+__all__ = ["ModelChoice", "Place", "Request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,33 +40,53 @@ class ModelChoice:
     folder: Path | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
-    """Everything wished for at one moment.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where prompts stand and masks go.
 
     Attributes
     ----------
-    view : View
+    plane : Plane
+    points, shapes, labels : UUID, optional
+        The layers, by napari's ``unique_id``.
+    """
+
+    plane: Plane
+    points: UUID | None = None
+    shapes: UUID | None = None
+    labels: UUID | None = None
+
+    def at(self, plane: Plane) -> Place:
+        """Return the place of the same layers on another plane."""
+        return replace(self, plane=plane)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """Everything that is wanted at one moment.
+
+    Attributes
+    ----------
+    view : ImageView
         The part of a plane that is on screen.
-    place : hashable
-        Where the prompts stand and the masks go: prompt layers, Labels layer and plane.  Objects
-        of different places have nothing to do with each other.
+    place : Place
+        Objects of different places have nothing to do with each other.
     model : ModelChoice
     prompts : PromptBatch
         All objects of this place, in pixels of the plane.
     live : bool
         Whether to act on this at once, or only when told to run.
-    ahead : tuple of View
+    neighbours : tuple of ImageView
         Pictures that may be looked at next, to be embedded while there is nothing else to do.
-    planes : sequence of View
+    all_planes : sequence of ImageView
         All planes, if the user asked for all to be embedded; the same object as long as they are
         the same.
     """
 
-    view: View
-    place: Hashable
+    view: ImageView
+    place: Place
     model: ModelChoice
     prompts: PromptBatch = field(default_factory=lambda: PromptBatch(()))
     live: bool = True
-    ahead: tuple[View, ...] = ()
-    planes: Sequence[View] = ()
+    neighbours: tuple[ImageView, ...] = ()
+    all_planes: Sequence[ImageView] = ()

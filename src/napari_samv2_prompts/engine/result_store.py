@@ -1,195 +1,258 @@
-"""What was decoded, by place and object: which prompts it answers, and which candidate is meant.
+"""What is known of each object at each place: its mask, the prompts that it answers, the choice.
 
-A place is where prompts stand and masks go; objects of different places have nothing to do with
-each other.  The rules of refinement are here:
+Objects of different places have nothing to do with each other.  Logits and crops are kept within a
+budget; of what was used longest ago only the facts stay (scores, whether it is cut off), since its
+mask is in the labels.  A choice among the candidates stays with the object and counts again
+whenever there are several.
 
-- An object is to be decoded again when its prompt or the model changed, never because of its
-  neighbours, the contrast, the plane or the part of it that is on screen.
-- A prompt that only gained clicks (or a box) is a refinement: the low-res logits of the chosen mask
-  go back in.  Once something was moved or taken away they would hold on to what the user corrected,
-  so the object starts anew from its prompts.  So does one whose mask ended where its view did,
-  once it is seen in another.
-- A choice among the candidates stays with the object and counts again whenever there are several.
-
-Not here: when anything runs, and who is told (``session.py``).
+Not here: which prompts are to be decoded (``prompt_changes.py``), who is told (``session.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable, Iterable
+from collections import OrderedDict
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import Masks, Prompt, PromptBatch
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt
 
-from .coordinates import held_by, view_holding
-from .refinement import extends, prompt_key
-from .requests import ModelChoice, Snapshot, View
-from .results import ObjectResult
+from .requests import ModelChoice, Place, Request
+from .results import ObjectResult, Provenance
 
-__all__ = ["Answers"]
+__all__ = ["Known", "ResultStore"]
+
+_MB = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Decoded:
-    """An object as it was decoded last."""
+class Known:
+    """An object as it was predicted last.
 
-    prompt: Prompt  # as the user gave it, without logits fed back
-    model: ModelChoice | None  # None: one whose weights are gone
+    Attributes
+    ----------
+    result : ObjectResult
+    prompt : Prompt
+        As the user gave it, without logits fed back; an empty one where there was none.
+    model : ModelChoice, optional
+        None: one whose weights are gone.
+    preferred : int, optional
+        The user's own choice among several candidates.
+    """
+
     result: ObjectResult
-    preferred: int | None  # the user's own choice among several candidates
-    view: View  # that it was decoded in
-
-    def answers(self, prompt: Prompt, model: ModelChoice) -> bool:
-        """Whether this is what the model makes of a prompt."""
-        same = self.prompt is prompt or prompt_key(self.prompt) == prompt_key(prompt)
-        return same and self.model == model
-
-
-class Answers:
-    """The last answer to each object of each place."""
-
-    def __init__(self) -> None:
-        self._places: dict[Hashable, dict[int, _Decoded]] = {}
+    prompt: Prompt
+    model: ModelChoice | None
+    preferred: int | None = None
 
     @property
-    def places(self) -> tuple[Hashable, ...]:
-        """Every place that has decoded objects."""
+    def wanted(self) -> int:
+        """The candidate that is meant, which may not be the result's yet."""
+        return _wanted(self.result.masks, self.preferred)
+
+    @property
+    def is_prompted(self) -> bool:
+        """Whether it is there because of its prompts."""
+        return self.result.provenance is Provenance.PROMPTED
+
+
+def _wanted(masks: ItemMasks, preferred: int | None) -> int:
+    several = len(masks.scores) > 1
+    return preferred if several and preferred is not None else masks.best
+
+
+class ResultStore:
+    """The last result of each object of each place.
+
+    Parameters
+    ----------
+    budget_mb : float
+        Megabytes (10**6 bytes) of logits and crops.  The result that came last always stays.
+    """
+
+    def __init__(self, budget_mb: float) -> None:
+        self.budget_mb = budget_mb
+        self._places: dict[Place, dict[int, Known]] = {}
+        self._sizes: OrderedDict[tuple[Place, int], int] = OrderedDict()  # of what is not released
+        self._nbytes = 0
+
+    # --- reading ----------------------------------------------------------------------------
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Every place that has objects."""
         return tuple(place for place, items in self._places.items() if items)
 
-    def let_go(self, object_: int, place: Hashable | None = None) -> None:
-        """Forget an object at one place, or at all."""
-        for here, items in self._places.items():
-            if place in (None, here):
-                items.pop(object_, None)
+    @property
+    def nbytes(self) -> int:
+        """Bytes of logits and crops that are kept."""
+        return self._nbytes
 
-    def results(self, place: Hashable, objects: Iterable[int]) -> tuple[ObjectResult, ...]:
-        """Return the masks of those objects that have one."""
+    def get(self, place: Place, object_: int) -> Known | None:
+        """Return what is known of an object."""
+        return self._places.get(place, {}).get(object_)
+
+    def results(self, place: Place, objects: Iterable[int]) -> tuple[ObjectResult, ...]:
+        """Return the masks of those objects that have one which the user did not accept yet."""
         items = self._places.get(place, {})
-        return tuple(items[number].result for number in objects if number in items)
+        found = (items[number].result for number in objects if number in items)
+        return tuple(r for r in found if r.provenance is not Provenance.ACCEPTED)
 
-    def changed(self, snapshot: Snapshot) -> list[Prompt]:
-        """Return the prompts that the last masks don't answer."""
-        items = self._places.get(snapshot.place, {})
-        return [
-            prompt
-            for prompt in snapshot.prompts
-            if (item := items.get(prompt.object)) is None
-            or not item.answers(prompt, snapshot.model)
-        ]
+    def planes(self, labels: UUID | None, object_: int) -> Mapping[Plane, ObjectResult]:
+        """Return what is known of an object on all planes of a Labels layer."""
+        return {
+            place.plane: items[object_].result
+            for place, items in self._places.items()
+            if place.labels == labels and object_ in items
+        }
 
-    def refined(self, snapshot: Snapshot, prompt: Prompt) -> Prompt:
-        """Add the logits of the last mask to a prompt that only gained clicks."""
-        item = self._places.get(snapshot.place, {}).get(prompt.object)
-        if item is None or item.model != snapshot.model or not extends(prompt, item.prompt):
-            return prompt
-        region = item.view.region
-        if region != snapshot.view.region and item.result.is_cut:
-            return prompt
-        logits = item.result.masks.low_res_logits[item.result.chosen]
-        return replace(prompt, mask=logits, mask_box=region.extent)
-
-    def next_part(self, goal: Snapshot) -> Snapshot:
-        """Return what has to be done first: changed prompts, in a view that holds them."""
-        view, changed = goal.view, self.changed(goal)
-        held = held_by(view, changed)
-        if changed and not held:
-            view = view_holding(view, changed[0])
-            held = held_by(view, changed)
-        return replace(goal, view=view, prompts=PromptBatch(tuple(held)))
-
-    def still_asked(self, wish: Snapshot | None, goal: Snapshot | None) -> bool:
-        """Whether what was wished for still answers a goal, though in another region."""
-        if goal is None or wish is None or wish.view.region == goal.view.region:
-            return False
-        here = goal.view.picture, goal.place, goal.model
-        open_ = {prompt_key(prompt) for prompt in self.changed(goal)}
-        return here == (wish.view.picture, wish.place, wish.model) and open_.issuperset(
-            map(prompt_key, wish.prompts)
+    def unmade_choice(self, place: Place) -> Known | None:
+        """Return an object another candidate of which is wanted than its result shows."""
+        items = self._places.get(place, {}).values()
+        return next(
+            (k for k in items if k.wanted != k.result.chosen and k.result.masks.crops), None
         )
 
-    def take(self, snapshot: Snapshot, masks: Masks) -> tuple[ObjectResult, ...]:
+    def preferred(self, place: Place) -> dict[int, int]:
+        """Return the candidates that the user chose at a place."""
+        items = self._places.get(place, {}).items()
+        return {number: known.preferred for number, known in items if known.preferred is not None}
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def take(self, request: Request, masks: Masks) -> tuple[ObjectResult, ...]:
         """Take note of the masks of some objects; return them, in the order of the batch."""
-        items = self._places.setdefault(snapshot.place, {})
-        asked = {prompt.object: prompt for prompt in snapshot.prompts}
-        for answer in masks:
-            known = items.get(answer.object)
-            preferred = known.preferred if known else None
-            several = len(answer.crops) > 1
-            chosen = preferred if several and preferred is not None else answer.best
-            result = ObjectResult(answer, chosen, snapshot.view)
-            items[answer.object] = _Decoded(
-                asked[answer.object], snapshot.model, result, preferred, snapshot.view
-            )
-        return tuple(items[number].result for number in masks.objects)
+        asked = {prompt.object: prompt for prompt in request.prompts}
+        return tuple(self._take(request, item, asked[item.object]) for item in masks)
 
-    def cycle(self, place: Hashable, object_: int) -> ObjectResult | None:
-        """Choose an object's next candidate by falling score; None if there is none."""
-        items = self._places.get(place, {})
-        item = items.get(object_)
-        if item is None or len(item.result.masks.crops) < 2:
-            return None
-        order = [int(i) for i in np.argsort(-item.result.masks.scores, kind="stable")]
-        return self.choose(
-            place, object_, order[(order.index(item.result.chosen) + 1) % len(order)]
-        )
-
-    def choose(self, place: Hashable, object_: int, index: int) -> ObjectResult | None:
-        """Choose one of an object's candidates; None if there is no such other one."""
-        items = self._places.get(place, {})
-        item = items.get(object_)
-        if item is None or index == item.result.chosen or index >= len(item.result.masks.crops):
-            return None
-        result = replace(item.result, chosen=index)
-        items[object_] = replace(item, result=result, preferred=index)
+    def _take(self, request: Request, item: ItemMasks, prompt: Prompt) -> ObjectResult:
+        before = self.get(request.place, item.object)
+        preferred = before.preferred if before else None
+        wanted, crops = _wanted(item, preferred), item.crops
+        made = not isinstance(crops, Crops) or crops.is_made(wanted)  # else it is chosen later
+        result = ObjectResult.of(item, wanted if made else item.best, request.view)
+        self._put(request.place, Known(result, prompt, request.model, preferred))
         return result
 
-    def drop_unprompted(self, snapshot: Snapshot) -> tuple[int, ...]:
-        """Let go of the objects of a place that have no prompts any more; return them."""
-        items = self._places.setdefault(snapshot.place, {})
-        gone = tuple(sorted(items.keys() - set(snapshot.prompts.objects)))
-        for number in gone:
-            del items[number]
-        return gone
+    def put(self, place: Place, result: ObjectResult) -> bool:
+        """Take note of a mask that was not prompted; False if what is there is the user's own."""
+        known = self.get(place, result.object)
+        if known is not None and known.result.provenance is not Provenance.PROPAGATED:
+            return False
+        self._put(place, Known(result, Prompt(result.object), None))
+        return True
+
+    def prefer(self, place: Place, object_: int, candidate: int | None = None) -> bool:
+        """Want one of an object's candidates, or the next by falling score.
+
+        Returns whether that is another one than was wanted before.
+        """
+        known = self.get(place, object_)
+        if known is None or not known.is_prompted:
+            return False
+        scores, wanted = known.result.masks.scores, known.wanted
+        if candidate is None:
+            order = [int(i) for i in np.argsort(-scores, kind="stable")]
+            candidate = order[(order.index(wanted) + 1) % len(order)]
+        if candidate == wanted or not 0 <= candidate < len(scores):
+            return False
+        self._put(place, replace(known, preferred=candidate))
+        return True
+
+    def choose(self, place: Place, masks: ItemMasks, candidate: int) -> ObjectResult | None:
+        """Have a result show a candidate whose crop was made; None if there is another by now."""
+        known = self.get(place, masks.object)
+        if known is None or known.result.masks is not masks:
+            return None
+        result = ObjectResult.of(masks, candidate, known.result.view)
+        self._put(place, replace(known, result=result))
+        return result
 
     def accept(
-        self, here: Hashable, waiting: Iterable[int], only: Container[int] | None = None
-    ) -> tuple[tuple[Hashable, int], ...]:
-        """Let go of all objects but those of one place that wait for their mask; return them."""
-        kept = set(waiting)
-        accepted = []
-        for place, items in self._places.items():
-            for number in [n for n in items if place != here or n not in kept]:
-                if only is None or number in only:
-                    del items[number]
-                    accepted.append((place, number))
+        self, waiting: Iterable[int], only: Container[int] | None = None
+    ) -> tuple[tuple[Place, int], ...]:
+        """Leave all objects to the user but those that wait for their mask; return them."""
+        kept, accepted = set(waiting), []
+        for place, number, known in tuple(self._all()):
+            if number in kept or (only is not None and number not in only):
+                continue
+            if known.is_prompted and known.wanted != known.result.chosen:
+                continue
+            if known.result.provenance is not Provenance.ACCEPTED:
+                result = replace(known.result.released(), provenance=Provenance.ACCEPTED)
+                self._put(place, Known(result, Prompt(number), None))
+                accepted.append((place, number))
         return tuple(accepted)
 
-    def ask_again(self, place: Hashable) -> None:
-        """Have every object of a place decoded anew."""
-        items = self._places.get(place, {})
-        self._places[place] = {
-            number: replace(item, prompt=Prompt(number)) for number, item in items.items()
-        }
+    def drop_unprompted(self, request: Request) -> tuple[int, ...]:
+        """Forget the objects of a place that have no prompts any more; return them."""
+        items = self._places.get(request.place, {})
+        prompted = {number for number, known in items.items() if known.is_prompted}
+        gone = tuple(sorted(prompted.difference(request.prompts.objects)))
+        for number in gone:
+            self._drop(request.place, number)
+        return gone
+
+    def ask_again(self, place: Place) -> None:
+        """Have every prompted object of a place decoded anew."""
+        for number, known in tuple(self._places.get(place, {}).items()):
+            if known.is_prompted:
+                self._places[place][number] = replace(known, prompt=Prompt(number))
 
     def outdate(self, model: ModelChoice) -> None:
         """Have everything decoded anew that a model answered, when its place is seen again."""
-        for items in self._places.values():
-            for number, item in items.items():
-                if item.model == model:
-                    items[number] = replace(item, model=None)
+        for place, number, known in tuple(self._all()):
+            if known.model == model:
+                self._places[place][number] = replace(known, model=None)
 
-    def add(self, other: Answers) -> None:
-        """Take note of everything that others know."""
-        for place, items in other._places.items():
-            self._places.setdefault(place, {}).update(items)
+    def forget_object(self, object_: int, place: Place | None = None) -> None:
+        """Forget an object at one place, or at all."""
+        for here in tuple(self._places) if place is None else (place,):
+            self._drop(here, object_)
 
-    def forget(self, places: Iterable[Hashable]) -> None:
-        """Let go of all objects of some places."""
+    def forget_places(self, places: Iterable[Place]) -> None:
+        """Forget all objects of some places."""
         for place in tuple(places):
+            for number in tuple(self._places.get(place, ())):
+                self._drop(place, number)
             self._places.pop(place, None)
 
+    def add(self, other: ResultStore) -> None:
+        """Take note of everything that another store knows."""
+        for place, _, known in other._all():
+            self._put(place, known)
+
     def clear(self) -> None:
-        """Let go of everything."""
-        self._places.clear()
+        """Forget everything."""
+        self.forget_places(self._places)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _all(self) -> Iterator[tuple[Place, int, Known]]:
+        for place, items in self._places.items():
+            for number, known in items.items():
+                yield place, number, known
+
+    def _put(self, place: Place, known: Known) -> None:
+        number, result = known.result.object, known.result
+        self._drop(place, number)
+        self._places.setdefault(place, {})[number] = known
+        if not result.is_released:
+            self._sizes[place, number] = result.nbytes
+            self._nbytes += result.nbytes
+        self._keep_budget()
+
+    def _drop(self, place: Place, number: int) -> None:
+        self._places.get(place, {}).pop(number, None)
+        self._nbytes -= self._sizes.pop((place, number), 0)
+
+    def _keep_budget(self) -> None:
+        """Let go of the logits and crops that were used longest ago."""
+        while len(self._sizes) > 1 and self._nbytes > self.budget_mb * _MB:
+            (place, number), nbytes = self._sizes.popitem(last=False)
+            known = self._places[place][number]
+            self._places[place][number] = replace(known, result=known.result.released())
+            self._nbytes -= nbytes

@@ -5,15 +5,26 @@ Not here: what is kept of them (``result_store.py``).
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop
+import numpy as np
+
+from napari_samv2_prompts.images import ImageView
+from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop
 
 from .coordinates import is_cut
-from .requests import Snapshot, View
+from .requests import Place, Request
 
-__all__ = ["ObjectResult", "Removal", "Results"]
+__all__ = ["ObjectResult", "Provenance", "Removal", "Results"]
+
+
+class Provenance(StrEnum):
+    """Where a mask comes from."""
+
+    PROMPTED = "prompted"  # it answers prompts that are there
+    PROPAGATED = "propagated"  # it was carried over from other planes
+    ACCEPTED = "accepted"  # the user keeps it, whatever its prompts were
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,24 +34,44 @@ class ObjectResult:
     Attributes
     ----------
     masks : ItemMasks
-        All candidates.
+        All candidates; without crops and logits once the result was released.
     chosen : int
         Which of them is meant.
-    view : View, optional
+    view : ImageView, optional
         What the model saw.
+    provenance : Provenance
+    doubt : float
+        The IoU that the mask is expected to lack, in [0, 1], where that is known.
     is_cut : bool
         Whether the mask ends where the model's view did, though the plane goes on.
+    is_empty : bool
+        Whether nothing is in the mask.
     """
 
     masks: ItemMasks
     chosen: int
-    view: View | None = None
-    is_cut: bool = field(init=False)
+    view: ImageView | None = None
+    provenance: Provenance = Provenance.PROMPTED
+    doubt: float = 0.0
+    is_cut: bool = False
+    is_empty: bool = False
 
-    def __post_init__(self) -> None:
-        """Find out once what is asked for after every event."""
-        cut = self.view is not None and is_cut(self.crop, self.view)
-        object.__setattr__(self, "is_cut", cut)
+    @classmethod
+    def of(cls, masks: ItemMasks, chosen: int, view: ImageView | None = None) -> ObjectResult:
+        """Return the result of decoding; makes the crop of the chosen candidate if need be."""
+        crop = masks.crops[chosen]
+        cut = view is not None and is_cut(crop, view)
+        return cls(masks, chosen, view, is_cut=cut, is_empty=not crop.mask.size)
+
+    @classmethod
+    def propagated(
+        cls, object_: int, crop: MaskCrop, score: float, doubt: float, view: ImageView | None = None
+    ) -> ObjectResult:
+        """Return the result of carrying an object over to a plane."""
+        scores, none = np.array([score], np.float32), np.empty((0, 0, 0), np.float32)
+        masks = ItemMasks(object_, Crops((crop,)), scores, none, 0.0)
+        empty = not crop.mask.size
+        return cls(masks, 0, view, Provenance.PROPAGATED, doubt, is_empty=empty)
 
     @property
     def object(self) -> int:
@@ -57,6 +88,23 @@ class ObjectResult:
         """The chosen mask's predicted IoU."""
         return float(self.masks.scores[self.chosen])
 
+    @property
+    def is_released(self) -> bool:
+        """Whether only what is said about the mask is left; it was handed out before."""
+        return not self.masks.crops
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of logits and of the crops that were made."""
+        crops = self.masks.crops
+        made = crops.nbytes if isinstance(crops, Crops) else sum(c.mask.nbytes for c in crops)
+        return self.masks.low_res_logits.nbytes + made
+
+    def released(self) -> ObjectResult:
+        """Return what is said about the mask, without the mask."""
+        none = np.empty((0, 0, 0), np.float32)
+        return replace(self, masks=replace(self.masks, crops=(), low_res_logits=none))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Results:
@@ -64,19 +112,25 @@ class Results:
 
     Attributes
     ----------
-    snapshot : Snapshot
-        The wish that they answer: its place says where they go.
+    place : Place
+        Where they go.
     items : tuple of ObjectResult
         In the order of the batch.
+    request : Request, optional
+        What they answer: these prompts in this view; None if they were not prompted here.
+    is_choice : bool
+        Whether only another candidate of a mask was chosen that came before.
     """
 
-    snapshot: Snapshot
+    place: Place
     items: tuple[ObjectResult, ...]
+    request: Request | None = None
+    is_choice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
     """Objects whose last prompt went away: their masks are to go as well."""
 
-    place: Hashable
+    place: Place
     objects: tuple[int, ...]

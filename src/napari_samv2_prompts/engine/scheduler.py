@@ -117,6 +117,10 @@ class Scheduler:
             self.supersede()
             self._hold(key, State.IDLE, CANCELLED)
 
+    def holds(self, job: Job[Any]) -> bool:
+        """Whether a job failed or was cancelled, and is not tried again by itself."""
+        return self._held is not None and self._held.key == job.key
+
     def retry(self) -> bool:
         """Hold nothing any more; tell whether anything was held."""
         held, self._held = self._held, None
@@ -148,7 +152,7 @@ class Scheduler:
         self.supersede()
         if job is None:
             return
-        if self._held is not None and job.key == self._held.key:
+        if self._held is not None and self.holds(job):
             self._tell(self._held.state, self._held.reason)
             return
         if job.on_error is None:
