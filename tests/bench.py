@@ -117,11 +117,15 @@ class Mouse:
 
     def steps(self, *positions: tuple[float, ...]) -> Iterator[None]:
         """Drag, and yield after each event."""
-        pressed = ReadOnlyWrapper(self.event("mouse_press", positions[0]))
-        mouse_press_callbacks(self.layer, pressed)
+        both = self.viewer, self.layer
+        for there in both:
+            pressed = ReadOnlyWrapper(self.event("mouse_press", positions[0]))
+            mouse_press_callbacks(there, pressed)
         yield
         for position in positions[1:]:
-            mouse_move_callbacks(self.layer, self.event("mouse_move", position))
+            for there in both:
+                mouse_move_callbacks(there, self.event("mouse_move", position))
             yield
-        mouse_release_callbacks(self.layer, self.event("mouse_release", positions[-1]))
+        for there in both:
+            mouse_release_callbacks(there, self.event("mouse_release", positions[-1]))
         yield

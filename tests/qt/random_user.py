@@ -40,14 +40,16 @@ from napari_samv2_prompts.layers.rows import object_numbers
 from napari_samv2_prompts.samv2.weights.registry import CACHE_VARIABLE
 
 SIDES = 24, 30
+ODD = (1e20, 1e30, 2**63 + 5, 5e9, 2**63 - 1, -4, 1.5, "abc")  # in the table of features
 SHAPES_2D = ("rectangle", "ellipse", "polygon", "path", "line")
 ROWS, COLUMNS = st.integers(-2, SIDES[0] + 1), st.integers(-2, SIDES[1] + 1)
 SPOTS = st.tuples(ROWS, COLUMNS)
 THEN = st.sampled_from(("wait", "wait", "next", "go on"))
 DEEDS = (
-    "image", "labels", "choose", "activate", "remove", "reorder", "foreign", "transform", "data",
-    "reopen",
+    "image", "second", "channel", "labels", "choose", "activate", "remove", "reorder", "foreign",
+    "transform", "data", "reopen", "rename", "rename", "duplicate", "group",
 )  # fmt: skip
+NAMES = ("cells", "DAPI", "cells points", "cells labels", "x")
 # One that is a sentence already, one that is not, and the two kinds of running out of memory.
 ERRORS = (
     ValueError("The picture is empty; choose another."),
@@ -207,6 +209,8 @@ class RandomUser(RuleBasedStateMachine):
         layers, kind = list(self.viewer.layers), data.draw(st.sampled_from(DEEDS))
         if kind == "image" and len(self.images) < 3:
             self.add_image(data.draw(st.booleans()))
+        elif kind in ("second", "channel") and self.images and len(self.images) < 5:
+            self.second_image(self.images[-1][0], "additive" if kind == "channel" else "opaque")
         elif kind == "reopen":
             self.close_and_reopen(data.draw(st.booleans()))
         elif kind == "foreign":
@@ -227,6 +231,9 @@ class RandomUser(RuleBasedStateMachine):
             self.viewer.layers.remove(data.draw(st.sampled_from(layers)))
         elif kind == "reorder":
             self.viewer.layers.move(data.draw(st.integers(0, len(layers) - 1)), 0)
+        elif kind in ("rename", "group", "duplicate"):
+            some = data.draw(st.sets(st.sampled_from(layers), min_size=1, max_size=3))
+            self.handle(kind, some, data.draw(st.sampled_from(NAMES)))
         elif kind == "transform":
             some = data.draw(st.sampled_from((layers, layers, *([layer] for layer in layers))))
             scale, shift = data.draw(st.sampled_from(((1.0, 0.0), (1.0, 0.0), (0.5, 2.0))))
@@ -234,6 +241,34 @@ class RandomUser(RuleBasedStateMachine):
                 layer.scale, layer.translate = [scale] * layer.ndim, [shift] * layer.ndim
         elif kind == "data":
             self.other_labels_data(data.draw(st.booleans()), data.draw(st.booleans()))
+
+    def second_image(self, like: Image, blending: str) -> None:
+        """Open another image of the same size and place: another picture, or a channel."""
+        data = like.data + 1
+        layer = self.viewer.add_image(data, blending=blending)
+        layer.scale, layer.translate = like.scale, like.translate
+        self.images.append((layer, data.copy()))
+        if blending == "opaque":
+            now = self.widget._layers.chosen
+            assert now == Chosen(layer), "another picture took the layers of the first"
+
+    def handle(self, kind: str, layers: set, name: str) -> None:
+        """Rename, duplicate or group layers: what is chosen stays chosen."""
+        before = self.widget._layers.chosen
+        if kind == "rename":
+            for layer in layers:
+                layer.name = name
+        elif kind == "group":
+            self.viewer.layers.link_layers(layers, ("opacity", "visible"))
+            self.viewer.layers.unlink_layers(layers)
+        elif kind == "duplicate" and len(self.viewer.layers) < 12:
+            for layer in layers - {layer for layer, _ in self.images}:
+                copy = type(layer).create(*layer.as_layer_data_tuple())
+                if isinstance(copy, Labels):
+                    copy.data = copy.data.copy()
+                    self.ledger(copy)
+                self.viewer.layers.insert(self.viewer.layers.index(layer) + 1, copy)
+        assert self.widget._layers.chosen == before
 
     def foreign_prompts(self, kind: type) -> None:
         """Add a layer without our columns, as another plugin would."""
@@ -338,13 +373,58 @@ class RandomUser(RuleBasedStateMachine):
             layer.selected_data = data.draw(rows)
             layer.remove_selected()
 
-    @rule(data=st.data(), number=st.sampled_from((1, 2, 3, 300, 0, float("nan"))))
-    def relabel(self, data: st.DataObject, number: float) -> None:
+    @rule(data=st.data(), number=st.sampled_from((1, 2, 3, 300, 0, float("nan"), *ODD)))
+    def relabel(self, data: st.DataObject, number: object) -> None:
+        """Edit the table of features."""
         layer = self.prompt_layer(data)
         if layer is not None and "object" in layer.features:
-            column = np.array(layer.features["object"], dtype=float)
+            column = layer.features["object"].tolist()
             column[data.draw(st.integers(0, len(column) - 1))] = number
             layer.features = layer.features.assign(object=column)
+
+    @rule(data=st.data(), then=THEN)
+    def copy_and_paste(self, data: st.DataObject, then: str) -> None:
+        """Copy prompts and paste them: on their plane they are other objects."""
+        layer = self.prompt_layer(data)
+        if layer is None or "object" not in layer.features:
+            return
+        if isinstance(layer, Points) and layer.ndim > 2:
+            return  # which the viewer itself fails at
+        self.look()
+        rows = data.draw(st.sets(st.integers(0, len(layer.data) - 1), min_size=1, max_size=2))
+        objects = object_numbers(layer)
+        layer.selected_data = rows
+        layer._copy_data()
+        layer._paste_data()
+        self.look()
+        pasted = object_numbers(layer)[len(objects) :]
+        chosen = layer in (self.chosen.points, self.chosen.shapes)
+        if chosen and layer.ndim == 2 and self.numbers_are_known:
+            assert not set(pasted.tolist()) & set(objects.tolist()), "a copy is the same object"
+        self.go_on(then)
+
+    @property
+    def numbers_are_known(self) -> bool:
+        return self.chosen.image is not None and self.controller._object.number > 0
+
+    @precondition(lambda self: self.chosen.shapes is not None)
+    @rule(at=SPOTS)
+    def stray_click(self, at: tuple[int, int]) -> None:
+        """Click with the box tool: no shape is left of it."""
+        self.look()
+        shapes = self.chosen.shapes
+        self.viewer.layers.selection.active = shapes
+        shapes.mode = "add_rectangle"
+        before = len(shapes.data)
+        a, b = np.array(at, float), np.array(at, float) + 0.5
+        corners = (a, (a[0], b[1]), b, (b[0], a[1]))
+        shapes.add([[self.spot(corner, shapes.ndim) for corner in corners]])
+        self.look()
+        on_plane = self.controller._state is not None
+        if on_plane and self.viewer.layers.selection.active == self.chosen.shapes == shapes:
+            same_place = np.allclose(shapes.scale[-2:], self.chosen.image.scale[-2:])
+            assert len(shapes.data) == before or not same_place
+        shapes.mode = "pan_zoom"
 
     @rule(data=st.data(), number=st.integers(1, 5))
     def turn_to(self, data: st.DataObject, number: int) -> None:

@@ -139,9 +139,12 @@ def test_switched_off_it_leaves_nothing(bench: Bench, mouse: Mouse) -> None:
     mouse.hover(40, 60)
     bench.controller.set_options(Options())
     assert overlays(bench) == []
+    never = Bench()
+    assert len(viewer.mouse_move_callbacks) == len(never.viewer.mouse_move_callbacks)
+    assert len(viewer.mouse_drag_callbacks) == len(never.viewer.mouse_drag_callbacks)
+    never.controller.close()
     fresh = ViewerModel()
-    assert viewer.mouse_move_callbacks == fresh.mouse_move_callbacks
-    assert viewer.mouse_drag_callbacks == fresh.mouse_drag_callbacks
+    assert never.viewer.mouse_drag_callbacks == fresh.mouse_drag_callbacks
     n_asked = len(bench.factory.predictor.glances)
     mouse.hover(41, 60)
     assert len(bench.factory.predictor.glances) == n_asked

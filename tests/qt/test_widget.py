@@ -248,7 +248,7 @@ def test_another_channel_of_the_same_place_keeps_layers_and_masks(viewer, opened
     _, shapes, labels = widget.new_prompt_layers()
     shapes.add_rectangles([BOX])
     widget.wait_until_idle(10)
-    viewer.add_image(np.zeros((80, 100)), name="green")
+    viewer.add_image(np.zeros((80, 100)), name="green", blending="additive")
     widget.wait_until_idle(10)
     assert widget.image.value.name == "green"
     assert widget.labels.value == labels

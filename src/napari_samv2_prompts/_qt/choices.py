@@ -14,7 +14,8 @@ from magicgui.widgets import ComboBox
 from napari.layers import Image, Labels, Points, Shapes
 from psygnal import Signal
 
-from napari_samv2_prompts.layers import Chosen, cover_the_same
+from napari_samv2_prompts.layers import Chosen
+from napari_samv2_prompts.layers.belonging import channels_with, made_for, single_layers
 
 from .binding import Connections
 
@@ -34,7 +35,8 @@ class LayerChoices:
     """One combo box each for image, points, shapes and labels.
 
     The image follows the active layer of the viewer.  With another image come the layers that were
-    used with it, or that are named after it; else the present ones stay if they cover it.
+    used with it, with another channel of the same picture, or that were made for it.  A layer is
+    itself, whatever its name, and wherever it stands.
 
     Parameters
     ----------
@@ -94,51 +96,86 @@ class LayerChoices:
         self._tell()
 
     def refresh(self) -> None:
-        """Offer the layers that the viewer has now."""
+        """Offer the layers that the viewer has now; what is chosen stays, whatever its name is."""
         before = self.chosen
         with self._quietly():
-            for box in self.boxes:
+            for box, layer in zip(self.boxes, _layers(before), strict=True):
                 box.choices = self._of(box.name)
+                there = layer if layer in box.choices else None
+                if box.value != there:
+                    box.value = there
         if self.chosen != before:
             self._tell()
 
     def _of(self, kind: str) -> list[tuple[str, Any]]:
-        """Return the layers of a kind, the uppermost first."""
-        layers = reversed(list(self._viewer.layers))  # slicing a layer list takes milliseconds
-        return [(layer.name, layer) for layer in layers if isinstance(layer, _KINDS[kind])]
+        """Return the layers of a kind with names that differ, the uppermost first."""
+        layers = reversed(list(single_layers(self._viewer.layers)))
+        named: dict[str, Any] = {}
+        for layer in layers:
+            if isinstance(layer, _KINDS[kind]):
+                name, count = layer.name, 1
+                while name in named:
+                    count += 1
+                    name = f"{layer.name} ({count})"
+                named[name] = layer
+        return list(named.items())
 
-    def unowned(self, kind: str) -> list[Layer]:
-        """Return the layers of a kind that were not used with another image."""
-        image = self.image.value
+    def unowned(self, kind: str, images: tuple[Image, ...] = ()) -> list[Layer]:
+        """Return the layers of a kind that belong to no image but these, or to the chosen one."""
+        images = images or ((self.image.value,) if self.image.value is not None else ())
         owned = {
             layer
             for key, chosen in self._used.items()
-            if image is None or key != image.unique_id
+            if all(key != image.unique_id for image in images)
             for layer in _layers(chosen)
             if layer is not None
         }
-        return [layer for _, layer in self._of(kind) if layer not in owned]
+        others = [image for _, image in self._of("image") if image not in images]
+        return [
+            layer
+            for _, layer in self._of(kind)
+            if layer not in owned and not any(made_for(layer, other) for other in others)
+        ]
 
     # --- what goes together -----------------------------------------------------------------
 
     def _with_partners(self, image: Image | None) -> Chosen:
         if image is None:
             return replace(self.chosen, image=None)
-        used = self._used.get(image.unique_id)
-        if used is not None and all(x is None or x in self._viewer.layers for x in _layers(used)):
+        used = self._used_with(image)
+        if used is not None:
             return used
-        named = Chosen(image, *(self._named(image, kind) for kind in _PARTNERS))
-        if named != Chosen(image):
-            return named
-        if self.labels.value is not None and cover_the_same(image, self.labels.value):
-            return replace(self.chosen, image=image)
-        return Chosen(image)
+        channels = channels_with(list(single_layers(self._viewer.layers)), image)
+        # Those of the channel that is chosen now come first.
+        for channel in sorted(channels, key=lambda channel: channel != self.image.value):
+            used = self._used_with(channel)
+            if used is not None:
+                return replace(used, image=image)
+        owners = image, *channels
+        return Chosen(image, *(self._made_for(owners, kind) for kind in _PARTNERS))
 
-    def _named(self, image: Image, kind: str) -> Any:
-        """Return the layer that is named after an image, if it can be one of ours."""
-        layer = dict(self._of(kind)).get(f"{image.name} {kind}")
-        is_ours = layer is not None and (kind == "labels" or "object" in layer.features)
-        return layer if is_ours else None
+    def _used_with(self, image: Image) -> Chosen | None:
+        """Return the layers that were used with an image, if there were any and they are there."""
+        used = self._used.get(image.unique_id)
+        if used is None or used == Chosen(image):
+            return None
+        there = list(single_layers(self._viewer.layers))
+        return used if all(layer is None or layer in there for layer in _layers(used)) else None
+
+    def _made_for(self, images: tuple[Image, ...], kind: str) -> Any:
+        """Return the layer that was made for one of these images, or that is named after one."""
+        layers = [layer for _, layer in self._of(kind)]
+        for image in images:
+            for layer in reversed(layers):  # a duplicate lies above
+                if made_for(layer, image):
+                    return layer
+        free = self.unowned(kind, images)
+        for image in images:
+            for layer in layers:
+                ours = kind == "labels" or "object" in layer.features
+                if ours and layer in free and layer.name == f"{image.name} {kind}":
+                    return layer
+        return None
 
     # --- events -----------------------------------------------------------------------------
 

@@ -47,7 +47,8 @@ from napari_samv2_prompts.layers import (
     write_next,
     write_tables,
 )
-from napari_samv2_prompts.layers.rows import FreeNumber
+from napari_samv2_prompts.layers.rows import MAX_OBJECT, FreeNumber
+from napari_samv2_prompts.layers.strays import stray_shape
 from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
 
 from .binding import Connections
@@ -60,6 +61,7 @@ from .models import input_sides
 from .objects import CurrentObject
 from .other_planes import OtherPlanes
 from .reporting import situation_of
+from .taken_back import SAID, TakenBack, take_back
 from .targets import Targets
 from .watching import CAMERA, SOON, Watch, tool_in_hand
 from .wishes import Options, Place, place_of
@@ -102,6 +104,9 @@ class Controller:
         self.held = False  # whether layers may change without anything coming of it
         self._closed, self._opening, self._posted = False, True, False
         self._refreshing = False
+        self._taken: TakenBack | None = None
+        self._said = ""  # what was done to prompts by itself, in a sentence
+        self._drawn: tuple[int, ...] = ()  # shapes that were not looked at on a plane yet
         self._mailbox = Mailbox()
         self._timer = QTimer()
         self._timer.setSingleShot(True)
@@ -184,7 +189,7 @@ class Controller:
     # --- what the user does -----------------------------------------------------------------
 
     def new_layers(self) -> Chosen:
-        """Add the layers that are missing to the viewer.
+        """Add the layers that are missing to the viewer; all three if none is.
 
         Returns
         -------
@@ -197,6 +202,8 @@ class Controller:
             If there is no image to make them for.
         """
         now = self._chosen
+        if None not in (now.points, now.shapes, now.labels):
+            now = Chosen(now.image)  # another set, beside the one that is there
         if now.image is None:
             raise ValueError("Open an image first: the new layers take its size and place.")
         with self._watch.paused():
@@ -254,9 +261,26 @@ class Controller:
         return tuple(sorted(objects))
 
     def undo(self) -> None:
-        """Take back the last change of the labels."""
-        if self._chosen.labels is not None:
+        """Bring a shape again that was taken back, or take back the last change of the labels."""
+        taken, self._taken, self._said = self._taken, None, ""
+        if taken is not None and taken.layer == self._chosen.shapes:
+            with self.quietly():
+                taken.bring_again()
+            self.refresh()
+        elif self._chosen.labels is not None:
             self._chosen.labels.undo()
+
+    def select_left_out(self) -> None:
+        """Select the prompts that are left out, in their layer."""
+        left_out = self._state.reading.left_out if self._state else ()
+        for kind in ("points", "shapes"):
+            layer = self._chosen.points if kind == "points" else self._chosen.shapes
+            rows = {row for item in left_out if item.layer == kind for row in item.rows}
+            if layer is not None and rows:
+                self._viewer.layers.selection.active = layer
+                layer.mode = "select"
+                layer.selected_data = rows
+                return
 
     def run(self) -> None:
         """Predict now, without waiting for anything to change."""
@@ -332,9 +356,10 @@ class Controller:
         """Read the prompt layers, give them what they lack, and return where masks can go."""
         chosen = self._chosen
         target, free = self._target(shown)
-        before = self._tables
-        tables = read_tables(chosen, self._viewer.dims, free, before)
+        tables = read_tables(chosen, self._viewer.dims, free, self._tables)
         write_tables(chosen, tables, numbers=free is not None)
+        tables = self._without_stray(tables, shown, free)
+        self._said = _said_of(tables) or (self._said if tables.same_rows(self._tables) else "")
         if target is not None and shown is not None:
             target.remove(target.live() & tables.lost)
             tables = tables.without_lost()
@@ -342,6 +367,23 @@ class Controller:
         self._object.follow(tables, free(tables.prompted) if free else 0)
         write_next(chosen, self._object.following)
         return target
+
+    def _without_stray(
+        self, tables: PromptTables, shown: Shown | None, free: FreeNumber | None
+    ) -> PromptTables:
+        """Take back the shape that was just drawn if it can't have been meant."""
+        shapes, dims = self._chosen.shapes, self._viewer.dims
+        self._drawn += tables.drawn
+        if shapes is None or shown is None or not self._drawn:
+            return tables
+        drawn, self._drawn, self._taken = self._drawn, (), None
+        row = stray_shape(shapes, drawn, shown, dims, self._watch.take_click())
+        if row is None:
+            return tables
+        self._taken = take_back(shapes, row)
+        self._said = SAID
+        self._tables = read_tables(self._chosen, dims, free, self._tables)
+        return self._tables
 
     def _target(self, shown: Shown | None) -> tuple[LabelsTarget | None, FreeNumber | None]:
         """Return where masks can go, and what gives new objects their number, if that is known."""
@@ -380,6 +422,7 @@ class Controller:
     # --- from results to labels -------------------------------------------------------------
 
     def _on_decoded(self, results: Results) -> None:
+        self._taken = None  # undo is for the labels again
         self._write(results.place, {item.object: item.crop for item in results.items})
 
     def _on_removed(self, removal: Removal) -> None:
@@ -424,10 +467,11 @@ class Controller:
         tool = tool_in_hand(self._viewer, self._chosen)
         reading = self._state.reading if self._state else Reading()
         prompted = tuple(prompt.object for prompt in reading.prompts)
+        note = " ".join(filter(None, (self._said, *reading.notes)))
         return situation_of(
             self.session, self._chosen, self._options, self._object, self._targets,
             self.label_tools, tool, self._others, self._framing.seen, prompted,
-            " ".join(reading.notes),
+            note, bool(reading.left_out),
         )  # fmt: skip
 
     # --- the end ----------------------------------------------------------------------------
@@ -447,6 +491,15 @@ class Controller:
         self._targets.close()
         self._object = CurrentObject()
         self._chosen = Chosen()
+
+
+def _said_of(tables: PromptTables) -> str:
+    """Say which values of the user's were no objects, and what became of them."""
+    if not tables.odd:
+        return ""
+    listed = ", ".join(tables.odd[:3]) + (", …" if tables.odd[3:] else "")
+    which = f"{listed} is no object" if len(tables.odd) == 1 else f"{listed} are no objects"
+    return f"{which}, which are whole numbers from 1 to {MAX_OBJECT}: a new one was given."
 
 
 def _next(used: frozenset[int]) -> int:

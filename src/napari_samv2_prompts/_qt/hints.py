@@ -140,6 +140,8 @@ class Situation:
         Megabytes to fetch before the chosen model can be used; 0 if it is here.
     note : str
         What was left out, in a sentence.
+    left_out : bool
+        Whether there are prompts that mean nothing.
     kept : tuple of int
         Labels that no result changes.
     said : str
@@ -179,6 +181,7 @@ class Situation:
     live: bool = True
     download: int = 0
     note: str = ""
+    left_out: bool = False
     kept: tuple[int, ...] = ()
     said: str = ""
     offer: str = ""

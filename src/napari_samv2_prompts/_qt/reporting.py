@@ -30,6 +30,7 @@ def situation_of(
     seen: Seen | None,
     prompted: tuple[int, ...],
     note: str,
+    left_out: bool,
 ) -> Situation:
     """Return everything that decides what is shown.
 
@@ -45,6 +46,8 @@ def situation_of(
         The objects with prompts on the plane.
     note : str
         What was left out, in a sentence.
+    left_out : bool
+        Whether anything was.
     """
     result = session.result(current.number)
     results = session.results(prompted)
@@ -72,6 +75,7 @@ def situation_of(
         live=options.live,
         download=options.download,
         note=note,
+        left_out=left_out,
         kept=tools.kept,
         said=tools.said,
         offer="" if targets.offer is None else str(targets.offer),

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.layers import Image
 from psygnal import Signal
 
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
     from napari.layers import Points, Shapes
     from napari.viewer import Viewer
 
-__all__ = ["CAMERA", "CONTRAST", "SETTLED", "SOON", "Watch", "take_tool", "tool_in_hand"]
+__all__ = ["CAMERA", "CONTRAST", "DRAG", "SETTLED", "SOON", "Watch", "take_tool", "tool_in_hand"]
 
 SOON = 0  # ms: as soon as the event that is being handled is over
 SETTLED = 60  # ms: a slider that is being dragged
 CAMERA = 250  # ms: a view that is being moved; another part of the plane embeds anew
 CONTRAST = 300  # ms: contrast limits that are being dragged; each value embeds anew
+
+DRAG = 3.0  # pixels of the screen: a mouse that moved less was clicked, not dragged
 
 _SELECTING = ("select", "direct")  # the tools that point at what is there
 
@@ -54,6 +57,8 @@ class Watch:
         self._viewer = viewer
         self._chosen = Chosen()
         self._paused = False
+        self._clicked = False
+        viewer.mouse_drag_callbacks.append(self._on_press)
         self._of_viewer, self._of_layers = Connections(), Connections()
         dims, layers = viewer.dims.events, viewer.layers
         self._of_viewer.add(self._on_slider, dims.current_step, dims.point)
@@ -91,7 +96,9 @@ class Watch:
             links.add(self._on_selected, chosen.shapes.selected_data.events.items_changed)
         if chosen.labels is not None:
             events = chosen.labels.events
-            links.add(self._on_change, events.data, events.colormap, events.scale, events.affine)
+            links.add(self._on_change, events.data, events.colormap, events.editable, events.units)
+            links.add(self._on_change, events.scale, events.translate, events.affine)
+            links.add(self._on_change, events.rotate, events.shear)
             links.add(self._on_label, events.selected_label)
 
     @contextmanager
@@ -103,8 +110,27 @@ class Watch:
         finally:
             self._paused = before
 
+    def take_click(self) -> bool:
+        """Return whether the last shape came of a press and a release in one place; ask once."""
+        clicked, self._clicked = self._clicked, False
+        return clicked
+
+    def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
+        """Follow the mouse from press to release."""
+        active = self._viewer.layers.selection.active
+        drawing = active is not None and active == self._chosen.shapes
+        start, far = np.asarray(event.pos, dtype=float), 0.0
+        self._clicked = False
+        yield
+        while event.type == "mouse_move":
+            far = max(far, float(np.abs(np.asarray(event.pos, dtype=float) - start).max()))
+            yield
+        self._clicked = drawing and far < DRAG
+
     def close(self) -> None:
         """Listen to nothing any more; idempotent."""
+        if self._on_press in self._viewer.mouse_drag_callbacks:
+            self._viewer.mouse_drag_callbacks.remove(self._on_press)
         self._of_viewer.close()
         self._of_layers.close()
         self._chosen = Chosen()
@@ -142,6 +168,7 @@ class Watch:
             self._tell(self.changed, SOON)
 
     def _on_selected(self, event: object = None) -> None:
+        self._tell(self.changed, SOON)  # pasted points are selected, and have no other event
         for layer in (self._chosen.points, self._chosen.shapes):
             if layer is None or layer.mode not in _SELECTING or not layer.selected_data:
                 continue

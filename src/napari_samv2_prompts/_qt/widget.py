@@ -115,6 +115,8 @@ class SAMV2PromptsWidget(QWidget):
     def new_prompt_layers(self) -> tuple[Points, Shapes, Labels]:
         """Make the layers for clicks, boxes and labels that are not chosen yet, and choose them.
 
+        If all are, another set is made for the image, and the one that is there stays.
+
         Raises
         ------
         ValueError
@@ -295,6 +297,7 @@ class SAMV2PromptsWidget(QWidget):
             (prompts.undo_wanted, self._on_undo),
             (prompts.accept_wanted, self.accept),
             (prompts.run_wanted, self.run),
+            (prompts.left_out_wanted, self._on_left_out),
             (form.files.save_wanted, self._on_save),
             (form.files.load_wanted, self._on_load),
             (form.head.cancelled, self._on_cancel),
@@ -426,6 +429,9 @@ class SAMV2PromptsWidget(QWidget):
     def _on_undo(self) -> None:
         if not self._new_layers.take_back():
             self._controller.undo()
+
+    def _on_left_out(self) -> None:
+        self._controller.select_left_out()
 
     def _on_candidate(self, index: int) -> None:
         self._controller.choose_mask(index)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_samv2_prompts.layers.belonging import mark_as_made_for
 from napari_samv2_prompts.layers.blank import blank_labels
 from napari_samv2_prompts.layers.planes import layer_shape
 from napari_samv2_prompts.layers.rows import negatives, object_numbers
@@ -77,7 +78,7 @@ def make_layers(
     MemoryError
         If labels of the image's size don't fit into memory.
     """
-    shape = layer_shape(image_layer)
+    shape, before = layer_shape(image_layer), (points, shapes, labels)
     side = min(max(shape), LARGE)
     name, common = image_layer.name, _placement(image_layer)
     if labels is None:
@@ -104,6 +105,8 @@ def make_layers(
             **common,
         )
     set_new_prompt(points, shapes, object_=first_object, labels=labels)
+    made = [layer for layer in (points, shapes, labels) if layer not in before]
+    mark_as_made_for(made, image_layer)
     return points, shapes, labels
 
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LeftOut", "PromptReader", "Reading", "prompts_on_plane", "read_prompts"]
 
-# Between two planes the viewer shows these on the lower one, and all others on the nearest.
-_CUT_SHORT = ("rectangle", "ellipse")
+# Between two planes the viewer shows this on the lower one, and all others on the nearest.
+_CUT_SHORT = "rectangle"
 
 Reason = Literal["outside", "degenerate", "numberless", "nowhere", "spread"]
 
@@ -309,7 +309,7 @@ def _outlines(
     for kind, pixels, on_plane, hidden, finite in zip(
         layer.shape_type, *(np.split(part, ends) for part in parts), strict=False
     ):
-        cut_short = found.same_grid and str(kind) in _CUT_SHORT
+        cut_short = found.same_grid and str(kind) == _CUT_SHORT
         whole = np.trunc(hidden + WHOLE) if cut_short else np.rint(hidden)
         low, high = whole.min(axis=0), whole.max(axis=0)
         here = bool((low == index).all() and (high == index).all()) if cut_short else on_plane.all()

@@ -70,6 +70,10 @@ class PromptRows:
     def __len__(self) -> int:
         return len(self.objects)
 
+    def says_as(self, other: PromptRows) -> bool:
+        """Whether the rows have the same places and objects."""
+        return self.places == other.places and np.array_equal(self.objects, other.objects)
+
 
 def read_rows(layer: Points | Shapes, dims: Dims) -> PromptRows:
     """Return what a layer says now, without a shape that is still being drawn."""
@@ -138,8 +142,11 @@ def new_rows(before: PromptRows, now: PromptRows) -> list[int]:
             moved[number] -= 1
         else:
             new.append(row)
-    # One that was moved and renumbered at once is still no new one, unless there are more now.
-    return new if len(now) > len(before) or not any(moved.values()) else []
+    if len(now) > len(before) or not any(moved.values()):
+        return new
+    # As many as before, or fewer: moved and renumbered at once, but for what lies upon another row.
+    piled = Counter(zip(now.places, now.objects.tolist(), strict=True))
+    return [row for row in new if piled[now.places[row], int(now.objects[row])] > 1]
 
 
 def numbered(

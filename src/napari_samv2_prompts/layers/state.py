@@ -80,6 +80,14 @@ class PromptTables:
             if number > 0
         )
 
+    def same_rows(self, other: PromptTables) -> bool:
+        """Whether the same prompts stand in the same places with the same objects."""
+        return self.layers == other.layers and all(
+            (mine is None) == (theirs is None)
+            and (mine is None or theirs is None or mine.says_as(theirs))
+            for mine, theirs in ((self.points, other.points), (self.shapes, other.shapes))
+        )
+
     def without_lost(self) -> PromptTables:
         """Return the same when the labels of lost objects are gone."""
         return replace(self, lost=frozenset()) if self.lost else self

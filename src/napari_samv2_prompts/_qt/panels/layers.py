@@ -43,7 +43,7 @@ class LayersPanel(QWidget):
             control = shrinking(box, Qt.TextElideMode.ElideMiddle)  # names differ at their ends
             add_row(layout, box.name.capitalize(), control, _TIPS[box.name])
         self.new = button("New layers", "Make the layers for clicks, boxes and labels that are"
-                          " not chosen; Box and Click do so by themselves")  # fmt: skip
+                          " not chosen, or another set if all are")  # fmt: skip
         self.new.clicked.connect(self.new_wanted)
         layout.addRow(self.new)
 
@@ -58,4 +58,4 @@ class LayersPanel(QWidget):
 
     def show_situation(self, now: Situation) -> None:
         """Show where things stand."""
-        self.new.setEnabled(now.image and not (now.points and now.shapes and now.labels))
+        self.new.setEnabled(now.image)

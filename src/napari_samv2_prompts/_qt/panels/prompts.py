@@ -29,6 +29,7 @@ class PromptsPanel(QWidget):
     undo_wanted = Signal()
     accept_wanted = Signal()
     run_wanted = Signal()
+    left_out_wanted = Signal()
     changed = Signal()  # Live or Preview
 
     def __init__(self) -> None:
@@ -47,6 +48,7 @@ class PromptsPanel(QWidget):
         self.next = button("Next", "End this object: the next click starts another")
         self.candidates = CandidatePictures()
         self.mask_text, self.note = Lines(2), Lines(2)
+        self.left_out = button("Show", "Select the prompts that are left out")
         self.cycle = button("Other", "Use the next of the candidate masks")
         self.undo = button("Undo", "Take back the last change of the labels (Ctrl+Z)")
         self.accept = button("Accept all", "Keep the labels and clear their prompts")
@@ -74,7 +76,7 @@ class PromptsPanel(QWidget):
             ((self.mask_text, 1),),
             ((self.cycle, 1), (self.undo, 1), (self.accept, 1)),
             ((self.live, 1), (self.preview, 1), (self.run, 1)),
-            ((self.note, 1),),
+            ((self.note, 3), (self.left_out, 1)),
         )
         for row in rows:
             line = QHBoxLayout()
@@ -104,6 +106,7 @@ class PromptsPanel(QWidget):
             (self.undo, self.undo_wanted),
             (self.accept, self.accept_wanted),
             (self.run, self.run_wanted),
+            (self.left_out, self.left_out_wanted),
         ):
             control.clicked.connect(signal)
         for switch in (self.live, self.preview):
@@ -151,3 +154,4 @@ class PromptsPanel(QWidget):
         self.accept.setEnabled(ready and now.prompted > now.pending)
         self.run.setEnabled(now.image and not now.status.busy and not now.download)
         self.note.setText(note_line(now))
+        self.left_out.setEnabled(now.left_out)
