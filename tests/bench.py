@@ -117,7 +117,7 @@ class Mouse:
 
     def steps(self, *positions: tuple[float, ...]) -> Iterator[None]:
         """Drag, and yield after each event."""
-        both = self.viewer, self.layer
+        both = [self.viewer] if self.layer is self.viewer else [self.viewer, self.layer]
         for there in both:
             pressed = ReadOnlyWrapper(self.event("mouse_press", positions[0]))
             mouse_press_callbacks(there, pressed)

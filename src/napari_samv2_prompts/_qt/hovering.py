@@ -169,7 +169,7 @@ class Hovering:
         if x0 == x1 or y0 == y1:
             return
         box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-        self._session.hover.ask(Prompt(max(1, self._current.number), box=box))
+        self._session.preview.ask(Prompt(max(1, self._current.number), box=box))
 
     def _pixel(self, position: Sequence[float]) -> tuple[float, float] | None:
         """Return a place of the world in pixels of the plane; None without a plane."""

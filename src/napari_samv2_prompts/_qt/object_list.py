@@ -102,7 +102,7 @@ class ObjectList:
             self._timer.start(SETTLED)
 
     def _on_decoded(self, results: Results) -> None:
-        place = results.snapshot.place
+        place = results.place
         if isinstance(place, Place):
             for item in results.items:
                 known = self._scores.setdefault((place.labels, item.object), {})
