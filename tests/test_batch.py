@@ -12,7 +12,7 @@ from tifffile import TiffFile, imread, imwrite
 from napari_samv2_prompts import samv2
 from napari_samv2_prompts.batch import find_jobs, is_done
 from napari_samv2_prompts.cli import main
-from napari_samv2_prompts.io.records import read_record
+from napari_samv2_prompts.io.record_files import read_record
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from skimage.data import coins
 from tifffile import imwrite
 
 from napari_samv2_prompts import cli
-from napari_samv2_prompts.io.records import write_record
+from napari_samv2_prompts.io.record_files import write_record
 from napari_samv2_prompts.samv2.weights.registry import bundled_file
 from napari_samv2_prompts.scripting import prompts_of, record_of
 

@@ -25,6 +25,7 @@ from napari_samv2_prompts._qt.settings import Choice, Remembered
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.io.pictures import read_picture
 from napari_samv2_prompts.io.prompt_files import gather_prompts, table_kind
+from napari_samv2_prompts.io.record_files import read_record, write_record
 from napari_samv2_prompts.io.records import (
     Accept,
     Ask,
@@ -34,8 +35,6 @@ from napari_samv2_prompts.io.records import (
     Record,
     Remove,
     Shape,
-    read_record,
-    write_record,
 )
 from napari_samv2_prompts.prompts import Prompt
 from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError, read_state
@@ -163,9 +162,7 @@ def weights() -> st.SearchStrategy[bytes]:
     )  # fmt: skip
 
 
-def record_text(tmp: Path) -> Any:
-    write_record(tmp / "valid.json", some_record())
-    return json.loads((tmp / "valid.json").read_text())
+OLD_RECORD = Path(__file__).parent / "data" / "prompts_version_1.json"
 
 
 # --- the readers ---
@@ -228,9 +225,21 @@ def yolo_files(tmp: Path) -> st.SearchStrategy[bytes]:
 
 
 def record_files(tmp: Path) -> st.SearchStrategy[bytes]:
-    valid = record_text(tmp)
-    written = changed_json(valid["record"]).map(lambda r: json.dumps({**valid, "record": r}))
-    return written.map(str.encode) | bytes_like(json.dumps(valid).encode()) | st.just(b"DEEP")
+    write_record(tmp / "valid.json", some_record())
+    valid = json.loads((tmp / "valid.json").read_text())
+    keys = {"format": valid.pop("format"), "version": valid.pop("version")}
+    written = changed_json(valid).map(
+        lambda r: json.dumps({**r, **keys} if isinstance(r, dict) else r)
+    )
+    whole = json.dumps({**valid, **keys}).encode()
+    return written.map(str.encode) | bytes_like(whole) | st.just(b"DEEP")
+
+
+def old_record_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    valid = json.loads(OLD_RECORD.read_text("utf-8"))
+    return changed_json(valid["record"]).map(
+        lambda record: json.dumps({**valid, "record": record}).encode()
+    )
 
 
 def setting_files(tmp: Path) -> st.SearchStrategy[bytes]:
@@ -250,6 +259,7 @@ READERS = {
     "qupath.geojson": (boxes, geojson_files, USUAL),
     "yolo.txt": (boxes, yolo_files, USUAL),
     "prompts.json": (read_record, record_files, USUAL),
+    "old-prompts.json": (read_record, old_record_files, USUAL),
     "settings.json": (remembered, setting_files, ()),
     "weights.pt": (read_state, lambda tmp: weights(), (CheckpointError,)),
     "weights.safetensors": (read_state, lambda tmp: weights(), (CheckpointError,)),

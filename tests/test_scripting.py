@@ -15,6 +15,7 @@ from tests.fakes import FakePredictor
 from napari_samv2_prompts import scripting
 from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.io.record_files import read_record, write_record
 from napari_samv2_prompts.io.records import (
     Accept,
     Ask,
@@ -23,9 +24,7 @@ from napari_samv2_prompts.io.records import (
     Record,
     Remove,
     own_weights,
-    read_record,
     with_weights,
-    write_record,
 )
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
@@ -256,7 +255,7 @@ def test_a_file_that_was_changed_by_hand_says_where(tmp_path) -> None:
     step = Predict(FLAT, tuple(Ask.of(p) for p in PromptBatch((Prompt.of(1, [[2, 2]]),))))
     write_record(path, replace(Record("x", (40, 60), (step,)), image="y"))
     content = json.loads(path.read_text())
-    content["record"]["steps"][0]["asks"][0]["points"][0][1] = "three"
+    content["steps"][0]["prompts"][0]["points"][0][1] = "three"
     path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"steps\[0\].asks\[0\].points\[0\]\[1\]"):
+    with pytest.raises(ValueError, match=r"steps\[0\].prompts\[0\].points\[0\]\[1\] .*'three'"):
         read_record(path)

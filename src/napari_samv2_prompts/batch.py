@@ -17,7 +17,7 @@ from napari_samv2_prompts.io.exports import write_labels
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import picture_of, write_outlines
 from napari_samv2_prompts.io.prompt_files import gather_prompts, table_kind
-from napari_samv2_prompts.io.records import write_record
+from napari_samv2_prompts.io.record_files import write_record
 from napari_samv2_prompts.io.spreadsheets import read_text
 from napari_samv2_prompts.scripting import labels_of, record_of
 

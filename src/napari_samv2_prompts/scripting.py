@@ -22,7 +22,8 @@ from napari_samv2_prompts.images import ImageView, render_plane
 from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of
 from napari_samv2_prompts.io.pictures import as_picture, label_image, read_picture
 from napari_samv2_prompts.io.prompt_files import read_prompts
-from napari_samv2_prompts.io.records import Ask, Predict, Record, read_record, with_weights
+from napari_samv2_prompts.io.record_files import read_record
+from napari_samv2_prompts.io.records import Ask, Predict, Record, with_weights
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.replaying import Replay

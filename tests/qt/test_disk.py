@@ -14,7 +14,7 @@ from tests.fakes import Factory, ManualRunner, SyncRunner
 
 from napari_samv2_prompts._qt.disk import Disk
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-from napari_samv2_prompts.io.records import read_record
+from napari_samv2_prompts.io.record_files import read_record
 
 SLOW = 0.03  # seconds for anything that is asked of the disk
 

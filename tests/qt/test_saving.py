@@ -12,7 +12,8 @@ from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts import replay
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-from napari_samv2_prompts.io.records import Accept, Choose, Predict, read_record
+from napari_samv2_prompts.io.record_files import read_record
+from napari_samv2_prompts.io.records import Accept, Choose, Predict
 from napari_samv2_prompts.samv2.weights.registry import bundled_file
 
 
@@ -151,12 +152,12 @@ def test_what_does_not_fit_is_refused_in_a_sentence(open_widget, tmp_path, monke
             widget.load_prompts(path)
         assert list(widget._viewer.layers) == layers
 
-    content["record"]["steps"][0]["model"]["name"] = "large"
+    content["steps"][0]["model"]["name"] = "large"
     refused("Download")
-    content["record"]["steps"][0]["model"] = {"checkpoint": "/nowhere/mine.pt", "name": None}
+    content["steps"][0]["model"] = {"checkpoint": "/nowhere/mine.pt", "name": None}
     refused("mine.pt")
-    content["record"]["steps"] = []
-    content["record"]["shape"] = [41, 50]
+    content["steps"] = []
+    content["shape"] = [41, 50]
     refused("41 x 50")
     assert not widget._controller.held
 
@@ -188,7 +189,7 @@ def test_weights_that_a_file_names_are_the_ones_the_user_points_at(
     widget.save_prompts(path)
     content = json.loads(path.read_text())
     model = {"checkpoint": str(tmp_path / "named" / "w.pt"), "name": None}
-    content["record"]["steps"][0]["model"] = model
+    content["steps"][0]["model"] = model
     path.write_text(json.dumps(content))
 
     with pytest.raises(ValueError, match=r"w\.pt.*checkpoint"):

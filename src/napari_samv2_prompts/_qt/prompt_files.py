@@ -15,13 +15,12 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_samv2_prompts.engine import ModelChoice
+from napari_samv2_prompts.io.record_files import read_record, write_record
 from napari_samv2_prompts.io.records import (
     Record,
     own_weights,
-    read_record,
     with_models,
     with_weights,
-    write_record,
 )
 
 from .choices import LayerChoices

@@ -6,7 +6,6 @@ Not here: the file (``records``), doing the steps again (``replaying``, ``saving
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 from uuid import UUID
 
 from napari_samv2_prompts.engine import (
@@ -18,8 +17,8 @@ from napari_samv2_prompts.engine import (
     Session,
 )
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.io.record_files import packed_step, unpacked_step
 from napari_samv2_prompts.io.records import Accept, Ask, Choose, Picture, Predict, Remove, Step
-from napari_samv2_prompts.io.strict_json import decode, encode
 from napari_samv2_prompts.masks import Policy
 
 from .binding import Connections
@@ -27,9 +26,9 @@ from .binding import Connections
 __all__ = ["Recorder", "unpacked"]
 
 
-def unpacked(noted: Iterable[Any]) -> tuple[Step, ...]:
+def unpacked(noted: Iterable[str]) -> tuple[Step, ...]:
     """Return the steps that a recorder noted."""
-    return tuple(decode(Step, step) for step in noted)
+    return tuple(unpacked_step(step) for step in noted)
 
 
 class Recorder:
@@ -44,24 +43,24 @@ class Recorder:
 
     def __init__(self, session: Session, policy: Callable[[], Policy]) -> None:
         self._policy = policy
-        self._steps: dict[UUID | None, list[Any]] = {}  # packed: masks are large
+        self._steps: dict[UUID | None, list[str]] = {}  # packed: masks are large
         self._links = Connections()
         self._links.add(self._on_decoded, session.decoded)
         self._links.add(self._on_removed, session.removed)
 
-    def noted(self, labels: UUID) -> tuple[Any, ...]:
+    def noted(self, labels: UUID) -> tuple[str, ...]:
         """Return the steps that led to the labels of a layer, for :func:`unpacked`."""
         return tuple(self._steps.get(labels, ()))
 
     def resume(self, labels: UUID, steps: Iterable[Step]) -> None:
         """Go on from steps that were done without the session."""
-        self._steps[labels] = [encode(step) for step in steps]
+        self._steps[labels] = [packed_step(step) for step in steps]
 
     def accepted(self, objects: Iterable[int]) -> None:
         """Take note that labels were kept and their prompts cleared."""
         gone = frozenset(objects)
         for steps in self._steps.values():
-            steps.append(encode(Accept(tuple(sorted(gone)))))
+            steps.append(packed_step(Accept(tuple(sorted(gone)))))
 
     def close(self) -> None:
         """Listen no more; idempotent."""
@@ -91,4 +90,4 @@ class Recorder:
         self._add(removal.place, Remove(removal.objects, removal.place.plane))
 
     def _add(self, place: Place, step: Step) -> None:
-        self._steps.setdefault(place.labels, []).append(encode(step))
+        self._steps.setdefault(place.labels, []).append(packed_step(step))

@@ -7,13 +7,12 @@ machine.  What was painted or undone by hand is not in it.
 Of weights of the user's own a file of prompts holds the name alone: which file that is says who
 loads it (:func:`with_weights`), so that no file opens another.
 
-Here: the values and their file.  Not here: making a record (``_qt/recorder.py``), running one
-(``replaying.py``).
+Here: the values.  Not here: their file (``record_files.py``), making a record
+(``_qt/recorder.py``), running one (``replaying.py``).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
@@ -23,8 +22,6 @@ import numpy as np
 
 from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.io.files import written_whole
-from napari_samv2_prompts.io.strict_json import decode, encode
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
@@ -40,15 +37,11 @@ __all__ = [
     "Remove",
     "Shape",
     "Step",
+    "file_name",
     "own_weights",
-    "read_record",
     "with_models",
     "with_weights",
-    "write_record",
 ]
-
-FORMAT = "napari-samv2-prompts"
-VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +203,7 @@ class Record:
 def own_weights(record: Record) -> tuple[str, ...]:
     """Return the names of the files of the user's own weights, in the order of their use."""
     models = [step.model for step in record.steps if isinstance(step, Predict)]
-    return tuple(dict.fromkeys(_file_name(m.checkpoint) for m in models if m.checkpoint))
+    return tuple(dict.fromkeys(file_name(m.checkpoint) for m in models if m.checkpoint))
 
 
 def with_weights(record: Record, given: str | Path | None) -> Record:
@@ -241,7 +234,7 @@ def with_weights(record: Record, given: str | Path | None) -> Record:
         )
     return with_models(
         record,
-        lambda m: replace(m, checkpoint=here[_file_name(m.checkpoint)]) if m.checkpoint else m,
+        lambda m: replace(m, checkpoint=here[file_name(m.checkpoint)]) if m.checkpoint else m,
     )
 
 
@@ -254,80 +247,12 @@ def with_models(record: Record, change: Callable[[ModelChoice], ModelChoice]) ->
     return replace(record, steps=steps)
 
 
-def _portable(model: ModelChoice) -> ModelChoice:
-    """Return a model without what is only true of one machine: paths, and where it ran."""
-    file = model.checkpoint and Path(_file_name(model.checkpoint))
-    return ModelChoice(model.name, file)
-
-
-def _file_name(path: Path) -> str:
+def file_name(path: str | Path) -> str:
     """Return the last part of a path of any system."""
     name = PureWindowsPath(path).name
     if not name:
         raise ValueError(f"{str(path)!r} is no file of weights.")
     return name
-
-
-def write_record(path: str | Path, record: Record) -> None:
-    """Write a record as JSON, whole or not at all; of paths the last part.
-
-    Raises
-    ------
-    OSError
-        If the file can't be written.
-    """
-    from napari_samv2_prompts import __version__
-
-    content = {"format": FORMAT, "version": VERSION, "written_by": __version__}
-    content["record"] = encode(with_models(record, _portable))
-    with written_whole(path) as part:
-        part.write_text(json.dumps(content), "utf-8")
-
-
-def read_record(path: str | Path) -> Record:
-    """Read a record that :func:`write_record` wrote.
-
-    Raises
-    ------
-    ValueError
-        If it is something else, damaged or of a newer version; the message says what and where.
-    OSError
-        If the file can't be read.
-    """
-    path = Path(path)
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path.name} is not a file of prompts: it is no JSON.") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ValueError(f"{path.name} is not a file of prompts that this plugin saved.")
-    version = content.get("version")
-    if version != VERSION:
-        raise ValueError(
-            f"{path.name} has version {version!r} of the format, and version {VERSION} is known "
-            "here: update napari-samv2-prompts."
-        )
-    try:
-        record: Record = decode(Record, content.get("record"), "record")
-        for step in record.steps:
-            _check_step(step, record.shape)
-        return with_models(record, _portable)
-    except ValueError as error:
-        raise ValueError(f"{path.name} is damaged: {error}") from error
-
-
-def _check_step(step: Step, shape: tuple[int, ...]) -> None:
-    """Refuse planes that the image does not have, and prompts that are none."""
-    if isinstance(step, Predict):
-        step.prompts  # noqa: B018 - raises what is wrong with them
-    plane = None if isinstance(step, Accept) else step.plane
-    if plane is None:
-        return
-    fits = plane.ndim == len(shape) and plane.shape == tuple(shape[axis] for axis in plane.axes)
-    if not fits or any(
-        i is not None and not 0 <= i < n for i, n in zip(plane.index, shape, strict=True)
-    ):
-        raise ValueError(f"a step has a plane that an image of {_by(shape)} pixels does not have.")
 
 
 def _by(shape: tuple[int, ...]) -> str:
