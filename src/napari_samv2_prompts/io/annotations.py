@@ -96,7 +96,8 @@ def is_coco(content: Any) -> bool:
 
 def _images(content: Any) -> list[dict[str, Any]]:
     images = content.get("images") if isinstance(content, dict) else None
-    return [image for image in images or [] if isinstance(image, dict)]
+    listed = images if isinstance(images, list) else []
+    return [image for image in listed if isinstance(image, dict)]
 
 
 def coco_names(content: Any) -> tuple[str, ...]:
@@ -219,7 +220,9 @@ def add_geojson(prompts: PromptSet, name: str, content: Any) -> None:
     """
     if isinstance(content, dict):
         if content["type"] == "FeatureCollection":
-            content = content.get("features") or []
+            content = content.get("features")
+            if not isinstance(content, list):
+                raise ValueError(f"{name} has no list of features.")
         elif content["type"] != "Feature":
             content = [{"geometry": content}]
         else:

@@ -60,6 +60,7 @@ def _(desk: Desk) -> None:
     found = [{"image_id": 3, "category_id": 1, "bbox": [10, 20, 20, 40], "score": 0.9}]
     assert read(desk, "results.json", found)[0].box == (10, 20, 30, 60)
     assert len(read(desk, "results.json", [])) == 0
+    assert len(read(desk, "results.json", {"annotations": found, "images": 1})) == 1
     with pytest.raises(ValueError, match="lists 2 images"):
         read(desk, "results.json", [*found, {**found[0], "image_id": 4}])
 
@@ -197,6 +198,7 @@ def _(desk: Desk) -> None:
         json.dumps(coco(bbox=[1, 2, float("nan"), 4])): "annotation 2: bbox must be 4 numbers",
         json.dumps(coco()): "annotation 2: it has neither a polygon nor a bbox",
         json.dumps(coco(segmentation=[[1, 2, 3]])): "annotation 2: a polygon has 3 numbers",
+        json.dumps({"type": "FeatureCollection", "features": True}): "no list of features",
         json.dumps([feature("Polygon", [])]): "feature 1: its coordinates are empty",
         json.dumps([feature("Polygon", [[[1, 2], [3, 4]]])]): "feature 1: it has 2 vertices",
         json.dumps([feature("Point", ["a", 2])]): "feature 1: a vertex must be 2 or 3 numbers",
