@@ -183,7 +183,8 @@ class Controller:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way."""
-        working = self.session.status.busy or self.session.status.embedding_all
+        status = self.session.status
+        working = status.busy or status.embedding_all or status.requested
         return not (self._waiting or working or self._targets.searching)
 
     # --- what the user does -----------------------------------------------------------------

@@ -9,6 +9,7 @@ plane and the view of it that is embedded, ``errors`` words failures.
 """
 
 from .cache import EmbeddingCache, Memory
+from .generate import Find, Generation
 from .jobs import (
     AtOnce,
     Cancelled,
@@ -27,6 +28,7 @@ from .jobs import (
 from .load import PredictorFactory
 from .preview import Outline, Preview
 from .protocols import Embedding, Packing, Predictor
+from .requested import News, Step, Tools
 from .requests import ModelChoice, Place, Request
 from .results import ObjectResult, Provenance, Removal, Results
 from .session import Session
@@ -42,9 +44,12 @@ __all__ = [
     "EmbeddingCache",
     "EmbeddingStore",
     "Failed",
+    "Find",
+    "Generation",
     "Job",
     "Memory",
     "ModelChoice",
+    "News",
     "ObjectResult",
     "Outcome",
     "Outline",
@@ -65,6 +70,8 @@ __all__ = [
     "Session",
     "State",
     "Status",
+    "Step",
     "Stopped",
     "Task",
+    "Tools",
 ]

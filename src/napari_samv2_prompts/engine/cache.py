@@ -78,6 +78,10 @@ class EmbeddingCache(Generic[E_]):
             self._items.move_to_end(key)
         return self._items.get(key)
 
+    def peek(self, key: Hashable) -> E_ | None:
+        """Return an embedding or None, and leave the order as it is.  From any thread."""
+        return self._items.get(key)
+
     def put(self, key: Hashable, embedding: E_, *, current: Hashable | None = None) -> None:
         """Keep an embedding, dropping old ones until the budget holds.
 

@@ -30,12 +30,14 @@ from .choose import choose_job, is_quick
 from .coordinates import held_by
 from .decode import decode_job
 from .embed import Embedded, EmbeddingKey, embed_job
+from .generate import Generation
 from .jobs import Job, Progress, Runner
 from .load import Loaded, Loader, PredictorFactory
 from .prefetch import Prefetch
 from .preview import Preview, outline
 from .prompt_changes import changed, next_part, refined, still_asked
 from .protocols import Embedding, Predictor
+from .requested import News, RequestedWork
 from .requests import ModelChoice, Place, Request
 from .result_store import ResultStore
 from .results import ObjectResult, Removal, Results
@@ -68,6 +70,7 @@ class Session:
     status_changed = Signal(Status)
     decoded = Signal(Results)
     removed = Signal(Removal)
+    generated = Signal(News)
 
     def __init__(
         self,
@@ -87,6 +90,7 @@ class Session:
         self._model: ModelChoice | None = None
         self._predictor: Predictor | None = None
         self._results, self._prefetch = ResultStore(results_mb), Prefetch(self.cache)
+        self._generation = RequestedWork[Generation](self.generated.emit)
         self._closed = False
         self._jobs = Scheduler(self._next_job, self._on_state, runner, background or runner)
         self.preview = Preview(self._outline_job, runner, self._go_on)
@@ -159,6 +163,8 @@ class Session:
         if self._closed:
             return
         self._request = request
+        if request is not None:
+            self._generation.check_model(request.model)
         if request is None:
             self._active = None
             self._jobs.supersede()
@@ -182,8 +188,35 @@ class Session:
         self._act_on(self._request)
 
     def cancel(self) -> None:
-        """Stop the job that runs; it is not taken up again before the request changes or `run`."""
-        self._jobs.cancel()
+        """Stop what runs: what somebody waits for, else what was asked for in the background.
+
+        The former is not taken up again before the request changes or `run`.
+        """
+        if self._jobs.busy:
+            self._jobs.cancel()
+        else:
+            self.generate(None)
+
+    # --- work in the background ------------------------------------------------------------
+
+    @property
+    def generation(self) -> Generation | None:
+        """What is looked for all over a picture; None if nothing is."""
+        return self._generation.request
+
+    def generate(self, generation: Generation | None) -> None:
+        """Look for candidates while nobody waits for anything else; see :attr:`generated`.
+
+        What was asked before ends; what it found is kept.  None: end it only.
+        """
+        self._start(self._generation, generation)
+
+    def _start(self, work: RequestedWork[Any], request: Any) -> None:
+        if self._closed:
+            return
+        work.start(request)
+        if self._request is not None:
+            (self._act_on if self._request.live else self._rest)(self._request)
 
     # --- objects ---------------------------------------------------------------------------
 
@@ -262,7 +295,8 @@ class Session:
 
     def _rest(self, request: Request) -> None:
         """Predict nothing before `run`; of the planes, embed those that were asked for by hand."""
-        if request.all_planes and not self._jobs.busy:
+        by_hand = request.all_planes or self._generation.request
+        if by_hand and not self._jobs.busy:
             self._act_on(replace(request, prompts=PromptBatch(())))
         elif self._active is not None:
             self._active = replace(self._active, neighbours=(), all_planes=request.all_planes)
@@ -286,8 +320,11 @@ class Session:
             return choice
         if self._predictor is None or self._model != active.model:
             return self._loader.job(active.model, self._on_loaded)
-        job = self._job_for_prompts(active, self._predictor)
-        return job or self._prefetch.job(active, self._predictor, self.store)
+        return (
+            self._job_for_prompts(active, self._predictor)
+            or self._generation.job(self._predictor, self.cache, self.store)
+            or self._prefetch.job(active, self._predictor, self.store)
+        )
 
     def _job_for_prompts(self, active: Request, predictor: Predictor) -> Job[Any] | None:
         results = self._results
@@ -356,7 +393,10 @@ class Session:
         predictor, store = self._predictor, self.store.problem if self.store else ""
         device = ("", "") if predictor is None else (str(predictor.device), predictor.device_reason)
         memory, planes = self.cache.memory, self._prefetch.progress(self._active)
-        status = Status(state, reason, self._model, *device, progress, memory, store, planes)
+        requested = self._generation.request is not None
+        status = Status(
+            state, reason, self._model, *device, progress, memory, store, planes, requested
+        )  # fmt: skip
         if status != self._status:
             self._status = status
             self.status_changed.emit(status)

@@ -75,6 +75,8 @@ class Status:
         Why none are kept on the disk any more, in a sentence; empty while all is well.
     planes : AllPlanes, optional
         How far embedding all planes is, if that was asked for.
+    requested : bool
+        Whether other work was asked for that goes on in the background.
     """
 
     state: State = State.IDLE
@@ -86,6 +88,7 @@ class Status:
     memory: Memory = field(default_factory=Memory)
     store: str = ""
     planes: AllPlanes | None = None
+    requested: bool = False
 
     @property
     def busy(self) -> bool:

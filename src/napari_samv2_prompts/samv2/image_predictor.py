@@ -266,10 +266,12 @@ class SAMV2ImagePredictor:
 
     def _prepared(self, embedding: Embedding) -> PreparedImage:
         """Return the embedding prepared for the decoder; that of the last one is kept."""
-        if self._last is None or self._last[0] is not embedding.features:
-            self._last = None  # never two of them in memory
-            self._last = embedding.features, prepare(self._network, self._choice, embedding)
-        return self._last[1]
+        last = self._last  # another thread may decode another embedding meanwhile
+        if last is None or last[0] is not embedding.features:
+            self._last = last = None  # never two of them in memory
+            last = embedding.features, prepare(self._network, self._choice, embedding)
+            self._last = last
+        return last[1]
 
     def _cleaned(self, answer: LowResMasks) -> LowResMasks:
         areas = self.max_hole_area, self.max_sprinkle_area

@@ -1,0 +1,181 @@
+"""Work that the user asked for and does not wait for: begun, interrupted, gone on with, ended.
+
+A request is worked off by as many jobs as it takes: whatever somebody waits for cancels the job at
+its next check, and the next one goes on from what was found.  So what is missing has to follow from
+the request and what it found; nothing else is remembered.
+
+Not here: what there is to be done (``generate.py``), when jobs run (``scheduler.py``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from napari_samv2_prompts.images import ImageView
+
+from .cache import EmbeddingCache
+from .embed import EmbeddingKey, embed
+from .errors import sentence
+from .jobs import Job, Priority, Task
+from .protocols import Embedding, Predictor
+from .requests import ModelChoice
+from .store import EmbeddingStore
+
+__all__ = ["News", "RequestedWork", "Step", "Tools", "WorkRequest"]
+
+OTHER_MODEL = "Stopped, since another model was chosen: what was found is kept."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A partial result, complete in itself.
+
+    Attributes
+    ----------
+    part : object
+        What was found.
+    done, total : int
+        How much is done since the work was taken up, and of how much; a total of 0 is not known.
+    """
+
+    part: Any
+    done: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tools:
+    """What the work may use, in the worker.
+
+    Attributes
+    ----------
+    predictor : Predictor
+    cache : EmbeddingCache
+        Read only.
+    store : EmbeddingStore, optional
+    model : ModelChoice
+    task : Task
+    """
+
+    predictor: Predictor
+    cache: EmbeddingCache[Embedding]
+    store: EmbeddingStore | None
+    model: ModelChoice
+    task: Task
+
+    def embed(self, view: ImageView) -> Embedding:
+        """Return the embedding of a view: from memory, from the folder, or made now."""
+        known = self.cache.peek(EmbeddingKey.of(view, self.model))
+        made = known or embed(self.predictor, view, self.task, self.store).embedding
+        assert made is not None
+        return made
+
+
+class WorkRequest(Protocol):
+    """What was asked for; a value that is compared by identity."""
+
+    @property
+    def model(self) -> ModelChoice:
+        """With which model."""
+        ...
+
+    def steps(self, tools: Tools) -> Iterator[Step]:
+        """Do what is missing, in the worker; may be left after any step."""
+        ...
+
+    def take(self, step: Step) -> None:
+        """Add to what was found, in the thread of the caller."""
+        ...
+
+
+R_ = TypeVar("R_", bound=WorkRequest)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class News(Generic[R_]):
+    """What became of a request.
+
+    Attributes
+    ----------
+    request : WorkRequest
+    part : object
+        What was found now; None in the last news.
+    done, total : int
+        See :class:`Step`.
+    seconds_left : float, optional
+        How long the rest will take, where that can be told.
+    finished : bool
+        Whether this is the last news.
+    problem : str
+        Why it ended early, in a sentence; empty if it did not, or if the user stopped it.
+    """
+
+    request: R_
+    part: Any = None
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    finished: bool = False
+    problem: str = ""
+
+
+class RequestedWork(Generic[R_]):
+    """One kind of such work, of which one request at a time is worked off.
+
+    Parameters
+    ----------
+    tell : callable
+        Told every :class:`News`.
+    """
+
+    def __init__(self, tell: Callable[[News[R_]], object]) -> None:
+        self._tell = tell
+        self.request: R_ | None = None
+
+    def start(self, request: R_ | None) -> None:
+        """Work on a request from now on, or on none; the one before ends."""
+        self._end(self.request)
+        self.request = request
+
+    def check_model(self, model: ModelChoice) -> None:
+        """End what was asked of another model."""
+        if self.request is not None and self.request.model != model:
+            self._end(self.request, OTHER_MODEL)
+
+    def job(
+        self, predictor: Predictor, cache: EmbeddingCache[Embedding], store: EmbeddingStore | None
+    ) -> Job[None] | None:
+        """Return the job of going on, or None."""
+        request = self.request
+        if request is None:
+            return None
+
+        def run(task: Task) -> None:
+            tools, start = Tools(predictor, cache, store, request.model, task), time.monotonic()
+            for step in request.steps(tools):
+                left = None
+                if step.total and step.done:
+                    left = (time.monotonic() - start) / step.done * (step.total - step.done)
+                task.deliver((step, left))
+
+        return Job(
+            ("requested", request),
+            run,
+            lambda _: self._end(request),
+            Priority.REQUESTED,
+            on_partial=lambda part: self._take(request, *part),
+            on_error=lambda error: self._end(request, sentence(error) if error else ""),
+        )
+
+    def _take(self, request: R_, step: Step, left: float | None) -> None:
+        if request is self.request:
+            request.take(step)
+            self._tell(News(request, step.part, step.done, step.total, left))
+
+    def _end(self, request: R_ | None, problem: str = "") -> None:
+        if request is not None and request is self.request:
+            self.request = None
+            self._tell(News(request, finished=True, problem=problem))

@@ -1,0 +1,235 @@
+"""Work that was asked for in the background: prompts first, stopped at once, gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+from tests.engine.test_session import NANO, TINY, Watched, click, snap
+from tests.fakes import FakePredictor, FakeView, ManualRunner, SyncRunner, outcome_of, place
+
+from napari_samv2_prompts.engine import Generation, News, Partial, Priority, Session, State, Step
+
+Chunk = tuple[int, ...]
+
+
+class Finder:
+    """Finds the numbers from 0 to 9, two at a time; fails at one of them if told to."""
+
+    def __init__(self) -> None:
+        self.fails_at = 99
+        self.begun_with: list[Chunk] = []
+
+    def __call__(
+        self, predictor: FakePredictor, embedding: object, found: Sequence[int]
+    ) -> Iterator[Chunk]:
+        self.begun_with.append(tuple(found))
+        left = [n for n in range(10) if n not in found]
+        for start in range(0, len(left), 2):
+            if self.fails_at in left[start : start + 2]:
+                raise OSError("The disk is gone")
+            yield tuple(left[start : start + 2])
+
+
+class Looking(Watched):
+    """A session that may look for candidates in view "a" with a worker of its own."""
+
+    def __init__(self, runner: ManualRunner | SyncRunner) -> None:
+        super().__init__(runner)
+        self.background = ManualRunner() if isinstance(runner, ManualRunner) else SyncRunner()
+        self.session = Session(self.factory, runner, background=self.background)
+        self.session.decoded.connect(self.results.append)
+        self.news: list[News] = []
+        self.session.generated.connect(self.news.append)
+        self.find = Finder()
+        self.view = FakeView("a")
+
+    def generation(self, **changes) -> Generation:
+        return replace(Generation(self.view, place(), NANO, self.find), **changes)
+
+    @property
+    def found(self) -> list[int]:
+        return [number for news in self.news for number in news.part or ()]
+
+    def chunks(self, count: int) -> None:
+        """Let the job in the background come as far as this."""
+        task, _, on_report = self.background.jobs[-1]
+        parts: list[Partial] = []
+
+        def stop(report: Partial) -> None:
+            parts.append(report)
+            if len(parts) == count:
+                task.cancel()
+
+        task.on_report = stop
+        outcome_of(task)
+        for part in parts:
+            on_report(task, part)
+
+
+@pytest.fixture
+def sync() -> Looking:
+    return Looking(SyncRunner())
+
+
+@pytest.fixture
+def manual() -> Looking:
+    looking = Looking(ManualRunner())
+    looking.session.update(snap(view=looking.view))
+    while looking.runner.jobs:
+        looking.runner.finish(0)
+    return looking
+
+
+def test_candidates_come_chunk_by_chunk_and_then_the_end(sync: Looking) -> None:
+    sync.session.update(snap(view=sync.view))
+    generation = sync.generation()
+    sync.session.generate(generation)
+    assert [news.part for news in sync.news] == [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9), None]
+    assert [news.finished for news in sync.news] == [False] * 5 + [True]
+    assert generation.found == list(range(10))
+    assert sync.session.generation is None
+    assert len(sync.predictor.images) == 1, "the picture on screen was embedded already"
+
+
+def test_the_user_is_told_ready_and_that_something_goes_on(manual: Looking) -> None:
+    manual.session.generate(manual.generation())
+    assert [task.job.priority for task in manual.background.live] == [Priority.REQUESTED]
+    status = manual.session.status
+    assert (status.state, status.busy, status.requested) == (State.READY, False, True)
+    manual.background.finish_all()
+    assert not manual.session.status.requested
+
+
+def test_prompts_come_first_and_it_goes_on_from_where_it_was(manual: Looking) -> None:
+    manual.session.generate(manual.generation())
+    manual.chunks(2)
+    manual.session.update(snap(click(1, (5, 5)), view=manual.view))
+    assert manual.background.live == []
+    assert manual.runner.states == [State.DECODING]
+    manual.runner.finish()
+    assert manual.objects == [[1]]
+    manual.background.finish_all()
+    assert manual.find.begun_with == [(), (0, 1, 2, 3)]
+    assert manual.found == list(range(10))
+
+
+def test_what_a_stopped_job_still_brings_is_found_again_and_not_twice(manual: Looking) -> None:
+    manual.session.generate(manual.generation())
+    task, _, on_report = manual.background.jobs[0]
+    manual.session.update(snap(click(1, (5, 5)), view=manual.view))
+    task.on_report = None
+    for part in Finder()(manual.predictor, None, ()):
+        on_report(task, Partial((Step(part), None)))
+    assert manual.found == []
+    manual.runner.finish()
+    manual.background.finish_all()
+    assert manual.found == list(range(10))
+
+
+def test_a_preview_does_not_stop_it(manual: Looking) -> None:
+    manual.session.generate(manual.generation())
+    manual.session.preview.ask(click(1, (5, 5)))
+    assert len(manual.background.live) == 1
+
+
+@pytest.mark.parametrize("by", ["generate", "cancel"])
+def test_it_stops_at_once_and_what_was_found_is_kept(manual: Looking, by: str) -> None:
+    generation = manual.generation()
+    manual.session.generate(generation)
+    manual.chunks(3)
+    if by == "cancel":
+        manual.session.cancel()
+    else:
+        manual.session.generate(None)
+    assert manual.news[-1].finished
+    assert manual.news[-1].problem == ""
+    assert manual.background.live == []
+    assert generation.found == manual.found == [0, 1, 2, 3, 4, 5]
+    assert manual.session.status.state is State.READY
+    manual.session.generate(generation)
+    manual.background.finish_all()
+    assert generation.found == list(range(10))
+
+
+def test_cancel_stops_what_somebody_waits_for_first(manual: Looking) -> None:
+    manual.session.generate(manual.generation())
+    manual.session.update(snap(click(1, (5, 5)), view=manual.view))
+    manual.session.cancel()
+    assert manual.session.status.state is State.IDLE
+    assert manual.session.generation is not None
+
+
+def test_another_plane_does_not_end_it(manual: Looking) -> None:
+    manual.session.generate(manual.generation())
+    manual.chunks(1)
+    manual.session.update(snap(view="another plane", at="there"))
+    assert manual.runner.states == [State.EMBEDDING]
+    manual.runner.finish()
+    assert manual.session.status.state is State.READY
+    manual.background.finish_all()
+    assert manual.found == list(range(10))
+
+
+def test_another_model_ends_it_with_a_sentence(manual: Looking) -> None:
+    manual.session.generate(manual.generation())
+    manual.chunks(2)
+    manual.session.update(snap(view=manual.view, model=TINY))
+    assert manual.news[-1].finished
+    assert "another model" in manual.news[-1].problem
+    assert manual.found == [0, 1, 2, 3]
+    manual.runner.finish_all()
+    assert manual.session.status.state is State.READY
+    assert manual.background.live == []
+
+
+def test_a_failure_in_the_middle_keeps_what_has_come(sync: Looking) -> None:
+    sync.session.update(snap(view=sync.view))
+    sync.find.fails_at = 5
+    generation = sync.generation()
+    sync.session.generate(generation)
+    assert generation.found == [0, 1, 2, 3]
+    assert sync.news[-1].finished
+    assert sync.news[-1].problem == "The disk is gone."
+    assert sync.session.status.state is State.READY
+    sync.find.fails_at = 99
+    sync.session.generate(generation)
+    assert generation.found == list(range(10))
+    assert sync.find.begun_with == [(), (0, 1, 2, 3)]
+
+
+def test_a_new_request_ends_the_one_before(manual: Looking) -> None:
+    first, second = manual.generation(), manual.generation(view=FakeView("b"))
+    manual.session.generate(first)
+    manual.session.generate(second)
+    assert [(news.request, news.finished) for news in manual.news] == [(first, True)]
+    manual.background.finish_all()
+    assert first.found == []
+    assert second.found == list(range(10))
+    assert len(manual.predictor.images) == 2
+
+
+def test_it_goes_on_also_while_live_is_off_and_predicts_nothing(sync: Looking) -> None:
+    sync.session.update(snap(click(1, (5, 5)), view=sync.view, live=False))
+    sync.session.generate(sync.generation())
+    assert sync.found == list(range(10))
+    assert sync.results == []
+    assert sync.session.pending == (1,)
+
+
+def test_without_a_picture_on_screen_it_waits(manual: Looking) -> None:
+    manual.session.update(None, "This is 3D.")
+    manual.session.generate(manual.generation())
+    assert manual.background.jobs == []
+    manual.session.update(snap(view=manual.view))
+    manual.background.finish_all()
+    assert manual.found == list(range(10))
+
+
+def test_a_closed_session_tells_nothing_more(manual: Looking) -> None:
+    manual.session.generate(manual.generation())
+    manual.session.close()
+    manual.background.finish()
+    manual.session.generate(manual.generation())
+    assert manual.news == []
