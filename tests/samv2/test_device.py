@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
+
 import pytest
 import torch
 
@@ -28,6 +32,7 @@ def pretend_cuda(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int]) -
     monkeypatch.setattr(torch.cuda, "current_device", lambda: 0)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Some GPU")
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    monkeypatch.setattr(torch.cuda, "device", nullcontext)
 
 
 @pytest.mark.usefixtures("without_gpu")
@@ -60,7 +65,7 @@ def test_auto_takes_mps_when_there_is_no_cuda(monkeypatch: pytest.MonkeyPatch) -
 def test_the_cpu_computes_in_bfloat16_only_where_it_can(
     monkeypatch: pytest.MonkeyPatch, fast: bool
 ) -> None:
-    monkeypatch.setattr(device, "_cpu_has_bfloat16", lambda: fast)
+    monkeypatch.setattr(device, "has_bfloat16_instructions", lambda: fast)
     assert choose_device().dtype == (torch.bfloat16 if fast else torch.float32)
     assert choose_device(dtype="float32").dtype == torch.float32
 
@@ -86,6 +91,35 @@ def test_no_switch_of_the_process_stays_on(monkeypatch: pytest.MonkeyPatch) -> N
     assert torch.backends.cuda.matmul.allow_tf32 == before
     assert not torch.is_inference_mode_enabled()
     assert not torch.is_autocast_enabled("cpu")
+
+
+def test_calls_that_overlap_put_tf32_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_cuda(monkeypatch, (8, 0))
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    first, second = computing(choose_device()), computing(choose_device())
+    with ThreadPoolExecutor(1) as other:  # inference mode belongs to a thread
+        first.__enter__()
+        other.submit(second.__enter__).result()
+        first.__exit__(None, None, None)
+        assert torch.backends.cuda.matmul.allow_tf32, "the other still computes"
+        other.submit(second.__exit__, None, None, None).result()
+    assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+
+
+def test_a_second_gpu_is_the_current_one_while_it_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend_cuda(monkeypatch, (8, 0))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    entered = []
+
+    @contextmanager
+    def current(device: torch.device) -> Iterator[None]:
+        entered.append(device)
+        yield
+
+    monkeypatch.setattr(torch.cuda, "device", current)
+    with computing(choose_device("cuda:1")):
+        pass
+    assert entered == [torch.device("cuda:1")]
 
 
 @pytest.mark.parametrize("fits", [1, 2, 3, 5, 100])

@@ -139,9 +139,12 @@ def test_swapped_corners_mean_the_same_box(ready: SAMV2ImagePredictor) -> None:
 
 
 def test_a_box_that_sticks_out_is_cut_at_the_image(ready: SAMV2ImagePredictor) -> None:
-    out = ready.predict(box=[-30, -9, 500, 40])
-    cut = ready.predict(box=[0, 0, WIDTH, 40])
-    np.testing.assert_array_equal(out[2], cut[2])
+    embedding = ready.embed(make_image())
+    (out,), (cut,) = (
+        ready.decode(embedding, PromptBatch((Prompt.of(1, box=box),)))
+        for box in ([-30, -9, 500, 40], [0, 0, WIDTH, 40])
+    )
+    np.testing.assert_array_equal(out.low_res_logits, cut.low_res_logits)
 
 
 def test_a_grey_image_is_the_same_as_its_rgb_copy(predictor: SAMV2ImagePredictor) -> None:
@@ -412,8 +415,6 @@ def test_an_unusable_image_is_refused_with_what_to_do(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"point_coords": [[200, 20]], "point_labels": [1]}, r"\(200, 20\) lies outside"),
-        ({"point_coords": [[5, -3]], "point_labels": [1]}, "outside"),
         ({"point_coords": [[5, np.nan]], "point_labels": [1]}, "NaN"),
         ({"point_coords": [[5, 5]], "point_labels": [2]}, "1 .*or 0"),
         ({"point_coords": [[5, 5]], "point_labels": [0.5]}, "1 .*or 0"),
@@ -423,7 +424,6 @@ def test_an_unusable_image_is_refused_with_what_to_do(
         ({"point_coords": [[5, 5, 5]], "point_labels": [1]}, r"\(N, 2\)"),
         ({"box": [5, 5, 5, 20]}, "empty"),
         ({"box": [5, 5, 20]}, "four"),
-        ({"box": [200, 5, 300, 20]}, "outside"),
         ({"box": [np.inf, 5, 20, 30]}, "NaN or infinite"),
         ({"mask_input": np.zeros((1, 64, 64))}, "32 x 32"),
         ({"mask_input": np.full((1, 32, 32), np.nan)}, "NaN"),
@@ -491,3 +491,100 @@ def test_half_precision_encodes_in_half_and_decodes_in_full(variant: Variant, dt
         difference = np.abs(approximate.low_res_logits - reference.low_res_logits).max()
         assert difference < 0.05 * spread
         np.testing.assert_allclose(approximate.scores, reference.scores, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "words"),
+    [
+        (Prompt.of(1, [[200, 20]]), r"\(200, 20\) lies outside"),
+        (Prompt.of(1, [[5, -3]]), "outside"),
+        (Prompt.of(1, box=[200, 5, 300, 20]), "outside"),
+    ],
+)
+def test_who_draws_beside_the_image_is_told(ready, prompt: Prompt, words: str) -> None:
+    embedding = ready.embed(make_image())
+    with pytest.raises(ValueError, match=words):
+        ready.decode(embedding, PromptBatch((prompt,)))
+    with pytest.raises(ValueError, match=words):
+        ready.glance(embedding, prompt)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        {"point_coords": [[-20.0, 30.0]], "point_labels": [1]},
+        {"point_coords": [[40.0, 900.0]], "point_labels": [0]},
+        {"box": [-30.0, -20.0, 50.0, 40.0]},
+        {"box": [200.0, 5.0, 300.0, 20.0]},
+    ],
+)
+def test_scripts_may_prompt_beside_the_image_as_published(prompt: dict[str, Any]) -> None:
+    predictor = SAMV2ImagePredictor(make_network(), device="cpu", dtype="float32")
+    predictor.setimage(make_image())
+    masks, scores, low_res = predictor.predict(**prompt)
+    given = np.array(prompt.get("point_coords", prompt.get("box")), np.float32).reshape(1, -1, 2)
+    labels = torch.tensor([prompt.get("point_labels", [2, 3])])
+    scale = np.array([128 / WIDTH, 128 / HEIGHT], np.float32)  # neither clipped nor refused
+    features = predictor._embeddings[0].features
+    with torch.inference_mode():
+        decoded = predictor._network.decode_prompts(
+            features, torch.from_numpy(given * scale), labels
+        )
+    np.testing.assert_allclose(low_res, decoded.logits[0, 1:], atol=1e-4)
+    np.testing.assert_allclose(scores, decoded.scores[0, 1:], atol=1e-5)
+    assert masks.shape == (3, HEIGHT, WIDTH)
+
+
+def test_the_small_model_answers_beside_the_image_too() -> None:
+    predictor = SAMV2ImagePredictor(make_network(DRAWN), device="cpu", dtype="float32")
+    predictor.setimage(make_image())
+    for prompt in (
+        {"point_coords": [[-200.0, 30.0], [5, 999]], "point_labels": [1, 0]},
+        {"box": [200.0, 500.0, 300.0, 900.0]},
+    ):
+        masks, scores, _ = predictor.predict(**prompt)
+        assert masks.shape == (3, HEIGHT, WIDTH)
+        assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("return_logits", [False, True])
+def test_low_res_logits_come_as_they_are_where_masks_are_cleaned(return_logits: bool) -> None:
+    areas = {"max_hole_area": 40.0, "max_sprinkle_area": 40.0}
+    plain, cleaning = (
+        SAMV2ImagePredictor(make_network(), device="cpu", dtype="float32", **each)
+        for each in ({}, areas)
+    )
+    prompt = {"box": [10, 10, 60, 50], "return_logits": return_logits}
+    plain.setimage(make_image())
+    cleaning.setimage(make_image())
+    masks, _, low_res = plain.predict(**prompt)
+    cleaned, _, as_they_are = cleaning.predict(**prompt)
+    np.testing.assert_array_equal(low_res, as_they_are)
+    assert (masks != cleaned).any(), "nothing was there to be cleaned"
+    batch = PromptBatch((Prompt.of(1, box=[10, 10, 60, 50]),))
+    (one,), (other,) = (p.decode(p.embed(make_image()), batch) for p in (plain, cleaning))
+    np.testing.assert_array_equal(one.low_res_logits, other.low_res_logits)
+
+
+def test_a_predictor_does_not_change_the_network_it_is_given() -> None:
+    network = make_network().train()
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    exact = SAMV2ImagePredictor(network, device="cpu", dtype="float32")
+    first = exact.embed(make_image())
+    SAMV2ImagePredictor(network, device="cpu", dtype="bfloat16")
+    assert network.training
+    after = network.state_dict()
+    assert all(after[name].dtype == tensor.dtype for name, tensor in before.items())
+    again = exact.embed(make_image())
+    assert torch.equal(first.features.embedding, again.features.embedding)
+
+
+def test_weights_that_differ_in_one_number_are_told_apart() -> None:
+    network = make_network()
+    first = SAMV2ImagePredictor(network, device="cpu")
+    with torch.no_grad():
+        network.image_encoder.trunk.blocks[1].mlp.layers[0].weight[3, 2] += 1
+    second = SAMV2ImagePredictor(network, device="cpu")
+    embedding = first.embed(make_image())
+    with pytest.raises(ValueError, match="embed the image again"):
+        second.decode(embedding, PromptBatch((Prompt.of(1, [[20, 20]]),)))

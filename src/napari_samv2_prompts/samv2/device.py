@@ -7,11 +7,14 @@ switched here for longer than one of our own calls.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import TypeVar
 
 import torch
+
+from napari_samv2_prompts.samv2.ops.torch_internals import has_bfloat16_instructions
 
 __all__ = [
     "DTYPES",
@@ -46,7 +49,7 @@ class DeviceChoice:
     device : torch.device
     dtype : torch.dtype
         Number type of most of the image encoder and, if it is bfloat16, of the decoder's products
-        of image cells (see :func:`.decoding.prepare`).
+        of image cells (see :func:`.decode.prepare`).
     reason : str
         Why, in words for the user.
     """
@@ -127,33 +130,53 @@ def _auto_dtype(device: torch.device) -> tuple[torch.dtype, str]:
         return torch.float16, "since this GPU has no fast bfloat16"
     if device.type == "mps":
         return torch.float32, "since half precision drifts on MPS"
-    if _cpu_has_bfloat16():
+    if has_bfloat16_instructions():
         return torch.bfloat16, "since this CPU multiplies it fast"
     return torch.float32, "since this CPU has no bfloat16 instructions"
 
 
-def _cpu_has_bfloat16() -> bool:
-    """Whether the CPU has matrix instructions for bfloat16; emulated ones are far slower."""
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
-
-
 @contextmanager
 def computing(choice: DeviceChoice) -> Iterator[None]:
-    """Run our own calls in inference mode; TF32 where half precision was accepted anyway.
+    """Run our own calls in inference mode, on their GPU; TF32 where half precision is accepted.
 
-    Switches of the process are put back afterwards: other plugins compute in it too.
+    Switches of the process are put back when the last call has ended: other plugins compute in it
+    too.
     """
-    tf32 = choice.device.type == "cuda" and choice.dtype != torch.float32
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    try:
-        if tf32:
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        with torch.inference_mode():
-            yield
-    finally:
-        if tf32:
-            torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before
+    with ExitStack() as stack:
+        if choice.device.type == "cuda":
+            stack.enter_context(torch.cuda.device(choice.device))
+            if choice.dtype != torch.float32:
+                stack.enter_context(_TF32)
+        stack.enter_context(torch.inference_mode())
+        yield
+
+
+class _Tf32:
+    """PyTorch's switches for TF32, on for as long as anybody wants it."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._users = 0
+        self._before = False, False
+
+    def __enter__(self) -> None:
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        with self._lock:
+            if self._users == 0:
+                self._before = matmul.allow_tf32, cudnn.allow_tf32
+                matmul.allow_tf32 = cudnn.allow_tf32 = True
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = (
+                    self._before
+                )
+
+
+_TF32 = _Tf32()  # one, as PyTorch's switches are: they belong to the process
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -21,7 +21,8 @@ from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt, Prompt
 from napari_samv2_prompts.samv2.inference.decode import (
     LOGIT_LIMIT,
     LowResMasks,
-    check_prompts,
+    check_masks,
+    check_places,
     decode_low_res,
     decoder,
     prepare,
@@ -38,7 +39,7 @@ from napari_samv2_prompts.samv2.inference.prompt_arrays import (
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
 from napari_samv2_prompts.samv2.weights.build import network_from_arguments
-from napari_samv2_prompts.samv2.weights.packing import Packing, fingerprint
+from napari_samv2_prompts.samv2.weights.packing import Packing, network_key, weights_digest
 from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION
 
 from .device import choose_device, computing
@@ -57,8 +58,8 @@ class SAMV2ImagePredictor:
     Parameters
     ----------
     model : str or SAMV2Network, optional
-        A name of :func:`.available_models`, or a built network.  The bundled ``nano`` if no model
-        is named here or by a flag.
+        A name of :func:`.available_models`, or a built network, of which a copy is used.  The
+        bundled ``nano`` if no model is named here or by a flag.
     use_default_samv2_t, use_default_samv2_s, use_default_samv2_bplus, use_default_samv2_l : bool
         Another way to name tiny, small, base_plus and large.
     version : str
@@ -107,12 +108,13 @@ class SAMV2ImagePredictor:
         }
         self._choice = choose_device(device, dtype)
         network = network_from_arguments(model, flags, version, checkpoint)
+        digest = weights_digest(network)
         self._network = network.to(self._choice.device).eval()
         self._network.encode_in(self._choice.dtype)
         self._encoder = encoder(self._network, self._choice)
         self._decoder = decoder(self._network, self._choice)
-        self._key = fingerprint(network, self._choice.dtype)
-        self.packing = Packing(network, self._choice.device, self._choice.dtype, self._key)
+        self._key = network_key(self.variant, self._choice.dtype, digest)
+        self.packing = Packing(self._network, self._choice, self._key, digest)
         self.mask_threshold = mask_threshold
         self.max_hole_area = max_hole_area
         self.max_sprinkle_area = max_sprinkle_area
@@ -189,7 +191,8 @@ class SAMV2ImagePredictor:
         multimask = [
             item.is_ambiguous if multimask_output is None else multimask_output for item in items
         ]
-        answers = self._decode(embedding, items, multimask)
+        check_places(items, embedding.image_size)
+        answers = self._decode(embedding, items, multimask, clip_boxes=True)
         size = embedding.image_size
         pairs = zip(items, answers, strict=True)
         masks = tuple(self._item_masks(item.object, answer, size) for item, answer in pairs)
@@ -198,12 +201,13 @@ class SAMV2ImagePredictor:
     def _item_masks(self, number: int, answer: LowResMasks, size: tuple[int, int]) -> ItemMasks:
         """Make the best candidate now, and the others when they are looked at."""
         logits = answer.logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT)
+        shown = logits if answer.cleaned is None else answer.cleaned
         best = int(np.argmax(answer.scores))
         crops = Crops(
             answer.crop(n, size, self.mask_threshold)
             if n == best
             else partial(crop_mask, mask, size, self.mask_threshold)
-            for n, mask in enumerate(logits)
+            for n, mask in enumerate(shown)
         )
         return ItemMasks(number, crops, answer.scores, logits, answer.object_score)
 
@@ -225,8 +229,9 @@ class SAMV2ImagePredictor:
         ValueError
             As :meth:`decode`.
         """
-        (answer,) = self._decode(embedding, [prompt], [prompt.is_ambiguous])
-        best: NDArray[np.float32] = answer.logits[int(np.argmax(answer.scores))]
+        check_places([prompt], embedding.image_size)
+        (answer,) = self._decode(embedding, [prompt], [prompt.is_ambiguous], clip_boxes=True)
+        best: NDArray[np.float32] = answer.for_masks[int(np.argmax(answer.scores))]
         return best - np.float32(self.mask_threshold)
 
     def _embed_all(
@@ -240,14 +245,19 @@ class SAMV2ImagePredictor:
             )
 
     def _decode(
-        self, embedding: Embedding, prompts: Sequence[Prompt], multimask: Sequence[bool]
+        self,
+        embedding: Embedding,
+        prompts: Sequence[Prompt],
+        multimask: Sequence[bool],
+        *,
+        clip_boxes: bool = False,
     ) -> list[LowResMasks]:
         if embedding.model != self._key:
             raise ValueError(
                 f"The embedding was made by {embedding.model}, and this predictor is {self._key}: "
                 "embed the image again."
             )
-        check_prompts(prompts, embedding)
+        check_masks(prompts, embedding.logits_size)
         with computing(self._choice):
             image = self._prepared(embedding)
             answers = decode_low_res(
@@ -259,6 +269,7 @@ class SAMV2ImagePredictor:
                 prompts,
                 multimask,
                 self.mask_threshold,
+                clip_boxes=clip_boxes,
             )
         if not (self.max_hole_area or self.max_sprinkle_area):
             return answers
@@ -276,7 +287,7 @@ class SAMV2ImagePredictor:
     def _cleaned(self, answer: LowResMasks) -> LowResMasks:
         areas = self.max_hole_area, self.max_sprinkle_area
         logits = [remove_small_areas(mask, self.mask_threshold, *areas) for mask in answer.logits]
-        return LowResMasks(np.stack(logits), answer.scores, answer.object_score)
+        return replace(answer, cleaned=np.stack(logits))
 
     # --- the published predictor's methods, which keep the current image ---
 
@@ -307,11 +318,11 @@ class SAMV2ImagePredictor:
         Parameters
         ----------
         point_coords : array-like of shape (N, 2) or (B, N, 2), optional
-            Clicks ``(x, y)``.
+            Clicks ``(x, y)``, which may lie beside the image.
         point_labels : array-like of shape (N,) or (B, N), optional
             1 on the object, 0 beside it.
         box : array-like of shape (4,) or (B, 4), optional
-            ``x0, y0, x1, y1``.
+            ``x0, y0, x1, y1``; as published, what lies beside the image is not cut off.
         mask_input : array-like of shape (1, S/4, S/4) or (B, 1, S/4, S/4), optional
             Low-res logits of an earlier prediction.
         multimask_output : bool

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -55,19 +56,19 @@ def test_a_recording_is_tried_once_and_from_the_second_time_on(possible, monkeyp
 
     tried = []
 
-    def recorded(self, arguments):
+    def recorded(self, device, arguments):
         tried.append(arguments)
         return Recording() if possible else None
 
-    monkeypatch.setattr(recordings.Replayed, "_recorded", recorded)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (10**12, 10**12))
+    monkeypatch.setattr(recordings.GraphedCallable, "_recorded", recorded)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**12, 10**12))
     called = []
 
     def work(x: torch.Tensor) -> torch.Tensor:
         called.append(1)
         return x + 1
 
-    replayed = recordings.Replayed(work, keep=1)
+    replayed = recordings.GraphedCallable(work, keep=1)
     for number in range(5):
         assert replayed(torch.full((2,), float(number))).tolist() == [number + 1] * 2
     assert len(tried) == 1
@@ -75,6 +76,32 @@ def test_a_recording_is_tried_once_and_from_the_second_time_on(possible, monkeyp
     replayed(torch.zeros(3))  # other shapes, for which the first is given up
     replayed(torch.zeros(2))
     assert len(tried) == 1
+
+
+def test_work_that_is_not_recorded_keeps_nobody_waiting() -> None:
+    inside = Barrier(2, timeout=5)
+
+    def work(x: torch.Tensor) -> torch.Tensor:
+        inside.wait()  # breaks where only one is let in at a time
+        return x
+
+    graphed = recordings.GraphedCallable(work, keep=2)
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(graphed, [torch.zeros(2), torch.zeros(3)]))
+
+
+def test_a_recording_is_made_on_the_device_of_its_tensors(monkeypatch) -> None:
+    asked = []
+
+    def mem_get_info(device=None):
+        asked.append(device)
+        return 0, 0
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", mem_get_info)
+    graphed = recordings.GraphedCallable(lambda x: x, keep=1)
+    for _ in range(2):
+        graphed(torch.zeros(2))
+    assert asked == [torch.device("cpu")]
 
 
 @gpu
@@ -154,7 +181,7 @@ def test_nothing_is_recorded_where_memory_is_scarce(monkeypatch) -> None:
         calls.append(1)
         return x + 1
 
-    replayed = recordings.Replayed(work, keep=1)
+    replayed = recordings.GraphedCallable(work, keep=1)
     for number in range(4):
         x = torch.full((2,), float(number), device="cuda")
         assert torch.equal(replayed(x), x + 1)
@@ -166,7 +193,7 @@ def test_what_cannot_be_recorded_is_called() -> None:
     def work(x: torch.Tensor) -> torch.Tensor:
         return x + float(x.sum())  # looks at a value
 
-    replayed = recordings.Replayed(work, keep=1)
+    replayed = recordings.GraphedCallable(work, keep=1)
     for number in range(4):
         x = torch.full((2,), float(number), device="cuda")
         assert torch.equal(replayed(x), x + 2 * number)

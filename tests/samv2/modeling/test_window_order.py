@@ -7,14 +7,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.samv2.modeling.window_order import (
-    WindowOrder,
-    from_order,
-    reordered,
-    to_order,
-)
+from napari_samv2_prompts.samv2 import build_samv2
+from napari_samv2_prompts.samv2.modeling.config import Variant
+from napari_samv2_prompts.samv2.modeling.window_order import WindowOrder, WindowTables
 
 lengths, sides = st.integers(1, 23), st.integers(1, 9)
+TABLES = WindowTables()
 orders = st.builds(WindowOrder, lengths, lengths, sides)
 
 
@@ -27,13 +25,13 @@ def numbered(order: WindowOrder) -> torch.Tensor:
 @given(orders)
 def test_there_and_back(order: WindowOrder) -> None:
     x = numbered(order)
-    assert torch.equal(from_order(to_order(x, order), order), x)
+    assert torch.equal(TABLES.from_order(TABLES.to_order(x, order), order), x)
 
 
 @given(orders)
 def test_the_tokens_of_a_window_lie_together_row_by_row(order: WindowOrder) -> None:
     x, found = numbered(order), []
-    tokens = to_order(x, order)
+    tokens = TABLES.to_order(x, order)
     for group in order.groups():
         for number in range(group.windows):
             start = group.start + number * group.tokens
@@ -51,16 +49,37 @@ def test_the_tokens_of_a_window_lie_together_row_by_row(order: WindowOrder) -> N
 @given(orders, sides)
 def test_from_one_order_to_another(order: WindowOrder, side: int) -> None:
     x, other = numbered(order), order._replace(side=side)
-    assert torch.equal(reordered(to_order(x, order), order, other), to_order(x, other))
+    assert torch.equal(
+        TABLES.reordered(TABLES.to_order(x, order), order, other), TABLES.to_order(x, other)
+    )
 
 
 @given(st.builds(WindowOrder, *[st.integers(1, 11).map(lambda n: 2 * n)] * 3))
 def test_pooling_within_windows_leads_to_the_halved_order(order: WindowOrder) -> None:
     x = numbered(order).float()
-    tokens, parts = to_order(x, order), []
+    tokens, parts = TABLES.to_order(x, order), []
     for group in order.groups():
         part = tokens[:, group.start : group.start + group.windows * group.tokens, 0]
         windows = part.reshape(-1, group.rows, group.columns)
         parts.append(F.max_pool2d(windows[:, None], 2).reshape(2, -1))
     pooled = F.max_pool2d(x.permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
-    assert torch.equal(torch.cat(parts, 1), to_order(pooled, order.halved())[..., 0])
+    assert torch.equal(torch.cat(parts, 1), TABLES.to_order(pooled, order.halved())[..., 0])
+
+
+def test_tables_stay_where_they_are_for_as_long_as_the_trunk() -> None:
+    """A GPU's recording reads them by their addresses."""
+    tables, tokens = WindowTables(), torch.zeros(1, 64 * 48, 1)
+    tables.from_order(tokens, WindowOrder(64, 48, 8))
+    before = {key: table.data_ptr() for key, table in tables._tables.items()}
+    for side in range(1, 60):
+        tables.from_order(tokens, WindowOrder(64, 48, side))
+    assert {key: tables._tables[key].data_ptr() for key in before} == before
+
+
+def test_networks_share_no_tables() -> None:
+    variant = Variant("mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), width=32)
+    one, other = (build_samv2(variant) for _ in range(2))
+    with torch.inference_mode():
+        one.encode_image(torch.zeros(1, 3, 64, 64))
+    assert one.image_encoder.trunk.tables._tables
+    assert not other.image_encoder.trunk.tables._tables

@@ -24,7 +24,7 @@ from napari_samv2_prompts.samv2.modeling.network import PreparedImage, SAMV2Netw
 from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
 from napari_samv2_prompts.samv2.nano.windows import Window, decode_in_windows
 
-from .cuda_graphs import Replayed
+from .cuda_graphs import GraphedCallable
 from .embedding import Embedding
 from .enlarge import crop_mask
 from .gpu_crops import crop_mask_there
@@ -36,7 +36,8 @@ __all__ = [
     "LOGIT_LIMIT",
     "Decode",
     "LowResMasks",
-    "check_prompts",
+    "check_masks",
+    "check_places",
     "decode_low_res",
     "decoder",
     "prepare",
@@ -67,31 +68,59 @@ class LowResMasks:
     object_score : float
     on_gpu : Tensor of shape (C, S/4, S/4), optional
         The same logits on the GPU that made them.
+    cleaned : array of shape (C, S/4, S/4), float32, optional
+        What masks are made of in place of the logits, where holes and sprinkles are removed.
     """
 
     logits: NDArray[np.float32]
     scores: NDArray[np.float32]
     object_score: float
     on_gpu: Tensor | None = None
+    cleaned: NDArray[np.float32] | None = None
+
+    @property
+    def for_masks(self) -> NDArray[np.float32]:
+        """The logits that masks are made of, ``(C, S/4, S/4)``."""
+        return self.logits if self.cleaned is None else self.cleaned
 
     def crop(self, candidate: int, size: tuple[int, int], threshold: float) -> MaskCrop:
         """Enlarge a candidate to ``(height, width)`` and threshold it, where it is."""
-        if self.on_gpu is None:
-            return crop_mask(self.logits[candidate], size, threshold)
+        if self.on_gpu is None or self.cleaned is not None:
+            return crop_mask(self.for_masks[candidate], size, threshold)
         return crop_mask_there(self.on_gpu[candidate], size, threshold)
 
 
-def check_prompts(prompts: Sequence[Prompt], embedding: Embedding) -> None:
-    """Refuse prompts that do not fit the embedded image.
+def check_masks(prompts: Sequence[Prompt], side: int) -> None:
+    """Refuse mask prompts that the network cannot take.
 
     Raises
     ------
     ValueError
-        If a click lies outside the image, a box has no part in it, or a mask prompt is not of the
-        size of the low-res logits or covers a part of the image only.
+        If a mask prompt is not of the size of the low-res logits, or covers a part of the image
+        only.
     """
-    height, width = embedding.image_size
-    side = embedding.logits_size
+    for prompt in prompts:
+        if prompt.mask_box is not None:
+            raise ValueError("A mask prompt must cover the whole image that was embedded.")
+        if prompt.mask is not None and prompt.mask.shape != (side, side):
+            raise ValueError(
+                f"A mask prompt must have the size of this model's low-res logits, {side} x "
+                f"{side}, not {prompt.mask.shape}: pass logits that predict returned."
+            )
+
+
+def check_places(prompts: Sequence[Prompt], image_size: tuple[int, int]) -> None:
+    """Refuse prompts that lie beside the image.
+
+    The published predictor does neither: a prompt beside the image gets some answer.  A person who
+    draws is better served by a sentence.
+
+    Raises
+    ------
+    ValueError
+        If a click lies outside the image, or a box has no part in it.
+    """
+    height, width = image_size
     for prompt in prompts:
         # Half a pixel beyond the last centre is still on the image; one more for rounding.
         x, y = prompt.points[:, 0], prompt.points[:, 1]
@@ -109,13 +138,6 @@ def check_prompts(prompts: Sequence[Prompt], embedding: Embedding) -> None:
                     f"The box {prompt.box} lies outside the image of {width} x {height} pixels; "
                     "boxes are x0, y0, x1, y1."
                 )
-        if prompt.mask_box is not None:
-            raise ValueError("A mask prompt must cover the whole image that was embedded.")
-        if prompt.mask is not None and prompt.mask.shape != (side, side):
-            raise ValueError(
-                f"A mask prompt must have the size of this model's low-res logits, {side} x "
-                f"{side}, not {prompt.mask.shape}: pass logits that predict returned."
-            )
 
 
 def prepare(network: SAMV2Network, choice: DeviceChoice, embedding: Embedding) -> PreparedImage:
@@ -134,7 +156,7 @@ def decoder(network: SAMV2Network, choice: DeviceChoice) -> Decode:
     """Return the network's decoder as its device does it fastest."""
     if choice.device.type != "cuda":
         return network.decode_prompts
-    replayed = Replayed[Decoded](network.decode_prompts, keep=8)
+    replayed = GraphedCallable[Decoded](network.decode_prompts, keep=8)
 
     def decode(
         image: PreparedImage, coords: Tensor, labels: Tensor, mask: Tensor | None
@@ -154,6 +176,8 @@ def decode_low_res(
     prompts: Sequence[Prompt],
     multimask: Sequence[bool],
     threshold: float = 0.0,
+    *,
+    clip_boxes: bool = False,
 ) -> list[LowResMasks]:
     """Decode prompts, each with three candidates or one.
 
@@ -168,11 +192,13 @@ def decode_low_res(
     image : PreparedImage
         The same embedding as :func:`prepare` gave it.
     prompts : sequence of Prompt
-        Checked by :func:`check_prompts`.
+        Checked by :func:`check_masks`.
     multimask : sequence of bool
         Per prompt: three candidates, or the single best mask.
     threshold : float
         Logit above which a cell is in the mask.
+    clip_boxes : bool
+        Whether the parts of boxes that lie beside the image are left out.
     """
     groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
     for row, prompt in enumerate(prompts):
@@ -188,7 +214,9 @@ def decode_low_res(
         def work(part: slice, rows: list[int] = rows) -> None:
             chosen = rows[part]
             items, multi = [prompts[r] for r in chosen], [multimask[r] for r in chosen]
-            answers = _decode_group(network, decode, image, embedding, items, multi, threshold)
+            answers = _decode_group(
+                network, decode, image, embedding, items, multi, threshold, clip_boxes
+            )
             for row, answer in zip(chosen, answers, strict=True):
                 results[row] = answer
 
@@ -204,14 +232,16 @@ def _decode_group(
     prompts: Sequence[Prompt],
     multimask: Sequence[bool],
     threshold: float,
+    clip_boxes: bool,
 ) -> list[LowResMasks]:
     """Decode prompts of one kind: the same number of points, all with a mask or none."""
     device = image.position.device
     pixel_coords, point_labels = PromptBatch.padded(prompts, prompts[0].n_tokens)
     height, width = embedding.image_size
     size = np.array((width, height), dtype=np.float32)
-    is_corner = (point_labels >= 2)[..., None]
-    pixel_coords = np.where(is_corner, np.clip(pixel_coords, 0, size), pixel_coords)
+    if clip_boxes:
+        is_corner = (point_labels >= 2)[..., None]
+        pixel_coords = np.where(is_corner, np.clip(pixel_coords, 0, size), pixel_coords)
     coords = torch.from_numpy((pixel_coords * (embedding.input_size / size)).astype(np.float32))
     coords, labels = coords.to(device), torch.from_numpy(point_labels).to(device)
     mask_input: Tensor | None = None

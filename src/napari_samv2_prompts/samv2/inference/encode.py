@@ -14,7 +14,7 @@ from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
 
-from .cuda_graphs import Replayed
+from .cuda_graphs import GraphedCallable
 from .embedding import Embedding
 from .preprocess import to_pixels
 
@@ -33,7 +33,7 @@ def encoder(network: SAMV2Network, choice: DeviceChoice) -> Encode:
     """Return the network's encoder as its device does it fastest."""
     if choice.device.type != "cuda":
         return network.encode_image
-    replayed = Replayed[ImageFeatures](network.encode_image, keep=2)
+    replayed = GraphedCallable[ImageFeatures](network.encode_image, keep=2)
 
     def encode(pixels: Tensor, progress: Callable[[float], object] | None) -> ImageFeatures:
         features = replayed(pixels)

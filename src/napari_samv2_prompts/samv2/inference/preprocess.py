@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.pixels import colour_statistics
+from napari_samv2_prompts.samv2.ops.resampling import device_to_resize_on
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -82,7 +83,7 @@ def to_pixels(image: NDArray[np.uint8], side: int, device: torch.device) -> Tens
     side : int
         Side of the square in pixels.
     device : torch.device
-        Where to do it.
+        Where the pixels go, and where it is done if that is possible.
 
     Returns
     -------
@@ -91,9 +92,9 @@ def to_pixels(image: NDArray[np.uint8], side: int, device: torch.device) -> Tens
     grey = image.ndim == 2
     # A copy only where torch needs one: it takes neither read-only nor negatively strided arrays.
     source = np.require(image, requirements=["C", "W"])
-    channels = torch.from_numpy(source).to(device)
+    channels = torch.from_numpy(source).to(device_to_resize_on(device))
     channels = channels[None] if grey else channels.permute(2, 0, 1)
-    pixels = _resize(channels, side)
+    pixels = _resize(channels, side).to(device)
     if grey:
         pixels = pixels.expand(1, 3, side, side)
     mean, deviation = colour_statistics(pixels)

@@ -107,7 +107,7 @@ def arrays_from_answers(
     masks: NDArray[np.generic] = np.zeros(shape, dtype=np.float32 if return_logits else bool)
     for row, answer in enumerate(answers):
         if return_logits:
-            masks[row] = [upsample(logits, size) for logits in answer.logits]
+            masks[row] = [upsample(logits, size) for logits in answer.for_masks]
             continue
         for candidate in range(len(answer.logits)):
             crop = answer.crop(candidate, size, threshold)

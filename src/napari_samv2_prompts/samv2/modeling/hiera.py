@@ -21,7 +21,7 @@ from napari_samv2_prompts.samv2.ops.tiling import in_tiles, join_tiles
 
 from .config import Variant
 from .layers import Mlp
-from .window_order import Group, WindowOrder, from_order, reordered, to_order
+from .window_order import Group, WindowOrder, WindowTables
 
 __all__ = ["Hiera", "Progress"]
 
@@ -209,6 +209,7 @@ class Hiera(nn.Module):
             ends.append(len(blocks) - 1)
         self.blocks = nn.ModuleList(blocks)
         self.stage_ends = frozenset(ends)
+        self.tables = WindowTables()
 
     def _patches(self, pixels: Tensor, order: WindowOrder) -> Iterator[Tensor]:
         """Yield the first tokens with their positions, in window order: whole rows of windows.
@@ -233,7 +234,7 @@ class Hiera(nn.Module):
             part = order._replace(height=len(background))
             repeats = (-(-part.height // len(window)), -(-width // len(window)), 1)
             position = background + window.tile(repeats)[: part.height, :width]
-            yield to_order(self.patch_embed(pixels, rows) + position, part)
+            yield self.tables.to_order(self.patch_embed(pixels, rows) + position, part)
 
     def forward(self, pixels: Tensor, progress: Progress | None = None) -> list[Tensor]:
         """Return the last map of each stage, finest first, channels last: ``(B, H, W, C)``.
@@ -252,12 +253,12 @@ class Hiera(nn.Module):
         for index, block in enumerate(blocks):
             if block.window:
                 wanted = order._replace(side=block.window)
-                tokens, order = reordered(tokens, order, wanted), wanted
+                tokens, order = self.tables.reordered(tokens, order, wanted), wanted
             tokens = block(tokens, order)
             if block.pool:
                 order = order.halved()
             if index in self.stage_ends:
-                stages.append(from_order(tokens, order))
+                stages.append(self.tables.from_order(tokens, order))
             if progress is not None:
                 progress((index + 1) / len(blocks))
         return stages

@@ -12,13 +12,12 @@ they stay smaller, and what is missing is known (:attr:`Group.missing`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Group", "WindowOrder", "from_order", "reordered", "to_order"]
+__all__ = ["Group", "WindowOrder", "WindowTables"]
 
 
 class Group(NamedTuple):
@@ -84,12 +83,53 @@ def _spans(length: int, side: int) -> Iterator[tuple[int, int, int]]:
         yield whole * side, 1, rest
 
 
-@lru_cache(maxsize=32)
-@torch.inference_mode(mode=False)  # these tensors are kept, and training uses them too
-def _places(order: WindowOrder, device: torch.device) -> Tensor:
+class WindowTables:
+    """Regroups tokens, by tables of places that are made once for each order.
+
+    Whoever holds it owns the tables, and none is ever given up: what a GPU has recorded reads them
+    where they were.  A network meets a few sizes of its input, of half a megabyte each.
+    """
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[WindowOrder | None, WindowOrder | None, torch.device], Tensor] = {}
+
+    def to_order(self, x: Tensor, order: WindowOrder) -> Tensor:
+        """Turn a map ``(B, H, W, C)`` into tokens ``(B, H * W, C)`` in this order."""
+        return x.flatten(1, 2).index_select(1, self._moves(None, order, x.device))
+
+    def from_order(self, tokens: Tensor, order: WindowOrder) -> Tensor:
+        """Undo :meth:`to_order`."""
+        moved = tokens.index_select(1, self._moves(order, None, tokens.device))
+        return moved.unflatten(1, (order.height, order.width))
+
+    def reordered(self, tokens: Tensor, before: WindowOrder, after: WindowOrder) -> Tensor:
+        """Bring tokens ``(B, T, C)`` from one order of their map to another."""
+        if before == after:
+            return tokens
+        return tokens.index_select(1, self._moves(before, after, tokens.device))
+
+    def _moves(
+        self, before: WindowOrder | None, after: WindowOrder | None, device: torch.device
+    ) -> Tensor:
+        """For each token in the order ``after``, its place in ``before``; None is row by row."""
+        key = before, after, device
+        if key not in self._tables:
+            with torch.inference_mode(mode=False):  # these are kept, and training uses them too
+                self._tables[key] = _moves(before, after).to(device)
+        return self._tables[key]
+
+
+def _moves(before: WindowOrder | None, after: WindowOrder | None) -> Tensor:
+    if before is None:
+        assert after is not None
+        return _places(after)
+    back = _places(before).argsort()
+    return back if after is None else back[_places(after)]
+
+
+def _places(order: WindowOrder) -> Tensor:
     """For each token in this order, its place in the map read row by row."""
-    places = torch.arange(order.height * order.width, device=device)
-    places = places.view(order.height, order.width)
+    places = torch.arange(order.height * order.width).view(order.height, order.width)
     parts = [
         places[top : top + n_rows * rows, left : left + n_columns * columns]
         .reshape(n_rows, rows, n_columns, columns)
@@ -99,29 +139,3 @@ def _places(order: WindowOrder, device: torch.device) -> Tensor:
         for left, n_columns, columns in _spans(order.width, order.side)
     ]
     return torch.cat(parts)
-
-
-@lru_cache(maxsize=32)
-@torch.inference_mode(mode=False)
-def _moves(before: WindowOrder, after: WindowOrder | None, device: torch.device) -> Tensor:
-    """For each token in the order ``after``, or row by row, its place in the order ``before``."""
-    back = _places(before, device).argsort()
-    return back if after is None else back[_places(after, device)]
-
-
-def to_order(x: Tensor, order: WindowOrder) -> Tensor:
-    """Turn a map ``(B, H, W, C)`` into tokens ``(B, H * W, C)`` in this order."""
-    return x.flatten(1, 2).index_select(1, _places(order, x.device))
-
-
-def from_order(tokens: Tensor, order: WindowOrder) -> Tensor:
-    """Undo :func:`to_order`."""
-    places = _moves(order, None, tokens.device)
-    return tokens.index_select(1, places).unflatten(1, (order.height, order.width))
-
-
-def reordered(tokens: Tensor, before: WindowOrder, after: WindowOrder) -> Tensor:
-    """Bring tokens ``(B, T, C)`` from one order of their map to another."""
-    if before == after:
-        return tokens
-    return tokens.index_select(1, _moves(before, after, tokens.device))

@@ -11,10 +11,10 @@ distances only.
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE, POSITIVE
+from napari_samv2_prompts.samv2.ops.resampling import sample_bilinear
 
 __all__ = ["draw_similarity"]
 
@@ -70,13 +70,9 @@ def _nearest(descriptors: Tensor, places: Tensor, chosen: Tensor) -> Tensor:
     size = descriptors.shape[2:]
     if not chosen.any():
         return places.new_full((len(places), *size), FAR)
-    unit = (places + 0.5) * (2 / places.new_tensor((size[1], size[0]))) - 1
     shared = len(descriptors) == 1
-    grid = unit.reshape(1, -1, 1, 2) if shared else unit[:, :, None]
-    sampled = F.grid_sample(
-        descriptors, grid, mode="bilinear", padding_mode="border", align_corners=False
-    )
-    found = sampled[..., 0].transpose(1, 2).reshape(*places.shape[:2], -1)
+    sampled = sample_bilinear(descriptors, places.reshape(1, -1, 2) if shared else places)
+    found = sampled.transpose(1, 2).reshape(*places.shape[:2], -1)
     cells = descriptors.flatten(2)
     # |a - b|^2 as a matrix product: no (places, cells, D) array is ever made.
     squares = found.square().sum(2)[..., None] + cells.square().sum(1)[:, None]

@@ -15,6 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .torch_internals import fused_linear, multiplies_bfloat16
+
 __all__ = ["Activation", "attend", "linear"]
 
 _SCORES_AT_ONCE = 2**21
@@ -33,8 +35,7 @@ def _by_onednn(x: Tensor) -> bool:
         x.dtype == torch.bfloat16
         and x.device.type == "cpu"
         and not torch.is_grad_enabled()
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-        and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+        and multiplies_bfloat16()
     )
 
 
@@ -47,12 +48,11 @@ def linear(x: Tensor, layer: nn.Linear, activation: Activation = "none") -> Tens
     layer : nn.Linear
     activation : str
     """
-    if not (_by_onednn(x) and layer.weight.dtype == x.dtype):
-        return _ACTIVATIONS[activation](layer(x))
-    y: Tensor = torch.ops.mkldnn._linear_pointwise(
-        x.reshape(-1, x.shape[-1]), layer.weight, layer.bias, activation, [], "none"
-    )
-    return y.view(*x.shape[:-1], layer.out_features)
+    if _by_onednn(x) and layer.weight.dtype == x.dtype:
+        y = fused_linear(x.reshape(-1, x.shape[-1]), layer, activation)
+        if y is not None:
+            return y.view(*x.shape[:-1], layer.out_features)
+    return _ACTIVATIONS[activation](layer(x))
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from os import PathLike
 
 from napari_samv2_prompts.samv2.modeling.config import Variant
@@ -86,9 +87,10 @@ def network_from_arguments(
     if len(named) > 1:
         raise ValueError(f"Name one model, not {len(named)}: {', '.join(named)}.")
     if isinstance(model, SAMV2Network):
+        network = deepcopy(model)  # it is given a device and a number type; whose it is, keeps it
         if checkpoint is not None:
-            load(model, checkpoint)
-        return model
+            load(network, checkpoint)
+        return network
     if model is not None and not isinstance(model, str):
         raise ValueError(
             f"model must be a name or a built network, not {type(model).__name__}. "

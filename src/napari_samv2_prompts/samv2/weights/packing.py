@@ -12,17 +12,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import fields
-from functools import cached_property
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from napari_samv2_prompts.samv2.device import DeviceChoice
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
 from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
 
-__all__ = ["Packing", "fingerprint"]
+__all__ = ["Packing", "network_key", "weights_digest"]
 
 FORMAT = "1"
 """Counted up when the same weights come to embed otherwise, or the bytes mean something else."""
@@ -36,36 +37,27 @@ class Packing:
     Parameters
     ----------
     network : SAMV2Network
-    device : torch.device
-        Where embeddings go that are read.
-    dtype : torch.dtype
-        Number type of the encoder.
+    choice : DeviceChoice
+        Where embeddings go that are read, and the number type of the encoder.
     model : str
         The name that the predictor's embeddings carry.
+    digest : str
+        Of :func:`weights_digest`.
+
+    Attributes
+    ----------
+    fingerprint : str
+        The same exactly if the same image gives the same embedding.
     """
 
     def __init__(
-        self, network: SAMV2Network, device: torch.device, dtype: torch.dtype, model: str
+        self, network: SAMV2Network, choice: DeviceChoice, model: str, digest: str
     ) -> None:
-        self._network = network
-        self._device = device
-        self._dtype = dtype
+        self._device = choice.device
         self._model = model
         self._features = NanoFeatures if isinstance(network, NanoNetwork) else ImageFeatures
         self._names = [field.name for field in fields(self._features)]
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """The same exactly if the same image gives the same embedding.
-
-        Takes all weights into account, so it takes a second for the largest model.
-        """
-        digest = hashlib.sha256()
-        for name, tensor in sorted(self._network.named_parameters()):
-            digest.update(f"{name} {tuple(tensor.shape)} ".encode())
-            digest.update(_bytes(tensor.detach().cpu()))
-        variant = self._network.variant
-        return f"{FORMAT} {variant} {self._dtype} {digest.hexdigest()}"
+        self.fingerprint = f"{FORMAT} {network.variant} {choice.dtype} {digest}"
 
     def pack(self, embedding: Embedding, key: str) -> bytes:
         """Return an embedding as bytes.
@@ -110,17 +102,22 @@ class Packing:
         return Embedding(features, (height, width), side, self._model)
 
 
-def fingerprint(network: SAMV2Network, dtype: torch.dtype) -> str:
-    """Name a network, so that within a process another one has another name; quick."""
+def weights_digest(network: SAMV2Network) -> str:
+    """Return a SHA-256 over all weights: two networks that differ in one of them differ in it.
+
+    Before they are brought to another device or number type this takes 10 ms for the bundled
+    model, and half a second for the largest.
+    """
     digest = hashlib.sha256()
-    for tensor in (
-        network.no_mem_embed,
-        network.sam_mask_decoder.mask_tokens.weight,
-        network.image_encoder.trunk.patch_embed.proj.weight,
-    ):
-        digest.update(tensor.detach().float().cpu().numpy().tobytes())
-    number_type = str(dtype).removeprefix("torch.")
-    return f"{network.variant.name} {digest.hexdigest()[:12]} {number_type}"
+    for name, tensor in sorted((*network.named_parameters(), *network.named_buffers())):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} ".encode())
+        digest.update(_bytes(tensor.detach().cpu()))
+    return digest.hexdigest()
+
+
+def network_key(variant: Variant, dtype: torch.dtype, digest: str) -> str:
+    """Name a network with its number type; what its embeddings carry."""
+    return f"{variant.name} {digest[:16]} {str(dtype).removeprefix('torch.')}"
 
 
 def _checksum(tensors: dict[str, torch.Tensor], metadata: dict[str, str]) -> str:
