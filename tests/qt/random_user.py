@@ -420,7 +420,7 @@ class RandomUser(RuleBasedStateMachine):
         corners = (a, (a[0], b[1]), b, (b[0], a[1]))
         shapes.add([[self.spot(corner, shapes.ndim) for corner in corners]])
         self.look()
-        on_plane = self.controller._state is not None
+        on_plane = self.controller._prompts.state is not None
         if on_plane and self.viewer.layers.selection.active == self.chosen.shapes == shapes:
             same_place = np.allclose(shapes.scale[-2:], self.chosen.image.scale[-2:])
             assert len(shapes.data) == before or not same_place

@@ -21,9 +21,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.engine import (
-    Removal,
     Request,
-    Results,
     Runner,
     Session,
     Status,
@@ -32,24 +30,13 @@ from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import (
     Chosen,
     LabelsTarget,
-    LayerState,
-    PromptReader,
-    PromptTables,
-    Reading,
-    Shown,
     layer_shape,
     make_layers,
-    read_layers,
-    read_tables,
     remove_objects,
     shown_plane,
     view_of,
-    write_next,
-    write_tables,
 )
-from napari_samv2_prompts.layers.rows import MAX_OBJECT, FreeNumber
-from napari_samv2_prompts.layers.strays import stray_shape
-from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
+from napari_samv2_prompts.prompts import PromptBatch
 
 from .binding import Connections
 from .framing import Framing
@@ -58,13 +45,12 @@ from .hovering import Hovering
 from .label_tools import LabelTools
 from .mailbox import Mailbox
 from .models import input_sides
-from .objects import CurrentObject
 from .other_planes import OtherPlanes
+from .prompting import Prompting
 from .reporting import situation_of
-from .taken_back import SAID, TakenBack, take_back
-from .targets import Targets
+from .targets import LabelsWriting, Targets
 from .watching import CAMERA, SOON, Watch, tool_in_hand
-from .wishes import Options, Place, place_of
+from .wishes import Options, place_of
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -93,28 +79,24 @@ class Controller:
         self.session = session
         self._viewer = viewer
         self._chosen, self._options = Chosen(), Options()
-        self._object, self._targets = CurrentObject(), Targets(runner)
-        self._watch, self._framing = Watch(viewer), Framing(viewer)
+        self._targets, self._watch = Targets(runner), Watch(viewer)
+        self._writing = LabelsWriting(session, self._targets, self._watch)
+        self._prompts = Prompting(viewer, self._targets, self._watch)
+        self._object, self._framing = self._prompts.current, Framing(viewer)
         self.label_tools = LabelTools(viewer, session, self._targets, self._object, self._watch)
         self._hovering = Hovering(viewer, session, self._object, self.label_tools.start)
-        self._tables, self._reader = PromptTables(), PromptReader()
-        self._state: LayerState | None = None  # of the shown plane, if there is one
         self._n_prompts = 0  # on all planes, when last looked at
         self._others = OtherPlanes()
         self.held = False  # whether layers may change without anything coming of it
         self._closed, self._opening, self._posted = False, True, False
         self._refreshing = False
-        self._taken: TakenBack | None = None
-        self._said = ""  # what was done to prompts by itself, in a sentence
-        self._drawn: tuple[int, ...] = ()  # shapes that were not looked at on a plane yet
         self._mailbox = Mailbox()
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.refresh)
         self._links = Connections()
         self._links.add(self._on_status, session.status_changed)
-        self._links.add(self._on_decoded, session.decoded)
-        self._links.add(self._on_removed, session.removed)
+        self._links.add(self._on_written, self._writing.written)
         self._links.add(self.schedule, self._watch.changed)
         self._links.add(self._on_camera, self._watch.camera_moved)
         self._links.add(self.refresh, self._targets.searched)
@@ -136,28 +118,27 @@ class Controller:
             return
         if chosen.image != self._chosen.image:
             self._others = OtherPlanes()
-        self._chosen = chosen
+        self._chosen = self._prompts.chosen = chosen
         self._watch.choose(chosen)
         self._hovering.choose(chosen)
         self.label_tools.choose(chosen)
         self._targets.solved()
         gone = self._targets.keep({layer.unique_id for layer in self._viewer.layers})
         self.session.forget_places(p for p in self.session.places if p.labels in gone)
-        with self._watch.paused():
-            self._take_rows(None)  # at once: what is drawn next needs its number
+        self._prompts.take_rows()  # at once: what is drawn next needs its number
         self.schedule()
 
     @contextmanager
     def quietly(self) -> Iterator[LabelsTarget | None]:
         """Change layers without it being the user's doing; yields where masks can go."""
         with self._watch.paused():
-            yield self._take_rows(None)
-            # What came has its objects; nothing of it is new, or a copy.
-            self._tables = read_tables(self._chosen, self._viewer.dims, None)
+            yield self._prompts.take_rows()
+            self._prompts.take_as_known()
 
     def set_options(self, options: Options) -> None:
         """Work with these options from now on."""
         self._options = options
+        self._writing.policy = options.policy
         self._hovering.on = options.preview
         self.schedule()
 
@@ -252,8 +233,7 @@ class Controller:
             The objects.  One that still waits for its mask keeps its prompts.
         """
         self.flush()
-        objects = frozenset(n for _, n in self.session.accept(_AllBut(self._targets.refused)))
-        self._targets.accept(objects)
+        objects = self._writing.accept()
         self.label_tools.accepted(objects)
         with self._watch.paused():
             remove_objects((self._chosen.points, self._chosen.shapes), objects)
@@ -263,25 +243,14 @@ class Controller:
 
     def undo(self) -> None:
         """Bring a shape again that was taken back, or take back the last change of the labels."""
-        taken, self._taken, self._said = self._taken, None, ""
-        if taken is not None and taken.layer == self._chosen.shapes:
-            with self.quietly():
-                taken.bring_again()
+        if self._prompts.bring_again():
             self.refresh()
         elif self._chosen.labels is not None:
             self._chosen.labels.undo()
 
     def select_left_out(self) -> None:
         """Select the prompts that are left out, in their layer."""
-        left_out = self._state.reading.left_out if self._state else ()
-        for kind in ("points", "shapes"):
-            layer = self._chosen.points if kind == "points" else self._chosen.shapes
-            rows = {row for item in left_out if item.layer == kind for row in item.rows}
-            if layer is not None and rows:
-                self._viewer.layers.selection.active = layer
-                layer.mode = "select"
-                layer.selected_data = rows
-                return
+        self._prompts.select_left_out()
 
     def run(self) -> None:
         """Predict now, without waiting for anything to change."""
@@ -317,18 +286,17 @@ class Controller:
         self._announce()
 
     def _refresh(self) -> None:
-        self._state, self._n_prompts = None, self._chosen.n_prompts
+        self._prompts.state, self._n_prompts = None, self._chosen.n_prompts
         try:
             snapshot = self._snapshot()
         except PlaneError as error:
             self._framing.clear()
-            with self._watch.paused():
-                self._take_rows(None)
+            self._prompts.take_rows()
             self.session.update(None, str(error))
         else:
             self.session.update(snapshot)
             if snapshot is not None:
-                self._write_refused(snapshot)
+                self._writing.write_refused(snapshot, self._chosen.labels, self._prompts.prompted)
 
     def _snapshot(self) -> Request | None:
         chosen, options = self._chosen, self._options
@@ -340,12 +308,10 @@ class Controller:
         whole_at = partial(view_of, self._viewer.layers, chosen.image, dims=dims, look=options.look)
         view_at = self._framing.choose(shown, input_sides(options.model), options.part, whole_at)
         view = view_at(shown.plane)
-        with self._watch.paused():
-            target = self._take_rows(shown)
-        batch = PromptBatch(())
-        self._state = read_layers(self._tables, chosen, dims, shown, self._reader)
+        target, batch = self._prompts.read(shown), PromptBatch(())
         if target is not None:
-            batch = PromptBatch(tuple(map(self.label_tools.adopt, self._state.reading.prompts)))
+            prompts = self._prompts.reading.prompts
+            batch = PromptBatch(tuple(map(self.label_tools.adopt, prompts)))
         if options.download:
             return None
         # While masks can't be written, no object of these labels is gone: theirs is another place.
@@ -353,55 +319,12 @@ class Controller:
         request = Request(view, place, options.model, batch, options.live)
         return self._others.added_to(request, shown.plane, layer_shape(chosen.image), view_at)
 
-    def _take_rows(self, shown: Shown | None) -> LabelsTarget | None:
-        """Read the prompt layers, give them what they lack, and return where masks can go."""
-        chosen = self._chosen
-        target, free = self._target(shown)
-        tables = read_tables(chosen, self._viewer.dims, free, self._tables)
-        write_tables(chosen, tables, numbers=free is not None)
-        tables = self._without_stray(tables, shown, free)
-        self._said = _said_of(tables) or (self._said if tables.same_rows(self._tables) else "")
-        if target is not None and shown is not None:
-            target.remove(target.live() & tables.lost)
-            tables = tables.without_lost()
-        self._tables = tables
-        self._object.follow(tables, free(tables.prompted) if free else 0)
-        write_next(chosen, self._object.following)
-        return target
-
-    def _without_stray(
-        self, tables: PromptTables, shown: Shown | None, free: FreeNumber | None
-    ) -> PromptTables:
-        """Take back the shape that was just drawn if it can't have been meant."""
-        shapes, dims = self._chosen.shapes, self._viewer.dims
-        self._drawn += tables.drawn
-        if shapes is None or shown is None or not self._drawn:
-            return tables
-        drawn, self._drawn, self._taken = self._drawn, (), None
-        row = stray_shape(shapes, drawn, shown, dims, self._watch.take_click())
-        if row is None:
-            return tables
-        self._taken = take_back(shapes, row)
-        self._said = SAID
-        self._tables = read_tables(self._chosen, dims, free, self._tables)
-        return self._tables
-
-    def _target(self, shown: Shown | None) -> tuple[LabelsTarget | None, FreeNumber | None]:
-        """Return where masks can go, and what gives new objects their number, if that is known."""
-        image, labels = self._chosen.image, self._chosen.labels
-        if image is None or labels is None:
-            return None, _next
-        at = None if shown is None else shown.to_world
-        if not self._targets.check(labels, image, self._viewer.dims, at):
-            return None, _next
-        target = self._targets.of(labels)
-        if not self._targets.numbered(labels):
-            return None, None
-        return target, lambda used: target.next_free(max(used, default=0))
-
     def _prepare(self) -> None:
-        with self._watch.paused():
-            write_next(self._chosen, self._object.following)
+        self._prompts.prepare()
+        self._announce()
+
+    def _on_written(self) -> None:
+        self._prompts.forget_taken()  # undo is for the labels again
         self._announce()
 
     def _on_label_tool(self) -> None:
@@ -417,40 +340,7 @@ class Controller:
         self._prepare()  # the viewer takes the features of what is selected for the next prompt
 
     def _on_shapes(self) -> None:
-        with self._watch.paused():
-            self._take_rows(None)
-
-    # --- from results to labels -------------------------------------------------------------
-
-    def _on_decoded(self, results: Results) -> None:
-        self._taken = None  # undo is for the labels again
-        self._write(results.place, {item.object: item.crop for item in results.items})
-
-    def _on_removed(self, removal: Removal) -> None:
-        self._write(removal.place, dict.fromkeys(removal.objects))
-
-    def _write_refused(self, snapshot: Request) -> None:
-        """Write what the labels could not take before, and can now."""
-        place, labels = snapshot.place, self._chosen.labels
-        if labels is None or place.labels is None:
-            return
-        waiting = self._targets.unwritten(place.labels, place.plane)
-        results = self.session.results(waiting & set(snapshot.prompts.objects))
-        masks = {item.object: item.crop for item in results if not item.is_released}
-        for item in results:
-            if item.is_released:
-                self.session.forget_object(item.object, place)  # predicted anew
-        if masks:
-            self._write(place, masks)
-        self._targets.check_objects(labels, self._tables.prompted)
-
-    def _write(
-        self, place: object, masks: dict[int, MaskCrop | None] | dict[int, MaskCrop]
-    ) -> None:
-        if isinstance(place, Place):
-            with self._watch.paused():
-                self._targets.write(place.labels, place.plane, masks, self._options.policy)
-        self._announce()
+        self._prompts.take_rows()
 
     # --- news -------------------------------------------------------------------------------
 
@@ -466,13 +356,12 @@ class Controller:
     def situation(self) -> Situation:
         """Return everything that decides what is shown."""
         tool = tool_in_hand(self._viewer, self._chosen)
-        reading = self._state.reading if self._state else Reading()
+        reading = self._prompts.reading
         prompted = tuple(prompt.object for prompt in reading.prompts)
-        note = " ".join(filter(None, (self._said, *reading.notes)))
         return situation_of(
             self.session, self._chosen, self._options, self._object, self._targets,
             self.label_tools, tool, self._others, self._framing.seen, prompted,
-            note, bool(reading.left_out),
+            self._prompts.note, bool(reading.left_out),
         )  # fmt: skip
 
     # --- the end ----------------------------------------------------------------------------
@@ -485,34 +374,10 @@ class Controller:
         self._mailbox.close()
         self._links.close()
         self._watch.close()
+        self._writing.close()
         self._hovering.close()
         self.label_tools.choose(Chosen())
         self._framing.close()
         self.session.close()
         self._targets.close()
-        self._object = CurrentObject()
-        self._chosen = Chosen()
-
-
-def _said_of(tables: PromptTables) -> str:
-    """Say which values of the user's were no objects, and what became of them."""
-    if not tables.odd:
-        return ""
-    listed = ", ".join(tables.odd[:3]) + (", …" if tables.odd[3:] else "")
-    which = f"{listed} is no object" if len(tables.odd) == 1 else f"{listed} are no objects"
-    return f"{which}, which are whole numbers from 1 to {MAX_OBJECT}: a new one was given."
-
-
-def _next(used: frozenset[int]) -> int:
-    """Return the number after all that are used, where no labels have any."""
-    return max(used, default=0) + 1
-
-
-class _AllBut:
-    """All objects but some."""
-
-    def __init__(self, others: frozenset[int]) -> None:
-        self._others = others
-
-    def __contains__(self, number: object) -> bool:
-        return number not in self._others
+        self._chosen = self._prompts.chosen = Chosen()

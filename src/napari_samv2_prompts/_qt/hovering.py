@@ -17,8 +17,8 @@ from napari_samv2_prompts.layers import Chosen, current_plane, world_map
 from napari_samv2_prompts.prompts import Prompt
 
 from .binding import Connections
-from .objects import CurrentObject
 from .outline import OutlineOverlay, Segments, can_draw
+from .prompting import CurrentObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

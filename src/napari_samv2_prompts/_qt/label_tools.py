@@ -35,7 +35,7 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.prompts import MaskCrop, Prompt
 
-from .objects import CurrentObject
+from .prompting import CurrentObject
 from .targets import Targets
 from .watching import Watch
 from .wishes import place_of

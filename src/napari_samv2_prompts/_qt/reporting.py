@@ -10,8 +10,8 @@ from napari_samv2_prompts.layers import Chosen
 
 from .hints import Active, Candidates, Seen, Situation
 from .label_tools import LabelTools
-from .objects import CurrentObject
 from .other_planes import OtherPlanes
+from .prompting import CurrentObject
 from .targets import Targets
 from .wishes import Options
 

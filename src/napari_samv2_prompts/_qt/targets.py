@@ -1,4 +1,4 @@
-"""The Labels layers that results went to, and what stands in the way of writing.
+"""The Labels layers that results go to, and what stands in the way of writing.
 
 The edits themselves are :class:`.layers.LabelsTarget`'s.
 """
@@ -12,7 +12,19 @@ from uuid import UUID
 import numpy as np
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import Done, Job, Outcome, Report, Runner, Task
+from napari_samv2_prompts.engine import (
+    Done,
+    Job,
+    Outcome,
+    Place,
+    Removal,
+    Report,
+    Request,
+    Results,
+    Runner,
+    Session,
+    Task,
+)
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
 from napari_samv2_prompts.layers import (
     LabelsTarget,
@@ -23,12 +35,15 @@ from napari_samv2_prompts.layers import (
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
 
+from .binding import Connections
+from .watching import Watch
+
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
-__all__ = ["Targets"]
+__all__ = ["LabelsWriting", "Targets"]
 
 QUICK = 4_000_000  # labels that are searched for the highest one in a few milliseconds
 
@@ -190,6 +205,91 @@ class Targets:
 
     def _refuse(self, error: ValueError) -> None:
         self.problem, self.offer = str(error), getattr(error, "dtype", None)
+
+
+class LabelsWriting:
+    """Writes what a session brings to the Labels layers.
+
+    Parameters
+    ----------
+    session : Session
+    targets : Targets
+    watch : Watch
+        Paused while labels are written.
+
+    Attributes
+    ----------
+    policy : {"keep", "replace", "background"}
+    """
+
+    written = Signal()
+
+    def __init__(self, session: Session, targets: Targets, watch: Watch) -> None:
+        self.policy: Policy = "keep"
+        self._session, self._targets, self._watch = session, targets, watch
+        self._links = Connections()
+        self._links.add(self._on_decoded, session.decoded)
+        self._links.add(self._on_removed, session.removed)
+
+    def accept(self) -> frozenset[int]:
+        """Leave all objects whose masks are in their labels to the user; return them."""
+        refused = self._targets.refused
+        done = self._session.accept(_AllBut(refused) if refused else None)
+        objects = frozenset(number for _, number in done)
+        self._targets.accept(objects)
+        return objects
+
+    def write_refused(
+        self, request: Request, labels: Labels | None, prompted: frozenset[int]
+    ) -> None:
+        """Write what the labels could not take before, and can now.
+
+        Parameters
+        ----------
+        request : Request
+            What was asked for last.
+        labels : Labels, optional
+        prompted : frozenset of int
+            The objects that have a prompt, on whatever plane.
+        """
+        place = request.place
+        if labels is None or place.labels is None:
+            return
+        waiting = self._targets.unwritten(place.labels, place.plane)
+        results = self._session.results(waiting & set(request.prompts.objects))
+        for item in results:
+            if item.is_released:
+                self._session.forget_object(item.object, place)  # predicted anew
+        masks = {item.object: item.crop for item in results if not item.is_released}
+        if masks:
+            self._write(place, masks)
+        self._targets.check_objects(labels, prompted)
+
+    def close(self) -> None:
+        """Write nothing any more; idempotent."""
+        self._links.close()
+
+    def _on_decoded(self, results: Results) -> None:
+        self._write(results.place, {item.object: item.crop for item in results.items})
+
+    def _on_removed(self, removal: Removal) -> None:
+        self._write(removal.place, dict.fromkeys(removal.objects))
+
+    def _write(self, place: object, masks: Mapping[int, MaskCrop | None]) -> None:
+        if isinstance(place, Place):
+            with self._watch.paused():
+                self._targets.write(place.labels, place.plane, masks, self.policy)
+        self.written.emit()
+
+
+class _AllBut:
+    """All objects but some."""
+
+    def __init__(self, others: frozenset[int]) -> None:
+        self._others = others
+
+    def __contains__(self, number: object) -> bool:
+        return number not in self._others
 
 
 def _holds(labels: Labels, number: int) -> bool:

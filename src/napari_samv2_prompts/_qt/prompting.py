@@ -1,0 +1,278 @@
+"""The prompt layers: read, given what they lack, and told what is drawn next.
+
+The rules: a drawn shape starts a new object and makes it current; a click goes to the current
+object; the next object is the next free number.  The current object is the selected label of the
+Labels layer, too, so that a brush corrects what was clicked.  What can't have been meant is taken
+back, and can be brought again.
+
+Not here: what a row means (``layers``), when it is looked at (``controller.py``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from napari_samv2_prompts.layers import (
+    Chosen,
+    LabelsTarget,
+    LayerState,
+    NextPrompt,
+    PromptReader,
+    PromptTables,
+    Reading,
+    Shown,
+    read_layers,
+    read_tables,
+    write_next,
+    write_tables,
+)
+from napari_samv2_prompts.layers.rows import MAX_OBJECT, FreeNumber
+from napari_samv2_prompts.layers.strays import stray_shape
+
+from .targets import Targets
+from .watching import Watch
+
+if TYPE_CHECKING:
+    from napari.layers import Shapes
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+__all__ = ["CurrentObject", "Prompting"]
+
+TAKEN_BACK = "A click without a drag draws no box: it was taken back. Undo brings it again."
+
+
+class CurrentObject:
+    """The object that clicks go to, and the sign of the next click.
+
+    Attributes
+    ----------
+    number : int
+        0 while it is not known which numbers are free.
+    positive : bool
+    started : bool
+        Whether it has a prompt already, on whatever plane.
+    """
+
+    def __init__(self) -> None:
+        self.number = 1
+        self.positive = True
+        self.started = False
+        self._free = 1
+        self._tables = PromptTables()
+
+    def follow(self, tables: PromptTables, free: int) -> None:
+        """Take note of the prompts that are there.
+
+        Parameters
+        ----------
+        tables : PromptTables
+        free : int
+            The number of the next object; 0 while it is not known.
+        """
+        others = tables.layers != self._tables.layers
+        self._tables, self._free = tables, free
+        if not free:
+            self.number = 0
+        elif tables.drawn and tables.shapes is not None:
+            self.number, self.positive = int(tables.shapes.objects[tables.drawn[-1]]), True
+        elif others or not self.number:
+            self.number, self.positive = free, True
+        self.started = self.number in tables.prompted
+
+    @property
+    def following(self) -> NextPrompt:
+        """What is drawn next."""
+        started = self.number and self.started
+        return NextPrompt(self.number, self.positive, self._free if started else self.number)
+
+    def next(self) -> None:
+        """End the current object, so that the next click starts another."""
+        self.pick(self._free)
+        self.positive = True
+
+    def pick(self, number: int) -> None:
+        """Go (back) to an object."""
+        if number != self.number:
+            self.number, self.positive = number, True
+        self.started = self.number in self._tables.prompted
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TakenBack:
+    """A shape that is not in its layer any more."""
+
+    layer: Shapes
+    vertices: NDArray[Any]
+    kind: str
+    object: int
+
+    @classmethod
+    def from_layer(cls, shapes: Shapes, row: int) -> TakenBack:
+        """Remove a shape from its layer."""
+        number = int(shapes.features["object"].iloc[row])
+        taken = cls(shapes, shapes.data[row].copy(), str(shapes.shape_type[row]), number)
+        shapes.remove([row])
+        return taken
+
+    def bring_again(self) -> None:
+        """Put it where it was, as its object."""
+        self.layer.add([self.vertices], shape_type=self.kind)
+        features = self.layer.features
+        numbers = [*features["object"].tolist()[:-1], self.object]
+        self.layer.features = features.assign(object=numbers)
+
+
+class Prompting:
+    """Reads the chosen prompt layers, and writes to them.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    targets : Targets
+        Say which numbers are free.
+    watch : Watch
+        Paused while something is written.
+
+    Attributes
+    ----------
+    chosen : Chosen
+    current : CurrentObject
+    state : LayerState or None
+        As last read on a plane.
+    said : str
+        What was done to prompts by itself, in a sentence, as long as they are as they were then.
+    """
+
+    def __init__(self, viewer: Viewer, targets: Targets, watch: Watch) -> None:
+        self.chosen = Chosen()
+        self.current = CurrentObject()
+        self.state: LayerState | None = None
+        self.said = ""
+        self._viewer, self._targets, self._watch = viewer, targets, watch
+        self._tables, self._reader = PromptTables(), PromptReader()
+        self._drawn: tuple[int, ...] = ()  # shapes that were not looked at on a plane yet
+        self._taken: TakenBack | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """What the layers say about the shown plane."""
+        return self.state.reading if self.state else Reading()
+
+    @property
+    def prompted(self) -> frozenset[int]:
+        """The objects that have a prompt, on whatever plane."""
+        return self._tables.prompted
+
+    @property
+    def note(self) -> str:
+        """What was done by itself, and what is left out, in sentences."""
+        return " ".join(filter(None, (self.said, *self.reading.notes)))
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def read(self, shown: Shown) -> LabelsTarget | None:
+        """Read everything on a plane; return where masks can go."""
+        target = self.take_rows(shown)
+        dims = self._viewer.dims
+        self.state = read_layers(self._tables, self.chosen, dims, shown, self._reader)
+        return target
+
+    def take_rows(self, shown: Shown | None = None) -> LabelsTarget | None:
+        """Read the rows of all planes and give the layers what they lack."""
+        with self._watch.paused():
+            target, free = self._target(shown)
+            tables = read_tables(self.chosen, self._viewer.dims, free, self._tables)
+            write_tables(self.chosen, tables, numbers=free is not None)
+            tables = self._without_stray(tables, shown, free)
+            same = tables.same_rows(self._tables)
+            self.said = _said_of(tables) or (self.said if same else "")
+            if target is not None and shown is not None:
+                target.remove(target.live() & tables.lost)
+                tables = tables.without_lost()
+            self._tables = tables
+            self.current.follow(tables, free(tables.prompted) if free else 0)
+            write_next(self.chosen, self.current.following)
+        return target
+
+    def take_as_known(self) -> None:
+        """Take it that what came has its objects: nothing of it is new, or a copy."""
+        self._tables = read_tables(self.chosen, self._viewer.dims, None)
+
+    def _target(self, shown: Shown | None) -> tuple[LabelsTarget | None, FreeNumber | None]:
+        """Return where masks can go, and what gives new objects their number, if that is known."""
+        image, labels = self.chosen.image, self.chosen.labels
+        if image is None or labels is None:
+            return None, _next
+        at = None if shown is None else shown.to_world
+        if not self._targets.check(labels, image, self._viewer.dims, at):
+            return None, _next
+        target = self._targets.of(labels)
+        if not self._targets.numbered(labels):
+            return None, None
+        return target, lambda used: target.next_free(max(used, default=0))
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """Have the layers give the next prompt its object, sign and colour."""
+        with self._watch.paused():
+            write_next(self.chosen, self.current.following)
+
+    def _without_stray(
+        self, tables: PromptTables, shown: Shown | None, free: FreeNumber | None
+    ) -> PromptTables:
+        """Take back the shape that was just drawn if it can't have been meant."""
+        shapes, dims = self.chosen.shapes, self._viewer.dims
+        self._drawn += tables.drawn
+        if shapes is None or shown is None or not self._drawn:
+            return tables
+        drawn, self._drawn, self._taken = self._drawn, (), None
+        row = stray_shape(shapes, drawn, shown, dims, self._watch.take_click())
+        if row is None:
+            return tables
+        self._taken = TakenBack.from_layer(shapes, row)
+        self.said = TAKEN_BACK
+        self._tables = read_tables(self.chosen, dims, free, self._tables)
+        return self._tables
+
+    def forget_taken(self) -> None:
+        """Have undo be for the labels again."""
+        self._taken = None
+
+    def bring_again(self) -> bool:
+        """Bring the shape again that was taken back last, if there is one; tell whether so."""
+        taken, self._taken = self._taken, None
+        if taken is None or taken.layer != self.chosen.shapes:
+            return False
+        self.said = ""
+        with self._watch.paused():
+            taken.bring_again()
+        self.take_as_known()
+        return True
+
+    def select_left_out(self) -> None:
+        """Select the prompts that are left out, in their layer."""
+        for layer, kind in ((self.chosen.points, "points"), (self.chosen.shapes, "shapes")):
+            left_out = self.reading.left_out
+            rows = {row for item in left_out if item.layer == kind for row in item.rows}
+            if layer is not None and rows:
+                self._viewer.layers.selection.active = layer
+                layer.mode = "select"
+                layer.selected_data = rows
+                return
+
+
+def _said_of(tables: PromptTables) -> str:
+    """Say which values of the user's were no objects, and what became of them."""
+    if not tables.odd:
+        return ""
+    listed = ", ".join(tables.odd[:3]) + (", …" if tables.odd[3:] else "")
+    which = f"{listed} is no object" if len(tables.odd) == 1 else f"{listed} are no objects"
+    return f"{which}, which are whole numbers from 1 to {MAX_OBJECT}: a new one was given."
+
+
+def _next(used: frozenset[int]) -> int:
+    """Return the number after all that are used, where no labels have any."""
+    return max(used, default=0) + 1
