@@ -10,20 +10,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_samv2_prompts.everything import segment_all
     from napari_samv2_prompts.io.exports import write_coco, write_labels
-    from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, available_models, build_samv2
+    from napari_samv2_prompts.samv2 import (
+        SAMV2AutomaticMaskGenerator,
+        SAMV2ImagePredictor,
+        available_models,
+        build_samv2,
+    )
     from napari_samv2_prompts.scripting import replay, segment
     from napari_samv2_prompts.through import segment_stack
 
     __version__: str
 
 __all__ = [
+    "SAMV2AutomaticMaskGenerator",
     "SAMV2ImagePredictor",
     "__version__",
     "available_models",
     "build_samv2",
     "replay",
     "segment",
+    "segment_all",
     "segment_stack",
     "write_coco",
     "write_labels",
@@ -32,6 +40,7 @@ __all__ = [
 _HOMES = {  # of those that are not in samv2
     "replay": "scripting",
     "segment": "scripting",
+    "segment_all": "everything",
     "segment_stack": "through",
     "write_coco": "io.exports",
     "write_labels": "io.exports",

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from napari_samv2_prompts.candidates import Selection
+from napari_samv2_prompts.everything import found_in_tiles, labels_from
 from napari_samv2_prompts.io.annotations import coco_names, load_json
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.exports import write_labels
+from napari_samv2_prompts.io.object_tables import objects_path, write_objects
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import picture_of, write_outlines
 from napari_samv2_prompts.io.prompt_files import gather_prompts, table_kind
@@ -24,7 +27,17 @@ from napari_samv2_prompts.scripting import labels_of, record_of
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["Job", "Outcome", "failure", "find_jobs", "is_done", "run_job", "run_jobs"]
+__all__ = [
+    "Job",
+    "Outcome",
+    "failure",
+    "find_jobs",
+    "find_pictures",
+    "is_done",
+    "run_all",
+    "run_job",
+    "run_jobs",
+]
 
 PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 
@@ -153,6 +166,28 @@ def find_jobs(
     return jobs, problems
 
 
+def find_pictures(folder: Path, out: Path, *, ending: str = ".tif") -> list[Job]:
+    """Return a job for each picture of a folder, without prompts; see :func:`find_jobs`.
+
+    Raises
+    ------
+    ValueError
+        If there is no picture, or two have the same name but for the ending.
+    """
+    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+    if not images:
+        raise ValueError(f"There are no pictures in {folder}.")
+    named: dict[str, Path] = {}
+    for image in images:
+        other = named.setdefault(_stem(image), image)
+        if other is not image:
+            raise ValueError(
+                f"{other.name} and {image.name} have the same name: their labels would be one "
+                "file. Rename one of them."
+            )
+    return [Job(image, out / f"{stem}.labels{ending}") for stem, image in named.items()]
+
+
 def _stem(image: Path) -> str:
     return image.name.removesuffix(image.suffix).removesuffix(".ome")
 
@@ -220,6 +255,35 @@ def run_job(
     # The labels come last: where they are, all is.
     write_labels(job.labels, labels, pixel_size=opened.pixel_size)
     return Outcome(job, objects=len(prompts), notes=(*opened.notes, *given.all_notes))
+
+
+def run_all(
+    job: Job, make_predictor: Callable[[], SAMV2ImagePredictor], selection: Selection
+) -> Outcome:
+    """Find all objects of one image and write labels and a table of them.
+
+    Parameters
+    ----------
+    job : Job
+        Its tables are not looked at.
+    make_predictor : callable
+        Called once the image is known to be good.
+    selection : Selection
+
+    Raises
+    ------
+    ValueError, OSError, MemoryError
+        Whatever is wrong with the image or the disk.
+    """
+    opened = open_image(job.image).with_pixel_size()
+    image = picture_of(opened)
+    found = found_in_tiles(make_predictor(), image, selection)
+    labels = labels_from(found, (image.shape[0], image.shape[1]))
+    if job.outlines is not None:
+        write_outlines(job.outlines, image, labels)
+    write_objects(objects_path(job.labels), enumerate(found, 1))
+    write_labels(job.labels, labels, pixel_size=opened.pixel_size)
+    return Outcome(job, objects=len(found), notes=opened.notes)
 
 
 def run_jobs(

@@ -10,7 +10,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_samv2_prompts.cli import segment_folder, segment_picture, segment_saved, segment_stack
+from napari_samv2_prompts.cli import (
+    segment_all,
+    segment_folder,
+    segment_picture,
+    segment_saved,
+    segment_stack,
+)
 from napari_samv2_prompts.cli.common import add_model_options
 from napari_samv2_prompts.io.box_formats import BOX_FORMATS
 from napari_samv2_prompts.io.prompt_tables import BOX_COLUMNS, POINT_COLUMNS
@@ -22,6 +28,7 @@ DESCRIPTION = (
     "same name beside it: cells.tif with cells.csv."
 )
 WAYS = (
+    segment_all,
     segment_folder,
     segment_saved,
     segment_stack,

@@ -7,8 +7,8 @@ Every file is whole or absent.  Not here: reading pictures (``pictures.py``) and
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,19 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledImage:
-    """A label image of shape (H, W), and the name of the file that it belongs to."""
+    """A label image of shape (H, W), and the name of the file that it belongs to.
+
+    Attributes
+    ----------
+    name : str
+    labels : array of shape (H, W)
+    scores : mapping of int to float
+        Of the labels that have one.
+    """
 
     name: str
     labels: NDArray[Any]
+    scores: Mapping[int, float] = field(default_factory=dict)
 
 
 def write_labels(
@@ -105,7 +114,8 @@ def write_coco(
         listed.append({"id": image_id, "file_name": image.name, "height": height, "width": width})
         for number, found in _annotations(image.labels, polygons=polygons):
             ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": 1}
-            annotations.append({**ids, "iscrowd": 0, **found, "label": number})
+            score = {"score": image.scores[number]} if number in image.scores else {}
+            annotations.append({**ids, "iscrowd": 0, **found, "label": number, **score})
     content = {
         "info": {"description": "Written by napari-samv2-prompts"},
         "images": listed,

@@ -200,7 +200,7 @@ class SAMV2ImagePredictor:
 
     def _item_masks(self, number: int, answer: LowResMasks, size: tuple[int, int]) -> ItemMasks:
         """Make the best candidate now, and the others when they are looked at."""
-        logits = answer.logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT)
+        logits = answer.logits
         shown = logits if answer.cleaned is None else answer.cleaned
         best = int(np.argmax(answer.scores))
         crops = Crops(
@@ -209,6 +209,9 @@ class SAMV2ImagePredictor:
             else partial(crop_mask, mask, size, self.mask_threshold)
             for n, mask in enumerate(shown)
         )
+        # What is returned is clamped, as published; what is enlarged is not.
+        if np.abs(logits).max(initial=0) > LOGIT_LIMIT:
+            logits = logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT)
         return ItemMasks(number, crops, answer.scores, logits, answer.object_score)
 
     def glance(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:

@@ -1,0 +1,202 @@
+"""All objects of a picture, from a script: :func:`segment_all`.
+
+A picture that is larger than the model's input is searched tile by tile (``tiles.py``), so that
+objects are seen in their own resolution and memory does not grow with the picture.
+
+Not here: the search (``samv2.find_all``), prompts (``scripting.py``), folders (``batch.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samv2_prompts.candidates import Candidate, Candidates, Order, Selection
+from napari_samv2_prompts.io.pictures import as_picture, read_picture
+from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.tiles import Tile, tiles_of
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+__all__ = ["candidates_in", "found_in_tiles", "labels_from", "segment_all"]
+
+OVERLAP = 0.25
+"""Overlap of tiles, in shares of their side."""
+SLACK = 2.0
+"""Pixels by which two tiles may disagree about an object's middle."""
+
+
+def segment_all(
+    image: str | Path | NDArray[Any],
+    *,
+    min_score: float = Selection().min_score,
+    min_area: float = 0.0,
+    max_area: float = np.inf,
+    max_overlap: float = Selection().max_overlap,
+    order: Order = "best",
+    labels: NDArray[Any] | None = None,
+    model: str | None = None,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    predictor: SAMV2ImagePredictor | None = None,
+) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    """Segment all objects of a picture that can be found.
+
+    Parameters
+    ----------
+    image : path or array of shape (H, W), (H, W, 3) or (H, W, 4)
+        As for :func:`.segment`; of any size.
+    min_score : float
+        Least predicted IoU of an object.
+    min_area, max_area : float
+        In pixels.
+    max_overlap : float
+        Largest share that two objects may have in common, of the smaller one.
+    order : {"best", "wholes", "parts"}
+        Which of two that overlap more is kept: the one with the better score, the larger or the
+        smaller one.
+    labels : array of shape (H, W), integer, optional
+        Objects that are known: they stay as they are, and are not proposed again.
+    model, checkpoint, device, predictor
+        As for :func:`.segment`.
+
+    Returns
+    -------
+    array of shape (H, W), uint16; uint32 if there are too many objects for that
+        Known labels, and each object that was found with the next free number, from the top.
+
+    Raises
+    ------
+    ValueError
+        If the image is not as above, or the labels are of another shape.
+    OSError
+        If a file cannot be read.
+    """
+    picture = read_picture(image) if isinstance(image, str | Path) else as_picture(image)
+    if labels is not None and labels.shape != picture.shape[:2]:
+        raise ValueError(
+            f"The labels have the shape {labels.shape}, the picture {picture.shape[:2]}: "
+            "give the labels of this picture."
+        )
+    if predictor is None:
+        from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+        predictor = SAMV2ImagePredictor(model, checkpoint=checkpoint, device=device)
+    selection = Selection(
+        min_score=min_score,
+        min_area=min_area,
+        max_area=max_area,
+        max_overlap=max_overlap,
+        order=order,
+    )
+    taken = None if labels is None else labels > 0
+    found = found_in_tiles(predictor, picture, selection, taken)
+    return labels_from(found, picture.shape[:2], labels)
+
+
+def found_in_tiles(
+    predictor: SAMV2ImagePredictor,
+    picture: NDArray[np.uint8],
+    selection: Selection,
+    taken: NDArray[np.bool_] | None = None,
+) -> list[Candidate]:
+    """Find the objects of a picture tile by tile, each once, from the top.
+
+    Parameters
+    ----------
+    predictor : SAMV2ImagePredictor
+    picture : array of shape (H, W, 3) or (H, W), uint8
+    selection : Selection
+    taken : array of shape (H, W), bool, optional
+        Where there are objects already.
+    """
+    side = predictor.variant.largest_side
+    tiles = tiles_of((picture.shape[0], picture.shape[1]), side, int(side * OVERLAP))
+    parts = (
+        candidates_in(predictor, picture[_rows(tile)], tile, selection, _part(taken, tile))
+        for tile in tiles
+    )
+    found = joined(parts, selection.max_overlap)
+    return sorted(found, key=lambda item: (item.crop.top, item.crop.left))
+
+
+def candidates_in(
+    predictor: SAMV2ImagePredictor,
+    pixels: NDArray[np.uint8],
+    tile: Tile,
+    selection: Selection,
+    taken: NDArray[np.bool_] | None = None,
+) -> list[Candidate]:
+    """Find a tile's own objects, in pixels of the picture: a function of its pixels alone.
+
+    Parameters
+    ----------
+    predictor : SAMV2ImagePredictor
+    pixels : array of shape (h, w, 3) or (h, w), uint8
+        The tile's region.
+    tile : Tile
+    selection : Selection
+    taken : array of shape (h, w), bool, optional
+    """
+    from napari_samv2_prompts.samv2.find_all import Search, find_all
+
+    embedding = predictor.embed(pixels)
+    candidates = Candidates()
+    for chunk in find_all(predictor, embedding, Search(selection), taken=taken):
+        candidates.extend(chunk)
+    found = [_moved(candidates[i], tile) for i in candidates.select(selection)]
+    return [c for c in found if tile.owns(c.crop.box, SLACK) and not tile.cuts(c.crop.box)]
+
+
+def joined(parts: Iterable[list[Candidate]], max_overlap: float) -> list[Candidate]:
+    """Put the objects of all tiles together; one that two tiles found is kept once.
+
+    The earlier tile's stays: the result does not depend on which tile was finished first.
+    """
+    kept = Candidates()
+    for part in parts:
+        kept.extend([item for item in part if kept.overlap_of(item) <= max_overlap])
+    return list(kept)
+
+
+def labels_from(
+    found: Iterable[Candidate], shape: tuple[int, int], known: NDArray[Any] | None = None
+) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    """Paint objects with the next free numbers, smaller ones over larger ones.
+
+    Known labels are never painted over.
+    """
+    items = list(found)
+    first = 1 + (int(known.max(initial=0)) if known is not None else 0)
+    dtype = np.uint16 if first + len(items) <= 1 << 16 else np.uint32
+    labels: NDArray[Any] = np.zeros(shape, dtype) if known is None else known.astype(dtype)
+    free = None if known is None else known == 0
+    numbered = list(enumerate(items, first))
+    for number, item in sorted(numbered, key=lambda pair: -pair[1].area):
+        top, left, bottom, right = item.crop.box
+        mask = item.crop.mask if free is None else item.crop.mask & free[top:bottom, left:right]
+        labels[top:bottom, left:right][mask] = number
+    return labels
+
+
+def _moved(candidate: Candidate, tile: Tile) -> Candidate:
+    """Bring a candidate from the pixels of a tile to the picture's."""
+    top, left = tile.region.top, tile.region.left
+    crop, (x, y) = candidate.crop, candidate.point
+    moved = MaskCrop(crop.top + top, crop.left + left, crop.mask)
+    return replace(candidate, crop=moved, point=(x + left, y + top))
+
+
+def _rows(tile: Tile) -> tuple[slice, slice]:
+    region = tile.region
+    return slice(region.top, region.bottom), slice(region.left, region.right)
+
+
+def _part(taken: NDArray[np.bool_] | None, tile: Tile) -> NDArray[np.bool_] | None:
+    return None if taken is None else taken[_rows(tile)]

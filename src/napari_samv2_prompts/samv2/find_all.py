@@ -1,0 +1,216 @@
+"""Find all objects of a picture of many like things, with as few clicks as possible.
+
+Clicks are placed where objects can be expected and nothing was found yet: first a coarse grid;
+then, as soon as a few objects are known (or one is given as an example), the places that look like
+them, deepest first; where nothing has been found, a finer grid.  A click inside what was accepted
+is saved, and that is most of them.  Proposing places and letting the model judge them is how
+automatic prompting does best in microscopy (Archit et al., micro-sam, 2025).
+
+Everything comes as values, chunk by chunk: a job shows them as they come, and is cancelled between
+two of them.
+
+Not here: the published generator (``automatic_masks.py``), choosing among candidates again
+(``candidates.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from napari_samv2_prompts.candidates import Candidate, Candidates, Selection
+from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.samv2.inference.cell_features import CellFeatures
+from napari_samv2_prompts.samv2.inference.embedding import Embedding
+
+from .automatic_masks import candidate_of, point_grid
+from .image_predictor import SAMV2ImagePredictor
+
+__all__ = ["Search", "find_all"]
+
+Bool = NDArray[np.bool_]
+Points = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How to look for objects.
+
+    Attributes
+    ----------
+    selection : Selection
+        What counts as found; no click is placed inside it any more.
+    grids : tuple of int
+        Clicks a side of the grids, coarse to fine; a finer one is used only where the coarser
+        ones and the places that look alike have found nothing.
+    points_per_batch : int
+        Clicks answered at once.
+    max_points : int
+        Clicks in total.
+    least_score : float
+        Candidates below this are not even returned; the rest may be chosen among later.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    grids: tuple[int, ...] = (8, 16)
+    points_per_batch: int = 32
+    max_points: int = 1024
+    least_score: float = 0.3
+
+
+def find_all(
+    predictor: SAMV2ImagePredictor,
+    embedding: Embedding,
+    search: Search | None = None,
+    *,
+    taken: Bool | None = None,
+    example: MaskCrop | None = None,
+) -> Iterator[tuple[Candidate, ...]]:
+    """Look for objects all over an embedded image.
+
+    Parameters
+    ----------
+    predictor : SAMV2ImagePredictor
+    embedding : Embedding
+        Of this predictor.
+    search : Search, optional
+    taken : array of shape (H, W), bool, optional
+        Where there are labels already: nothing is looked for there, and what covers them is not
+        proposed.
+    example : MaskCrop, optional
+        An object whose like are wanted: only places that look like it are tried.
+
+    Yields
+    ------
+    tuple of Candidate
+        What the next clicks have found, accepted or not, in pixels of the image.
+    """
+    search = search or Search()
+    state = _State(embedding, search, taken)
+    if example is None:
+        yield from state.ask(predictor, state.grid(search.grids[0]))
+        finer = list(search.grids[1:])
+    else:
+        state.learn_from(example)
+        finer = []
+    while True:
+        places = state.alike()
+        if not len(places) and finer:
+            places = state.grid(finer.pop(0))
+        if not len(places):
+            if not finer:
+                return
+            continue
+        yield from state.ask(predictor, places)
+
+
+class _State:
+    """What has been asked and found so far."""
+
+    def __init__(self, embedding: Embedding, search: Search, taken: Bool | None) -> None:
+        self.embedding, self.search = embedding, search
+        self.shape = embedding.image_size
+        self.features = CellFeatures.of(embedding)
+        self.candidates = Candidates()
+        self.taken = np.zeros(self.shape, bool) if taken is None else taken.astype(bool)
+        self.found = self.taken.copy()
+        self.asked = np.empty((0, 2))
+        self.example: MaskCrop | None = None
+        self.n_known = -1
+
+    # --- asking ------------------------------------------------------------------------------
+
+    def ask(
+        self, predictor: SAMV2ImagePredictor, points: Points
+    ) -> Iterator[tuple[Candidate, ...]]:
+        """Click at points that are not inside what is found, and take in the answers."""
+        size = self.search.points_per_batch
+        while len(points) and len(self.asked) < self.search.max_points:
+            points = points[~self._is_found(points)]
+            now, points = points[:size], points[size:]
+            if not len(now):
+                return
+            self.asked = np.concatenate([self.asked, now])
+            clicks = tuple(Prompt.of(number, at[None]) for number, at in enumerate(now))
+            answers = predictor.decode(self.embedding, PromptBatch(clicks), True)
+            new = tuple(
+                candidate
+                for item, at in zip(answers, now, strict=True)
+                for index in np.flatnonzero(item.scores >= self.search.least_score)
+                if (candidate := candidate_of(item, int(index), at, self.shape)).area
+                and not self._covers_taken(candidate.crop)
+            )
+            self.candidates.extend(new)
+            self._mark()
+            yield new
+
+    def _covers_taken(self, crop: MaskCrop) -> bool:
+        if not self.taken.any():
+            return False
+        top, left, bottom, right = crop.box
+        common = np.count_nonzero(self.taken[top:bottom, left:right] & crop.mask)
+        return bool(common > self.search.selection.max_overlap * crop.area)
+
+    def _mark(self) -> None:
+        """Draw what is found so far."""
+        self.found = self.taken.copy()
+        for index in self.candidates.select(self.search.selection):
+            crop = self.candidates[index].crop
+            top, left, bottom, right = crop.box
+            self.found[top:bottom, left:right] |= crop.mask
+
+    def _is_found(self, points: Points) -> Bool:
+        x, y = np.round(points).astype(int).T
+        height, width = self.shape
+        inside: Bool = self.found[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+        return inside
+
+    # --- where to ask next -------------------------------------------------------------------
+
+    def grid(self, per_side: int) -> Points:
+        """Return a grid of clicks, in pixels; not where one was placed before."""
+        height, width = self.shape
+        points = point_grid(per_side) * (width, height)
+        return points[self._far_from_asked(points, min(self.shape) / per_side / 2)]
+
+    def learn_from(self, example: MaskCrop) -> None:
+        """Take an object as what is looked for."""
+        self.example = example
+
+    def alike(self) -> Points:
+        """Return places that look like what is found, or none while too little is known."""
+        chosen = [self.candidates[i].crop for i in self.candidates.select(self.search.selection)]
+        known = chosen + ([self.example] if self.example else [])
+        if len(known) < (1 if self.example else 3) or len(known) == self.n_known:
+            return np.empty((0, 2))
+        self.n_known = len(known)
+        likely = self.features.like(known, self.found)
+        radius = float(np.median([np.sqrt(crop.area / np.pi) for crop in known]))
+        points = _deepest(
+            likely & ~self.features.shrunk(self.found), radius / float(self.features.scale.mean())
+        )
+        points = (points + 0.5) * self.features.scale - 0.5
+        return points[self._far_from_asked(points, radius / 2)]
+
+    def _far_from_asked(self, points: Points, distance: float) -> Bool:
+        if not len(self.asked) or not len(points):
+            return np.ones(len(points), bool)
+        apart = np.linalg.norm(points[:, None] - self.asked[None], axis=2).min(axis=1)
+        far: Bool = apart > distance
+        return far
+
+
+def _deepest(inside: Bool, radius: float) -> Points:
+    """Return the places ``(x, y)`` deepest inside a region, one per object of a radius or so."""
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    # A little smoothing: plateaus and bumps of the distance are no objects of their own.
+    depth = ndimage.gaussian_filter(depth, max(radius / 4, 0.5)) * inside
+    side = 2 * max(1, round(radius * 0.6)) + 1
+    peaks = (depth == ndimage.maximum_filter(depth, side)) & (depth > min(0.3 * radius, 2.0))
+    rows, columns = np.nonzero(peaks)
+    order = np.argsort(-depth[rows, columns], kind="stable")
+    return np.stack([columns[order], rows[order]], axis=1).astype(np.float64)
