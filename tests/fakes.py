@@ -78,9 +78,11 @@ class FakeView(ImageView):
             raise self.error
         return np.zeros((*self.region.size, 3), np.uint8)
 
-    def holding(self, extent: Extent) -> FakeView:
-        region = self.region.holding(extent, self.shape)
+    def within(self, region: Region, side: int | None) -> FakeView:
         return FakeView(self.picture, self.shape, self.reads, self.error, region)
+
+    def holding(self, extent: Extent) -> FakeView:
+        return self.within(self.region.holding(extent, self.shape), None)
 
 
 class FakePacking:

@@ -80,7 +80,7 @@ class Setting:
         stack = ArrayStack(volume.image)
         variant = predictor.variant
         sides = InputSides(variant.input_size, variant.largest_side)
-        self.embed = Embeddings(stack, predictor.embed, sides)
+        self.embed = Embeddings.of_stack(stack, predictor.embed, sides)
         self.follower: Follower = HandOver(stack, self.embed, predictor.decode, weights, watch)
         self.wanted = Wanted(0, len(volume.image) - 1)
 

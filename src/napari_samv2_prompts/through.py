@@ -183,7 +183,7 @@ def follow(
     """
     variant = predictor.variant
     sides = InputSides(variant.input_size, variant.largest_side)
-    embed = Embeddings(seen, predictor.embed, sides)
+    embed = Embeddings.of_stack(seen, predictor.embed, sides)
     for plane, batch in sorted(prompts.items()):
         for number, crop in _answered(embed, predictor, plane, batch, seen.shape[1:]).items():
             anchors.setdefault(number, {})[plane] = crop

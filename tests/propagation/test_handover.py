@@ -42,7 +42,7 @@ def film(paths, shades=(220, 190), side=SIDE):
 
 def follow(image, labels, at=0, wanted=ALL, most=1024):
     model, stack = BrightModel(), ArrayStack(image)
-    embed = Embeddings(stack, model.embed, InputSides(64, most))
+    embed = Embeddings.of_stack(stack, model.embed, InputSides(64, most))
     anchors = {int(n): {at: cropped(labels[at] == n)} for n in np.unique(labels[at]) if n}
     found = Found()
     for filled in propagate(HandOver(stack, embed, model.decode), anchors, found, wanted):

@@ -27,6 +27,7 @@ from .jobs import (
 )
 from .load import PredictorFactory
 from .preview import Outline, Preview
+from .propagate import Propagation
 from .protocols import Embedding, Packing, Predictor
 from .requested import News, Step, Tools
 from .requests import ModelChoice, Place, Request
@@ -61,6 +62,7 @@ __all__ = [
     "Preview",
     "Priority",
     "Progress",
+    "Propagation",
     "Provenance",
     "Removal",
     "Report",

@@ -14,6 +14,7 @@ from napari_samv2_prompts.images import ImageView
 from .protocols import Embedding
 from .requested import Step, Tools
 from .requests import ModelChoice, Place
+from .results import ObjectResult
 
 __all__ = ["Find", "Generation"]
 
@@ -58,3 +59,7 @@ class Generation:
     def take(self, step: Step) -> None:
         """Add a chunk to what was found."""
         self.found.extend(step.part)
+
+    def results(self, step: Step) -> Iterable[tuple[Place, ObjectResult]]:
+        """Return nothing: candidates are no results before the user takes them."""
+        return ()

@@ -4,13 +4,14 @@ A request is worked off by as many jobs as it takes: whatever somebody waits for
 its next check, and the next one goes on from what was found.  So what is missing has to follow from
 the request and what it found; nothing else is remembered.
 
-Not here: what there is to be done (``generate.py``), when jobs run (``scheduler.py``).
+Not here: what there is to be done (``propagate.py``, ``generate.py``), when jobs run
+(``scheduler.py``).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -21,7 +22,9 @@ from .embed import EmbeddingKey, embed
 from .errors import sentence
 from .jobs import Job, Priority, Task
 from .protocols import Embedding, Predictor
-from .requests import ModelChoice
+from .requests import ModelChoice, Place
+from .result_store import ResultStore
+from .results import ObjectResult
 from .store import EmbeddingStore
 
 __all__ = ["News", "RequestedWork", "Step", "Tools", "WorkRequest"]
@@ -90,6 +93,10 @@ class WorkRequest(Protocol):
         """Add to what was found, in the thread of the caller."""
         ...
 
+    def results(self, step: Step) -> Iterable[tuple[Place, ObjectResult]]:
+        """Return masks that a session is to know of."""
+        ...
+
 
 R_ = TypeVar("R_", bound=WorkRequest)
 
@@ -129,10 +136,12 @@ class RequestedWork(Generic[R_]):
     ----------
     tell : callable
         Told every :class:`News`.
+    store : ResultStore
+        Where results go.
     """
 
-    def __init__(self, tell: Callable[[News[R_]], object]) -> None:
-        self._tell = tell
+    def __init__(self, tell: Callable[[News[R_]], object], store: ResultStore) -> None:
+        self._tell, self._store = tell, store
         self.request: R_ | None = None
 
     def start(self, request: R_ | None) -> None:
@@ -173,6 +182,8 @@ class RequestedWork(Generic[R_]):
     def _take(self, request: R_, step: Step, left: float | None) -> None:
         if request is self.request:
             request.take(step)
+            for place, result in request.results(step):
+                self._store.put(place, result)
             self._tell(News(request, step.part, step.done, step.total, left))
 
     def _end(self, request: R_ | None, problem: str = "") -> None:

@@ -36,6 +36,7 @@ from .load import Loaded, Loader, PredictorFactory
 from .prefetch import Prefetch
 from .preview import Preview, outline
 from .prompt_changes import changed, next_part, refined, still_asked
+from .propagate import Propagation
 from .protocols import Embedding, Predictor
 from .requested import News, RequestedWork
 from .requests import ModelChoice, Place, Request
@@ -70,6 +71,7 @@ class Session:
     status_changed = Signal(Status)
     decoded = Signal(Results)
     removed = Signal(Removal)
+    propagated = Signal(News)
     generated = Signal(News)
 
     def __init__(
@@ -90,7 +92,9 @@ class Session:
         self._model: ModelChoice | None = None
         self._predictor: Predictor | None = None
         self._results, self._prefetch = ResultStore(results_mb), Prefetch(self.cache)
-        self._generation = RequestedWork[Generation](self.generated.emit)
+        self._propagation = RequestedWork[Propagation](self.propagated.emit, self._results)
+        self._generation = RequestedWork[Generation](self.generated.emit, self._results)
+        self._requested: tuple[RequestedWork[Any], ...] = (self._generation, self._propagation)
         self._closed = False
         self._jobs = Scheduler(self._next_job, self._on_state, runner, background or runner)
         self.preview = Preview(self._outline_job, runner, self._go_on)
@@ -164,7 +168,8 @@ class Session:
             return
         self._request = request
         if request is not None:
-            self._generation.check_model(request.model)
+            for work in self._requested:
+                work.check_model(request.model)
         if request is None:
             self._active = None
             self._jobs.supersede()
@@ -195,9 +200,22 @@ class Session:
         if self._jobs.busy:
             self._jobs.cancel()
         else:
-            self.generate(None)
+            for work in self._requested:
+                self._start(work, None)
 
     # --- work in the background ------------------------------------------------------------
+
+    @property
+    def propagation(self) -> Propagation | None:
+        """What is followed through planes; None if nothing is."""
+        return self._propagation.request
+
+    def propagate(self, propagation: Propagation | None) -> None:
+        """Follow objects through planes while nobody waits for anything; see :attr:`propagated`.
+
+        What was asked before ends; what it found is kept.  None: end it only.
+        """
+        self._start(self._propagation, propagation)
 
     @property
     def generation(self) -> Generation | None:
@@ -205,11 +223,15 @@ class Session:
         return self._generation.request
 
     def generate(self, generation: Generation | None) -> None:
-        """Look for candidates while nobody waits for anything else; see :attr:`generated`.
+        """Look for candidates while nobody waits for anything; see :attr:`generated`.
 
         What was asked before ends; what it found is kept.  None: end it only.
         """
         self._start(self._generation, generation)
+
+    @property
+    def _is_requested(self) -> bool:
+        return any(work.request is not None for work in self._requested)
 
     def _start(self, work: RequestedWork[Any], request: Any) -> None:
         if self._closed:
@@ -295,7 +317,7 @@ class Session:
 
     def _rest(self, request: Request) -> None:
         """Predict nothing before `run`; of the planes, embed those that were asked for by hand."""
-        by_hand = request.all_planes or self._generation.request
+        by_hand = request.all_planes or self._is_requested
         if by_hand and not self._jobs.busy:
             self._act_on(replace(request, prompts=PromptBatch(())))
         elif self._active is not None:
@@ -320,10 +342,12 @@ class Session:
             return choice
         if self._predictor is None or self._model != active.model:
             return self._loader.job(active.model, self._on_loaded)
+        predictor, cache, store = self._predictor, self.cache, self.store
+        jobs = (work.job(predictor, cache, store) for work in self._requested)
         return (
-            self._job_for_prompts(active, self._predictor)
-            or self._generation.job(self._predictor, self.cache, self.store)
-            or self._prefetch.job(active, self._predictor, self.store)
+            self._job_for_prompts(active, predictor)
+            or next(filter(None, jobs), None)
+            or self._prefetch.job(active, predictor, store)
         )
 
     def _job_for_prompts(self, active: Request, predictor: Predictor) -> Job[Any] | None:
@@ -393,9 +417,9 @@ class Session:
         predictor, store = self._predictor, self.store.problem if self.store else ""
         device = ("", "") if predictor is None else (str(predictor.device), predictor.device_reason)
         memory, planes = self.cache.memory, self._prefetch.progress(self._active)
-        requested = self._generation.request is not None
         status = Status(
-            state, reason, self._model, *device, progress, memory, store, planes, requested
+            state, reason, self._model, *device, progress, memory, store, planes,
+            self._is_requested,
         )  # fmt: skip
         if status != self._status:
             self._status = status

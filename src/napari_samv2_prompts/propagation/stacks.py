@@ -47,9 +47,10 @@ class Embeddings:
 
     Parameters
     ----------
-    stack : Stack
+    shape : tuple of int
+        ``(height, width)`` of a plane.
     embed : callable
-        As of a predictor: ``(picture) -> embedding``.
+        ``(plane, region) -> embedding``.
     sides : InputSides
         Of the model: a plane of at most the larger one is embedded whole.
     budget : int
@@ -58,22 +59,32 @@ class Embeddings:
 
     def __init__(
         self,
-        stack: Stack,
-        embed: Callable[[NDArray[np.uint8]], Any],
+        shape: tuple[int, int],
+        embed: Callable[[int, Region], Any],
         sides: InputSides,
         budget: int = 2**30,
     ) -> None:
-        self._stack, self._make, self._sides, self._budget = stack, embed, sides, budget
+        self._shape, self._make, self._sides, self._budget = shape, embed, sides, budget
         self._kept: OrderedDict[tuple[int, Region], Any] = OrderedDict()
+
+    @classmethod
+    def of_stack(
+        cls, stack: Stack, embed: Callable[[NDArray[np.uint8]], Any], sides: InputSides
+    ) -> Embeddings:
+        """Return the embeddings of a stack, by a predictor's ``embed``."""
+
+        def make(plane: int, region: Region) -> Any:
+            rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)
+            return embed(np.ascontiguousarray(stack.read(plane, rows, columns))).halved()
+
+        return cls(stack.shape[1:], make, sides)
 
     def __call__(self, plane: int, wanted: Region) -> tuple[Any, Region]:
         """Return the embedding of a part of a plane that holds `wanted`, and which part that is."""
         region = self.region(wanted)
         key = plane, region
         if key not in self._kept:
-            rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)
-            picture = np.ascontiguousarray(self._stack.read(plane, rows, columns))
-            self._kept[key] = self._make(picture).halved()
+            self._kept[key] = self._make(plane, region)
             while len(self._kept) > 1 and self._size() > self._budget:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(key)
@@ -81,10 +92,9 @@ class Embeddings:
 
     def region(self, wanted: Region) -> Region:
         """Return the part of a plane that is embedded to see another part of it."""
-        shape = self._stack.shape[1:]
-        if max(shape) <= self._sides.most:
-            return Region.whole(shape)
-        return choose_region(shape, wanted.extent, sides=self._sides)
+        if max(self._shape) <= self._sides.most:
+            return Region.whole(self._shape)
+        return choose_region(self._shape, wanted.extent, sides=self._sides)
 
     def together(self, windows: Mapping[int, Region]) -> list[list[int]]:
         """Return which objects to embed together: what they need fits the model's largest input.
@@ -94,7 +104,7 @@ class Embeddings:
         windows : mapping of object to Region
             Where each is looked for.
         """
-        if max(self._stack.shape[1:]) <= self._sides.most:
+        if max(self._shape) <= self._sides.most:
             return [list(windows)]
         groups: list[list[int]] = []
         # choose_region adds a margin, and goes to a grid.

@@ -162,7 +162,8 @@ class Found:
 
     def copy(self) -> Found:
         """Return a copy that can be added to."""
-        return Found({n: dict(planes) for n, planes in self.sections.items()}, dict(self.ends))
+        sections = list(self.sections.items())  # another thread may add to it
+        return Found({n: dict(planes) for n, planes in sections}, dict(self.ends))
 
 
 @dataclass(frozen=True, slots=True)

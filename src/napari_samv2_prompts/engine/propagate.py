@@ -1,0 +1,131 @@
+"""Following objects through planes: what is asked for, and how it is worked off.
+
+Not here: how objects are followed (``propagation``), when it runs (``requested.py``).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_samv2_prompts.images import ImageView
+from napari_samv2_prompts.propagation import (
+    Anchors,
+    Embeddings,
+    Follower,
+    Found,
+    HandOver,
+    Stack,
+    Wanted,
+    missing,
+    propagate,
+)
+from napari_samv2_prompts.regions import InputSides, Region
+
+from .protocols import Embedding, Predictor
+from .requested import Step, Tools
+from .requests import ModelChoice, Place
+from .results import ObjectResult
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Propagation"]
+
+WHOLE = 2**22
+"""Planes of at most so many pixels are read once and kept while they are needed."""
+READ = 4
+"""Planes that are kept."""
+
+
+def _hand_over(stack: Stack, embeddings: Embeddings, predictor: Predictor) -> Follower:
+    return HandOver(stack, embeddings, predictor.decode)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Propagation:
+    """What is to be followed through which planes.
+
+    Each part that comes of it is a :class:`.Filled`; planes count from 0 in `planes`.
+
+    Attributes
+    ----------
+    planes : sequence of ImageView
+        All planes along the axis.
+    model : ModelChoice
+    sides : InputSides
+        Of its input.
+    read_anchors : callable
+        Returns the objects' anchors as they are now.  Called in the worker, whenever the work is
+        begun or taken up again.
+    wanted : Wanted
+    found : Found
+        What was found before; it is added to.
+    places : sequence of Place
+        Where the masks of each plane go; for the session to know the results there.
+    follower : callable
+        Makes the method: ``(stack, embeddings, predictor) -> Follower``.
+    """
+
+    planes: Sequence[ImageView]
+    model: ModelChoice
+    sides: InputSides
+    read_anchors: Callable[[], Anchors]
+    wanted: Wanted
+    found: Found = field(default_factory=Found)
+    places: Sequence[Place] = ()
+    follower: Callable[[Stack, Embeddings, Predictor], Follower] = _hand_over
+
+    def steps(self, tools: Tools) -> Iterator[Step]:
+        """Fill what is missing, plane by plane; see :class:`.WorkRequest`."""
+        anchors, found = self.read_anchors(), self.found.copy()
+        total = sum(len(stretch.planes) for stretch in missing(anchors, found, self.wanted))
+        if not total:
+            return
+
+        def embedded(plane: int, region: Region) -> Embedding:
+            return tools.embed(self.planes[plane].within(region, self.sides.most))
+
+        stack, done = _ReadPlanes(self.planes), 0
+        embeddings = Embeddings(stack.shape[1:], embedded, self.sides)
+        follower = self.follower(stack, embeddings, tools.predictor)
+        for filled in propagate(follower, anchors, found, self.wanted):
+            done += len(filled.sections)
+            yield Step(filled, min(done, total), total)
+
+    def take(self, step: Step) -> None:
+        """Add a plane to what was found."""
+        self.found.add(step.part)
+
+    def results(self, step: Step) -> Iterator[tuple[Place, ObjectResult]]:
+        """Yield what is to be known of a plane's objects, without their masks."""
+        if self.places:
+            place = self.places[step.part.plane]
+            for number, section in step.part.sections.items():
+                result = ObjectResult.propagated(number, section.crop, section.score, section.doubt)
+                yield place, result.released()
+
+
+class _ReadPlanes:
+    """Views as a stack; small planes are read once, of large ones the parts that are asked for."""
+
+    def __init__(self, planes: Sequence[ImageView]) -> None:
+        self._planes = planes
+        height, width = planes[0].shape
+        self.shape = len(planes), height, width
+        self._read: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+
+    def read(self, plane: int, rows: slice, columns: slice) -> NDArray[np.uint8]:
+        """Return a part of a plane, in every pixel."""
+        if self.shape[1] * self.shape[2] > WHOLE:
+            region = Region(rows.start, columns.start, rows.stop, columns.stop)
+            return self._planes[plane].within(region, None).read()
+        if plane not in self._read:
+            whole = Region.whole(self._planes[plane].shape)
+            self._read[plane] = self._planes[plane].within(whole, None).read()
+            if len(self._read) > READ:
+                self._read.popitem(last=False)
+        return self._read[plane][rows, columns]
