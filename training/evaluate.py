@@ -90,7 +90,8 @@ class Prompter:
         for place, (part, window) in zip(logits, answers, strict=True):
             top, left, side = (4 * number for number in window)
             place[:, top : top + side, left : left + side] = part.logits[0]
-        scores, objects = (torch.cat([a.decoded[i] for a in answers]) for i in (1, 2))
+        scores = torch.cat([answer.decoded.scores for answer in answers])
+        objects = torch.cat([answer.decoded.object_logits for answer in answers])
         return Decoded(logits, scores, objects)
 
     def enlarged(self, logits: Tensor) -> Tensor:

@@ -125,7 +125,7 @@ def round_loss(decoded: Decoded, target: Tensor, weights: LossWeights) -> RoundL
         Covered share of each pixel.
     weights : LossWeights
     """
-    logits, scores, object_logits = decoded
+    logits, scores, object_logits = decoded[:3]
     rows = torch.arange(len(logits), device=logits.device)
     present = target.flatten(1).any(1)
     with torch.no_grad():

@@ -74,7 +74,7 @@ def train_step(
             decoded = run.network.decode_prompts(
                 features, prompts.coords.to(device), prompts.labels.to(device), mask
             )
-        decoded = Decoded(*(part.float() for part in decoded))
+        decoded = Decoded(*(part.float() for part in decoded[:3]))
         loss = round_loss(decoded, targets, recipe.weights)
         total = total + loss.total / rounds
         ious.append(float(loss.iou[present, 0].mean()) if present.any() else float("nan"))

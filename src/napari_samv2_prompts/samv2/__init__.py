@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2.automatic_masks import SAMV2AutomaticMaskGenerator
     from napari_samv2_prompts.samv2.image_predictor import SAMV2ImagePredictor
+    from napari_samv2_prompts.samv2.video_predictor import SAMV2VideoPredictor
     from napari_samv2_prompts.samv2.weights.build import build_samv2
     from napari_samv2_prompts.samv2.weights.variants import available_models
 
-__all__ = ["SAMV2AutomaticMaskGenerator", "SAMV2ImagePredictor", "available_models", "build_samv2"]
+__all__ = [
+    "SAMV2AutomaticMaskGenerator",
+    "SAMV2ImagePredictor",
+    "SAMV2VideoPredictor",
+    "available_models",
+    "build_samv2",
+]
 
 _HOMES = {
     "SAMV2AutomaticMaskGenerator": "napari_samv2_prompts.samv2.automatic_masks",
+    "SAMV2VideoPredictor": "napari_samv2_prompts.samv2.video_predictor",
     "SAMV2ImagePredictor": "napari_samv2_prompts.samv2.image_predictor",
     "available_models": "napari_samv2_prompts.samv2.weights.variants",
     "build_samv2": "napari_samv2_prompts.samv2.weights.build",

@@ -8,9 +8,11 @@ published predictor's shapes and meaning, and stand on the other two.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -39,10 +41,14 @@ from napari_samv2_prompts.samv2.inference.prompt_arrays import (
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
 from napari_samv2_prompts.samv2.weights.build import network_from_arguments
+from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError
 from napari_samv2_prompts.samv2.weights.packing import Packing, network_key, weights_digest
 from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION
 
 from .device import choose_device, computing
+
+if TYPE_CHECKING:
+    from .video.track import Tracker
 
 __all__ = ["SAMV2ImagePredictor"]
 
@@ -135,6 +141,39 @@ class SAMV2ImagePredictor:
     def variant(self) -> Variant:
         """The shape of the network."""
         return self._network.variant
+
+    @property
+    def key(self) -> str:
+        """The name that this predictor's embeddings carry, and only its own."""
+        return self._key
+
+    def tracker(self) -> Tracker:
+        """Return what follows objects from plane to plane with this predictor's embeddings.
+
+        Raises
+        ------
+        ValueError
+            If the model has no memory.
+        CheckpointError
+            If its weights were trained for images alone.
+        """
+        if not self.variant.has_memory:
+            raise ValueError(
+                f"The model {self.variant.size!r} has no memory to follow objects with: choose "
+                "'tiny', 'small', 'base_plus' or 'large'."
+            )
+        if not self._network.has_memory:
+            raise CheckpointError(
+                "These weights have no memory to follow objects with: they were saved for images "
+                "alone. Use a published file, or one with all of its tensors."
+            )
+        from .video.track import Tracker
+
+        return Tracker(self._network, self._choice)
+
+    def computing(self) -> AbstractContextManager[None]:
+        """Return the context in which this predictor computes, see :func:`.device.computing`."""
+        return computing(self._choice)
 
     # --- values: what the plugin and everything below stand on ---
 

@@ -10,6 +10,7 @@ from transformers import Sam2Config, Sam2Model
 
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
+from napari_samv2_prompts.samv2.modeling.video_memory import MEMORY_PREFIXES
 
 RENAMES = (
     (r"^image_encoder\.trunk\.", "vision_encoder.backbone."),
@@ -40,7 +41,7 @@ MATRIX = "sam_prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
 
 def twin_state(network: SAMV2Network) -> dict[str, Tensor]:
     """Return the network's weights under the twin's names."""
-    state = network.state_dict()
+    state = {k: t for k, t in network.state_dict().items() if not k.startswith(MEMORY_PREFIXES)}
     matrix = state.pop(MATRIX)
     points = [state.pop(f"sam_prompt_encoder.point_embeddings.{i}.weight") for i in range(4)]
     twin = {}

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
+from napari_samv2_prompts.samv2.modeling.video_memory import MEMORY_PREFIXES
 from napari_samv2_prompts.samv2.weights.build import build_samv2
 from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError, load, read_state
 from napari_samv2_prompts.samv2.weights.variants import VARIANTS
@@ -60,9 +61,9 @@ def test_published_layout_loads_strictly(size: str, layouts, tmp_path: Path, cap
         with caplog.at_level(logging.INFO):
             report = load(network, write(tensors, tmp_path / f"{name}.pt"))
         assert report.variant is VARIANTS[name]
-        assert report.loaded + len(report.kept_aside) == len(layouts[name])
-        assert f"{len(report.kept_aside)} tensors for videos were kept aside" in caplog.text
-        caplog.clear()
+        assert report.loaded == len(layouts[name])
+        assert caplog.text == ""
+        assert network.variant.version == version  # 2.1 is built first, and fits itself to the file
         loaded = network.state_dict()
         assert loaded.keys() == tensors.keys()  # nothing dropped
         for key, tensor in tensors.items():
@@ -96,10 +97,22 @@ def test_saved_network_loads_again(tiny, tmp_path: Path) -> None:
 
 def test_image_parts_alone_are_enough(tiny, tiny_state, tmp_path: Path) -> None:
     load(tiny, write(tiny_state, tmp_path / "whole.pt"))
-    image = {key: value for key, value in tiny_state.items() if key not in tiny.memory_state}
+    image = {k: v for k, v in tiny_state.items() if not k.startswith(MEMORY_PREFIXES)}
     report = load(tiny, write(image, tmp_path / "image.pt"))
-    assert report.kept_aside == ()
-    assert report.loaded == len(image)
+    assert report.loaded == len(image) == len(tiny_state) - 160
+    assert not tiny.has_memory
+    assert tiny.state_dict().keys() == image.keys()
+    assert "no memory for films" in report.notes[0]
+    load(tiny, tmp_path / "whole.pt")
+    assert tiny.has_memory
+    assert tiny.state_dict().keys() == tiny_state.keys()
+
+
+def test_half_a_memory_is_refused(tiny, tiny_state, tmp_path: Path) -> None:
+    del tiny_state["memory_encoder.out_proj.weight"]
+    path = write(tiny_state, tmp_path / "half.pt")
+    with pytest.raises(CheckpointError, match=r"incomplete.*memory_encoder\.out_proj\.weight"):
+        load(tiny, path)
 
 
 def test_network_does_not_hang_on_to_the_file(tiny, tiny_state, tmp_path: Path) -> None:

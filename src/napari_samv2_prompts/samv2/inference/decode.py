@@ -279,7 +279,7 @@ def _to_arrays(decoded: Decoded, multimask: Sequence[bool]) -> list[LowResMasks]
         kinds[False] = choose_single(decoded)
     there = {multi: part.logits.float() for multi, part in kinds.items()}
     # Whole tensors: each time that a GPU is waited for takes as long as a prompt.
-    here = {multi: [t.float().cpu().numpy() for t in part] for multi, part in kinds.items()}
+    here = {multi: [t.float().cpu().numpy() for t in part[:3]] for multi, part in kinds.items()}
     return [
         LowResMasks(
             here[multi][0][row],

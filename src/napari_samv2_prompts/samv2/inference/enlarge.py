@@ -217,7 +217,11 @@ def _small_components(inside: NDArray[np.bool_], max_area: float) -> NDArray[np.
 
 
 def remove_small_areas(
-    logits: Logits, threshold: float, max_hole_area: float, max_sprinkle_area: float
+    logits: Logits,
+    threshold: float,
+    max_hole_area: float,
+    max_sprinkle_area: float,
+    margin: float = _FILL_MARGIN,
 ) -> Logits:
     """Fill small holes and remove small sprinkles of one mask.
 
@@ -227,18 +231,20 @@ def remove_small_areas(
     threshold : float
     max_hole_area, max_sprinkle_area : float
         Largest area to fill or remove, in cells of the low-res logits; 0 leaves all.
+    margin : float
+        How far beyond the threshold what is filled and removed lies; 10 as published for images.
 
     Returns
     -------
     array of shape (h, w), float32
-        Filled cells get ``threshold + 10``, removed ones ``threshold - 10``.  Both are found in the
-        logits as they came.
+        Filled cells get ``threshold + margin``, removed ones ``threshold - margin``.
+        Both are found in the logits as they came.
     """
     result = logits
     if max_hole_area > 0:
         holes = _small_components(logits <= threshold, max_hole_area)
-        result = np.where(holes, np.float32(threshold + _FILL_MARGIN), result)
+        result = np.where(holes, np.float32(threshold + margin), result)
     if max_sprinkle_area > 0:
         sprinkles = _small_components(logits > threshold, max_sprinkle_area)
-        result = np.where(sprinkles, np.float32(threshold - _FILL_MARGIN), result)
+        result = np.where(sprinkles, np.float32(threshold - margin), result)
     return result

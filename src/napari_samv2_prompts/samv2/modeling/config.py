@@ -69,6 +69,11 @@ class Variant:
         return self.size
 
     @property
+    def has_memory(self) -> bool:
+        """Whether it follows objects through films; the published ones do."""
+        return self.version in ("2.0", "2.1")
+
+    @property
     def stage_widths(self) -> tuple[int, int, int, int]:
         """Channels of the four stages."""
         dim = self.embed_dim

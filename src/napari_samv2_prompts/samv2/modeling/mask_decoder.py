@@ -39,15 +39,18 @@ class Decoded(NamedTuple):
         Predicted IoU in [0, 1].
     object_logits : Tensor of shape (P,)
         Positive when the object is there.
+    tokens : Tensor of shape (P, 4, C), optional
+        What the masks were made from, for pointers to the object on other frames of a film.
     """
 
     logits: Tensor
     scores: Tensor
     object_logits: Tensor
+    tokens: Tensor | None = None
 
 
 def choose_single(decoded: Decoded) -> Decoded:
-    """Keep one mask per prompt: token 0, or the best of the others where 0 is not stable.
+    """Keep one mask per prompt, without tokens: 0, or the best of the others where 0 is not stable.
 
     A mask is stable when moving the threshold by +-0.05 hardly changes its area (ratio of at least
     0.98; an empty mask counts as stable).  Numbers of the published image predictor.
@@ -200,4 +203,4 @@ class MaskDecoder(nn.Module):
         logits = from_cells(cells, grid, 2)[..., 0].unflatten(0, (-1, N_MASKS))
         scores = self.iou_prediction_head(tokens[:, 1])
         objects = self.pred_obj_score_head(tokens[:, 0])[:, 0]
-        return Decoded(logits, scores.sigmoid(), objects)
+        return Decoded(logits, scores.sigmoid(), objects, tokens[:, 2 : 2 + N_MASKS])

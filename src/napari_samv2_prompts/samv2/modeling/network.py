@@ -1,8 +1,7 @@
 """SAMV2's image path put together: encode an image once, decode prompts many times.
 
-The module tree and with it the parameter names are those of the published checkpoints.  The video
-memory of a published file is not built; its tensors are kept aside in ``memory_state``, come back
-in ``state_dict()``, and wait there for volumes and time series.
+The module tree and with it the parameter names are those of the published checkpoints.  The parts
+of the video memory are in it too; what is done with them is in :mod:`.video_memory`.
 
 Not here: reading files (``weights``), numpy in and out (``image_predictor.py``).
 """
@@ -11,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,26 +18,16 @@ from torch import Tensor, nn
 from .cells import to_cells
 from .config import Variant
 from .hiera import Hiera, Progress
-from .layers import Linear, as_linear
+from .layers import Linear, Mlp, as_linear
 from .mask_decoder import Decoded, MaskDecoder
+from .memory_attention import MemoryAttention
+from .memory_encoder import MemoryEncoder
 from .neck import FpnNeck
 from .prompt_encoder import PromptEncoder
 from .transformer import SharedImage
+from .video_memory import add_memory
 
-__all__ = ["MEMORY_PREFIXES", "ImageFeatures", "PreparedImage", "SAMV2Network"]
-
-MEMORY_PREFIXES = (
-    "maskmem_tpos_enc",
-    "no_mem_pos_enc",
-    "no_obj_ptr",
-    "no_obj_embed_spatial",
-    "mask_downsample.",
-    "memory_attention.",
-    "memory_encoder.",
-    "obj_ptr_proj.",
-    "obj_ptr_tpos_proj.",
-)
-"""What the names of the video memory's tensors begin with."""
+__all__ = ["ImageFeatures", "PreparedImage", "SAMV2Network"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,12 +115,17 @@ class SAMV2Network(nn.Module):
     variant : Variant
         Says every size.  The network follows the size of the pixels it is given; the variant's
         ``input_size`` is what it was made for.
-
-    Attributes
-    ----------
-    memory_state : dict of str to Tensor
-        Video-memory tensors of the loaded checkpoint, as they came.
     """
+
+    memory_attention: MemoryAttention
+    memory_encoder: MemoryEncoder
+    mask_downsample: nn.Conv2d
+    maskmem_tpos_enc: nn.Parameter
+    obj_ptr_proj: Mlp
+    no_obj_ptr: nn.Parameter
+    no_mem_pos_enc: nn.Parameter
+    obj_ptr_tpos_proj: nn.Linear  # version 2.1
+    no_obj_embed_spatial: nn.Parameter  # version 2.1
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
@@ -140,15 +134,19 @@ class SAMV2Network(nn.Module):
         self.sam_prompt_encoder = PromptEncoder(variant)
         self.sam_mask_decoder = MaskDecoder(variant)
         self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, variant.width))
-        self.memory_state: dict[str, Tensor] = {}
+        if variant.has_memory:
+            add_memory(self)
         for position in (
             self.image_encoder.trunk.pos_embed,
             self.image_encoder.trunk.pos_embed_window,
         ):
             nn.init.trunc_normal_(position, std=0.02)
         nn.init.trunc_normal_(self.no_mem_embed, std=0.02)
-        self.register_load_state_dict_pre_hook(_keep_memory_aside)
-        self.register_state_dict_post_hook(_give_memory_back)
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether the parts for films are there; they are not after weights without them."""
+        return hasattr(self, "memory_attention")
 
     def encode_in(self, dtype: torch.dtype) -> None:
         """Let the trunk's blocks compute in a number type.
@@ -232,21 +230,3 @@ class SAMV2Network(nn.Module):
             features.embedding, position, *finer, prompts, shared
         )
         return decoded
-
-
-def _keep_memory_aside(
-    module: nn.Module, state_dict: dict[str, Any], prefix: str, *_: object
-) -> None:
-    """Move the video memory's tensors out of the state, so that strict loading accepts them."""
-    names = [n for n in state_dict if n.removeprefix(prefix).startswith(MEMORY_PREFIXES)]
-    memory = {name.removeprefix(prefix): state_dict.pop(name) for name in names}
-    assert isinstance(module, SAMV2Network)
-    module.memory_state = memory
-
-
-def _give_memory_back(
-    module: nn.Module, state_dict: dict[str, Any], prefix: str, _metadata: object
-) -> None:
-    """Put the tensors kept aside into the state, so that saving loses nothing."""
-    assert isinstance(module, SAMV2Network)
-    state_dict.update({prefix + name: tensor for name, tensor in module.memory_state.items()})

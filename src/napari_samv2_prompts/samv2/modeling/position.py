@@ -1,7 +1,6 @@
-"""Positional encodings: random Fourier features for prompts and the image grid.
+"""Positional encodings: random Fourier features for prompts and the image grid, sines for memories.
 
-The sine encoding of the published neck is used by the video memory only, never by the image path,
-and is therefore not here.
+Rotary positions, which turn queries and keys, are in :mod:`.rotary`.
 """
 
 from __future__ import annotations
@@ -11,7 +10,9 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["RandomFourierEncoding"]
+__all__ = ["RandomFourierEncoding", "sine_grid", "sines"]
+
+TEMPERATURE = 10000.0
 
 
 class RandomFourierEncoding(nn.Module):
@@ -59,3 +60,38 @@ class RandomFourierEncoding(nn.Module):
         sines, cosines = sin_x * cos_y + cos_x * sin_y, cos_x * cos_y - sin_x * sin_y
         encoding = torch.cat([sines, cosines], dim=-1).flatten(0, 1)
         return encoding.to(self.positional_encoding_gaussian_matrix.dtype)
+
+
+def _periods(channels: int, device: torch.device) -> Tensor:
+    """Return the periods of ``channels`` sines and cosines, each for two of them."""
+    pairs = torch.arange(channels, device=device) // 2
+    return TEMPERATURE ** (2 * pairs.float() / channels)
+
+
+def sines(values: Tensor, channels: int) -> Tensor:
+    """Encode numbers ``(N,)`` as ``(N, channels)``: sines, then cosines (Vaswani et al. 2017)."""
+    phases = values.float()[:, None] / _periods(channels // 2, values.device)
+    return torch.cat([phases.sin(), phases.cos()], dim=-1)
+
+
+def sine_grid(height: int, width: int, channels: int, device: torch.device) -> Tensor:
+    """Return the sine position of each cell of a grid, float32.
+
+    As in Carion et al., *End-to-End Object Detection with Transformers* (2020): places count from
+    one to a full turn at the last row and column.
+
+    Returns
+    -------
+    Tensor of shape (height * width, channels)
+        Half for y, then half for x, with sines and cosines in turn.
+    """
+    periods = _periods(channels // 2, device)
+
+    def along(length: int) -> Tensor:
+        places = torch.arange(1, length + 1, device=device, dtype=torch.float32)
+        phases = (places / (length + 1e-6) * (2 * math.pi))[:, None] / periods
+        return torch.stack([phases[:, 0::2].sin(), phases[:, 1::2].cos()], dim=-1).flatten(1)
+
+    down, across = along(height)[:, None], along(width)[None]
+    cells = (down.expand(-1, width, -1), across.expand(height, -1, -1))
+    return torch.cat(cells, dim=-1).flatten(0, 1)

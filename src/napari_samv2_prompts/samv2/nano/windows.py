@@ -108,7 +108,9 @@ def decode_in_windows(
                     )
                 else:
                     one = slice(place, place + 1)
-                    results[row] = WindowMasks(Decoded(*(part[one] for part in decoded)), window)
+                    results[row] = WindowMasks(
+                        Decoded(*(part[one] for part in decoded[:3])), window
+                    )
         pending = grown
     return [results[row] for row in range(len(coords))]
 

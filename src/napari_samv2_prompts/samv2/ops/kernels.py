@@ -58,24 +58,32 @@ def linear(x: Tensor, layer: nn.Linear, activation: Activation = "none") -> Tens
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Scaled dot-product attention (Vaswani et al. 2017) from ``q (B, H, N, D)`` to ``k, v``.
 
+    Values may have fewer channels than keys; PyTorch's kernel for CPUs would then hold all scores.
+
     Returns
     -------
-    Tensor of shape (B, H, N, D)
+    Tensor of shape (B, H, N, E)
+        As many channels as the values have.
     """
-    if not _by_onednn(q):
+    if not (_by_onednn(q) or _uneven_on_cpu(q, v)):
         return F.scaled_dot_product_attention(q, k, v)
-    batch, heads, n, depth = q.shape
-    q, k, v = (t.reshape(batch * heads, -1, depth).contiguous() for t in (q, k, v))
+    batch, heads, n, _ = q.shape
+    q, k, v = (t.flatten(0, 1).contiguous() for t in (q, k, v))
     keys = k.transpose(1, 2).contiguous()
     queries_at_once = max(1, _SCORES_AT_ONCE // k.shape[1])
     rows_at_once = max(1, queries_at_once // n)
-    result = torch.empty_like(q)
+    result = q.new_empty((*q.shape[:2], v.shape[2]))
     for row in range(0, len(q), rows_at_once):
         rows = slice(row, row + rows_at_once)
         for start in range(0, n, queries_at_once):
             part = rows, slice(start, start + queries_at_once)
             torch.bmm(_attention_weights(q[part], keys[rows]), v[rows], out=result[part])
-    return result.view(batch, heads, n, depth)
+    return result.view(batch, heads, n, -1)
+
+
+def _uneven_on_cpu(q: Tensor, v: Tensor) -> bool:
+    uneven = q.device.type == "cpu" and q.shape[-1] != v.shape[-1]
+    return uneven and not torch.is_grad_enabled()
 
 
 def _attention_weights(q: Tensor, keys: Tensor) -> Tensor:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,15 @@ import torch
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.config import Variant
-from napari_samv2_prompts.samv2.modeling.network import MEMORY_PREFIXES, SAMV2Network
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
+from napari_samv2_prompts.samv2.modeling.video_memory import (
+    MEMORY_PREFIXES,
+    add_memory,
+    drop_memory,
+)
 
 from .files import read_content
+from .meta_init import init_on_meta
 from .registry import USE_PUBLISHED, CheckpointError
 from .variants import DEFAULT_VERSION, VARIANTS
 
@@ -68,7 +75,7 @@ class CheckpointState:
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What was loaded into a network, and what was not.
+    """What was loaded into a network.
 
     Attributes
     ----------
@@ -78,16 +85,13 @@ class LoadReport:
         The variant recognised in the file.
     loaded : int
         Number of tensors in use.
-    kept_aside : tuple of str
-        Names of the video-memory tensors, which images don't need.
     notes : tuple of str
-        The sentences of :class:`CheckpointState`, and one for the tensors kept aside.
+        The sentences of :class:`CheckpointState`, and one if the file has no memory for films.
     """
 
     path: Path
     variant: Variant
     loaded: int
-    kept_aside: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -137,23 +141,34 @@ def load(network: SAMV2Network, path: str | PathLike[str]) -> LoadReport:
             f"{network.variant.size!r}: choose {state.variant.size!r} with this file, or another "
             "file."
         )
+    notes = state.notes
+    if network.variant.has_memory and not _fit_memory(network, state):
+        notes += ("The file has no memory for films; for images it needs none.",)
     _require_same_tensors(state, network)
     if network.no_mem_embed.is_meta:
-        tensors = {
-            key: tensor if key.startswith(MEMORY_PREFIXES) else tensor.float()
-            for key, tensor in state.tensors.items()
-        }
+        tensors = {key: tensor.float() for key, tensor in state.tensors.items()}
         network.load_state_dict(tensors, strict=True, assign=True)
     else:
         network.load_state_dict(state.tensors, strict=True)
-    kept_aside = tuple(network.memory_state)
-    notes = state.notes
-    if kept_aside:
-        notes += (f"{len(kept_aside)} tensors for videos were kept aside; images don't use them.",)
     for note in notes:
         _log.info("%s: %s", state.path.name, note)
-    loaded = len(state.tensors) - len(kept_aside)
-    return LoadReport(state.path, state.variant, loaded, kept_aside, notes)
+    return LoadReport(state.path, state.variant, len(state.tensors), notes)
+
+
+def _fit_memory(network: SAMV2Network, state: CheckpointState) -> bool:
+    """Give a network the parts of the memory that the file has: those of its version, or none."""
+    filled = any(key.startswith(MEMORY_PREFIXES) for key in state.tensors)
+    version = state.variant.version if filled else network.variant.version
+    if (filled, version) == (network.has_memory, network.variant.version):
+        return filled
+    drop_memory(network)
+    network.variant = replace(network.variant, version=version)
+    if filled:
+        device = network.no_mem_embed.device
+        with init_on_meta() if network.no_mem_embed.is_meta else nullcontext():
+            add_memory(network)
+        network.to(device)
+    return filled
 
 
 def _unwrap(path: Path, content: Any) -> tuple[dict[str, Tensor], list[str]]:
@@ -218,8 +233,7 @@ def _recognise(path: Path, tensors: Mapping[str, Tensor]) -> Variant:
 
 def _require_same_tensors(state: CheckpointState, network: SAMV2Network) -> None:
     """Refuse missing, misshapen and unknown tensors in a sentence instead of a list of them all."""
-    expected = network.state_dict().keys() - network.memory_state.keys()
-    shapes = {key: value.shape for key, value in network.state_dict().items() if key in expected}
+    shapes = {key: value.shape for key, value in network.state_dict().items()}
     bad = [k for k, s in shapes.items() if k not in state.tensors or state.tensors[k].shape != s]
     if bad:
         raise CheckpointError(
@@ -227,9 +241,7 @@ def _require_same_tensors(state: CheckpointState, network: SAMV2Network) -> None
             f"of {len(shapes)} tensors are missing or of another shape, {bad[0]!r} first; "
             f"{USE_PUBLISHED}."
         )
-    unknown = [
-        key for key in state.tensors if key not in shapes and not key.startswith(MEMORY_PREFIXES)
-    ]
+    unknown = [key for key in state.tensors if key not in shapes]
     if unknown:
         raise CheckpointError(
             f"{state.path.name} holds {len(unknown)} tensors that the model "

@@ -1,0 +1,182 @@
+"""Memory of a film put together: maps that remember, pointers to objects, masks as memories.
+
+The parts are attributes of the network, with the published names; here is what is done with them,
+in tensors.  Ravi et al., *SAM 2* (2024), section 4 and appendix C.  Version 2.1 differs from 2.0 in
+two things: pointers carry their age, and a memory says that its object was hidden.
+
+Not here: which frames are remembered (``memory.py``), films and prompts (``video_predictor.py``).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .layers import Mlp
+from .memory_attention import MEMORY_WIDTH, MemoryAttention, Remembered
+from .memory_encoder import MemoryEncoder
+from .position import sine_grid, sines
+from .rotary import rotation
+
+if TYPE_CHECKING:
+    from .network import SAMV2Network
+
+__all__ = [
+    "MASK_LOGIT",
+    "MEMORY_PREFIXES",
+    "add_memory",
+    "conditioned",
+    "drop_memory",
+    "encoded",
+    "enlarged",
+    "pointers",
+]
+
+MEMORY_PREFIXES = (
+    "maskmem_tpos_enc",
+    "no_mem_pos_enc",
+    "no_obj_ptr",
+    "no_obj_embed_spatial",
+    "mask_downsample.",
+    "memory_attention.",
+    "memory_encoder.",
+    "obj_ptr_proj.",
+    "obj_ptr_tpos_proj.",
+)
+"""What the names of the memory's tensors begin with."""
+
+SLOTS = 7
+"""Temporal slots: one for each of the six frames before, the last for conditioning frames."""
+MASK_LOGIT = 10.0
+"""How sure a mask is that it is given whole; what the memory encoder reads lies between these."""
+
+
+def add_memory(network: SAMV2Network) -> None:
+    """Give a network the parts of the video memory, under the published names."""
+    width = network.variant.width
+
+    def learnt(*shape: int) -> nn.Parameter:
+        return nn.Parameter(nn.init.trunc_normal_(torch.zeros(shape), std=0.02))
+
+    network.memory_attention = MemoryAttention(width)
+    network.memory_encoder = MemoryEncoder(width)
+    network.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
+    network.obj_ptr_proj = Mlp(width, width, width, width, activation="relu")
+    network.maskmem_tpos_enc = learnt(SLOTS, 1, 1, MEMORY_WIDTH)
+    network.no_mem_pos_enc = learnt(1, 1, width)  # in the files, and never used
+    network.no_obj_ptr = learnt(1, width)
+    if network.variant.version != "2.0":
+        network.obj_ptr_tpos_proj = nn.Linear(width, MEMORY_WIDTH)
+        network.no_obj_embed_spatial = learnt(1, MEMORY_WIDTH)
+
+
+def drop_memory(network: SAMV2Network) -> None:
+    """Take the parts of the memory off: for weights that were trained for images alone."""
+    for name in {prefix.rstrip(".") for prefix in MEMORY_PREFIXES}:
+        if hasattr(network, name):
+            delattr(network, name)
+
+
+def conditioned(
+    network: SAMV2Network,
+    image: Tensor,
+    features: Tensor,
+    slots: Tensor,
+    past_pointers: Tensor,
+    ages: Tensor,
+) -> Tensor:
+    """Let the map of a frame read what is remembered of objects on other frames.
+
+    Parameters
+    ----------
+    network : SAMV2Network
+    image : Tensor of shape (1, C, H, W)
+        As the neck gives it, without ``no_mem_embed``.
+    features : Tensor of shape (B, K, H * W, 64)
+        Memories of K frames for each of B objects, see :func:`encoded`.
+    slots : Tensor of shape (K,), int64
+        Temporal slot of each: 0 to 5 for a distance of one to six frames, 6 for conditioning.
+    past_pointers : Tensor of shape (B, P, C)
+        See :func:`pointers`; P may be 0.
+    ages : Tensor of shape (P,), float32
+        How far back each lies, as a share of the longest reach.
+
+    Returns
+    -------
+    Tensor of shape (B, C, H, W), float32
+    """
+    width, rows, columns = image.shape[1:]
+    device = image.device
+    place = sine_grid(rows, columns, MEMORY_WIDTH, device)
+    features = features.float()
+    located = features + place + network.maskmem_tpos_enc[slots, 0]
+    tokens = past_pointers.unflatten(-1, (-1, MEMORY_WIDTH))  # four tokens each
+    aged = tokens + _age(network, ages)
+    remembered = Remembered(
+        torch.cat([features.flatten(1, 2), tokens.flatten(1, 2)], dim=1),
+        torch.cat([located.flatten(1, 2), aged.flatten(1, 2)], dim=1),
+        tokens.shape[1] * tokens.shape[2],
+    )
+    cells = network.memory_attention(
+        image.flatten(2).transpose(1, 2),
+        sine_grid(rows, columns, width, device),
+        remembered,
+        rotation(rows, columns, width, device),
+    )
+    result: Tensor = cells.transpose(1, 2).unflatten(2, (rows, columns))
+    return result
+
+
+def _age(network: SAMV2Network, ages: Tensor) -> Tensor:
+    """Return what is added to pointers of these ages, ``(P, 1, 64)``: nothing in version 2.0."""
+    if network.variant.version == "2.0":
+        return ages.new_zeros((len(ages), 1, MEMORY_WIDTH))
+    age: Tensor = network.obj_ptr_tpos_proj(sines(ages, network.variant.width))
+    return age[:, None]
+
+
+def pointers(network: SAMV2Network, tokens: Tensor, present: Tensor) -> Tensor:
+    """Turn mask tokens ``(B, C)`` of the decoder into pointers; absent objects have a fixed one."""
+    pointing: Tensor = network.obj_ptr_proj(tokens)
+    return torch.where(present[:, None], pointing, network.no_obj_ptr)
+
+
+def enlarged(logits: Tensor, side: int) -> Tensor:
+    """Enlarge low-res logits ``(B, 1, S/4, S/4)`` to the input's size."""
+    return F.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
+
+
+def encoded(
+    network: SAMV2Network, image: Tensor, logits: Tensor, present: Tensor, *, hard: bool
+) -> Tensor:
+    """Encode what is remembered of objects on a frame.
+
+    Parameters
+    ----------
+    network : SAMV2Network
+    image : Tensor of shape (1, C, H, W)
+        As the neck gives it, without ``no_mem_embed``.
+    logits : Tensor of shape (B, 1, 4 * H, 4 * W)
+        Low-res logits.
+    present : Tensor of shape (B,), bool
+        Whether the object is there.
+    hard : bool
+        Take what is above 0 as surely inside and the rest as surely outside: for masks that
+        somebody prompted.
+
+    Returns
+    -------
+    Tensor of shape (B, H * W, 64), bfloat16
+    """
+    whole = enlarged(logits.float(), 16 * image.shape[-1])
+    inside = (whole > 0).float() if hard else whole.sigmoid()
+    masks = inside * (2 * MASK_LOGIT) - MASK_LOGIT
+    features = network.memory_encoder(image.float(), masks)
+    if network.variant.version != "2.0":
+        absent = ~present[:, None, None]
+        features = torch.where(absent, features + network.no_obj_embed_spatial, features)
+    result: Tensor = features.to(torch.bfloat16)
+    return result
