@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
-from napari_samv2_prompts.samv2.inference.cuda_graphs import Replayed
+from napari_samv2_prompts.samv2.inference.cuda_graphs import GraphedCallable
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.modeling import video_memory
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
@@ -95,7 +95,7 @@ class Tracker:
         self._at_once = _OBJECTS_AT_ONCE_GPU if on_gpu else _OBJECTS_AT_ONCE
         self._step: Callable[..., _Answers] = self._follow
         if on_gpu:
-            self._step = Replayed[_Answers](self._follow, keep=_KEEP)
+            self._step = GraphedCallable[_Answers](self._follow, keep=_KEEP)
 
     # --- one frame ---
 
