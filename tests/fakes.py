@@ -115,7 +115,7 @@ class FakePredictor:
         self.images: list[NDArray[np.uint8]] = []
         self.batches: list[PromptBatch] = []
         self.packing = FakePacking()
-        self.glances: list[Prompt] = []
+        self.previews: list[Prompt] = []
 
     def embed(
         self,
@@ -137,9 +137,9 @@ class FakePredictor:
             assert prompt.mask is None or prompt.mask.shape == (LOGITS, LOGITS)
         return Masks(tuple(self._item(prompt, size) for prompt in batch), size)
 
-    def glance(self, embedding: FakeEmbedding, prompt: Prompt) -> NDArray[np.float32]:
+    def preview(self, embedding: FakeEmbedding, prompt: Prompt) -> NDArray[np.float32]:
         """Answer with logits of the image's own size: 1 in the best mask, -1 outside."""
-        self.glances.append(prompt)
+        self.previews.append(prompt)
         return np.where(fake_mask(prompt, embedding.image_size), 1, -1).astype(np.float32)
 
     @staticmethod

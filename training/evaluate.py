@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from napari_samv2_prompts.samv2.inference.decode import LOGIT_LIMIT
+from napari_samv2_prompts.samv2.inference.low_res import LOGIT_LIMIT
 from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
 from napari_samv2_prompts.samv2.modeling import point_labels
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded

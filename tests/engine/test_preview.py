@@ -40,7 +40,7 @@ class Ready:
 
     @property
     def asked(self) -> list[float]:
-        return [float(prompt.points[-1, 0]) for prompt in self.factory.predictor.glances]
+        return [float(prompt.points[-1, 0]) for prompt in self.factory.predictor.previews]
 
 
 @pytest.fixture
@@ -147,10 +147,10 @@ def test_one_more_click_on_an_object_goes_on_from_its_mask(ready: Ready) -> None
     ready.session.preview.ask(more)
     ready.session.preview.ask(more)
     ready.runner.finish_all()
-    assert all(prompt.mask is not None for prompt in ready.factory.predictor.glances)
+    assert all(prompt.mask is not None for prompt in ready.factory.predictor.previews)
     ready.session.preview.ask(click(28))  # does not say what was said before: anew
     ready.runner.finish_all()
-    assert ready.factory.predictor.glances[-1].mask is None
+    assert ready.factory.predictor.previews[-1].mask is None
 
 
 def test_a_failed_preview_is_nobodys_business(ready: Ready) -> None:

@@ -116,22 +116,22 @@ def test_the_next_click_of_the_current_object_is_what_is_previewed(
     bench.click(40, 60)
     bench.controller.flip_sign()
     mouse.hover(40, 64)
-    asked = bench.factory.predictor.glances[-1]
+    asked = bench.factory.predictor.previews[-1]
     assert asked.object == 1
     assert asked.points.tolist() == [[60, 40], [64, 40]]
     assert asked.labels.tolist() == [1, 0]
     bench.controller.next_object()
     mouse.hover(40, 65)
-    assert bench.factory.predictor.glances[-1].points.tolist() == [[65, 40]]
+    assert bench.factory.predictor.previews[-1].points.tolist() == [[65, 40]]
 
 
 def test_a_press_drops_the_preview_and_dragging_asks_for_none(bench: Bench, mouse: Mouse) -> None:
     mouse.hover(40, 60)
-    n_asked = len(bench.factory.predictor.glances)
+    n_asked = len(bench.factory.predictor.previews)
     viewer = Mouse(bench.viewer, bench.viewer)
     viewer.drag((40, 60), (41, 61), (42, 62))
     assert len(drawn(bench)) == 0
-    assert len(bench.factory.predictor.glances) == n_asked
+    assert len(bench.factory.predictor.previews) == n_asked
 
 
 def test_switched_off_it_leaves_nothing(bench: Bench, mouse: Mouse) -> None:
@@ -145,9 +145,9 @@ def test_switched_off_it_leaves_nothing(bench: Bench, mouse: Mouse) -> None:
     never.controller.close()
     fresh = ViewerModel()
     assert never.viewer.mouse_drag_callbacks == fresh.mouse_drag_callbacks
-    n_asked = len(bench.factory.predictor.glances)
+    n_asked = len(bench.factory.predictor.previews)
     mouse.hover(41, 60)
-    assert len(bench.factory.predictor.glances) == n_asked
+    assert len(bench.factory.predictor.previews) == n_asked
 
 
 def test_closing_and_removing_the_image_leave_nothing(bench: Bench, mouse: Mouse) -> None:

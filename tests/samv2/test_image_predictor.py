@@ -21,6 +21,7 @@ from napari_samv2_prompts.samv2 import image_predictor as predicting
 from napari_samv2_prompts.samv2.device import OutOfMemoryError
 from napari_samv2_prompts.samv2.inference import decode as decoding
 from napari_samv2_prompts.samv2.inference import encode as encoding
+from napari_samv2_prompts.samv2.inference import low_res
 from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
@@ -264,7 +265,7 @@ def test_of_the_candidates_of_a_click_one_is_enlarged_before_it_is_asked_for(
         made.append(1)
         return crop_mask(logits, *rest)
 
-    for module in (decoding, predicting):
+    for module in (low_res, predicting):
         monkeypatch.setattr(module, "crop_mask", spy)
     predictor = SAMV2ImagePredictor(make_network(), device="cpu")
     click = PromptBatch((Prompt.of(1, [[10, 10]]),))
@@ -284,7 +285,7 @@ def test_many_prompts_are_decoded_in_bounded_chunks(monkeypatch: pytest.MonkeyPa
         sizes.append(len(coords))
         return decode(features, coords, *rest)
 
-    monkeypatch.setattr(predictor, "_decoder", spy)
+    monkeypatch.setattr(predictor._network, "decode_prompts", spy)
     monkeypatch.setattr(decoding, "_CELLS_AT_ONCE", 4 * 32**2)
     predictor.setimage(make_image())
     predictor.predict(box=np.tile([[5, 5, 30, 30]], (10, 1)), multimask_output=False)
@@ -305,7 +306,7 @@ def test_memory_running_out_while_decoding_halves_the_batch(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return decode(features, coords, *rest)
 
-    monkeypatch.setattr(predictor, "_decoder", small_card)
+    monkeypatch.setattr(predictor._network, "decode_prompts", small_card)
     np.testing.assert_allclose(predictor.predict(box=boxes)[2], expected[2], atol=1e-4)
 
 
@@ -506,7 +507,7 @@ def test_who_draws_beside_the_image_is_told(ready, prompt: Prompt, words: str) -
     with pytest.raises(ValueError, match=words):
         ready.decode(embedding, PromptBatch((prompt,)))
     with pytest.raises(ValueError, match=words):
-        ready.glance(embedding, prompt)
+        ready.preview(embedding, prompt)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Outline:
 
 def outline(predictor: Predictor, embedding: Embedding, view: ImageView, prompt: Prompt) -> Outline:
     """Return the border of the mask that a prompt would get in a view that holds it."""
-    logits = predictor.glance(embedding, in_view(prompt, view, embedding.logits_size))
+    logits = predictor.preview(embedding, in_view(prompt, view, embedding.logits_size))
     lines = outline_of(logits, view.region.size).lines
     corner = np.array([view.region.left, view.region.top])
     return Outline(tuple(line + corner for line in lines))

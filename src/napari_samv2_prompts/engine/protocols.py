@@ -87,6 +87,6 @@ class Predictor(Protocol):
         """Answer prompts; None means three candidates for a lone click and one otherwise."""
         ...
 
-    def glance(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:
+    def preview(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:
         """Return the low-res logits of the best mask for a prompt; positive is object."""
         ...

@@ -20,26 +20,20 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt, PromptBatch
-from napari_samv2_prompts.samv2.inference.decode import (
-    LOGIT_LIMIT,
-    LowResMasks,
-    check_masks,
-    check_places,
-    decode_low_res,
-    decoder,
-    prepare,
-)
+from napari_samv2_prompts.samv2.inference.decode import Decoder
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.inference.encode import encode_images, encoder
-from napari_samv2_prompts.samv2.inference.enlarge import crop_mask, remove_small_areas
+from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
+from napari_samv2_prompts.samv2.inference.low_res import LOGIT_LIMIT, LowResMasks
 from napari_samv2_prompts.samv2.inference.preprocess import check_image
 from napari_samv2_prompts.samv2.inference.prompt_arrays import (
     Arrays,
-    arrays_from_answers,
+    arrays_from_masks,
     prompts_from_arrays,
 )
+from napari_samv2_prompts.samv2.inference.prompt_checks import check_masks, check_places
 from napari_samv2_prompts.samv2.modeling.config import Variant
-from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 from napari_samv2_prompts.samv2.weights.build import network_from_arguments
 from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError
 from napari_samv2_prompts.samv2.weights.packing import Packing, network_key, weights_digest
@@ -118,14 +112,13 @@ class SAMV2ImagePredictor:
         self._network = network.to(self._choice.device).eval()
         self._network.encode_in(self._choice.dtype)
         self._encoder = encoder(self._network, self._choice)
-        self._decoder = decoder(self._network, self._choice)
+        self._decoder = Decoder(self._network, self._choice)
         self._key = network_key(self.variant, self._choice.dtype, digest)
         self.packing = Packing(self._network, self._choice, self._key, digest)
         self.mask_threshold = mask_threshold
         self.max_hole_area = max_hole_area
         self.max_sprinkle_area = max_sprinkle_area
         self._embeddings: tuple[Embedding, ...] = ()
-        self._last: tuple[ImageFeatures, PreparedImage] | None = None
 
     @property
     def device(self) -> torch.device:
@@ -231,19 +224,19 @@ class SAMV2ImagePredictor:
             item.is_ambiguous if multimask_output is None else multimask_output for item in items
         ]
         check_places(items, embedding.image_size)
-        answers = self._decode(embedding, items, multimask, clip_boxes=True)
+        decoded = self._decode(embedding, items, multimask, clip_boxes=True)
         size = embedding.image_size
-        pairs = zip(items, answers, strict=True)
-        masks = tuple(self._item_masks(item.object, answer, size) for item, answer in pairs)
+        pairs = zip(items, decoded, strict=True)
+        masks = tuple(self._item_masks(item.object, masks, size) for item, masks in pairs)
         return Masks(masks, size)
 
-    def _item_masks(self, number: int, answer: LowResMasks, size: tuple[int, int]) -> ItemMasks:
+    def _item_masks(self, number: int, decoded: LowResMasks, size: tuple[int, int]) -> ItemMasks:
         """Make the best candidate now, and the others when they are looked at."""
-        logits = answer.logits
-        shown = logits if answer.cleaned is None else answer.cleaned
-        best = int(np.argmax(answer.scores))
+        logits = decoded.logits
+        shown = logits if decoded.cleaned is None else decoded.cleaned
+        best = int(np.argmax(decoded.scores))
         crops = Crops(
-            answer.crop(n, size, self.mask_threshold)
+            decoded.crop(n, size, self.mask_threshold)
             if n == best
             else partial(crop_mask, mask, size, self.mask_threshold)
             for n, mask in enumerate(shown)
@@ -251,9 +244,9 @@ class SAMV2ImagePredictor:
         # What is returned is clamped, as published; what is enlarged is not.
         if np.abs(logits).max(initial=0) > LOGIT_LIMIT:
             logits = logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT)
-        return ItemMasks(number, crops, answer.scores, logits, answer.object_score)
+        return ItemMasks(number, crops, decoded.scores, logits, decoded.object_score)
 
-    def glance(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:
+    def preview(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:
         """Return the mask that :meth:`decode` would call best, without enlarging it: a preview.
 
         Parameters
@@ -272,8 +265,8 @@ class SAMV2ImagePredictor:
             As :meth:`decode`.
         """
         check_places([prompt], embedding.image_size)
-        (answer,) = self._decode(embedding, [prompt], [prompt.is_ambiguous], clip_boxes=True)
-        best: NDArray[np.float32] = answer.for_masks[int(np.argmax(answer.scores))]
+        (decoded,) = self._decode(embedding, [prompt], [prompt.is_ambiguous], clip_boxes=True)
+        best: NDArray[np.float32] = decoded.for_masks[int(np.argmax(decoded.scores))]
         return best - np.float32(self.mask_threshold)
 
     def _embed_all(
@@ -300,36 +293,10 @@ class SAMV2ImagePredictor:
                 "embed the image again."
             )
         check_masks(prompts, embedding.logits_size)
+        threshold, areas = self.mask_threshold, (self.max_hole_area, self.max_sprinkle_area)
         with computing(self._choice):
-            image = self._prepared(embedding)
-            answers = decode_low_res(
-                self._network,
-                self._decoder,
-                self._choice,
-                embedding,
-                image,
-                prompts,
-                multimask,
-                self.mask_threshold,
-                clip_boxes=clip_boxes,
-            )
-        if not (self.max_hole_area or self.max_sprinkle_area):
-            return answers
-        return [self._cleaned(answer) for answer in answers]
-
-    def _prepared(self, embedding: Embedding) -> PreparedImage:
-        """Return the embedding prepared for the decoder; that of the last one is kept."""
-        last = self._last  # another thread may decode another embedding meanwhile
-        if last is None or last[0] is not embedding.features:
-            self._last = last = None  # never two of them in memory
-            last = embedding.features, prepare(self._network, self._choice, embedding)
-            self._last = last
-        return last[1]
-
-    def _cleaned(self, answer: LowResMasks) -> LowResMasks:
-        areas = self.max_hole_area, self.max_sprinkle_area
-        logits = [remove_small_areas(mask, self.mask_threshold, *areas) for mask in answer.logits]
-        return replace(answer, cleaned=np.stack(logits))
+            found = self._decoder(embedding, prompts, multimask, threshold, clip_boxes=clip_boxes)
+        return [masks.without_small_areas(threshold, *areas) for masks in found]
 
     # --- the published predictor's methods, which keep the current image ---
 
@@ -402,9 +369,9 @@ class SAMV2ImagePredictor:
             mask_input,
             unit=None if normalize_coords else embedding.image_size[::-1],
         )
-        answers = self._decode(embedding, prompts, [multimask_output] * len(prompts))
-        return arrays_from_answers(
-            answers, embedding.image_size, self.mask_threshold, return_logits=return_logits
+        decoded = self._decode(embedding, prompts, [multimask_output] * len(prompts))
+        return arrays_from_masks(
+            decoded, embedding.image_size, self.mask_threshold, return_logits=return_logits
         )
 
     def predictbatch(
@@ -436,10 +403,10 @@ class SAMV2ImagePredictor:
             )
             unit = None if normalize_coords else embedding.image_size[::-1]
             prompts = prompts_from_arrays(points, labels, boxes, masks, unit)
-            answers = self._decode(embedding, prompts, [multimask_output] * len(prompts))
+            decoded = self._decode(embedding, prompts, [multimask_output] * len(prompts))
             results.append(
-                arrays_from_answers(
-                    answers, embedding.image_size, self.mask_threshold, return_logits=return_logits
+                arrays_from_masks(
+                    decoded, embedding.image_size, self.mask_threshold, return_logits=return_logits
                 )
             )
         columns = zip(*results, strict=True)
@@ -452,7 +419,8 @@ class SAMV2ImagePredictor:
 
     def resetpredictor(self) -> None:
         """Forget the images that were set."""
-        self._embeddings, self._last = (), None
+        self._embeddings = ()
+        self._decoder.forget()
 
     def _current(self) -> tuple[Embedding, ...]:
         if not self._embeddings:

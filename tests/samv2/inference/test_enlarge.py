@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skimage import measure
 
 from napari_samv2_prompts.samv2.inference.enlarge import crop_mask, remove_small_areas, upsample
-from napari_samv2_prompts.samv2.inference.gpu_crops import crop_mask_there
+from napari_samv2_prompts.samv2.inference.gpu_crops import crop_mask_on_gpu
 
 SIDES = st.integers(1, 70)
 LARGE = st.integers(300, 400)
@@ -49,7 +49,7 @@ def test_a_crop_made_by_whole_boxes_is_the_same(
 ) -> None:
     logits = smooth_logits(seed)
     ours = crop_mask(logits, (height, width), threshold)
-    there = crop_mask_there(torch.from_numpy(logits), (height, width), threshold)
+    there = crop_mask_on_gpu(torch.from_numpy(logits), (height, width), threshold)
     assert there.box == ours.box
     np.testing.assert_array_equal(there.mask, ours.mask)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from napari_samv2_prompts.prompts import MaskCrop
 
-__all__ = ["Taps", "crop_mask", "reach", "remove_small_areas", "taps_between", "upsample"]
+__all__ = ["Taps", "covered", "crop_mask", "remove_small_areas", "taps_between", "upsample"]
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _PIXELS_AT_ONCE = 2**18  # pixels interpolated at a time, to stay in the cache
@@ -64,7 +64,7 @@ def upsample(logits: Logits, size: tuple[int, int]) -> Logits:
     return np.asarray(tall.numpy())
 
 
-def reach(taps: Taps, inside: NDArray[np.bool_]) -> slice:
+def covered(taps: Taps, inside: NDArray[np.bool_]) -> slice:
     """Return the target positions that see a source position which is inside."""
     seen = np.flatnonzero(inside[taps.low] | inside[taps.high])
     return slice(int(seen[0]), int(seen[-1]) + 1) if seen.size else slice(0, 0)
@@ -88,8 +88,8 @@ def crop_mask(logits: Logits, size: tuple[int, int], threshold: float = 0.0) -> 
         taps_between(logits.shape[0], size[0]),
         taps_between(logits.shape[1], size[1]),
     )
-    rows = reach(row_taps, np.asarray(above.any(axis=1)))
-    columns = reach(column_taps, np.asarray(above.any(axis=0)))
+    rows = covered(row_taps, np.asarray(above.any(axis=1)))
+    columns = covered(column_taps, np.asarray(above.any(axis=0)))
     if rows.start == rows.stop:
         return MaskCrop(0, 0, np.zeros((0, 0), dtype=bool))
     taps = row_taps.part(rows)

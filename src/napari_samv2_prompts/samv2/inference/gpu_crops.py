@@ -1,6 +1,6 @@
 """From low-res logits to masks at image resolution on a GPU, where both are large or many.
 
-A CPU looks for outlines and interpolates nothing else (``postprocess``); a GPU has interpolated all
+A CPU looks for outlines and interpolates nothing else (``enlarge``); a GPU has interpolated all
 of a mask's box before it could be told where outlines are, and hands over the answer alone.
 """
 
@@ -12,12 +12,12 @@ from torch import Tensor
 
 from napari_samv2_prompts.prompts import MaskCrop
 
-from .enlarge import Taps, reach, taps_between
+from .enlarge import Taps, covered, taps_between
 
-__all__ = ["crop_mask_there"]
+__all__ = ["crop_mask_on_gpu"]
 
 
-def crop_mask_there(logits: Tensor, size: tuple[int, int], threshold: float = 0.0) -> MaskCrop:
+def crop_mask_on_gpu(logits: Tensor, size: tuple[int, int], threshold: float = 0.0) -> MaskCrop:
     """Enlarge and threshold one mask on its device, cut to its bounding box.
 
     Parameters
@@ -31,7 +31,7 @@ def crop_mask_there(logits: Tensor, size: tuple[int, int], threshold: float = 0.
     reached = []
     for inside, target in zip(_occupied(logits > threshold), size, strict=True):
         taps = taps_between(len(inside), target)
-        reached.append((taps, reach(taps, inside)))
+        reached.append((taps, covered(taps, inside)))
     if any(part.start == part.stop for _, part in reached):
         return nothing
     enlarged = logits

@@ -1,4 +1,4 @@
-"""The published predictor's arrays: its arguments as prompts, answers in its shapes."""
+"""The published predictor's arrays: its arguments as prompts, masks in its shapes."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.prompts import Prompt
 
-from .decode import LOGIT_LIMIT, LowResMasks
 from .enlarge import upsample
+from .low_res import LOGIT_LIMIT, LowResMasks
 
-__all__ = ["Arrays", "arrays_from_answers", "prompts_from_arrays"]
+__all__ = ["Arrays", "arrays_from_masks", "prompts_from_arrays"]
 
 Arrays = tuple[NDArray[np.generic], NDArray[np.float32], NDArray[np.float32]]
 """Masks, scores, low-res logits."""
@@ -95,26 +95,26 @@ def prompts_from_arrays(
     )
 
 
-def arrays_from_answers(
-    answers: Sequence[LowResMasks],
+def arrays_from_masks(
+    decoded: Sequence[LowResMasks],
     size: tuple[int, int],
     threshold: float,
     *,
     return_logits: bool,
 ) -> Arrays:
-    """Stack answers in the published shapes; see :meth:`.SAMV2ImagePredictor.predict`."""
-    shape = (len(answers), len(answers[0].logits), *size)
+    """Stack masks in the published shapes; see :meth:`.SAMV2ImagePredictor.predict`."""
+    shape = (len(decoded), len(decoded[0].logits), *size)
     masks: NDArray[np.generic] = np.zeros(shape, dtype=np.float32 if return_logits else bool)
-    for row, answer in enumerate(answers):
+    for row, item in enumerate(decoded):
         if return_logits:
-            masks[row] = [upsample(logits, size) for logits in answer.for_masks]
+            masks[row] = [upsample(logits, size) for logits in item.for_masks]
             continue
-        for candidate in range(len(answer.logits)):
-            crop = answer.crop(candidate, size, threshold)
+        for candidate in range(len(item.logits)):
+            crop = item.crop(candidate, size, threshold)
             top, left, bottom, right = crop.box
             masks[row, candidate, top:bottom, left:right] = crop.mask
-    scores = np.stack([answer.scores for answer in answers])
-    low_res = np.stack([answer.logits for answer in answers]).clip(-LOGIT_LIMIT, LOGIT_LIMIT)
-    if len(answers) == 1:
+    scores = np.stack([item.scores for item in decoded])
+    low_res = np.stack([item.logits for item in decoded]).clip(-LOGIT_LIMIT, LOGIT_LIMIT)
+    if len(decoded) == 1:
         return masks[0], scores[0], low_res[0]
     return masks, scores, low_res
