@@ -1,11 +1,14 @@
-"""Take the pictures of the user guide, as on a usual screen or on one of small pixels.
+"""Take the pictures and animations of the guide from the plugin itself.
 
     xvfb-run -a -s "-screen 0 1600x1200x24" python scripts/screenshots.py
-    QT_SCALE_FACTOR=2 xvfb-run -a -s "-screen 0 3200x2400x24" python scripts/screenshots.py --out X
+    xvfb-run -a -s "-screen 0 1366x768x24" python scripts/screenshots.py --laptop --out X
+    QT_SCALE_FACTOR=2 xvfb-run -a -s "-screen 0 2732x1536x24" python scripts/screenshots.py \
+        --laptop --out X
 
-Each step of the guide is a function that does what the user does there; the window is saved after
-it as docs/images/STEP.png, and all of them together as docs/images/loop.gif.  Look at them after
-any change of the form: clipped words, grey on grey, advice that does not fit.
+A scene is a function that does what a user does there, by the form's own buttons where there is
+one; whatever is worth a look is a frame of ``docs/images/SCENE.gif``, and what the guide shows a
+picture of its own.  Look at them after any change of the form: clipped words, grey on grey, advice
+that does not fit.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,36 +24,39 @@ import napari
 import numpy as np
 from PIL import Image
 from qtpy.QtCore import QCoreApplication
-from skimage.data import coins
+from qtpy.QtWidgets import QDockWidget
+from skimage.data import coins, immunohistochemistry
+
+from napari_samv2_prompts.sample_data import COIN_BOXES, generate_cells
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-SIZE = (1280, 860)
-FRAME_WIDTH = 900
-
-# Corners (top, left, bottom, right) of boxes around coins, in pixels of the sample image.
-BOXES = (
-    (12, 301, 76, 369), (30, 251, 76, 301), (26, 188, 77, 247), (24, 123, 78, 183),
-    (92, 241, 148, 300), (101, 313, 149, 360), (152, 311, 222, 384),
-)  # fmt: skip
-CLICK = (193, 273)
-OUTSIDE = (193, 243)
+SIZE = (1040, 660)  # of an animation: no larger than a page, so that its words stay sharp
+LAPTOP = (1366, 740)  # what a laptop's screen leaves of 1366 x 768
+COLOURS = 128
+LOOK, READ = 900, 2200  # ms that a frame stays
 
 
 class Desk:
-    """A viewer with the coins and the widget."""
+    """A viewer with an image and the widget."""
 
-    def __init__(self, theme: str, out: Path, **widget_arguments: Any) -> None:
-        from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-
-        self.out = out
-        self.frames: list[Image.Image] = []
+    def __init__(
+        self, image: np.ndarray, name: str, out: Path, size: tuple[int, int], theme: str = "dark"
+    ) -> None:
+        self.out, self.frames = out, list[tuple[Image.Image, int]]()
         self.viewer = napari.Viewer(show=True)
         self.viewer.theme = theme
-        self.viewer.window.resize(*SIZE)
-        self.viewer.add_image(coins(), name="coins")
-        self.widget = SAMV2PromptsWidget(self.viewer, **widget_arguments)
-        self.viewer.window.add_dock_widget(self.widget, name="SAMV2 Prompts", area="right")
+        self.viewer.window.resize(*size)
+        if size == SIZE:  # room for the image
+            for dock in self.viewer.window._qt_window.findChildren(QDockWidget):
+                if dock.windowTitle() in ("layer controls", "layer list"):
+                    dock.hide()
+        self.viewer.add_image(image, name=name)
+        _, self.widget = self.viewer.window.add_plugin_dock_widget(
+            "napari-samv2-prompts", "SAMV2 Prompts"
+        )
+        self.form: Any = self.widget._form
         self.settle()
+        self.viewer.reset_view()
 
     def settle(self, seconds: float = 0.5) -> None:
         """Let everything be computed and drawn."""
@@ -60,92 +66,168 @@ class Desk:
             QCoreApplication.processEvents()
             time.sleep(0.01)
 
-    def picture(self) -> Image.Image:
-        """Return the window as it is."""
-        return Image.fromarray(self.viewer.screenshot(canvas_only=False, flash=False)[..., :3])
-
-    def save(self, name: str) -> None:
-        """Save the window as it is, and keep it for the animation."""
-        self.out.mkdir(parents=True, exist_ok=True)
-        picture = self.picture()
-        # 256 colours are enough for a window, and a third of the size.
-        picture.quantize(256).save(self.out / f"{name}.png", optimize=True)
-        self.frames.append(picture)
+    def look(self, name: str = "", ms: int = LOOK) -> None:
+        """Keep the window as it is as a frame, and under a name as a picture of its own."""
+        self.settle()
+        shot = self.viewer.screenshot(canvas_only=False, flash=False)[..., :3]
+        self.frames.append((Image.fromarray(shot), ms))
+        if name:
+            self.out.mkdir(parents=True, exist_ok=True)
+            # 256 colours are enough for a window, and a third of the size.
+            self.frames[-1][0].quantize(256).save(self.out / f"{name}.png", optimize=True)
 
     def animate(self, name: str) -> None:
-        """Save what was kept as an animation, each frame long enough to be read."""
-        size = tuple(FRAME_WIDTH * n // self.frames[0].width for n in self.frames[0].size)
-        small = [frame.resize(size, Image.Resampling.LANCZOS) for frame in self.frames]
-        first, *others = (frame.quantize(256, dither=Image.Dither.NONE) for frame in small)
-        times = [1400] * len(others) + [3000]
-        first.save(
-            self.out / f"{name}.gif", save_all=True, append_images=others, duration=times, loop=0
+        """Save the frames, in colours that they share so that what stands still is stored once."""
+        width, height = self.frames[0][0].size
+        all_frames = Image.new("RGB", (width, height * len(self.frames)))
+        for number, (frame, _) in enumerate(self.frames):
+            all_frames.paste(frame, (0, number * height))
+        palette = all_frames.quantize(COLOURS)
+        first, *others = (
+            frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame, _ in self.frames
         )
+        first.save(
+            self.out / f"{name}.gif", save_all=True, append_images=others, loop=0, optimize=False,
+            duration=[ms for _, ms in self.frames],
+        )  # fmt: skip
 
-    def open(self) -> None:
-        """Open the widget: it takes the image and embeds it."""
-        self.viewer.reset_view()
+    # --- what a user does -------------------------------------------------------------------
 
-    def layers(self) -> None:
-        """Make the layers."""
-        self.widget.new_prompt_layers()
+    def box(self, corners: Sequence[float], plane: int | None = None) -> None:
+        """Draw a box: left, top, right, bottom."""
+        left, top, right, bottom = corners
+        at = np.array([[top, left], [top, right], [bottom, right], [bottom, left]], float)
+        if plane is not None:
+            at = np.insert(at, 0, plane, axis=1)
+        self.widget.shapes.value.add_rectangles([at])
 
-    def box(self) -> None:
-        """Draw boxes, one per object."""
-        for number, (top, left, bottom, right) in enumerate(BOXES):
-            corners = [[top, left], [top, right], [bottom, right], [bottom, left]]
-            self.widget.shapes.value.add_rectangles([np.array(corners)])
-            self.settle(0.1)
-            if number % 3 == 0:
-                self.frames.append(self.picture())
-
-    def click(self) -> None:
-        """Click on another object."""
-        self.widget._form.prompts.click.click()
-        self.widget.next_object()
-        self.widget.points.value.add([CLICK])
-
-    def candidates(self) -> None:
-        """Take another of the three candidates."""
-        self.widget.cycle_mask()
-
-    def negative(self) -> None:
-        """Say what does not belong to the object."""
-        self.widget._form.prompts.sign.click()
-        self.widget.points.value.add([OUTSIDE])
-
-    def accept(self) -> None:
-        """Keep the labels, clear the prompts."""
-        self.widget.accept()
-
-    def download(self) -> None:
-        """Choose a model that is not on this computer."""
-        self.widget.model.value = "large"
+    def click(self, row: float, column: float) -> None:
+        """Click on the current object."""
+        self.widget.points.value.add([(row, column)])
 
 
-STEPS: tuple[Callable[[Desk], None], ...] = (
-    Desk.open, Desk.layers, Desk.box, Desk.click, Desk.candidates, Desk.negative, Desk.accept,
-    Desk.download,
-)  # fmt: skip
+def loop(desk: Desk) -> None:
+    """Boxes, a click, its candidates, a further click, accepting."""
+    prompts = desk.form.prompts
+    desk.look("1-open", READ)
+    prompts.box.click()
+    desk.look("2-layers")
+    for number, corners in enumerate(COIN_BOXES[7:11]):
+        desk.box(corners)
+        desk.look("3-box" if number == 3 else "", LOOK // 2)
+    prompts.click.click()
+    prompts.next.click()
+    desk.click(193, 212)
+    desk.look("4-click", READ)
+    prompts.candidates.buttons[1].click()
+    desk.look("5-candidates")
+    prompts.candidates.buttons[0].click()
+    desk.click(170, 209)
+    desk.look(ms=READ)
+    prompts.accept.click()
+    desk.look("7-accept", READ)
 
 
-def main(**widget_arguments: Any) -> None:
-    """Go through the steps in the dark theme, and to the boxes in the light one."""
+def crowded(desk: Desk) -> None:
+    """Nuclei that touch: one click each, all of them in the list of objects."""
+    from scipy.ndimage import gaussian_filter
+    from skimage.feature import peak_local_max
+
+    smooth = gaussian_filter(desk.viewer.layers[0].data.astype(float), 9)
+    desk.form.prompts.click.click()
+    desk.look()
+    for row, column in peak_local_max(smooth, min_distance=22, num_peaks=12):
+        desk.click(row, column)
+        desk.look(ms=LOOK // 2)
+        desk.form.prompts.next.click()
+    desk.form.fold_of("objects").open()
+    desk.settle(1)
+    desk.form.objects.table.sortByColumn(2, desk.form.objects.table.horizontalHeader()
+                                         .sortIndicatorOrder())  # fmt: skip
+    desk.look("9-objects", READ)
+
+
+def stack(desk: Desk) -> None:
+    """Planes of a stack: each has its own prompts, and is ready when it is come back to."""
+    desk.form.prompts.box.click()
+    for plane, corners in ((0, (80, 38, 120, 74)), (1, (83, 46, 123, 82)), (2, (86, 54, 126, 90))):
+        desk.viewer.dims.set_point(0, plane)
+        desk.look()
+        desk.box(corners, plane)
+        desk.look()
+    for plane in (1, 0):
+        desk.viewer.dims.set_point(0, plane)
+        desk.look(ms=READ if plane == 0 else LOOK)
+
+
+def correcting(desk: Desk) -> None:
+    """A mask that is a part only, clicks on what belongs to it too, and keeping it."""
+    desk.viewer.scene.camera.zoom *= 1.6
+    desk.form.prompts.click.click()
+    for place in ((193, 200), (194, 224), (172, 214)):
+        desk.click(*place)
+        desk.look(ms=READ)
+    desk.form.fold_of("labels").open()
+    desk.form.labels.keep.click()
+    desk.look(ms=READ)
+
+
+def download(desk: Desk) -> None:
+    """A model that is not on this computer."""
+    desk.form.fold_of("model").open()
+    desk.widget.model.value = "large"
+    desk.look("8-download")
+
+
+def moving_coins() -> np.ndarray:
+    """Return the coins as a short film in which they wander."""
+    return np.stack([np.roll(coins(), (8 * step, 3 * step), (0, 1)) for step in range(3)])
+
+
+SCENES: dict[str, tuple[Callable[[Desk], None], Callable[[], np.ndarray], str]] = {
+    "loop": (loop, coins, "coins"),
+    "crowded": (crowded, generate_cells, "cells"),
+    "stack": (stack, moving_coins, "film"),
+    "correcting": (correcting, coins, "coins"),
+}
+
+
+def main() -> None:
+    """Play all scenes in the dark theme, and take one picture of the light one."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=IMAGES, help="folder of the pictures")
-    out: Path = parser.parse_args().out
+    parser.add_argument("--only", choices=SCENES, help="one scene")
+    parser.add_argument("--laptop", action="store_true", help="a window of 1366 x 768, both themes")
+    options = parser.parse_args()
+    out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
     os.environ["NAPARI_SAMV2_PROMPTS_SETTINGS"] = ""  # pictures of the defaults
-    for theme, steps in (("dark", STEPS), ("light", STEPS[:3])):
-        desk = Desk(theme, out, **widget_arguments)
-        for number, step in enumerate(steps, 1):
-            step(desk)
-            desk.settle()
-            if theme == "dark":
-                desk.save(f"{number}-{step.__name__}")
-            if step is Desk.accept:
-                desk.animate("loop")
-        if theme == "light":
-            desk.save(f"{len(steps)}-{steps[-1].__name__}-light")
+    if options.laptop:
+        for theme in ("dark", "light"):
+            desk = Desk(immunohistochemistry()[..., 0], "tissue", out, LAPTOP, theme)
+            desk.form.prompts.click.click()
+            desk.click(255, 255)
+            desk.look(f"laptop-{theme}")
+            desk.form.fold_of("objects").open()
+            desk.form.fold_of("model").open()
+            desk.settle(1)
+            desk.look(f"laptop-{theme}-open")
+            desk.viewer.close()
+        return
+    for name, (scene, image, layer) in SCENES.items():
+        if options.only in (None, name):
+            desk = Desk(image(), layer, out, SIZE)
+            scene(desk)
+            desk.animate(name)
+            if name == "loop":
+                download(desk)
+            desk.viewer.close()
+    if options.only in (None, "loop"):
+        desk = Desk(coins(), "coins", out, SIZE, "light")
+        desk.form.prompts.box.click()
+        for corners in COIN_BOXES[7:11]:
+            desk.box(corners)
+        desk.look("3-box-light")
         desk.viewer.close()
 
 

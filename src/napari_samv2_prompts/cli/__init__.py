@@ -13,7 +13,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from napari_samv2_prompts.cli import demo, models, segment
+from napari_samv2_prompts.cli import demo, doctor, models, segment
 from napari_samv2_prompts.cli.common import PROGRAM
 from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
 
@@ -23,6 +23,7 @@ COMMANDS = (
     demo,
     segment,
     models,
+    doctor,
 )
 
 

@@ -23,6 +23,7 @@ COUNT = 3  # masks that the model offers for one click
 SIDE = 44  # of a picture, in pixels of the form
 FRAME = 3  # around the one that is used
 GROUND = 38, 41, 48
+BRIGHT = 0.45  # least brightness of what stands on it
 MARGIN = 0.12  # of the masks' extent, left free around them
 
 
@@ -120,6 +121,7 @@ def silhouettes(logits: NDArray[np.float32], aspect: float) -> NDArray[np.bool_]
 
 def _picture(shape: NDArray[np.bool_], colour: tuple[int, int, int], framed: bool) -> QPixmap:
     """Return a mask in the colour of its object on a ground that suits both themes."""
+    colour = _on_ground(colour)
     pixels = np.full((*shape.shape, 3), GROUND, np.uint8)
     pixels[shape] = colour
     if framed:
@@ -128,6 +130,14 @@ def _picture(shape: NDArray[np.bool_], colour: tuple[int, int, int], framed: boo
     height, width = shape.shape
     image = QImage(pixels.tobytes(), width, height, 3 * width, QImage.Format.Format_RGB888)
     return QPixmap.fromImage(image)
+
+
+def _on_ground(colour: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Return a colour that is seen on the ground: a dark one is mixed with white."""
+    red, green, blue = colour
+    brightness = (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
+    share = max(0.0, (BRIGHT - brightness) / (1 - brightness)) if brightness < BRIGHT else 0.0
+    return tuple(round(part + share * (255 - part)) for part in colour)  # type: ignore[return-value]
 
 
 def _blank() -> QPixmap:

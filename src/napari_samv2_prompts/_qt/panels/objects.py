@@ -19,7 +19,7 @@ from qtpy.QtCore import (  # type: ignore[attr-defined]
     Qt,
     Signal,
 )
-from qtpy.QtGui import QColor
+from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QTableView, QVBoxLayout, QWidget
 
 from napari_samv2_prompts._qt.controls import button, side_by_side
@@ -84,7 +84,17 @@ COLUMNS: tuple[tuple[str, str, Callable[[ObjectRow], str], Callable[[ObjectRow],
 )  # fmt: skip
 """Of each column its title, its tip, what it shows and what it is sorted by."""
 
+WIDTHS = (58, 60, 50, 56, 44)  # pixels, all but the last column, within the form
 SORTED_BY = Qt.ItemDataRole.UserRole
+
+
+def _swatch(colour: tuple[int, int, int]) -> QIcon:
+    """Return a patch of a colour, which is the same in a chosen row."""
+    patch = QPixmap(16, 16)
+    patch.fill(QColor(*colour))
+    icon = QIcon(patch)
+    icon.addPixmap(patch, QIcon.Mode.Selected)
+    return icon
 
 
 class ObjectsModel(QAbstractTableModel):
@@ -126,7 +136,7 @@ class ObjectsModel(QAbstractTableModel):
         if role == SORTED_BY:
             return key(row)
         if role == Qt.ItemDataRole.DecorationRole and column == 0:
-            return QColor(*row.colour)
+            return _swatch(row.colour)
         if role == Qt.ItemDataRole.ToolTipRole:
             return tip
         return None
@@ -225,7 +235,8 @@ class ObjectsPanel(QWidget):
             rows.setDefaultSectionSize(self.fontMetrics().height() + 6)
         if (columns := self.table.horizontalHeader()) is not None:
             columns.setStretchLastSection(True)
-            columns.setDefaultSectionSize(56)
+            for number, width in enumerate(WIDTHS):
+                columns.resizeSection(number, width)
 
     @property
     def selected(self) -> tuple[int, ...]:
