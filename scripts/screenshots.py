@@ -32,7 +32,7 @@ from napari_samv2_prompts.sample_data import COIN_BOXES, generate_cells
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SIZE = (1040, 660)  # of an animation: no larger than a page, so that its words stay sharp
 LAPTOP = (1366, 740)  # what a laptop's screen leaves of 1366 x 768
-COLOURS = 128
+COLOURS = 256
 LOOK, READ = 900, 2200  # ms that a frame stays
 
 
@@ -111,7 +111,7 @@ def loop(desk: Desk) -> None:
     prompts = desk.form.prompts
     desk.look("1-open", READ)
     prompts.box.click()
-    desk.look("2-layers")
+    desk.look()
     for number, corners in enumerate(COIN_BOXES[7:11]):
         desk.box(corners)
         desk.look("3-box" if number == 3 else "", LOOK // 2)
@@ -131,20 +131,24 @@ def loop(desk: Desk) -> None:
 def crowded(desk: Desk) -> None:
     """Nuclei that touch: one click each, all of them in the list of objects."""
     from scipy.ndimage import gaussian_filter
-    from skimage.feature import peak_local_max
+    from skimage.filters import threshold_otsu
+    from skimage.measure import label, regionprops
 
-    smooth = gaussian_filter(desk.viewer.layers[0].data.astype(float), 9)
+    smooth = gaussian_filter(desk.viewer.layers[0].data.astype(float), 2)
+    nuclei = regionprops(label(smooth > threshold_otsu(smooth)))
+    middle = np.array(smooth.shape) / 2
+    nuclei.sort(key=lambda nucleus: float(np.linalg.norm(nucleus.centroid - middle)))
     desk.form.prompts.click.click()
     desk.look()
-    for row, column in peak_local_max(smooth, min_distance=22, num_peaks=12):
-        desk.click(row, column)
+    for nucleus in nuclei[:12]:
+        desk.click(*nucleus.centroid)
         desk.look(ms=LOOK // 2)
         desk.form.prompts.next.click()
     desk.form.fold_of("objects").open()
     desk.settle(1)
     desk.form.objects.table.sortByColumn(2, desk.form.objects.table.horizontalHeader()
                                          .sortIndicatorOrder())  # fmt: skip
-    desk.look("9-objects", READ)
+    desk.look(ms=READ)
 
 
 def stack(desk: Desk) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_samv2_prompts.everything import segment_all
     from napari_samv2_prompts.io.exports import write_coco, write_labels
+    from napari_samv2_prompts.io.geojson import write_geojson
     from napari_samv2_prompts.samv2 import (
         SAMV2AutomaticMaskGenerator,
         SAMV2ImagePredictor,
@@ -34,6 +35,7 @@ __all__ = [
     "segment_all",
     "segment_stack",
     "write_coco",
+    "write_geojson",
     "write_labels",
 ]
 
@@ -43,6 +45,7 @@ _HOMES = {  # of those that are not in samv2
     "segment_all": "everything",
     "segment_stack": "through",
     "write_coco": "io.exports",
+    "write_geojson": "io.geojson",
     "write_labels": "io.exports",
 }
 

@@ -22,6 +22,7 @@ from .choices import LayerChoices
 from .controller import Controller
 from .disk import Disk
 from .dock_title import DockTitle
+from .exporting import ask_and_export
 from .form import Form
 from .hints import Situation
 from .label_tools import LabelTools
@@ -300,6 +301,7 @@ class SAMV2PromptsWidget(QWidget):
             (prompts.left_out_wanted, self._on_left_out),
             (form.files.save_wanted, self._on_save),
             (form.files.load_wanted, self._on_load),
+            (form.files.export_wanted, self._on_export),
             (form.head.cancelled, self._on_cancel),
             (form.head.converted, self._on_convert),
             (form.embeddings.store_changed, self._on_store),
@@ -451,6 +453,9 @@ class SAMV2PromptsWidget(QWidget):
 
     def _on_load(self) -> None:
         self._prompt_files.ask_and_load()
+
+    def _on_export(self) -> None:
+        ask_and_export(self, self._viewer, self._controller.chosen, self._disk)
 
     def _on_loaded(self, reason: str) -> None:
         if reason:

@@ -38,11 +38,14 @@ class LabelledImage:
     labels : array of shape (H, W)
     scores : mapping of int to float
         Of the labels that have one.
+    classes : mapping of int to str
+        Of the labels that have one.
     """
 
     name: str
     labels: NDArray[Any]
     scores: Mapping[int, float] = field(default_factory=dict)
+    classes: Mapping[int, str] = field(default_factory=dict)
 
 
 def write_labels(
@@ -98,6 +101,7 @@ def write_coco(
     ----------
     path : path
     images : iterable of LabelledImage
+        A class becomes a category; labels without one are of the category "object".
     polygons : bool
         Outlines in place of run lengths. Most tools for correcting annotations want them; holes
         are filled in them. Run lengths are exact.
@@ -109,18 +113,21 @@ def write_coco(
     """
     listed: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
+    categories = {"object": 1}
     for image_id, image in enumerate(images, 1):
         height, width = image.labels.shape
         listed.append({"id": image_id, "file_name": image.name, "height": height, "width": width})
         for number, found in _annotations(image.labels, polygons=polygons):
-            ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": 1}
             score = {"score": image.scores[number]} if number in image.scores else {}
+            kind = image.classes.get(number) or "object"
+            category = categories.setdefault(kind, len(categories) + 1)
+            ids = {"id": len(annotations) + 1, "image_id": image_id, "category_id": category}
             annotations.append({**ids, "iscrowd": 0, **found, "label": number, **score})
     content = {
         "info": {"description": "Written by napari-samv2-prompts"},
         "images": listed,
         "annotations": annotations,
-        "categories": [{"id": 1, "name": "object"}],
+        "categories": [{"id": number, "name": name} for name, number in categories.items()],
     }
     with written_whole(path) as part:
         part.write_text(json.dumps(content), "utf-8")

@@ -1,4 +1,4 @@
-"""Saving and loading prompts: two buttons, and how it goes."""
+"""Saving and loading prompts, writing labels for other programs, and how it goes."""
 
 from __future__ import annotations
 
@@ -16,20 +16,26 @@ class FilesPanel(QWidget):
 
     save_wanted = Signal()
     load_wanted = Signal()
+    export_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self._savable = self._loadable = self._busy = False
         self.save = button("Save prompts…", "Save what led to these labels, to be loaded again")
         self.load = button("Load prompts…", "Make the labels of saved prompts, in new layers")
+        self.export = button(
+            "Export labels…", "Write the shown plane as COCO, GeoJSON or TIFF, with its classes"
+        )
         self.said = Lines(1)
         self.save.clicked.connect(self.save_wanted)
         self.load.clicked.connect(self.load_wanted)
+        self.export.clicked.connect(self.export_wanted)
         layout = QGridLayout(self)
         layout.setContentsMargins(6, 0, 6, 4)
         layout.addWidget(self.save, 0, 0)
         layout.addWidget(self.load, 0, 1)
-        layout.addWidget(self.said, 1, 0, 1, 2)
+        layout.addWidget(self.export, 1, 0, 1, 2)
+        layout.addWidget(self.said, 2, 0, 1, 2)
 
     def show_situation(self, now: Situation) -> None:
         """Show where things stand."""
@@ -44,4 +50,5 @@ class FilesPanel(QWidget):
 
     def _enable(self) -> None:
         self.save.setEnabled(self._savable and not self._busy)
+        self.export.setEnabled(self._savable and not self._busy)
         self.load.setEnabled(self._loadable and not self._busy)

@@ -1,0 +1,48 @@
+"""Labels for other programs, from the window."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from qtpy.QtWidgets import QFileDialog
+from tests.fakes import Factory, SyncRunner
+
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+
+
+@pytest.fixture
+def widget(make_napari_viewer) -> SAMV2PromptsWidget:
+    viewer = make_napari_viewer()
+    viewer.add_image(np.ones((3, 40, 50)), name="cells")
+    viewer.dims.set_point(0, 1)
+    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+    viewer.window.add_dock_widget(widget)
+    widget.new_prompt_layers()
+    labels = widget.labels.value
+    labels.data[1, 5:9, 5:9], labels.data[2, 20:30, 20:30] = 4, 7
+    widget._form.objects.named.emit(4, "nucleus")
+    return widget
+
+
+@pytest.mark.parametrize("name", ["a.geojson", "a.json", "a.tif"])
+def test_the_shown_plane_is_written_with_its_classes(
+    widget, tmp_path, monkeypatch, name: str
+) -> None:
+    path = tmp_path / name
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+    widget._form.files.export.click()
+    assert widget._form.files.said.text() == f"Wrote {name}."
+    if name.endswith(".tif"):
+        np.testing.assert_array_equal(tifffile.imread(path), widget.labels.value.data[1])
+        return
+    content = json.loads(path.read_text())
+    if name.endswith(".geojson"):
+        (feature,) = content["features"]
+        assert feature["properties"]["classification"] == {"name": "nucleus"}
+    else:
+        (row,) = content["annotations"]
+        assert row["label"] == 4
+        assert {"id": row["category_id"], "name": "nucleus"} in content["categories"]
