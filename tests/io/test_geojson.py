@@ -55,8 +55,8 @@ def test_more_than_a_plane_is_refused(tmp_path: Path) -> None:
 def test_classes_become_categories_of_a_coco_file(tmp_path: Path) -> None:
     labels = np.repeat(np.arange(1, 5, dtype=np.uint8), 3)[None].repeat(3, axis=0)
     images = [
-        LabelledImage("a.tif", labels, {1: "cell", 2: "nucleus", 3: ""}),
-        LabelledImage("b.tif", labels, {4: "cell"}),
+        LabelledImage("a.tif", labels, classes={1: "cell", 2: "nucleus", 3: ""}),
+        LabelledImage("b.tif", labels, classes={4: "cell"}),
     ]
     write_coco(tmp_path / "all.json", images, polygons=True)
     content = json.loads((tmp_path / "all.json").read_text())

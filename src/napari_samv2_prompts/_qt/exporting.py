@@ -75,8 +75,8 @@ def _write(pixels: NDArray[Any], classes: Mapping[int, str], name: str, path: Pa
         write_geojson(path, pixels, classes)
     elif kind == ".json":
         try:
-            write_coco(path, [LabelledImage(name, pixels, classes)])
+            write_coco(path, [LabelledImage(name, pixels, classes=classes)])
         except ImportError:  # outlines need nothing that may be missing
-            write_coco(path, [LabelledImage(name, pixels, classes)], polygons=True)
+            write_coco(path, [LabelledImage(name, pixels, classes=classes)], polygons=True)
     else:
         write_labels(path, pixels)
