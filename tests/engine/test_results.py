@@ -252,12 +252,11 @@ def test_prompts_on_an_accepted_object_start_anew(sync: Watched) -> None:
 
 
 def test_what_was_carried_over_gives_way_to_prompts_and_never_the_other_way_round() -> None:
-    store, at = ResultStore(1), place()
+    watched, at = Watched(SyncRunner()), place()
+    store = watched.session._results
     carried = ObjectResult.propagated(1, crop_of(np.ones((3, 3), bool)), 0.8, 0.2)
     assert store.put(at, carried)
     assert store.put(at, carried)
-    watched = Watched(SyncRunner())
-    watched.session._results = store
     watched.session.update(snap())
     assert watched.removals == [], "an object needs no prompts to be carried over"
     watched.session.update(snap(click(1, (5, 5))))

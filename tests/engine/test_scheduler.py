@@ -23,7 +23,7 @@ class Desk:
         self.errors: list[BaseException | None] = []
         self.told: list[tuple[State, str]] = []
         self.scheduler = Scheduler(
-            lambda: self.wanted[0] if self.wanted else None,
+            lambda holds: self.wanted[0] if self.wanted else None,
             lambda state, reason="", progress=None: self.told.append((state, reason)),
             self.runner,
             self.background,

@@ -7,7 +7,7 @@
   so the object starts anew from its prompts.  So does one whose mask ended where its view did,
   once it is seen in another, and one whose logits were released.
 
-Pure functions of requests and results.  Not here: when anything runs (``session.py``).
+Pure functions of requests and results.  Not here: when anything runs (``planner.py``).
 """
 
 from __future__ import annotations

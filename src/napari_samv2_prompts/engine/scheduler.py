@@ -5,7 +5,7 @@ longer the next is cancelled.  So there is no queue to reason about: stopping, g
 what is there are the same thing.  Jobs that somebody waits for have a runner of their own, so that
 they begin at once though work in the background stops only at its next check.
 
-Not here: what the next job is (``session.py``), what jobs do.
+Not here: what the next job is (``planner.py``), what jobs do.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Scheduler:
     Parameters
     ----------
     next_job : callable
-        Returns the most urgent job that is missing, or None.
+        Returns the most urgent job that is missing, or None; is handed :meth:`holds`.
     tell : callable
         Told what is being done: ``(state, reason, progress)``.
     runner : Runner
@@ -67,7 +67,7 @@ class Scheduler:
 
     def __init__(
         self,
-        next_job: Callable[[], Job[Any] | None],
+        next_job: Callable[[Callable[[Job[Any]], bool]], Job[Any] | None],
         tell: _Tell,
         runner: Runner,
         background: Runner,
@@ -95,7 +95,7 @@ class Scheduler:
         try:
             while self._again:
                 self._again = False
-                self._start(self._next_job())
+                self._start(self._next_job(self.holds))
         finally:
             self._advancing = False
 

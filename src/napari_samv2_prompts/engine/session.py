@@ -1,16 +1,10 @@
 """The engine: from what is wanted to masks, one job at a time.
 
-A :class:`Session` is told the newest :class:`~.requests.Request` whenever something changes.  It
-compares that with what it has - a loaded model, embeddings, results - and says which job is missing
-next: load, embed, decode, or make the candidate that was chosen; when none is, what may be done in
-the background.  What came of it leaves as signals of frozen values.
+A :class:`Session` is told the newest :class:`~.requests.Request` whenever something changes, and
+what the user asks for by hand.  What came of it leaves as signals of frozen values.
 
-All changed objects that one view holds go in one batch: those in the view on screen first, then
-others in views of their own.  Which have changed is in ``prompt_changes.py``.  A decode that is
-under way is let finish when nothing but the part of the plane on screen has changed.
-
-Not here: starting and stopping jobs (``scheduler.py``), what they do, Qt, napari, torch, threads
-(the runner's), reading layers or writing labels.
+Not here: which job is missing (``planner.py``), starting and stopping jobs (``scheduler.py``), what
+they do, Qt, napari, torch, threads (the runner's), reading layers or writing labels.
 """
 
 from __future__ import annotations
@@ -23,23 +17,21 @@ from uuid import UUID
 from psygnal import Signal
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 from .cache import EmbeddingCache
-from .choose import choose_job, is_quick
-from .coordinates import held_by
-from .decode import decode_job
-from .embed import Embedded, EmbeddingKey, embed_job
+from .choose import is_quick
+from .embed import EmbeddingKey
 from .generate import Generation
 from .jobs import Job, Progress, Runner
-from .load import Loaded, Loader, PredictorFactory
-from .prefetch import Prefetch
-from .preview import Preview, outline
-from .prompt_changes import changed, next_part, refined, still_asked
+from .load import PredictorFactory
+from .planner import Planner
+from .preview import Preview
+from .prompt_changes import changed
 from .propagate import Propagation
-from .protocols import Embedding, Predictor
+from .protocols import Embedding
 from .requested import News, RequestedWork
-from .requests import ModelChoice, Place, Request
+from .requests import Place, Request
 from .result_store import ResultStore
 from .results import ObjectResult, Removal, Results
 from .scheduler import Scheduler
@@ -84,19 +76,16 @@ class Session:
         results_mb: float = 500.0,
     ) -> None:
         self.cache: EmbeddingCache[Embedding] = EmbeddingCache(cache_mb)
-        self.store = store
-        self._loader = Loader(make_predictor)
         self._request: Request | None = None  # the newest
-        self._active: Request | None = None  # the one acted on: the same, unless not live
-        self._status = Status()
-        self._model: ModelChoice | None = None
-        self._predictor: Predictor | None = None
-        self._results, self._prefetch = ResultStore(results_mb), Prefetch(self.cache)
+        self._status, self._closed = Status(), False
+        self._results = ResultStore(results_mb)
         self._propagation = RequestedWork[Propagation](self.propagated.emit, self._results)
         self._generation = RequestedWork[Generation](self.generated.emit, self._results)
         self._requested: tuple[RequestedWork[Any], ...] = (self._generation, self._propagation)
-        self._closed = False
-        self._jobs = Scheduler(self._next_job, self._on_state, runner, background or runner)
+        self._plan = Planner(
+            make_predictor, self.cache, store, self._results, self._requested, self.decoded.emit
+        )
+        self._jobs = Scheduler(self._plan.next_job, self._on_state, runner, background or runner)
         self.preview = Preview(self._outline_job, runner, self._go_on)
 
     # --- what is known ---------------------------------------------------------------------
@@ -105,6 +94,11 @@ class Session:
     def status(self) -> Status:
         """What the session is doing."""
         return self._status
+
+    @property
+    def store(self) -> EmbeddingStore | None:
+        """The folder that embeddings are kept in as well."""
+        return self._plan.store
 
     @property
     def request(self) -> Request | None:
@@ -117,7 +111,7 @@ class Session:
 
     def results(self, objects: Iterable[int]) -> tuple[ObjectResult, ...]:
         """Return the masks of those objects that have one at the current place."""
-        return self._results.results(self._active.place, objects) if self._active else ()
+        return self._results.results(self._plan.active.place, objects) if self._plan.active else ()
 
     def results_on_planes(self, labels: UUID, object_: int) -> Mapping[Plane, ObjectResult]:
         """Return what is known of an object on each plane of a Labels layer.
@@ -142,14 +136,14 @@ class Session:
     def set_cache_size(self, megabytes: float) -> None:
         """Take so much memory for embeddings from now on, dropping what is too much at once."""
         self.cache.budget_mb = megabytes
-        active = self._active
+        active = self._plan.active
         self.cache.shrink(active and EmbeddingKey.of(active.view, active.model))
         self._go_on()
 
     def set_store(self, store: EmbeddingStore | None) -> None:
         """Keep embeddings in a folder as well from now on, or in memory only."""
-        self.store = store
-        self._prefetch.forget_disk()
+        self._plan.store = store
+        self._plan.prefetch.forget_disk()
         self._go_on()
 
     # --- requests --------------------------------------------------------------------------
@@ -171,7 +165,7 @@ class Session:
             for work in self._requested:
                 work.check_model(request.model)
         if request is None:
-            self._active = None
+            self._plan.active = None
             self._jobs.supersede()
             self._tell(State.IDLE, reason)
             return
@@ -187,7 +181,7 @@ class Session:
         if self._closed or self._request is None:
             return
         resumed = self._jobs.retry()
-        self._prefetch.try_again()
+        self._plan.prefetch.try_again()
         if not resumed and not self._jobs.busy and not self.pending:
             self._results.ask_again(self._request.place)
         self._act_on(self._request)
@@ -259,12 +253,12 @@ class Session:
         return self._prefer(object_, candidate)
 
     def _prefer(self, object_: int, candidate: int | None) -> bool:
-        active = self._active
+        active = self._plan.active
         if active is None or not self._results.prefer(active.place, object_, candidate):
             return False
         known = self._results.get(active.place, object_)
         if known is not None and known.wanted != known.result.chosen and is_quick(known):
-            self._on_chosen(active.place, known.result.masks, known.wanted)
+            self._plan.choose(active.place, known.result.masks, known.wanted)
         else:
             self._jobs.advance()
         return True
@@ -305,14 +299,15 @@ class Session:
         self._closed = True
         self.preview.drop()
         self._jobs.close()
-        self._request = self._active = self._predictor = self._model = None
+        self._request = None
+        self._plan.close()
         self._results.clear()
         self.cache.clear()
 
     # --- which job is missing --------------------------------------------------------------
 
     def _act_on(self, request: Request) -> None:
-        self._active = request
+        self._plan.active = request
         self._jobs.advance()
 
     def _rest(self, request: Request) -> None:
@@ -320,8 +315,10 @@ class Session:
         by_hand = request.all_planes or self._is_requested
         if by_hand and not self._jobs.busy:
             self._act_on(replace(request, prompts=PromptBatch(())))
-        elif self._active is not None:
-            self._active = replace(self._active, neighbours=(), all_planes=request.all_planes)
+        elif self._plan.active is not None:
+            self._plan.active = replace(
+                self._plan.active, neighbours=(), all_planes=request.all_planes
+            )
             if not self._jobs.busy:
                 self._jobs.supersede()
             self._tell_again()
@@ -332,78 +329,19 @@ class Session:
             self._jobs.advance()
         self._tell_again()
 
-    def _next_job(self) -> Job[Any] | None:
-        active = self._active
-        if active is None:
-            return None
-        known = self._results.unmade_choice(active.place)
-        choice = known and choose_job(active.place, known, self._on_chosen)
-        if choice and not self._jobs.holds(choice):
-            return choice
-        if self._predictor is None or self._model != active.model:
-            return self._loader.job(active.model, self._on_loaded)
-        predictor, cache, store = self._predictor, self.cache, self.store
-        jobs = (work.job(predictor, cache, store) for work in self._requested)
-        return (
-            self._job_for_prompts(active, predictor)
-            or next(filter(None, jobs), None)
-            or self._prefetch.job(active, predictor, store)
-        )
-
-    def _job_for_prompts(self, active: Request, predictor: Predictor) -> Job[Any] | None:
-        results = self._results
-        part = next_part(active, results)
-        embedding = self.cache.get(EmbeddingKey.of(part.view, part.model))
-        if embedding is None:
-            return embed_job(predictor, part.view, part.model, self.store, self._on_embedded)
-        if not part.prompts:
-            return None
-        batch = PromptBatch(tuple(refined(part, prompt, results) for prompt in part.prompts))
-        return decode_job(
-            predictor, embedding, part, batch, results.preferred(part.place), self._on_masks,
-            still_useful=lambda: still_asked(part, self._active, results),
-        )  # fmt: skip
-
     def _outline_job(self, prompt: Prompt) -> Job[Any] | None:
         """Return the job of outlining what a prompt would give; None while there is other work."""
-        request, predictor = self._request, self._predictor
-        if request is None or predictor is None or self._jobs.busy:
+        if self._request is None or self._jobs.busy:
             return None
-        view, embedding = request.view, self.cache.get(EmbeddingKey.of(request.view, request.model))
-        if self._model != request.model or embedding is None or not held_by(view, [prompt]):
-            return None
-        self._jobs.make_way()
-        asked = refined(request, prompt, self._results)
-        return Job("outline", lambda task: outline(predictor, embedding, view, asked))
-
-    # --- where results go ------------------------------------------------------------------
-
-    def _on_loaded(self, model: ModelChoice, loaded: Loaded) -> None:
-        self._predictor, self._model = loaded.predictor, model
-        if self._loader.is_other(model, loaded):
-            self.cache.drop(lambda key: isinstance(key, EmbeddingKey) and key.model == model)
-            self._prefetch.forget_disk()
-            self._results.outdate(model)
-
-    def _on_embedded(self, key: EmbeddingKey, embedded: Embedded) -> None:
-        self._prefetch.note(key, embedded)
-        if embedded.embedding is not None:
-            part = self._active and next_part(self._active, self._results)
-            current = part and EmbeddingKey.of(part.view, part.model)
-            self.cache.put(key, embedded.embedding, current=current)
-
-    def _on_masks(self, part: Request, masks: Masks) -> None:
-        self.decoded.emit(Results(part.place, self._results.take(part, masks), part))
-
-    def _on_chosen(self, place: Place, masks: ItemMasks, candidate: int) -> None:
-        result = self._results.choose(place, masks, candidate)
-        if result is not None:
-            self.decoded.emit(Results(place, (result,), is_choice=True))
+        job = self._plan.outline_job(self._request, prompt)
+        if job is not None:
+            self._jobs.make_way()
+        return job
 
     # --- what is told ----------------------------------------------------------------------
 
     def _on_state(self, state: State, reason: str = "", progress: Progress | None = None) -> None:
-        if state is State.READY and self._active is None:
+        if state is State.READY and self._plan.active is None:
             return  # nothing can be done, and why was told
         if state in (State.LOADING, State.EMBEDDING, State.DECODING):
             self.preview.drop()
@@ -414,11 +352,11 @@ class Session:
             self._tell(self._status.state, self._status.reason, self._status.progress)
 
     def _tell(self, state: State, reason: str = "", progress: Progress | None = None) -> None:
-        predictor, store = self._predictor, self.store.problem if self.store else ""
+        predictor, store = self._plan.predictor, self.store.problem if self.store else ""
         device = ("", "") if predictor is None else (str(predictor.device), predictor.device_reason)
-        memory, planes = self.cache.memory, self._prefetch.progress(self._active)
+        memory, planes = self.cache.memory, self._plan.prefetch.progress(self._plan.active)
         status = Status(
-            state, reason, self._model, *device, progress, memory, store, planes,
+            state, reason, self._plan.model, *device, progress, memory, store, planes,
             self._is_requested,
         )  # fmt: skip
         if status != self._status:
