@@ -11,7 +11,7 @@ Not here: widgets (``widget.py``), numbering of objects (``objects.py``), what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,6 +21,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.engine import (
+    Place,
     Request,
     Runner,
     Session,
@@ -36,7 +37,7 @@ from napari_samv2_prompts.layers import (
     shown_plane,
     view_of,
 )
-from napari_samv2_prompts.prompts import PromptBatch
+from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
 
 from .binding import Connections
 from .framing import Framing
@@ -240,6 +241,18 @@ class Controller:
         self.refresh()
         self.next_object()
         return tuple(sorted(objects))
+
+    @property
+    def largest_side(self) -> int:
+        """Side of the largest picture that the model sees in its own resolution, in pixels."""
+        return input_sides(self._options.model).most
+
+    def add_labels(self, place: Place, crops: Sequence[MaskCrop]) -> tuple[int, ...]:
+        """Write masks as new labels, as one step of undo; see :meth:`.Targets.add`."""
+        with self._watch.paused():
+            numbers = self._targets.add(place, crops, max(self._prompts.prompted, default=0))
+        self.refresh()
+        return numbers
 
     def undo(self) -> None:
         """Bring a shape again that was taken back, or take back the last change of the labels."""

@@ -18,6 +18,7 @@ from .controls import Fold
 from .hints import Situation
 from .panels.embeddings import EmbeddingsPanel
 from .panels.files import FilesPanel
+from .panels.find_all import FindAllPanel
 from .panels.head import Head
 from .panels.labels import LabelPanel
 from .panels.layers import LayersPanel
@@ -44,7 +45,7 @@ class Form(QWidget):
 
     Attributes
     ----------
-    head, layers, prompts, objects, labels, model, picture, embeddings, files : QWidget
+    head, layers, prompts, finding, objects, labels, model, picture, embeddings, files : QWidget
         The parts; connect to their signals.
     """
 
@@ -52,7 +53,7 @@ class Form(QWidget):
         super().__init__()
         self.head, self.prompts = Head(), PromptsPanel()
         self.layers, self.labels = LayersPanel(layers), LabelPanel()
-        self.objects = ObjectsPanel()
+        self.objects, self.finding = ObjectsPanel(), FindAllPanel()
         self.model, self.picture = ModelPanel(devices), PicturePanel()
         self.embeddings, self.files = EmbeddingsPanel(), FilesPanel()
         self._folds: dict[str, Fold] = {}
@@ -62,6 +63,7 @@ class Form(QWidget):
         self._parts.setSpacing(2)
         self._add("layers", "Layers", self.layers, "The layers that are worked on")
         self._parts.addWidget(self.prompts)
+        self._add("find", "Find all", self.finding, "Every object without prompts, then choose")
         self._add("objects", "Objects", self.objects, "All objects: sort, find, name, delete")
         self._add("labels", "Labels", self.labels, "Refine, merge, delete or keep a label")
         self._add("model", "Model", self.model, "Which model, its weights and its device")

@@ -5,7 +5,7 @@ The edits themselves are :class:`.layers.LabelsTarget`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -160,6 +160,30 @@ class Targets:
         else:
             refused |= wanted.keys() - fitting.keys()
             self.check_objects(target.labels, refused)
+
+    def add(self, place: Place, crops: Sequence[MaskCrop], used: int = 0) -> tuple[int, ...]:
+        """Write masks as new labels where there are none, as one undo step; return their numbers.
+
+        Parameters
+        ----------
+        place : Place
+        crops : sequence of MaskCrop
+            In pixels of the place's plane.
+        used : int
+            The highest number that any prompt has.
+        """
+        target = None if place.labels is None else self._targets.get(place.labels)
+        if target is None:
+            return ()
+        first = target.next_free(used)
+        masks = dict(enumerate(crops, first))
+        try:
+            target.write(place.plane, masks, "background")
+        except TargetError as error:
+            self._refuse(error)
+            return ()
+        target.accept(masks, place.plane)
+        return tuple(masks)
 
     def unwritten(self, key: UUID | None, plane: Plane) -> frozenset[int]:
         """Return the objects of a plane that a layer refused and that it can hold now."""

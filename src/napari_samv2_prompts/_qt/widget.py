@@ -15,6 +15,7 @@ from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
+from napari_samv2_prompts.candidates import Selection
 from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
 
 from .binding import Keys
@@ -23,6 +24,7 @@ from .controller import Controller
 from .disk import Disk
 from .dock_title import DockTitle
 from .exporting import ask_and_export
+from .finding import Finding
 from .form import Form
 from .hints import Situation
 from .label_tools import LabelTools
@@ -138,6 +140,46 @@ class SAMV2PromptsWidget(QWidget):
         self._working.saving.recorder.accepted(objects)
         return objects
 
+    def find_all(self, *, whole: bool = True, alike: bool = False) -> None:
+        """Look for all objects of the shown plane, in the background; then choose and accept.
+
+        Parameters
+        ----------
+        whole : bool
+            The whole plane, or the part that the model sees now.
+        alike : bool
+            Only what looks like the current object.
+        """
+        finding = self._working.finding
+        finding.select(self._form.finding.selection)
+        finding.start(whole, alike)
+
+    def accept_found(self) -> tuple[int, ...]:
+        """Make labels of what was found and chosen, as one step of undo; return their numbers."""
+        return self._working.finding.accept()
+
+    def discard_found(self) -> None:
+        """Forget what was found; labels stay as they are."""
+        self._working.finding.discard()
+
+    @property
+    def min_score(self) -> float:
+        """Least score of what was found that is shown and accepted."""
+        return float(self._form.finding.selection.min_score)
+
+    @min_score.setter
+    def min_score(self, value: float) -> None:
+        self._form.finding.score.setValue(round(100 * value))
+
+    @property
+    def min_area(self) -> float:
+        """Least area of what was found, in pixels."""
+        return float(self._form.finding.selection.min_area)
+
+    @min_area.setter
+    def min_area(self, value: float) -> None:
+        self._form.finding.area.setValue(int(value))
+
     @property
     def label_tools(self) -> LabelTools:
         """What can be done with labels that are there: edit, merge, delete, keep."""
@@ -237,7 +279,9 @@ class SAMV2PromptsWidget(QWidget):
         policy = self._form.picture.policy.get_value
         saving = Saving(self._viewer, controller, self._make_predictor, self._make_runner, policy)
         objects = ObjectList(self._viewer, controller, self._make_runner())
-        self._work = Work(controller, keys, self._layers, saving, objects)
+        finding = Finding(self._viewer, controller)
+        self._work = Work(controller, keys, self._layers, saving, objects, finding)
+        self._work.links.add(form.finding.show_found, finding.changed)
         self._work.links.add(form.objects.show_rows, objects.changed)
         objects.is_open = form.fold_of("objects").isExpanded()
         self._work.links.add(self._on_loaded, saving.finished)
@@ -312,6 +356,11 @@ class SAMV2PromptsWidget(QWidget):
             signal.connect(slot)
         form.embeddings.memory.valueChanged.connect(self._on_memory)
         form.embeddings.all_planes.clicked.connect(self.embed_all_planes)
+        form.finding.wanted.connect(self._on_find)
+        form.finding.cancelled.connect(self._on_find_cancelled)
+        form.finding.selected.connect(self._on_found_selected)
+        form.finding.accepted.connect(self.accept_found)
+        form.finding.discarded.connect(self.discard_found)
         form.objects.picked.connect(self._on_object_listed)
         form.objects.deleted.connect(self._on_objects_deleted)
         form.objects.kept.connect(self._on_objects_kept)
@@ -339,6 +388,15 @@ class SAMV2PromptsWidget(QWidget):
 
     def _on_object_listed(self, number: int) -> None:
         self._working.objects.pick(number)
+
+    def _on_find(self, whole: bool, alike: bool) -> None:
+        self._working.finding.start(whole, alike)
+
+    def _on_find_cancelled(self) -> None:
+        self._working.finding.cancel()
+
+    def _on_found_selected(self, selection: Selection) -> None:
+        self._working.finding.select(selection)
 
     def _on_objects_deleted(self, numbers: tuple[int, ...]) -> None:
         self._working.objects.delete(numbers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from .binding import Connections, Keys
 from .choices import LayerChoices
 from .controller import Controller
+from .finding import Finding
 from .object_list import ObjectList
 from .saving import Saving
 
@@ -19,6 +20,7 @@ class Work:
     controller : Controller
     saving : Saving
     objects : ObjectList
+    finding : Finding
     links : Connections
         From these to the widget.
     """
@@ -30,8 +32,10 @@ class Work:
         layers: LayerChoices,
         saving: Saving,
         objects: ObjectList,
+        finding: Finding,
     ) -> None:
-        self.controller, self.saving, self.objects = controller, saving, objects
+        self.controller, self.saving = controller, saving
+        self.objects, self.finding = objects, finding
         self.links = Connections()
         self._keys = keys
         self._layers = layers
@@ -50,6 +54,7 @@ class Work:
         self.links.close()
         self.saving.close()
         self.objects.close()
+        self.finding.close()
         self._keys.close()
         self._layers.stop()
         self.controller.close()

@@ -80,7 +80,7 @@ def make_layers(
     """
     shape, before = layer_shape(image_layer), (points, shapes, labels)
     side = min(max(shape), LARGE)
-    name, common = image_layer.name, _placement(image_layer)
+    name, common = image_layer.name, placement(image_layer)
     if labels is None:
         labels = viewer.add_labels(blank_labels(shape), name=f"{name} labels", **common)
     if shapes is None:
@@ -110,7 +110,7 @@ def make_layers(
     return points, shapes, labels
 
 
-def _placement(layer: Layer) -> dict[str, Any]:
+def placement(layer: Layer) -> dict[str, Any]:
     """Return the arguments that put a new layer of the same axes in the same place."""
     return {
         "scale": np.array(layer.scale),

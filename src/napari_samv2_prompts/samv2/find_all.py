@@ -15,7 +15,7 @@ Not here: the published generator (``automatic_masks.py``), choosing among candi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -69,6 +69,7 @@ def find_all(
     *,
     taken: Bool | None = None,
     example: MaskCrop | None = None,
+    known: Sequence[Candidate] = (),
 ) -> Iterator[tuple[Candidate, ...]]:
     """Look for objects all over an embedded image.
 
@@ -83,6 +84,8 @@ def find_all(
         proposed.
     example : MaskCrop, optional
         An object whose like are wanted: only places that look like it are tried.
+    known : sequence of Candidate
+        What a search that was interrupted has found: it goes on from there.
 
     Yields
     ------
@@ -91,6 +94,7 @@ def find_all(
     """
     search = search or Search()
     state = _State(embedding, search, taken)
+    state.know(known)
     if example is None:
         yield from state.ask(predictor, state.grid(search.grids[0]))
         finer = list(search.grids[1:])
@@ -147,6 +151,13 @@ class _State:
             self.candidates.extend(new)
             self._mark()
             yield new
+
+    def know(self, known: Sequence[Candidate]) -> None:
+        """Take over what was found before, and where was clicked for it."""
+        self.candidates.extend(known)
+        if known:
+            self.asked = np.unique([candidate.point for candidate in known], axis=0)
+            self._mark()
 
     def _covers_taken(self, crop: MaskCrop) -> bool:
         if not self.taken.any():

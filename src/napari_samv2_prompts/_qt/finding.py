@@ -1,0 +1,327 @@
+"""Find all in the window: what is asked of the engine, what was found, what is accepted.
+
+Candidates are kept as they come, and shown in a layer of their own; choosing among them again
+(score, size, overlap) needs no model.  Accepted, they are labels like any other, written as one
+step that can be undone.
+
+Not here: the search (``samv2.find_all``), the controls (``panels/find_all.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psygnal import Signal
+from qtpy.QtCore import QTimer
+
+from napari_samv2_prompts.candidates import Candidate, Candidates, Selection
+from napari_samv2_prompts.engine import Generation, News, Request
+from napari_samv2_prompts.layers.found import FoundLayer, numbered
+from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.tiles import Tile, tiles_of
+
+from .binding import Connections
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from .controller import Controller
+
+__all__ = ["Finding", "Found"]
+
+SHOWN = 150  # ms between two paintings of what was found
+SLACK = 2.0  # pixels by which two tiles may disagree about an object's middle
+OVERLAP = 0.25  # of tiles, in shares of their side
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where things stand.
+
+    Attributes
+    ----------
+    running : bool
+    n_found, n_chosen : int
+        Candidates, and those that the sliders leave.
+    done, total : int
+        Parts of the plane that were searched.
+    problem : str
+        Why nothing can be looked for, or why the search ended early, in a sentence.
+    """
+
+    running: bool = False
+    n_found: int = 0
+    n_chosen: int = 0
+    done: int = 0
+    total: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Search:
+    """One search of a plane: its parts, and what belongs to it."""
+
+    request: Request
+    image: Image
+    tiles: tuple[Tile, ...]
+    taken: NDArray[np.bool_] | None  # of the plane
+    example: MaskCrop | None
+
+
+class Finding:
+    """Finds objects on the shown plane of one widget's image.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    controller : Controller
+    """
+
+    changed = Signal(Found)
+
+    def __init__(self, viewer: Viewer, controller: Controller) -> None:
+        self._viewer, self._controller = viewer, controller
+        self._selection = Selection()
+        self._candidates = Candidates()
+        self._search: _Search | None = None
+        self._generation: Generation | None = None
+        self._at = 0  # which tile is searched
+        self._layer: FoundLayer | None = None
+        self._chosen: dict[int, MaskCrop] = {}
+        self._problem = ""
+        self._timer = QTimer()
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self._show)
+        self._links = Connections()
+        self._links.add(self._on_news, controller.session.generated)
+
+    # --- what the user does -----------------------------------------------------------------
+
+    def start(self, whole: bool = True, alike: bool = False) -> None:
+        """Look for objects on the shown plane; what was found before and not accepted goes.
+
+        Parameters
+        ----------
+        whole : bool
+            Whether to search all of the plane, or the part that the model sees now.
+        alike : bool
+            Whether to look only for what looks like the current object, in the part that the
+            model sees now.
+        """
+        self.discard()
+        self._controller.flush()
+        request = self._controller.session.request
+        image, labels = self._controller.chosen.image, self._controller.chosen.labels
+        example = self._example(request) if alike else None
+        self._problem = _missing(request, labels, alike, example)
+        if request is None or image is None or self._problem:
+            self._tell()
+            return
+        shape, region = request.view.shape, request.view.region
+        side = self._controller.largest_side
+        if whole and not alike:
+            tiles = tiles_of(shape, side, int(side * OVERLAP))
+        else:  # an example says what its like are where the model has seen it
+            tiles = [Tile(region, region, shape)]
+        taken = _labelled(labels, request) if labels is not None else None
+        self._search = _Search(request, image, tuple(tiles), taken, example)
+        self._at = 0
+        self._next_tile()
+
+    def cancel(self) -> None:
+        """Stop looking; what was found so far stays to choose from."""
+        if self._generation is not None:
+            self._generation = None
+            self._controller.session.generate(None)
+        self._show()
+
+    def select(self, selection: Selection) -> None:
+        """Choose among what was found."""
+        self._selection = selection
+        if len(self._candidates):
+            self._show()
+
+    @property
+    def selection(self) -> Selection:
+        """How it is chosen among what was found."""
+        return self._selection
+
+    def accept(self) -> tuple[int, ...]:
+        """Make what is chosen labels, as one step of undo; return their numbers."""
+        self.cancel()
+        search, crops = self._search, list(self._chosen.values())
+        self._forget()
+        if search is None or not crops:
+            self._tell()
+            return ()
+        numbers = self._controller.add_labels(search.request.place, crops)
+        self._tell()
+        return numbers
+
+    def discard(self) -> None:
+        """Forget what was found."""
+        self.cancel()
+        self._forget()
+        self._tell()
+
+    def close(self) -> None:
+        """Let go of everything; idempotent."""
+        self._links.close()
+        self._timer.stop()
+        self._forget()
+
+    @property
+    def running(self) -> bool:
+        """Whether objects are being looked for."""
+        return self._generation is not None
+
+    # --- searching --------------------------------------------------------------------------
+
+    def _next_tile(self) -> None:
+        search = self._search
+        if search is None or self._at >= len(search.tiles):
+            self._generation = None
+            self._show()
+            return
+        tile, request = search.tiles[self._at], search.request
+        view = request.view
+        if tile.region != view.region:
+            view = view.within(tile.region, self._controller.largest_side)
+        example = None if search.example is None else _in_region(search.example, tile.region)
+        find = _Find(self._selection, _part(search.taken, tile.region), example)
+        self._generation = Generation(view, request.place, request.model, find)
+        self._controller.session.generate(self._generation)
+        self._tell()
+
+    def _on_news(self, news: News[Generation]) -> None:
+        search = self._search
+        if news.request is not self._generation or search is None:
+            return
+        if news.part:
+            tile = search.tiles[self._at]
+            found = [_on_plane(candidate, tile.region) for candidate in news.part]
+            self._candidates.extend(
+                c for c in found if tile.owns(c.crop.box, SLACK) and not tile.cuts(c.crop.box)
+            )
+            if not self._timer.isActive():
+                self._timer.start(SHOWN)
+        if news.finished and news.problem:
+            self._problem, self._generation = news.problem, None
+            self._show()
+        elif news.finished:
+            self._at += 1
+            self._next_tile()
+
+    def _example(self, request: Request | None) -> MaskCrop | None:
+        """Return the current object's mask on the shown plane."""
+        number = self._controller.situation().current
+        result = self._controller.session.result(number) if request is not None else None
+        if request is None or result is None:
+            return None
+        inside = _in_region(result.crop, request.view.region).mask.any()
+        return result.crop if inside else None
+
+    # --- what is shown ----------------------------------------------------------------------
+
+    def _show(self) -> None:
+        """Choose anew, and show what is chosen."""
+        self._timer.stop()
+        search = self._search
+        if search is not None and len(self._candidates):
+            chosen = self._candidates.select(self._selection)
+            self._chosen = numbered(self._candidates[index].crop for index in chosen)
+            if self._layer is None:
+                with self._controller.quietly():
+                    self._layer = FoundLayer(self._viewer, search.image, search.request.place.plane)
+            if self._layer.is_there:
+                self._layer.show(self._chosen)
+        self._tell()
+
+    def _tell(self) -> None:
+        total = 0 if self._search is None else len(self._search.tiles)
+        self.changed.emit(
+            Found(
+                self.running, len(self._candidates), len(self._chosen), self._at, total,
+                self._problem,
+            )
+        )  # fmt: skip
+
+    def _forget(self) -> None:
+        if self._layer is not None:
+            self._layer.remove()
+        self._layer = self._search = self._generation = None
+        self._candidates, self._chosen, self._problem = Candidates(), {}, ""
+        self._at = 0
+
+
+class _Find:
+    """The search, as the engine calls it in the worker."""
+
+    def __init__(
+        self,
+        selection: Selection,
+        taken: NDArray[np.bool_] | None,
+        example: MaskCrop | None,
+    ) -> None:
+        self._selection, self._taken, self._example = selection, taken, example
+
+    def __call__(self, predictor: Any, embedding: Any, found: Sequence[Any]) -> Any:
+        from napari_samv2_prompts.samv2.find_all import Search, find_all
+
+        search = Search(self._selection)
+        return find_all(
+            predictor, embedding, search, taken=self._taken, example=self._example, known=found
+        )
+
+
+def _missing(
+    request: Request | None, labels: Labels | None, alike: bool, example: MaskCrop | None
+) -> str:
+    """Say what is needed before objects can be looked for."""
+    if request is None:
+        return "Open an image, and choose a model that is on this machine."
+    if labels is None or request.place.labels is None:
+        return "Choose a Labels layer for what will be found: press Box or Click to make one."
+    if alike and example is None:
+        return "Draw a box around one object, or click on it: its like are looked for then."
+    return ""
+
+
+def _labelled(labels: Labels, request: Request) -> NDArray[np.bool_]:
+    """Return where there are labels on the plane already."""
+    plane = request.place.plane
+    taken: NDArray[np.bool_] = plane.oriented(np.asarray(labels.data[plane.indexer()])) != 0
+    return taken
+
+
+def _part(taken: NDArray[np.bool_] | None, region: Region) -> NDArray[np.bool_] | None:
+    if taken is None:
+        return None
+    return taken[region.top : region.bottom, region.left : region.right]
+
+
+def _on_plane(candidate: Candidate, region: Region) -> Candidate:
+    """Bring a candidate from the pixels of a region to the plane's."""
+    crop, (x, y) = candidate.crop, candidate.point
+    moved = MaskCrop(crop.top + region.top, crop.left + region.left, crop.mask)
+    return replace(candidate, crop=moved, point=(x + region.left, y + region.top))
+
+
+def _in_region(crop: MaskCrop, region: Region) -> MaskCrop:
+    """Bring a mask from the plane's pixels to a region's; what is outside of it goes."""
+    whole = np.zeros((region.bottom - region.top, region.right - region.left), bool)
+    top, left, bottom, right = crop.box
+    rows = slice(max(top, region.top), max(min(bottom, region.bottom), region.top))
+    columns = slice(max(left, region.left), max(min(right, region.right), region.left))
+    part = crop.mask[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    whole[
+        rows.start - region.top : rows.stop - region.top,
+        columns.start - region.left : columns.stop - region.left,
+    ] = part
+    return MaskCrop(0, 0, whole)

@@ -1,0 +1,152 @@
+"""Find all in the window: shown as it is found, chosen by sliders, accepted as one step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.test_everything import discs, found_once, picture_of
+
+from napari_samv2_prompts._qt.controller import Controller
+from napari_samv2_prompts._qt.finding import Found
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+
+SHAPE = (160, 200)
+
+
+@pytest.fixture
+def opened(make_napari_viewer) -> Iterator[Any]:
+    viewer = make_napari_viewer()
+    true = discs(SHAPE)
+    viewer.add_image(picture_of(true), name="cells", scale=(0.5, 0.5), units=("um", "um"))
+    widget = SAMV2PromptsWidget(viewer)
+    viewer.window.add_dock_widget(widget)
+    widget.new_prompt_layers()
+    widget.wait_until_idle()
+    yield SimpleNamespace(viewer=viewer, widget=widget, true=true)
+    widget.close()
+
+
+def names(viewer: Any) -> list[str]:
+    return [layer.name for layer in viewer.layers]
+
+
+def test_found_objects_are_shown_chosen_and_accepted_as_one_step(opened: Any) -> None:
+    widget, labels = opened.widget, opened.widget.labels.value
+    before = names(opened.viewer)
+    widget.find_all()
+    widget.wait_until_idle()
+    assert not labels.data.any()  # nothing of the user's is touched yet
+    found = opened.viewer.layers["cells found"]
+    assert found_once(found.data, opened.true) >= 0.85
+    np.testing.assert_allclose(found.scale, labels.scale)
+    n_all = len(np.unique(found.data)) - 1
+    widget.min_area = 1e6
+    assert not found.data.any()
+    widget.min_area = 0
+    assert len(np.unique(found.data)) - 1 == n_all
+    numbers = widget.accept_found()
+    assert len(numbers) == n_all
+    assert names(opened.viewer) == before
+    assert set(np.unique(labels.data)) == {0, *numbers}
+    labels.undo()
+    assert not labels.data.any()
+    labels.redo()
+    assert set(np.unique(labels.data)) == {0, *numbers}
+
+
+def test_labels_that_are_there_stay_and_are_not_found_again(opened: Any) -> None:
+    labels = opened.widget.labels.value
+    known = np.where(opened.true <= 8, opened.true, 0).astype(labels.data.dtype)
+    labels.data = known.copy()
+    opened.widget.wait_until_idle()
+    opened.widget.find_all()
+    opened.widget.wait_until_idle()
+    numbers = opened.widget.accept_found()
+    assert min(numbers) > 8
+    assert (labels.data[known > 0] == known[known > 0]).all()
+    grown = [(labels.data == number)[opened.true <= 8].sum() for number in numbers]
+    assert found_once(np.where(labels.data > 8, labels.data, 0), opened.true) > 0.4
+    assert sum(grown) < 1500
+
+
+def test_the_like_of_an_object_are_found(opened: Any) -> None:
+    widget = opened.widget
+    rows, columns = np.nonzero(opened.true == 8)
+    widget.points.value.add([[rows.mean(), columns.mean()]])
+    widget.wait_until_idle()
+    widget.find_all(alike=True)
+    widget.wait_until_idle()
+    numbers = widget.accept_found()
+    assert len(numbers) >= 10
+    assert 1 not in numbers  # the example is an object already
+
+
+def test_without_an_example_it_says_what_to_do(opened: Any) -> None:
+    opened.widget.find_all(alike=True)
+    assert "Draw a box around one object" in opened.widget._form.finding.text.text()
+
+
+def test_a_prompt_comes_first_and_the_search_goes_on(opened: Any) -> None:
+    widget = opened.widget
+    widget.find_all()
+    rows, columns = np.nonzero(opened.true == 8)
+    widget.points.value.add([[rows.mean(), columns.mean()]])
+    widget.wait_until_idle()
+    assert (widget.labels.value.data == 1).any()
+    assert len(widget.accept_found()) >= 10
+
+
+def test_cancelled_it_keeps_what_was_found_and_discarded_nothing(opened: Any) -> None:
+    widget = opened.widget
+    widget.find_all()
+    widget._working.finding.cancel()
+    widget.wait_until_idle()
+    assert not widget._working.finding.running
+    widget.discard_found()
+    assert "cells found" not in names(opened.viewer)
+    assert not widget.labels.value.data.any()
+
+
+def test_the_users_removal_of_the_shown_layer_is_no_error(opened: Any) -> None:
+    widget = opened.widget
+    widget.find_all()
+    widget.wait_until_idle()
+    opened.viewer.layers.remove("cells found")
+    widget.min_score = 0.7
+    assert len(widget.accept_found()) > 5
+
+
+def test_closing_takes_the_shown_layer_along(opened: Any) -> None:
+    opened.widget.find_all()
+    opened.widget.wait_until_idle()
+    assert "cells found" in names(opened.viewer)
+    opened.widget._tear_down()
+    assert "cells found" not in names(opened.viewer)
+
+
+def test_the_tool_in_hand_stays(opened: Any) -> None:
+    opened.viewer.layers.selection.active = opened.widget.shapes.value
+    opened.widget.find_all()
+    opened.widget.wait_until_idle()
+    assert opened.viewer.layers.selection.active is opened.widget.shapes.value
+    assert opened.widget.labels.value.name == "cells labels"
+
+
+def test_tiles_of_a_large_plane_are_searched_one_after_the_other(opened: Any, monkeypatch) -> None:
+    finding = opened.widget._working.finding
+    totals: list[int] = []
+
+    def note(found: Found) -> None:
+        totals.append(found.total)
+
+    finding.changed.connect(note)
+    monkeypatch.setattr(Controller, "largest_side", 100)
+    opened.widget.find_all()
+    opened.widget.wait_until_idle()
+    assert max(totals) > 1
+    found = opened.viewer.layers["cells found"].data
+    assert found_once(found, opened.true) >= 0.85
