@@ -14,34 +14,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
 
 from .image_predictor import SAMV2ImagePredictor
 from .inference.embedding import Embedding
-from .inference.enlarge import remove_small_areas, upsample
 from .inference.preprocess import check_image
 from .modeling.config import Variant
 from .modeling.network import SAMV2Network
 from .video.frames import open_frames, to_square
 from .video.memory import Memories, Memory, MemoryBank
+from .video.output import Output
 from .video.passes import Follower, order_of
 from .video.prompts import mask_from_array, points_from_arrays, require_frame, require_object
 from .video.state import EMBEDDINGS_KEPT, PointPrompts, TrackedObject, VideoState
-from .video.track import NO_OBJECT, Tracked
+from .video.state_file import read_state, write_state
+from .video.track import Tracked
 from .weights.variants import DEFAULT_VERSION
 
 __all__ = ["SAMV2VideoPredictor"]
 
 DEFAULT_VIDEO_MODEL = "tiny"
 """The smallest model that has a memory."""
-_FED_BACK = 32.0  # logits are cut to this before they are fed back
-_FILL_MARGIN = 0.1  # filled holes lie this far above the threshold, as published for videos
-_APART = -10.0  # logits of an object where another one is surer
 
 Result = tuple[int, list[int], NDArray[np.float32]]
 """A frame, the objects' numbers, and their logits ``(objects, 1, H, W)``; above 0 is object."""
@@ -118,13 +116,10 @@ class SAMV2VideoPredictor:
         )
         self._tracker = self.image_predictor.tracker()
         self._follower = Follower(self._tracker, self._embedding)
-        self.mask_threshold = mask_threshold
-        self.max_hole_area = max_hole_area
-        self.max_sprinkle_area = max_sprinkle_area
+        self._output = Output(mask_threshold, max_hole_area, max_sprinkle_area, non_overlap_masks)
         self.add_all_frames_to_correct_as_cond = add_all_frames_to_correct_as_cond
         self.track_both_ways = track_both_ways
         self.max_cond_frames_in_attn = max_cond_frames_in_attn
-        self.non_overlap_masks = non_overlap_masks
 
     @property
     def device(self) -> torch.device:
@@ -276,7 +271,8 @@ class SAMV2VideoPredictor:
             if box is not None:
                 raise ValueError("A box comes before all points: give it with clear_old_points.")
             prompts = old.followed_by(prompts) if isinstance(old, PointPrompts) else prompts
-        answer = self._answer(state, item, frame, prompts)
+        with self._computing():
+            answer = self._follower.answer(state, item, frame, prompts)
         return self._prompted(state, obj_id, item, frame, prompts, answer)
 
     def addnewmask(
@@ -403,6 +399,35 @@ class SAMV2VideoPredictor:
         """Forget all objects; the film stays open."""
         self._own(inference_state).objects.clear()
 
+    def savestate(self, inference_state: VideoState, path: str | PathLike[str]) -> None:
+        """Write prompts, answers and memories to a file; the film itself stays where it is.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        state = self._own(inference_state)
+        with self._computing():
+            self._follower.remember_prompts(state)
+        write_state(state, Path(path).expanduser())
+
+    def loadstate(
+        self, path: str | PathLike[str], video_path: Any, offload_state_to_cpu: bool = False
+    ) -> VideoState:
+        """Open a film, and go on where :meth:`savestate` left off.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged, or of another film or model.
+        FileNotFoundError
+            If there is no such file.
+        """
+        state = self.initstate(video_path, offload_state_to_cpu=offload_state_to_cpu)
+        read_state(state, Path(path).expanduser())
+        return state
+
     # --- one step of it ---
 
     @contextmanager
@@ -433,23 +458,6 @@ class SAMV2VideoPredictor:
         state.embeddings[frame] = embedding
         return embedding
 
-    def _answer(
-        self, state: VideoState, item: TrackedObject, frame: int, prompts: PointPrompts
-    ) -> Tracked:
-        """Answer clicks and a box, with memory where the frame was followed to."""
-        memories = None
-        with self._computing():
-            if frame in item.directions and item.bank.conditioning:
-                reverse = item.directions[frame]
-                memories = self._follower.memories(state, item, frame, reverse=reverse)
-            embedding = self._embedding(state, frame)
-            coords = torch.from_numpy(prompts.coords * np.float32(embedding.input_size))
-            labels = torch.from_numpy(prompts.labels)
-            previous = item.logits(frame)
-            if previous is not None:
-                previous = previous.float().clamp(-_FED_BACK, _FED_BACK)
-            return self._tracker.prompt(embedding, coords, labels, previous, memories)
-
     def _prompted(
         self,
         state: VideoState,
@@ -477,23 +485,4 @@ class SAMV2VideoPredictor:
             yield self._result(state, frame)
 
     def _result(self, state: VideoState, frame: int) -> Result:
-        """Return all objects on a frame at the film's size."""
-        height, width = state.size
-        logits = np.full((len(state.objects), 1, height, width), NO_OBJECT, np.float32)
-        for row, item in enumerate(state.objects.values()):
-            known = item.logits(frame)
-            if known is not None:
-                logits[row, 0] = self._whole(known, state.size)
-        if self.non_overlap_masks and len(logits) > 1:
-            surest = logits.argmax(axis=0)
-            apart = surest != np.arange(len(logits))[:, None, None, None]
-            logits = np.where(apart, np.minimum(logits, np.float32(_APART)), logits)
-        return frame, state.obj_ids, logits
-
-    def _whole(self, logits: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
-        """Enlarge the logits of one object, with small areas removed, to the film's size."""
-        low_res = logits.float().cpu().numpy()
-        areas = self.max_hole_area, self.max_sprinkle_area
-        if any(areas):
-            low_res = remove_small_areas(low_res, self.mask_threshold, *areas, margin=_FILL_MARGIN)
-        return upsample(low_res, size) - np.float32(self.mask_threshold)
+        return frame, state.obj_ids, self._output.logits(state, frame)

@@ -10,18 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
 
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 
 from .memory import Memories, Memory
-from .state import Answer, TrackedObject, VideoState
+from .state import Answer, PointPrompts, TrackedObject, VideoState
 from .track import Tracked, Tracker
 
-if TYPE_CHECKING:
-    import torch
-
 __all__ = ["Follower", "order_of"]
+
+_FED_BACK = 32.0  # logits are cut to this before they are fed back
 
 
 def order_of(
@@ -67,6 +68,24 @@ class Follower:
 
         return item.bank.memories(frame, n_frames=state.num_frames, reverse=reverse, again=again)
 
+    def answer(
+        self, state: VideoState, item: TrackedObject, frame: int, prompts: PointPrompts
+    ) -> Tracked:
+        """Answer clicks and a box, with memory where the frame was followed to.
+
+        Logits that the object has on the frame already are fed back.
+        """
+        memories = None
+        if frame in item.directions and item.bank.conditioning:
+            memories = self.memories(state, item, frame, reverse=item.directions[frame])
+        embedding = self.embed(state, frame)
+        coords = torch.from_numpy(prompts.coords * np.float32(embedding.input_size))
+        previous = item.logits(frame)
+        if previous is not None:
+            previous = previous.float().clamp(-_FED_BACK, _FED_BACK)
+        labels = torch.from_numpy(prompts.labels)
+        return self.tracker.prompt(embedding, coords, labels, previous, memories)
+
     def remember_prompts(self, state: VideoState) -> None:
         """Make memories of all answers to prompts that have none yet."""
         for item in state.objects.values():
@@ -104,7 +123,7 @@ class Follower:
         self, state: VideoState, order: range, *, reverse: bool, both_ways: bool
     ) -> Iterator[int]:
         """Go through frames, and say when each of them is done."""
-        known = self.approach(state, order, reverse=reverse) if both_ways else {}
+        known = self.approach(state, order, reverse=reverse) if both_ways and order else {}
         for frame in order:
             due = [
                 number
