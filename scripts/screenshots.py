@@ -176,6 +176,21 @@ def correcting(desk: Desk) -> None:
     desk.look(ms=READ)
 
 
+def find_all(desk: Desk) -> None:
+    """All objects of the plane, chosen by their size and accepted."""
+    panel, fold = desk.form.finding, desk.form.fold_of("find")
+    fold.open()
+    desk.settle()
+    desk.form.ensure_visible(fold)
+    desk.look()
+    panel.search.click()
+    desk.look(ms=READ)
+    panel.area.setValue(500)
+    desk.look(ms=READ)
+    panel.accept.click()
+    desk.look(ms=READ)
+
+
 def download(desk: Desk) -> None:
     """A model that is not on this computer."""
     desk.form.fold_of("model").open()
@@ -193,6 +208,7 @@ SCENES: dict[str, tuple[Callable[[Desk], None], Callable[[], np.ndarray], str]] 
     "crowded": (crowded, generate_cells, "cells"),
     "stack": (stack, moving_coins, "film"),
     "correcting": (correcting, coins, "coins"),
+    "find-all": (find_all, generate_cells, "cells"),
 }
 
 

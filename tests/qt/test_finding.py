@@ -90,6 +90,16 @@ def test_without_an_example_it_says_what_to_do(opened: Any) -> None:
     assert "Draw a box around one object" in opened.widget._form.finding.text.text()
 
 
+def test_missing_layers_are_made(opened: Any) -> None:
+    for kind in ("points", "shapes", "labels"):
+        opened.viewer.layers.remove(f"cells {kind}")
+    opened.widget.wait_until_idle()
+    opened.widget._form.finding.search.click()
+    opened.widget.wait_until_idle()
+    assert len(opened.widget.accept_found()) > 10
+    assert opened.widget.labels.value.name == "cells labels"
+
+
 def test_a_prompt_comes_first_and_the_search_goes_on(opened: Any) -> None:
     widget = opened.widget
     widget.find_all()

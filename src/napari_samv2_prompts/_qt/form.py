@@ -88,6 +88,10 @@ class Form(QWidget):
         """Return the fold that a part lies in."""
         return self._folds[name]
 
+    def ensure_visible(self, part: QWidget) -> None:
+        """Scroll to a part."""
+        self._area.ensureWidgetVisible(part)
+
     @property
     def choices(self) -> dict[str, Choice]:
         """What is to survive a restart, by the name to remember it by."""

@@ -143,6 +143,8 @@ class SAMV2PromptsWidget(QWidget):
     def find_all(self, *, whole: bool = True, alike: bool = False) -> None:
         """Look for all objects of the shown plane, in the background; then choose and accept.
 
+        Layers that are missing are made first.
+
         Parameters
         ----------
         whole : bool
@@ -150,6 +152,8 @@ class SAMV2PromptsWidget(QWidget):
         alike : bool
             Only what looks like the current object.
         """
+        if self.labels.value is None and self.image.value is not None:
+            self._new_layers.complete(self._controller.new_layers)
         finding = self._working.finding
         finding.select(self._form.finding.selection)
         finding.start(whole, alike)
@@ -390,7 +394,7 @@ class SAMV2PromptsWidget(QWidget):
         self._working.objects.pick(number)
 
     def _on_find(self, whole: bool, alike: bool) -> None:
-        self._working.finding.start(whole, alike)
+        self.find_all(whole=whole, alike=alike)
 
     def _on_find_cancelled(self) -> None:
         self._working.finding.cancel()

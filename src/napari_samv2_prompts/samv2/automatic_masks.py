@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ from napari_samv2_prompts.candidates import Candidate, box_nms
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Prompt, PromptBatch
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
+from napari_samv2_prompts.samv2.inference.mask_forms import SEGMENTATIONS, OutputMode
 from napari_samv2_prompts.samv2.inference.preprocess import check_image
 
 from .image_predictor import SAMV2ImagePredictor
@@ -29,8 +30,6 @@ __all__ = ["SAMV2AutomaticMaskGenerator", "candidate_of", "crop_boxes", "point_g
 
 NEAR_EDGE = 20.0
 """Pixels from a crop's edge within which a box is taken for cut off there."""
-
-OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
 
 
 class Crop(NamedTuple):
@@ -127,9 +126,9 @@ class SAMV2AutomaticMaskGenerator:
     ) -> None:
         if (points_per_side is None) == (point_grids is None):
             raise ValueError("Give either points_per_side or point_grids, and not both.")
-        if output_mode not in _SEGMENTATIONS:
+        if output_mode not in SEGMENTATIONS:
             raise ValueError(
-                f"output_mode is one of {', '.join(_SEGMENTATIONS)}, not {output_mode!r}."
+                f"output_mode is one of {', '.join(SEGMENTATIONS)}, not {output_mode!r}."
             )
         if points_per_side is not None:
             counts = [
@@ -255,7 +254,7 @@ class SAMV2AutomaticMaskGenerator:
         candidate, crop = found.candidate, found.crop
         x0, y0, x1, y1 = found.box
         return {
-            "segmentation": _SEGMENTATIONS[self.output_mode](candidate.crop, shape),
+            "segmentation": SEGMENTATIONS[self.output_mode](candidate.crop, shape),
             "area": candidate.area,
             "bbox": [x0, y0, x1 - x0, y1 - y0],
             "predicted_iou": candidate.score,
@@ -354,42 +353,3 @@ def _is_cut(box: tuple[int, int, int, int], crop: Crop, shape: tuple[int, ...]) 
 
 def _area(crop: Crop) -> float:
     return float((crop.x1 - crop.x0) * (crop.y1 - crop.y0))
-
-
-def _binary(mask: MaskCrop, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    return mask.full(shape)
-
-
-def _run_lengths(mask: MaskCrop, shape: tuple[int, int]) -> dict[str, Any]:
-    """Run lengths in COCO's form: column by column, beginning with the background."""
-    flat = np.concatenate([[False], mask.full(shape).ravel(order="F"), [False]])
-    changes = np.flatnonzero(flat[1:] != flat[:-1])
-    counts = np.diff(np.concatenate([[0], changes, [mask_size(shape)]])).tolist()
-    if counts[-1] == 0 and len(counts) > 1:
-        counts.pop()
-    return {"size": [int(side) for side in shape], "counts": counts}
-
-
-def mask_size(shape: tuple[int, int]) -> int:
-    """Return the number of pixels of an image."""
-    return int(shape[0]) * int(shape[1])
-
-
-def _coco(mask: MaskCrop, shape: tuple[int, int]) -> dict[str, Any]:
-    try:
-        from pycocotools import mask as coco
-    except ImportError as error:
-        raise ImportError(
-            'output_mode="coco_rle" needs pycocotools: '
-            'pip install "napari-samv2-prompts[coco]", or use "uncompressed_rle".'
-        ) from error
-    plain = _run_lengths(mask, shape)
-    encoded = coco.frPyObjects(plain, *plain["size"])
-    return {"size": plain["size"], "counts": encoded["counts"].decode()}
-
-
-_SEGMENTATIONS = {
-    "binary_mask": _binary,
-    "uncompressed_rle": _run_lengths,
-    "coco_rle": _coco,
-}
