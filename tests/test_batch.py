@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from tests.test_cli import BoxPredictor
 from tifffile import TiffFile, imread, imwrite
 
 from napari_samv2_prompts import samv2
-from napari_samv2_prompts.batch import find_jobs, is_done
+from napari_samv2_prompts.batch import find_units
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.io.record_files import read_record
 
@@ -91,16 +92,16 @@ def test_a_bad_picture_is_reported_and_the_rest_goes_on(folder, predictor, capsy
 
 def test_pictures_that_would_share_their_labels_are_not_mixed_up(folder) -> None:
     (folder / "a.png").write_bytes(b"")
-    jobs, problems = find_jobs(folder, folder)
-    assert [job.image.name for job in jobs] == ["a.png", "b.ome.tif", "c.tif"]
+    units, problems = find_units(folder, folder)
+    assert [unit.image.name for unit in units] == ["a.png", "b.ome.tif", "c.tif"]
     assert problems == ["a.tif is left out: a.png has the same name."]
 
 
 def test_a_table_of_neither_kind_and_two_of_one_kind_are_told(folder) -> None:
     (folder / "a.csv").write_text("x,y\n1,2\n")
     (folder / "b.boxes.csv").write_text("object,x0,y0,x1,y1\n")
-    jobs, problems = find_jobs(folder, folder)
-    assert [job.image.name for job in jobs] == ["c.tif"]
+    units, problems = find_units(folder, folder)
+    assert [unit.image.name for unit in units] == ["c.tif"]
     assert "a.csv must name" in problems[0]
     assert "both list boxes" in problems[1]
 
@@ -110,13 +111,48 @@ def test_an_empty_folder_is_a_sentence(tmp_path, capsys) -> None:
     assert "no pictures" in capsys.readouterr().err
 
 
-def test_done_means_that_all_of_it_is_there(folder) -> None:
-    job = find_jobs(folder, folder, keep_prompts=True)[0][0]
-    assert not is_done(job)
-    imwrite(job.labels, np.zeros((3, 3), np.uint16))
-    assert not is_done(job)
-    job.prompts.write_text("{}")
-    assert is_done(job)
+def test_done_means_that_all_of_it_is_there_and_of_these_inputs(folder, predictor) -> None:
+    unit = find_units(folder, folder, keep_prompts=True)[0][0]
+    key = unit.key("weights")
+    assert unit.standing(key) == "absent"
+    unit.run(predictor, key)
+    assert unit.standing(key) == "done"
+    for other in (unit.key("other weights"), replace(unit, box_format="xywh").key("weights")):
+        assert unit.standing(other) == "outdated"
+    unit.prompts.unlink()
+    assert unit.standing(key) == "outdated"
+    before = unit.key("weights")
+    unit.boxes.write_text("object,x0,y0,x1,y1\n1,5,6,15,17\n")
+    assert unit.key("weights") != before
+    imwrite(unit.labels, np.zeros((3, 3), np.uint16))
+    assert unit.standing(key) == "foreign"
+
+
+def test_what_was_changed_by_hand_is_left_and_said(folder, predictor, capsys) -> None:
+    assert run(folder) == 0
+    edited = folder / "labels" / "b.labels.tif"
+    labels = imread(edited)
+    labels[0, 0] = 77
+    imwrite(edited, labels)
+    (folder / "a.csv").write_text("object,x0,y0,x1,y1\n9,5,6,15,16\n")
+    assert run(folder) == 0
+    told = capsys.readouterr()
+    assert "1 segmented, 2 done before" in told.out
+    assert told.err.count("b.ome.tif: what is there was not written by this program") == 1
+    assert imread(edited)[0, 0] == 77
+    assert set(np.unique(imread(folder / "labels" / "a.labels.tif"))) == {0, 9}
+    assert run(folder, "--overwrite") == 0
+    assert imread(edited)[0, 0] == 0
+
+
+def test_the_same_inputs_give_the_same_files(folder, predictor, tmp_path) -> None:
+    for out in ("one", "other"):
+        assert run(folder, "--ome", "-o", tmp_path / out) == 0
+    names = [path.name for path in (tmp_path / "one").iterdir()]
+    assert len(names) == 3
+    for name in names:
+        one, other = ((tmp_path / out / name).read_bytes() for out in ("one", "other"))
+        assert one == other
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,9 @@ def desk(tmp_path: Path, monkeypatch) -> Path:
     monkeypatch.chdir(tmp_path)
     imwrite("cells.tif", coins(), resolution=(5e4, 5e4), resolutionunit="CENTIMETER")
     Path("boxes.csv").write_text(f"object,x0,y0,x1,y1\n1,{','.join(map(str, BOX))}\n")
+    Path("pictures").mkdir()
+    imwrite("pictures/cells.tif", coins())
+    shutil.copy("boxes.csv", "pictures/cells.csv")
     prompts = prompts_of(coins().shape, [BOX])
     write_record("prompts.json", record_of("cells.tif", coins().shape, prompts, "nano", None))
     return tmp_path

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_samv2_prompts.batch import segment_folder
     from napari_samv2_prompts.everything import segment_all
     from napari_samv2_prompts.io.exports import write_coco, write_labels
     from napari_samv2_prompts.io.geojson import write_geojson
@@ -33,6 +34,7 @@ __all__ = [
     "replay",
     "segment",
     "segment_all",
+    "segment_folder",
     "segment_stack",
     "write_coco",
     "write_geojson",
@@ -43,6 +45,7 @@ _HOMES = {  # of those that are not in samv2
     "replay": "scripting",
     "segment": "scripting",
     "segment_all": "everything",
+    "segment_folder": "batch",
     "segment_stack": "through",
     "write_coco": "io.exports",
     "write_geojson": "io.geojson",

@@ -16,6 +16,7 @@ from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL, find_vari
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+    from napari_samv2_prompts.units import ModelSettings
 
 __all__ = [
     "PROGRAM",
@@ -23,6 +24,7 @@ __all__ = [
     "download_with_bar",
     "ensure_downloaded",
     "predictor",
+    "settings_of",
     "tell",
 ]
 
@@ -43,6 +45,13 @@ def tell(notes: Iterable[str]) -> None:
 
     for note in notes:
         tqdm.write(f"{PROGRAM}: {note}", file=sys.stderr)
+
+
+def settings_of(options: argparse.Namespace) -> ModelSettings:
+    """Return which model the options ask for."""
+    from napari_samv2_prompts.units import ModelSettings
+
+    return ModelSettings(options.model, options.checkpoint, options.device)
 
 
 def predictor(options: argparse.Namespace) -> SAMV2ImagePredictor:

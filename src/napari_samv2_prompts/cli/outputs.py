@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.batch import Job
+    from napari_samv2_prompts.file_units import FileUnit
 
 __all__ = ["labels_path", "record_path", "write_coco_file"]
 
@@ -28,14 +28,14 @@ def record_path(labels: Path) -> Path:
     )
 
 
-def write_coco_file(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
-    """Write the labels of jobs as the COCO file that was asked for, if any was."""
+def write_coco_file(options: argparse.Namespace, units: Sequence[FileUnit]) -> None:
+    """Write the labels of units as the COCO file that was asked for, if any was."""
     if options.coco is None:
         return
     from tifffile import imread
 
     from napari_samv2_prompts.io.exports import LabelledImage, write_coco
 
-    images = (LabelledImage(job.image.name, imread(job.labels)) for job in jobs)
+    images = (LabelledImage(unit.image.name, imread(unit.labels)) for unit in units)
     write_coco(options.coco, images, polygons=options.polygons)
     print(f"COCO: {options.coco}")

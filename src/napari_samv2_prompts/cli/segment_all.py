@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_samv2_prompts.candidates import Order, Selection
-from napari_samv2_prompts.cli.common import predictor, tell
+from napari_samv2_prompts.cli.common import predictor, settings_of, tell
 from napari_samv2_prompts.cli.outputs import labels_path
+from napari_samv2_prompts.cli.workers import do_units
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.batch import Job
+    from napari_samv2_prompts.file_units import AllUnit
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,46 +41,37 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.image.is_dir() and options.image.suffix.lower() != ".zarr":
         return _folder(options, selection)
-    from napari_samv2_prompts.batch import Job, run_all
+    from napari_samv2_prompts.file_units import AllUnit
 
     labels = labels_path(options)
+    unit = AllUnit(options.image, labels, selection, options.picture, settings_of(options))
     started = time.perf_counter()
-    outcome = run_all(
-        Job(options.image, labels, outlines=options.picture), lambda: predictor(options), selection
-    )
+    outcome = unit.run(lambda: predictor(options), None)
     tell(outcome.notes)
     print(f"{outcome.objects} objects in {time.perf_counter() - started:.2f} s")
     print(f"Labels: {labels}")
-    _write_coco(options, [outcome.job])
+    _write_coco(options, [unit])
     return 0
 
 
 def _folder(options: argparse.Namespace, selection: Selection) -> int:
-    from tqdm import tqdm
-
-    from napari_samv2_prompts.batch import find_pictures, run_all, run_jobs
+    from napari_samv2_prompts.batch import find_pictures
 
     out: Path = options.output or options.image / "labels"
-    jobs = find_pictures(options.image, out, ending=".ome.tif" if options.ome else ".tif")
-    out.mkdir(parents=True, exist_ok=True)
-    made = cache(lambda: predictor(options))  # only if there is anything to do
-    outcomes = run_jobs(
-        jobs, lambda job: run_all(job, made, selection), overwrite=options.overwrite
+    units = find_pictures(
+        options.image.absolute(),
+        out.absolute(),
+        selection,
+        ending=".ome.tif" if options.ome else ".tif",
+        settings=settings_of(options),
     )
-    done = skipped = failed = 0
-    for outcome in tqdm(outcomes, total=len(jobs), unit="image", disable=None):
-        done += not (outcome.error or outcome.skipped)
-        skipped += outcome.skipped
-        failed += bool(outcome.error)
-        tell(outcome.notes)
-        if outcome.error:
-            tell([f"{outcome.job.image.name}: {outcome.error}"])
-    print(f"{done} segmented, {skipped} done before, {failed} left out: {out}")
-    _write_coco(options, [job for job in jobs if job.labels.is_file()])
+    out.mkdir(parents=True, exist_ok=True)
+    failed = do_units(options, units, out)
+    _write_coco(options, [unit for unit in units if unit.labels.is_file()])
     return int(failed > 0)
 
 
-def _write_coco(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
+def _write_coco(options: argparse.Namespace, units: Sequence[AllUnit]) -> None:
     """Write the COCO file that was asked for, with the scores."""
     if options.coco is None:
         return
@@ -90,8 +81,8 @@ def _write_coco(options: argparse.Namespace, jobs: Sequence[Job]) -> None:
     from napari_samv2_prompts.io.object_tables import objects_path, read_scores
 
     images = (
-        LabelledImage(job.image.name, imread(job.labels), read_scores(objects_path(job.labels)))
-        for job in jobs
+        LabelledImage(unit.name, imread(unit.labels), read_scores(objects_path(unit.labels)))
+        for unit in units
     )
     write_coco(options.coco, images, polygons=options.polygons)
     print(f"COCO: {options.coco}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from functools import cache
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import predictor, tell
+from napari_samv2_prompts.cli.common import settings_of, tell
 from napari_samv2_prompts.cli.outputs import write_coco_file
-from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL
+from napari_samv2_prompts.cli.workers import add_worker_options, do_units
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +16,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="segment again what is done in a folder"
     )
+    add_worker_options(parser)
 
 
 def wanted(options: argparse.Namespace) -> bool:
@@ -27,9 +27,7 @@ def wanted(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Segment what is not done yet; 1 if something was left out."""
-    from tqdm import tqdm
-
-    from napari_samv2_prompts.batch import find_jobs, run_job, run_jobs
+    from napari_samv2_prompts.batch import find_units
 
     one_for_all = options.boxes is not None and options.boxes.suffix.lower() == ".json"
     others = options.points or options.prompts or options.picture
@@ -39,33 +37,18 @@ def run(options: argparse.Namespace) -> int:
             "file (--boxes FILE.json) can be for all."
         )
     out: Path = options.output or options.image / "labels"
-    jobs, problems = find_jobs(
-        options.image,
-        out,
+    folder = options.image.absolute()  # workers stand elsewhere
+    units, problems = find_units(
+        folder,
+        out.absolute(),
         ending=".ome.tif" if options.ome else ".tif",
         keep_prompts=options.save_prompts,
-        boxes=options.boxes,
+        boxes=options.boxes and options.boxes.absolute(),
         box_format=options.box_format,
+        settings=settings_of(options),
     )
     out.mkdir(parents=True, exist_ok=True)
     tell(problems)
-    made = cache(lambda: predictor(options))  # only if there is anything to do
-    model = options.model or DEFAULT_MODEL
-    outcomes = run_jobs(
-        jobs,
-        lambda job: run_job(job, made, model, options.checkpoint),
-        overwrite=options.overwrite,
-    )
-    done = skipped = failed = 0
-    for outcome in tqdm(outcomes, total=len(jobs), unit="image", disable=None):
-        done += not (outcome.error or outcome.skipped)
-        skipped += outcome.skipped
-        failed += bool(outcome.error)
-        tell(outcome.notes)
-        if outcome.error:
-            name = outcome.job.image.name  # which most messages begin with
-            about = "" if outcome.error.startswith(name) else f"{name}: "
-            tell([f"{about}{outcome.error}"])
-    print(f"{done} segmented, {skipped} done before, {failed + len(problems)} left out: {out}")
-    write_coco_file(options, [job for job in jobs if job.labels.is_file()])
+    failed = do_units(options, units, out, left_out=len(problems))
+    write_coco_file(options, [unit for unit in units if unit.labels.is_file()])
     return int(failed + len(problems) > 0)

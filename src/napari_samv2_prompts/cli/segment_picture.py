@@ -6,9 +6,8 @@ import argparse
 import time
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import predictor, tell
+from napari_samv2_prompts.cli.common import predictor, settings_of, tell
 from napari_samv2_prompts.cli.outputs import labels_path, record_path, write_coco_file
-from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +22,7 @@ def wanted(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Segment one picture and say where the files are."""
-    from napari_samv2_prompts.batch import Job, run_job
+    from napari_samv2_prompts.file_units import FileUnit
 
     if options.boxes is None and options.points is None:
         raise ValueError(
@@ -32,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         )
     output = labels_path(options)
     kept = record_path(output) if options.save_prompts else None
-    job = Job(
+    unit = FileUnit(
         options.image,
         output,
         options.boxes,
@@ -40,15 +39,14 @@ def run(options: argparse.Namespace) -> int:
         options.picture,
         kept,
         options.box_format,
+        settings_of(options),
     )
     started = time.perf_counter()
-    outcome = run_job(
-        job, lambda: predictor(options), options.model or DEFAULT_MODEL, options.checkpoint
-    )
+    outcome = unit.run(lambda: predictor(options), None)
     tell(outcome.notes)
     print(f"{outcome.objects} objects in {time.perf_counter() - started:.2f} s")
     for what, path in (("Labels", output), ("Outlines", options.picture), ("Prompts", kept)):
         if path is not None:
             print(f"{what}: {path}")
-    write_coco_file(options, [job])
+    write_coco_file(options, [unit])
     return 0

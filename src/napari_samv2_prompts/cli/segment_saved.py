@@ -21,7 +21,7 @@ def wanted(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Make the labels again that saved prompts made."""
-    from napari_samv2_prompts.batch import Job
+    from napari_samv2_prompts.file_units import FileUnit
     from napari_samv2_prompts.io.exports import write_labels
     from napari_samv2_prompts.io.opening import open_image
     from napari_samv2_prompts.scripting import replay
@@ -37,5 +37,5 @@ def run(options: argparse.Namespace) -> int:
     )
     write_labels(output, labels, pixel_size=opened.pixel_size)
     print(f"Labels: {output}")
-    write_coco_file(options, [Job(options.image, output)])
+    write_coco_file(options, [FileUnit(options.image, output)])
     return 0

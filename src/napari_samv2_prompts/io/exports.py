@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +23,15 @@ from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
 __all__ = [
     "LabelledImage",
     "PixelSize",
+    "read_key",
     "read_pixel_size",
     "run_length_coder",
     "write_coco",
     "write_labels",
 ]
+
+
+_SOFTWARE = "napari-samv2-prompts"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +60,7 @@ def write_labels(
     *,
     pixel_size: PixelSize | None = None,
     axes: str | None = None,
+    key: str | None = None,
 ) -> None:
     """Write a label image, of the number type that it has.
 
@@ -66,6 +73,8 @@ def write_labels(
     pixel_size : PixelSize, optional
     axes : str, optional
         One letter per axis; the last of "TZYX" if not given.
+    key : str, optional
+        Says by content what the labels were made of, for :func:`read_key`.
 
     Raises
     ------
@@ -80,6 +89,9 @@ def write_labels(
     axes = axes or "TZYX"[-labels.ndim :]
     metadata: dict[str, Any] = {"axes": axes}
     options: dict[str, Any] = {"compression": "zlib"}
+    if key is not None:
+        options["software"] = f"{_SOFTWARE} {key}"
+        metadata["UUID"] = str(UUID(bytes=blake2b(key.encode(), digest_size=16).digest()))
     is_ome = name.endswith((".ome.tif", ".ome.tiff"))
     if pixel_size is not None:
         # Pixels per centimetre, which every reader of TIFF knows.
@@ -90,6 +102,22 @@ def write_labels(
                 metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
     with written_whole(path) as part:
         tifffile.imwrite(part, labels, metadata=metadata, ome=is_ome, **options)
+
+
+def read_key(path: Path) -> str | None:
+    """Return the key in labels; empty if there is none, None if no whole labels are there."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            pages = file.pages
+            if not (file.series[0].shape and pages[-1].asarray().size):
+                return None
+            tag = pages[0].tags.get("Software")  # type: ignore[union-attr]
+            said = "" if tag is None else str(tag.value)
+            return said.removeprefix(_SOFTWARE).strip() if said.startswith(_SOFTWARE) else ""
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is to be written again
+        return None
 
 
 def write_coco(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 __all__ = ["written_whole"]
 
@@ -22,10 +22,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     Yields
     ------
     Path
-        Beside `path` and with its ending, since some writers go by that.
+        Beside `path` and with its ending, since some writers go by that; no two are alike, also
+        from different machines.
     """
     path = Path(path)
-    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    part = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.part{path.suffix}")
     try:
         yield part
         part.replace(path)

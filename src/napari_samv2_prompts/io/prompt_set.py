@@ -20,6 +20,7 @@ __all__ = ["PlaneIndex", "PromptSet"]
 PlaneIndex = tuple[int, ...]
 """Where a plane stands on the axes in front of it; empty for prompts that name no plane."""
 
+_FAR = 1e9  # pixels; no image is so large, and lengths of more can't be computed with
 _NOTES = {
     "outside": "{n} prompt(s) outside the image are left out.",
     "degenerate": "{n} shape(s) too small to mean anything are left out.",
@@ -68,7 +69,8 @@ class PromptSet:
     ) -> None:
         """Add a shape as the window reads it, or count it as left out."""
         parts = Parts()
-        reason = parts.add_shape(kind, pixels, self.size)
+        far = np.abs(np.asarray(pixels, np.float64)).max(initial=0) > _FAR
+        reason = "outside" if far else parts.add_shape(kind, pixels, self.size)
         if reason:
             self.drop(source, reason)
         else:

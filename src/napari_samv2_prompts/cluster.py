@@ -1,0 +1,195 @@
+"""Units of work on several processes or machines, by dask.distributed (the extra ``cluster``).
+
+Here: how to come to a client, and :func:`run_on`.  Each worker makes one predictor and keeps it.
+Units are submitted a few more than there are workers, so that a million of them weigh nothing; a
+worker that dies is replaced and its unit done again; a unit that ends several workers is named and
+left out.  dask's own configuration is never changed.
+
+Not here: what a unit is (``units.py``, ``batch.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import version
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from napari_samv2_prompts.units import ModelSettings, Outcome, Unit, failure, perform
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+__all__ = ["cluster_client", "run_on"]
+
+# Units that are submitted at a time, for each worker: one in work, others on their way.
+AHEAD = 3
+WAIT = 60  # seconds for the first worker to come
+GPU = "GPU"  # the resource by which workers say that they have one; dask-cuda names it so, too
+_PACKAGES = ("napari-samv2-prompts", "numpy", "torch")
+
+
+@contextmanager
+def cluster_client(workers: int | None = None, scheduler: str | None = None) -> Iterator[Client]:
+    """Start workers on this machine, or come to those of a scheduler.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many processes to start, with one thread each.
+    scheduler : str, optional
+        Address of a scheduler, or the file that it wrote.  Without both, the environment variable
+        ``DASK_SCHEDULER_ADDRESS`` says it.
+
+    Yields
+    ------
+    dask.distributed.Client
+
+    Raises
+    ------
+    ImportError
+        If dask.distributed is not installed; the message says how to get it.
+    OSError
+        If there is no scheduler at that address.
+    """
+    distributed = _distributed()
+    if workers is None:
+        where = {"scheduler_file": scheduler} if str(scheduler).endswith(".json") else {}
+        address = None if where else scheduler
+        try:
+            client = distributed.Client(address, set_as_default=False, timeout=20, **where)
+        except (OSError, ValueError, TimeoutError) as error:
+            raise OSError(f"There is no dask scheduler at {scheduler} ({error}).") from error
+        with client:
+            yield client
+        return
+    with (
+        TemporaryDirectory(prefix="napari-samv2-prompts-") as folder,
+        distributed.LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0,
+            dashboard_address=":0", local_directory=folder, silence_logs=50,
+        ) as local,
+        distributed.Client(local, set_as_default=False) as client,
+    ):  # fmt: skip
+        yield client
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError as error:
+        raise ImportError(
+            'Workers need dask.distributed: pip install "napari-samv2-prompts[cluster]"'
+        ) from error
+    return distributed
+
+
+def run_on(
+    client: Client, units: Iterable[Unit], settings: ModelSettings, *, overwrite: bool = False
+) -> Iterator[Outcome]:
+    """Do units on the workers of a client, and yield what became of each, in no order.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client
+        Its workers see the same files under the same names.
+    units : iterable of Unit
+        Taken as they are needed.
+    settings : ModelSettings
+        What each worker makes its predictor of.
+    overwrite : bool
+        See :func:`.perform`.
+
+    Raises
+    ------
+    ValueError
+        If a worker has other versions of what decides on the results, or other weights.
+    """
+    distributed = _distributed()
+    weights = settings.key()
+    resources = _agreed(client, settings, weights)
+    left = iter(units)
+    running = distributed.as_completed(loop=client.loop)
+    waiting: dict[Any, Unit] = {}
+
+    def submit(count: int) -> None:
+        for _ in range(count):
+            unit = next(left, None)
+            if unit is None:
+                return
+            future = client.submit(
+                _perform, unit, settings, weights, overwrite, pure=False, resources=resources
+            )
+            waiting[future] = unit
+            running.add(future)
+
+    submit(AHEAD * max(1, len(client.nthreads())))
+    try:
+        for future in running:
+            unit = waiting.pop(future)
+            yield _outcome(future, unit, distributed)
+            submit(1)
+    finally:
+        client.cancel(list(waiting))
+
+
+def _outcome(future: Any, unit: Unit, distributed: Any) -> Outcome:
+    try:
+        found: Outcome = future.result()
+    except distributed.KilledWorker:
+        reason = "it ended every worker that tried it: it is left out (too little memory?)."
+        return Outcome(unit, error=reason)
+    except Exception as error:  # noqa: BLE001 - also what can't be pickled back
+        return Outcome(unit, error=failure(error))
+    return found
+
+
+def _agreed(client: Client, settings: ModelSettings, weights: str) -> dict[str, float] | None:
+    """Refuse workers that would give other results; return what a unit asks of one."""
+    try:
+        client.wait_for_workers(1, timeout=WAIT)
+        states = client.run(_state, settings)
+    except TimeoutError as error:
+        raise OSError(f"The scheduler got no worker within {WAIT} seconds.") from error
+    except ImportError as error:
+        raise ValueError(
+            f"The workers lack something ({error}): install the same napari-samv2-prompts there."
+        ) from error
+    here = _versions()
+    for address, (there, key, _) in states.items():
+        other = [name for name in _PACKAGES if there[name] != here[name]]
+        if other:
+            told = ", ".join(f"{name} {there[name]} and not {here[name]}" for name in other)
+            raise ValueError(f"The worker at {address} has {told}: results could differ.")
+        if key != weights:
+            raise ValueError(f"The worker at {address} has other weights under the same name.")
+    return {GPU: 1} if any(gpu for _, _, gpu in states.values()) else None
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in _PACKAGES}
+
+
+# --- in a worker ---
+
+
+def _state(settings: ModelSettings, dask_worker: Any = None) -> tuple[dict[str, str], str, bool]:
+    """Return a worker's versions, the weights it has, and whether it says that it has a GPU."""
+    try:
+        key = settings.key()
+    except OSError as error:
+        key = str(error)
+    return _versions(), key, GPU in dask_worker.state.total_resources
+
+
+def _perform(unit: Unit, settings: ModelSettings, weights: str, overwrite: bool) -> Outcome:
+    from distributed import get_worker
+
+    worker: Any = get_worker()
+    made: dict[ModelSettings, Any] = worker.__dict__.setdefault("_samv2_predictors", {})
+    if settings not in made:
+        made.clear()  # one at a time: they are large
+        made[settings] = cache(settings.make)
+    return perform(unit, made[settings], weights, overwrite=overwrite)

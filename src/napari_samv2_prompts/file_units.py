@@ -1,0 +1,179 @@
+"""Units of work on one image file: from its prompts, or to find all objects.
+
+Not here: what a unit is (``units.py``), those of a folder (``batch.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_samv2_prompts.candidates import Selection
+from napari_samv2_prompts.everything import found_in_tiles, labels_from
+from napari_samv2_prompts.io.box_formats import BoxFormat
+from napari_samv2_prompts.io.exports import read_key, write_labels
+from napari_samv2_prompts.io.object_tables import objects_path, write_objects
+from napari_samv2_prompts.io.opening import open_image
+from napari_samv2_prompts.io.pictures import picture_of, write_outlines
+from napari_samv2_prompts.io.prompt_files import gather_prompts
+from napari_samv2_prompts.io.record_files import write_record
+from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL
+from napari_samv2_prompts.scripting import labels_of, record_of
+from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, content_key
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+__all__ = ["AllUnit", "FileUnit"]
+
+
+@dataclass(frozen=True, slots=True)
+class FileUnit:
+    """One image to segment; a :class:`.Unit`.
+
+    Attributes
+    ----------
+    image : Path
+    labels : Path
+        Where the labels go.
+    boxes, points : Path, optional
+        Files of prompts.
+    outlines : Path, optional
+        Where a picture with the outlines goes.
+    prompts : Path, optional
+        Where prompts and settings go, to be loaded again.
+    box_format : str, optional
+        How the four numbers of a box are meant.
+    settings : ModelSettings
+        Which model answers, to be saved with the prompts.
+    """
+
+    image: Path
+    labels: Path
+    boxes: Path | None = None
+    points: Path | None = None
+    outlines: Path | None = None
+    prompts: Path | None = None
+    box_format: BoxFormat | None = None
+    settings: ModelSettings = field(default_factory=ModelSettings)
+
+    @property
+    def name(self) -> str:
+        """The image's name."""
+        return self.image.name
+
+    def key(self, weights: str) -> str:
+        """Say by content all that the labels depend on."""
+        words = (self.image.name, self.box_format)
+        return content_key([weights, self.image, self.boxes, self.points, *words])
+
+    def standing(self, key: str) -> Standing:
+        """Tell what is there of the labels; of outlines and prompts only whether they are."""
+        return _standing(self.labels, key, self.outlines, self.prompts)
+
+    def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
+        """Segment the image and write what is wanted of it.
+
+        Parameters
+        ----------
+        make_predictor : callable
+            Called once image and prompts are known to be good, if there is an object at all.
+        key : str, optional
+            Goes into the labels.
+
+        Raises
+        ------
+        ValueError, OSError, MemoryError
+            Whatever is wrong with the image, its prompts or the disk.
+        """
+        opened = open_image(self.image).with_pixel_size()
+        image = picture_of(opened)
+        size = (image.shape[0], image.shape[1])
+        given = gather_prompts(
+            size, self.boxes, self.points, box_format=self.box_format, image=self.image.name
+        )
+        prompts = given.single()
+        labels = labels_of(image, prompts, make_predictor)
+        if self.prompts is not None:
+            model = self.settings.model or DEFAULT_MODEL
+            record = record_of(self.image.name, size, prompts, model, self.settings.checkpoint)
+            write_record(self.prompts, record)
+        if self.outlines is not None:
+            write_outlines(self.outlines, image, labels)
+        # The labels come last: where they are, all is.
+        write_labels(self.labels, labels, pixel_size=opened.pixel_size, key=key)
+        return Outcome(self, objects=len(prompts), notes=(*opened.notes, *given.all_notes))
+
+
+@dataclass(frozen=True, slots=True)
+class AllUnit:
+    """One image in which to find all objects; a :class:`.Unit`.
+
+    Attributes
+    ----------
+    image : Path
+    labels : Path
+        Where the labels go; a table of the objects beside them.
+    selection : Selection
+        Which objects are kept.
+    outlines : Path, optional
+        Where a picture with the outlines goes.
+    settings : ModelSettings
+        Which model answers.
+    """
+
+    image: Path
+    labels: Path
+    selection: Selection = field(default_factory=Selection)
+    outlines: Path | None = None
+    settings: ModelSettings = field(default_factory=ModelSettings)
+
+    @property
+    def name(self) -> str:
+        """The image's name."""
+        return self.image.name
+
+    def key(self, weights: str) -> str:
+        """Say by content all that the labels depend on."""
+        return content_key([weights, self.image, "all", repr(self.selection)])
+
+    def standing(self, key: str) -> Standing:
+        """Tell what is there of the labels; of the other files only whether they are."""
+        return _standing(self.labels, key, self.outlines, objects_path(self.labels))
+
+    def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
+        """Find all objects and write labels and a table of them.
+
+        Parameters
+        ----------
+        make_predictor : callable
+            Called once the image is known to be good.
+        key : str, optional
+            Goes into the labels.
+
+        Raises
+        ------
+        ValueError, OSError, MemoryError
+            Whatever is wrong with the image or the disk.
+        """
+        opened = open_image(self.image).with_pixel_size()
+        image = picture_of(opened)
+        found = found_in_tiles(make_predictor(), image, self.selection)
+        labels = labels_from(found, (image.shape[0], image.shape[1]))
+        if self.outlines is not None:
+            write_outlines(self.outlines, image, labels)
+        write_objects(objects_path(self.labels), enumerate(found, 1))
+        write_labels(self.labels, labels, pixel_size=opened.pixel_size, key=key)
+        return Outcome(self, objects=len(found), notes=opened.notes)
+
+
+def _standing(labels: Path, key: str, *others: Path | None) -> Standing:
+    found = read_key(labels)
+    if found is None:
+        return "absent"
+    if not found:
+        return "foreign"
+    whole = found == key and all(path.is_file() for path in others if path is not None)
+    return "done" if whole else "outdated"

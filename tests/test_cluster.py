@@ -1,0 +1,192 @@
+"""Units on dask's workers: the same files, whatever happens to a worker or to the client."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tifffile import imwrite
+
+from napari_samv2_prompts import segment_folder
+from napari_samv2_prompts.cli import main
+from napari_samv2_prompts.cluster import cluster_client, run_on
+from napari_samv2_prompts.sample_data import COIN_BOXES, coins
+from napari_samv2_prompts.units import ModelSettings, Outcome, perform, run_units
+
+CPU = ModelSettings(device="cpu")
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Two worker processes, as ``--workers 2`` starts them."""
+    with cluster_client(workers=2) as client:
+        yield client
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    ((image, _, _),) = coins()
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, box in enumerate(COIN_BOXES[:3]):
+        x0, y0, x1, y1 = box
+        imwrite(folder / f"{number}.tif", image[y0 - 10 : y1 + 10, x0 - 15 : x1 + 10])
+        rows = f"object,x0,y0,x1,y1\n{number + 1},15,10,{x1 - x0 + 15},{y1 - y0 + 10}\n"
+        (folder / f"{number}.csv").write_text(rows)
+    return folder
+
+
+def files(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_the_same_files_bit_for_bit_as_without(client, folder, tmp_path) -> None:
+    (folder / "1.tif").write_bytes(b"II*\0junk")
+    for out, given in (("here", None), ("there", client)):
+        found = list(segment_folder(folder, tmp_path / out, device="cpu", client=given))
+        assert sorted(outcome.unit.name for outcome in found if outcome.error) == ["1.tif"]
+        assert sum(outcome.objects for outcome in found) == 2
+    assert files(tmp_path / "here") == files(tmp_path / "there")
+    again = list(segment_folder(folder, tmp_path / "there", device="cpu", client=client))
+    assert sum(outcome.skipped for outcome in again) == 2
+
+
+def test_the_command_line_has_workers(folder, tmp_path, capsys, client) -> None:
+    for table in folder.glob("*.csv"):  # without objects no worker needs a model
+        table.write_text("object,x0,y0,x1,y1\n")
+    address = client.scheduler.address
+    arguments = ["segment", str(folder), "-o", str(tmp_path / "out"), "--device", "cpu"]
+    assert main([*arguments, "--scheduler", address]) == 0
+    assert "3 segmented" in capsys.readouterr().out
+    assert main([*arguments, "--workers", "0"]) == 1
+    assert "whole number from 1" in capsys.readouterr().err
+
+
+# --- units that do not need a model ---
+
+
+@dataclass(frozen=True)
+class Note:
+    """Writes its key to a file; may do harm while it does."""
+
+    name: str
+    out: Path
+    harm: str = ""
+
+    def key(self, weights: str) -> str:
+        return f"{self.name} {weights}"
+
+    def standing(self, key: str) -> str:
+        return "done" if self.out.is_file() and self.out.read_text() == key else "absent"
+
+    def run(self, make_predictor, key) -> Outcome:
+        tries = self.out.with_suffix(".tries")
+        tried = len(tries.read_text()) if tries.is_file() else 0
+        tries.write_text("x" * (tried + 1))
+        if self.harm == "always" or (self.harm == "once" and not tried):
+            os._exit(1)
+        if self.harm == "full":
+            raise OSError(28, "No space left on device")
+        if self.harm == "odd":
+            raise RuntimeError("an odd one")
+        self.out.write_text(key)
+        return Outcome(self, objects=1)
+
+
+def notes(tmp_path: Path, count: int) -> list[Note]:
+    return [Note(f"unit {n}", tmp_path / f"{n}.txt") for n in range(count)]
+
+
+def test_a_worker_that_dies_is_replaced_and_its_unit_done_again(client, tmp_path) -> None:
+    units = notes(tmp_path, 6)
+    units[2] = replace(units[2], harm="once")
+    found = list(run_on(client, units, CPU))
+    # A result that was on its way from the worker is found when its unit is repeated.
+    assert {o.unit.name for o in found if o.objects or o.skipped} == {unit.name for unit in units}
+    assert (tmp_path / "2.tries").read_text() == "xx"
+
+
+def test_what_ends_every_worker_is_named_and_the_others_are_done(client, tmp_path) -> None:
+    units = notes(tmp_path, 4)
+    units[1] = replace(units[1], harm="always")
+    found = {o.unit.name: o for o in run_on(client, units, CPU)}
+    assert "ended every worker" in found["unit 1"].error
+    assert [found[f"unit {n}"].error for n in (0, 2, 3)] == ["", "", ""]
+    assert all(units[n].out.is_file() for n in (0, 2, 3))
+
+
+def test_a_full_disk_and_odd_errors_are_outcomes_here_and_there(client, tmp_path) -> None:
+    units = [replace(unit, harm=harm) for unit, harm in zip(notes(tmp_path, 3), ("full", "odd", ""),
+                                                            strict=True)]  # fmt: skip
+    there = {o.unit.name: o.error for o in run_on(client, units, CPU)}
+    here = {o.unit.name: o.error for o in run_units(units, lambda: None, CPU.key())}
+    assert there["unit 0"] == "[Errno 28] No space left on device"
+    assert there["unit 1"] == "RuntimeError: an odd one"
+    assert {**here, "unit 2": ""} == there
+
+
+def test_units_are_taken_as_they_are_needed_and_a_client_may_leave(client, tmp_path) -> None:
+    taken = []
+
+    def many():
+        for unit in notes(tmp_path, 1000):
+            taken.append(unit)
+            yield unit
+
+    outcomes = run_on(client, many(), CPU)
+    done = [next(outcomes) for _ in range(3)]
+    outcomes.close()
+    assert len(taken) < 20
+    left = [unit for unit in notes(tmp_path, 8) if unit.standing(unit.key(CPU.key())) != "done"]
+    again = list(run_on(client, notes(tmp_path, 8), CPU))
+    assert sum(outcome.skipped for outcome in again) >= min(3, 8 - len(left))
+    assert len(done) == 3
+
+
+def test_a_task_costs_less_than_ten_milliseconds(client, tmp_path) -> None:
+    units = notes(tmp_path, 200)
+    list(run_on(client, units[:20], CPU))
+    started = time.process_time()
+    list(run_on(client, units, CPU))
+    assert (time.process_time() - started) / len(units) < 0.01
+
+
+def test_workers_of_other_versions_or_weights_are_refused(client, tmp_path, monkeypatch) -> None:
+    from napari_samv2_prompts import cluster
+
+    here = cluster._versions()
+    monkeypatch.setattr(cluster, "_versions", lambda: {**here, "torch": "1.0"})
+    with pytest.raises(ValueError, match=r"worker at tcp.* has torch .* and not 1\.0: results"):
+        next(run_on(client, notes(tmp_path, 1), CPU))
+    monkeypatch.undo()
+    monkeypatch.setattr(ModelSettings, "key", lambda self: "mine")
+    with pytest.raises(ValueError, match="has other weights under the same name"):
+        next(run_on(client, notes(tmp_path, 1), CPU))
+
+
+def test_no_scheduler_and_no_dask_are_sentences(folder, monkeypatch, capsys) -> None:
+    import distributed
+
+    def refuse(*arguments, **options):
+        raise OSError("Timed out trying to connect")
+
+    monkeypatch.setattr(distributed, "Client", refuse)
+    assert main(["segment", str(folder), "--scheduler", "tcp://127.0.0.1:1"]) == 1
+    assert "There is no dask scheduler at tcp://127.0.0.1:1" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert main(["segment", str(folder), "--workers", "2"]) == 1
+    assert 'pip install "napari-samv2-prompts[cluster]"' in capsys.readouterr().err
+
+
+def test_an_input_that_is_gone_is_an_outcome(tmp_path) -> None:
+    from napari_samv2_prompts.file_units import FileUnit
+
+    unit = FileUnit(tmp_path / "gone.tif", tmp_path / "x.tif", boxes=tmp_path / "gone.csv")
+    outcome = perform(unit, lambda: None, "w")
+    assert "gone.tif" in outcome.error
+    assert not np.any(outcome.objects)
