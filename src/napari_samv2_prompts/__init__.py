@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import (
         SAMV2AutomaticMaskGenerator,
         SAMV2ImagePredictor,
+        SAMV2VideoPredictor,
         available_models,
         build_samv2,
     )
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SAMV2AutomaticMaskGenerator",
     "SAMV2ImagePredictor",
+    "SAMV2VideoPredictor",
     "__version__",
     "available_models",
     "build_samv2",
