@@ -9,7 +9,9 @@ from tests.fakes import Factory, FakeView, ManualRunner, place
 
 from napari_samv2_prompts.engine import (
     AllPlanes,
+    Generation,
     ModelChoice,
+    News,
     Removal,
     Request,
     Results,
@@ -33,6 +35,9 @@ class SessionMachine(RuleBasedStateMachine):
         self.session.removed.connect(self.drop)
         self.place, self.model = 0, "nano"
         self.all_planes = False
+        self.generation: Generation | None = None
+        self.news: list[News] = []
+        self.session.generated.connect(self.news.append)
         self.planes = tuple(FakeView((place, "view")) for place in range(2))
         self.prompts: dict[int, dict[int, list[tuple[int, int]]]] = {0: {}, 1: {}}
         self.painted: dict[int, dict[int, Prompt]] = {0: {}, 1: {}}
@@ -88,6 +93,18 @@ class SessionMachine(RuleBasedStateMachine):
         self.tell()
 
     @rule()
+    def generate(self) -> None:
+        find = lambda predictor, embedding, found: ((n,) for n in range(len(found), 5))  # noqa: E731
+        model = ModelChoice(self.model)
+        self.generation = Generation(self.planes[0], PLACES[0], model, find)
+        self.session.generate(self.generation)
+
+    @rule()
+    def stop_generating(self) -> None:
+        self.session.generate(None)
+        self.generation = None
+
+    @rule()
     def no_image(self) -> None:
         self.session.update(None, "There is no image.")
 
@@ -105,7 +122,10 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def cancel(self) -> None:
+        going = self.session.generation
         self.session.cancel()
+        if going is not None and self.session.generation is None:
+            self.generation = None
 
     @precondition(lambda self: self.runner.jobs)
     @rule(data=st.data())
@@ -126,6 +146,12 @@ class SessionMachine(RuleBasedStateMachine):
         self.runner.finish_all()
         assert self.session.status.state is State.READY
         assert self.session.pending == ()
+        assert self.session.generation is None
+        if self.generation is not None:
+            ends = [n for n in self.news if n.request is self.generation and n.finished]
+            assert len(ends) == 1
+            found = self.generation.found
+            assert found == list(range(5 if not ends[0].problem else len(found)))
         if self.all_planes:
             assert self.session.status.planes == AllPlanes(2, 2, 2, running=False)
         painted = self.painted[self.place]

