@@ -20,7 +20,7 @@ from napari_samv2_prompts.engine import (
     State,
     Status,
 )
-from napari_samv2_prompts.engine.embed import EmbeddingKey
+from napari_samv2_prompts.engine.cache import EmbeddingKey
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 NANO = ModelChoice()

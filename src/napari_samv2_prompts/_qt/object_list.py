@@ -26,7 +26,6 @@ from napari_samv2_prompts.layers.label_planes import PlaneIndex, labels_by_plane
 from .binding import Connections
 from .hints import Situation
 from .panels.objects import ObjectRow
-from .wishes import Place
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -103,10 +102,9 @@ class ObjectList:
 
     def _on_decoded(self, results: Results) -> None:
         place = results.place
-        if isinstance(place, Place):
-            for item in results.items:
-                known = self._scores.setdefault((place.labels, item.object), {})
-                known[place.plane] = item.score
+        for item in results.items:
+            known = self._scores.setdefault((place.labels, item.object), {})
+            known[place.plane] = item.score
 
     def refresh(self) -> None:
         """List what is there, and look for the planes of its labels if they may have changed."""

@@ -299,10 +299,9 @@ class LabelsWriting:
     def _on_removed(self, removal: Removal) -> None:
         self._write(removal.place, dict.fromkeys(removal.objects))
 
-    def _write(self, place: object, masks: Mapping[int, MaskCrop | None]) -> None:
-        if isinstance(place, Place):
-            with self._watch.paused():
-                self._targets.write(place.labels, place.plane, masks, self.policy)
+    def _write(self, place: Place, masks: Mapping[int, MaskCrop | None]) -> None:
+        with self._watch.paused():
+            self._targets.write(place.labels, place.plane, masks, self.policy)
         self.written.emit()
 
 

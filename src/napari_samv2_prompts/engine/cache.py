@@ -1,7 +1,6 @@
 """Embeddings kept in memory up to a budget, the least recently used leaving first.
 
-Only the bookkeeping belongs here: what a key means is the session's business, how large an
-embedding is says the embedding.
+Only the bookkeeping belongs here: how large an embedding is says the embedding.
 """
 
 from __future__ import annotations
@@ -11,9 +10,26 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["EmbeddingCache", "Memory", "Sized"]
+from napari_samv2_prompts.images import ImageView
+
+from .requests import ModelChoice
+
+__all__ = ["EmbeddingCache", "EmbeddingKey", "Memory", "Sized"]
 
 _MB = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingKey:
+    """Names the embedding of a view in the cache, and the job that makes it."""
+
+    view: Hashable
+    model: ModelChoice
+
+    @classmethod
+    def of(cls, view: ImageView, model: ModelChoice) -> EmbeddingKey:
+        """Name the embedding of a view by a model."""
+        return cls(view.key, model)
 
 
 class Sized(Protocol):
@@ -49,13 +65,13 @@ class EmbeddingCache(Generic[E_]):
 
     def __init__(self, budget_mb: float) -> None:
         self.budget_mb = budget_mb
-        self._items: OrderedDict[Hashable, E_] = OrderedDict()
+        self._items: OrderedDict[EmbeddingKey, E_] = OrderedDict()
         self._nbytes = 0
 
     def __len__(self) -> int:
         return len(self._items)
 
-    def __contains__(self, key: Hashable) -> bool:
+    def __contains__(self, key: EmbeddingKey) -> bool:
         return key in self._items
 
     @property
@@ -72,26 +88,25 @@ class EmbeddingCache(Generic[E_]):
         """Whether so many bytes more would drop nothing."""
         return self.nbytes + nbytes <= self.budget_mb * _MB
 
-    def get(self, key: Hashable) -> E_ | None:
+    def get(self, key: EmbeddingKey) -> E_ | None:
         """Return an embedding and make it the most recently used one, or None."""
         if key in self._items:
             self._items.move_to_end(key)
         return self._items.get(key)
 
-    def peek(self, key: Hashable) -> E_ | None:
+    def peek(self, key: EmbeddingKey) -> E_ | None:
         """Return an embedding or None, and leave the order as it is.  From any thread."""
         return self._items.get(key)
 
-    def put(self, key: Hashable, embedding: E_, *, current: Hashable | None = None) -> None:
+    def put(self, key: EmbeddingKey, embedding: E_, *, current: EmbeddingKey | None = None) -> None:
         """Keep an embedding, dropping old ones until the budget holds.
 
         Parameters
         ----------
-        key : hashable
-            Same content, same key.
+        key : EmbeddingKey
         embedding : Sized
             The value; it becomes the most recently used one.
-        current : hashable, optional
+        current : EmbeddingKey, optional
             Key that must stay as well: what is on screen, when `key` is something else.
         """
         if key in self._items:
@@ -100,14 +115,14 @@ class EmbeddingCache(Generic[E_]):
         self._nbytes += embedding.nbytes
         self.shrink(current)
 
-    def shrink(self, current: Hashable | None = None) -> None:
+    def shrink(self, current: EmbeddingKey | None = None) -> None:
         """Drop old embeddings until the budget holds; the one with this key stays."""
-        if current in self._items:
+        if current is not None and current in self._items:
             self._items.move_to_end(current)
         while len(self._items) > 1 and self.nbytes > self.budget_mb * _MB:
             self._nbytes -= self._items.popitem(last=False)[1].nbytes
 
-    def drop(self, unwanted: Callable[[Hashable], bool]) -> None:
+    def drop(self, unwanted: Callable[[EmbeddingKey], bool]) -> None:
         """Drop the embeddings whose key says so."""
         for key in [key for key in self._items if unwanted(key)]:
             self._nbytes -= self._items.pop(key).nbytes

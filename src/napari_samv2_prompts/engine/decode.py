@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.prompts import Masks, PromptBatch
 
+from .cache import EmbeddingKey
 from .coordinates import in_view, on_plane
-from .embed import EmbeddingKey
 from .jobs import Job
 from .prompt_changes import prompt_key
 from .protocols import Embedding, Predictor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,26 +10,14 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.images import ImageView
 
+from .cache import EmbeddingKey
 from .jobs import Job, Task
 from .protocols import Embedding, Predictor
 from .requests import ModelChoice
 from .status import State
 from .store import EmbeddingStore
 
-__all__ = ["Embedded", "EmbeddingKey", "embed", "embed_job"]
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddingKey:
-    """Names the embedding of a view in the cache, and the job that makes it."""
-
-    view: Hashable
-    model: ModelChoice
-
-    @classmethod
-    def of(cls, view: ImageView, model: ModelChoice) -> EmbeddingKey:
-        """Name the embedding of a view by a model."""
-        return cls(view.key, model)
+__all__ = ["Embedded", "embed", "embed_job"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

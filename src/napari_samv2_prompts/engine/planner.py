@@ -18,11 +18,11 @@ from typing import Any
 
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 
-from .cache import EmbeddingCache
+from .cache import EmbeddingCache, EmbeddingKey
 from .choose import choose_job
 from .coordinates import held_by
 from .decode import decode_job
-from .embed import Embedded, EmbeddingKey, embed_job
+from .embed import Embedded, embed_job
 from .jobs import Job
 from .load import Loaded, Loader, PredictorFactory
 from .prefetch import Prefetch
@@ -136,15 +136,15 @@ class Planner:
     def _on_loaded(self, model: ModelChoice, loaded: Loaded) -> None:
         self.predictor, self.model = loaded.predictor, model
         if self._loader.is_other(model, loaded):
-            self._cache.drop(lambda key: isinstance(key, EmbeddingKey) and key.model == model)
+            self._cache.drop(lambda key: key.model == model)
             self.prefetch.forget_disk()
             self._results.outdate(model)
 
     def _on_embedded(self, key: EmbeddingKey, embedded: Embedded) -> None:
         self.prefetch.note(key, embedded)
         if embedded.embedding is not None:
-            part = self.active and next_part(self.active, self._results)
-            current = part and EmbeddingKey.of(part.view, part.model)
+            part = next_part(self.active, self._results) if self.active else None
+            current = EmbeddingKey.of(part.view, part.model) if part else None
             self._cache.put(key, embedded.embedding, current=current)
 
     def _on_masks(self, part: Request, masks: Masks) -> None:

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 from napari_samv2_prompts.images import ImageView
 
-from .cache import EmbeddingCache
-from .embed import Embedded, EmbeddingKey, embed
+from .cache import EmbeddingCache, EmbeddingKey
+from .embed import Embedded, embed
 from .errors import sentence
 from .jobs import Job, Priority
 from .protocols import Embedding, Predictor

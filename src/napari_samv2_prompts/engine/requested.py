@@ -17,8 +17,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from napari_samv2_prompts.images import ImageView
 
-from .cache import EmbeddingCache
-from .embed import EmbeddingKey, embed
+from .cache import EmbeddingCache, EmbeddingKey
+from .embed import embed
 from .errors import sentence
 from .jobs import Job, Priority, Task
 from .protocols import Embedding, Predictor

@@ -19,9 +19,8 @@ from psygnal import Signal
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
-from .cache import EmbeddingCache
+from .cache import EmbeddingCache, EmbeddingKey
 from .choose import is_quick
-from .embed import EmbeddingKey
 from .generate import Generation
 from .jobs import Job, Progress, Runner
 from .load import PredictorFactory
@@ -137,7 +136,7 @@ class Session:
         """Take so much memory for embeddings from now on, dropping what is too much at once."""
         self.cache.budget_mb = megabytes
         active = self._plan.active
-        self.cache.shrink(active and EmbeddingKey.of(active.view, active.model))
+        self.cache.shrink(EmbeddingKey.of(active.view, active.model) if active else None)
         self._go_on()
 
     def set_store(self, store: EmbeddingStore | None) -> None:
