@@ -96,7 +96,7 @@ class Saving:
         self._controller.flush()
         now, dims = self._controller.chosen, self._viewer.dims
         if now.image is None or now.labels is None:
-            raise ValueError("There is nothing to save yet: choose an image and press New layers.")
+            raise ValueError("There is nothing to save yet: choose an image and press Box or Click.")
         return partial(
             _recorded,
             self.recorder.noted(now.labels.unique_id),
