@@ -96,7 +96,9 @@ class Saving:
         self._controller.flush()
         now, dims = self._controller.chosen, self._viewer.dims
         if now.image is None or now.labels is None:
-            raise ValueError("There is nothing to save yet: choose an image and press Box or Click.")
+            raise ValueError(
+                "There is nothing to save yet: choose an image and press Box or Click."
+            )
         return partial(
             _recorded,
             self.recorder.noted(now.labels.unique_id),
