@@ -23,19 +23,20 @@ from numpy.typing import NDArray
 from napari_samv2_prompts.prompts import MaskCrop, cropped
 from napari_samv2_prompts.propagation import Found
 from napari_samv2_prompts.propagation.doubt import Looks
+from napari_samv2_prompts.propagation.evidence import FEATURES, NEAR
 from napari_samv2_prompts.propagation.weights import Weights, of
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
 from .evaluate_volumes import Setting
-from .films import make_film
+from .films import make_film, make_tissue
 from .volumes import Volume, iou, objects_of, read_volume
 
 HIDDEN = 16
 PIXELS = 200
 """Samples of a section."""
 FIRST_WEIGHTS = {
-    "evidence": [[[[1, 0.3, -0.2, 0.3, 0, 0.3, 0.3, 0, 0, 0, 0]], [0]]],
+    "evidence": [[[[1, 0.3, -0.2, 0.3, 0, 0.3, 0.3, 0, 0, 0, 0, 0.5, 0]], [0]]],
     "doubt": [[[[-2, -2, -3, 0, 0, 0, 0, 0]], [3]]],
     "gone": [[[[0, 0, -10, 0, 0, 0, 0, 0]], [2]]],
 }
@@ -66,7 +67,7 @@ class Samples:
             return
         rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
         truth = self.volume.labels[plane, rows, columns] == number
-        near = (values[1] > -1.9) | truth
+        near = values[FEATURES.index("depth")] > NEAR
         at = np.flatnonzero(near)
         at = self.rng.choice(at, PIXELS) if len(at) else at
         self.pixels.append(values.reshape(len(values), -1)[:, at].T)
@@ -133,11 +134,12 @@ def fit(values: NDArray[Any], targets: NDArray[Any], hidden: int, steps: int) ->
 def training_volumes(data: Path, films: int) -> list[Volume]:
     """Return the parts that are trained on."""
     volumes = [read_volume(data / "plantseg/1135_mini.tif")]
-    for name, corner in (("z000", 0), ("z062", 60), ("z125", 120)):
+    for name, corner in (("z000", 0), ("z062", 70), ("z125", 140)):
         whole = read_volume(data / f"fibsem/medulla2_{name}.tif")
-        part = slice(corner, corner + 128)
-        volumes.append(whole.cut(slice(0, 32), part, part))
-    return volumes + [make_film(seed, speed=1.0 + seed % 3).volume for seed in range(films)]
+        part = slice(corner, corner + 100)
+        volumes.append(whole.cut(slice(0, 24), part, part))
+    volumes += [make_film(seed, speed=1.0 + seed % 3).volume for seed in range(films)]
+    return volumes + [make_tissue(seed) for seed in range(films)]
 
 
 def main() -> None:
@@ -146,12 +148,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--films", type=int, default=4)
+    parser.add_argument("--films", type=int, default=4, help="made films, and as many tissues")
+    parser.add_argument("--start", type=Path, help="weights to start from, instead of made by hand")
     args = parser.parse_args()
     torch.set_num_threads(1)
     predictor = SAMV2ImagePredictor()
     volumes = training_volumes(args.data, args.films)
-    weights = of(FIRST_WEIGHTS)
+    weights = of(json.loads(args.start.read_text()) if args.start else FIRST_WEIGHTS)
     pixels: list[NDArray[Any]] = []
     truths: list[NDArray[Any]] = []
     for turn in range(args.rounds):

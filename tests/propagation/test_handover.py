@@ -76,6 +76,13 @@ def test_touching_objects_keep_apart():
         assert not (masks[0] & masks[1]).any()
 
 
+def test_an_object_that_vanishes_ends_there():
+    image, labels = film({1: [(30, 30)] * 4 + [None] * 3, 2: [(12, 12)] * FRAMES})
+    found, _ = follow(image, labels)
+    assert found.ends[1, 1].plane == 4
+    assert len(found.sections[2]) == FRAMES - 1
+
+
 def test_only_what_is_needed_of_a_large_plane_is_read_and_embedded():
     image, labels = film({1: [(60, 60 + 3 * t) for t in range(FRAMES)]}, side=256)
     found, model = follow(image, labels, most=64)

@@ -12,7 +12,7 @@ Not here: widgets (``widget.py``), numbering of objects (``objects.py``), what t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -49,6 +49,7 @@ from .models import input_sides
 from .other_planes import OtherPlanes
 from .prompting import Prompting
 from .reporting import situation_of
+from .stack_work import StackWork
 from .targets import LabelsWriting, Targets
 from .watching import CAMERA, SOON, Watch, tool_in_hand
 from .wishes import Options, place_of
@@ -274,6 +275,39 @@ class Controller:
         """Embed all planes of the image while there is nothing else to do, or stop that."""
         self._others.wanted = wanted
         self.refresh()
+
+    # --- for following objects through planes -----------------------------------------------
+
+    def writing(self) -> AbstractContextManager[object]:
+        """Return a context in which labels are changed without it being the user's doing."""
+        return self._watch.paused()
+
+    def targets_there(self) -> tuple[LabelsTarget, ...]:
+        """Return where masks can go, of all layers that are worked on."""
+        return self._targets.all
+
+    def stack_work(self) -> StackWork:
+        """Return what following objects needs.
+
+        Raises
+        ------
+        ValueError
+            If they can't be followed now; it says why.
+        """
+        chosen, options, dims = self._chosen, self._options, self._viewer.dims
+        if chosen.image is None or chosen.labels is None:
+            raise ValueError("Open an image and draw an object first.")
+        shown = shown_plane(dims, chosen.image)
+        target = self._prompts.target(shown)
+        if target is None:
+            reading = "The labels are being read: try again in a moment."
+            raise ValueError(self._targets.problem or reading)
+        layers, image = self._viewer.layers, chosen.image
+        view_at = partial(view_of, layers, image, dims=dims, look=options.look)
+        return StackWork(
+            image, target, shown.plane, view_at, options.model, options.policy,
+            self._prompts.prompted, self._others.axis,
+        )  # fmt: skip
 
     # --- from layers to a snapshot ----------------------------------------------------------
 

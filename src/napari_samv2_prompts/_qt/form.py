@@ -26,6 +26,7 @@ from .panels.model import ModelPanel
 from .panels.objects import ObjectsPanel
 from .panels.picture import PicturePanel
 from .panels.prompts import PromptsPanel
+from .panels.through import ThroughPanel
 from .settings import Choice, choice_of
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Form(QWidget):
 
     Attributes
     ----------
-    head, layers, prompts, finding, objects, labels, model, picture, embeddings, files : QWidget
+    head, layers, prompts, finding, objects, through, labels, model, picture, embeddings, files
         The parts; connect to their signals.
     """
 
@@ -54,6 +55,7 @@ class Form(QWidget):
         self.head, self.prompts = Head(), PromptsPanel()
         self.layers, self.labels = LayersPanel(layers), LabelPanel()
         self.objects, self.finding = ObjectsPanel(), FindAllPanel()
+        self.through = ThroughPanel()
         self.model, self.picture = ModelPanel(devices), PicturePanel()
         self.embeddings, self.files = EmbeddingsPanel(), FilesPanel()
         self._folds: dict[str, Fold] = {}
@@ -65,6 +67,7 @@ class Form(QWidget):
         self._parts.addWidget(self.prompts)
         self._add("find", "Find all", self.finding, "Every object without prompts, then choose")
         self._add("objects", "Objects", self.objects, "All objects: sort, find, name, delete")
+        self._add("through", "Through the stack", self.through, "Have objects on all planes")
         self._add("labels", "Labels", self.labels, "Refine, merge, delete or keep a label")
         self._add("model", "Model", self.model, "Which model, its weights and its device")
         self._add("picture", "Picture and overlap", self.picture, "What the model sees")

@@ -39,6 +39,11 @@ class OtherPlanes:
         self._step = 1
         self._views: _AllViews | None = None
 
+    @property
+    def axis(self) -> int | None:
+        """The axis whose slider was moved last, or the first that can be."""
+        return self._axis
+
     def added_to(
         self, request: Request, plane: Plane, sizes: Sequence[int], view_at: ViewAt
     ) -> Request:

@@ -81,6 +81,11 @@ class Targets:
         return self._targets[labels.unique_id]
 
     @property
+    def all(self) -> tuple[LabelsTarget, ...]:
+        """The targets of all layers."""
+        return tuple(self._targets.values())
+
+    @property
     def searching(self) -> bool:
         """Whether a layer is being searched for its highest label."""
         return bool(self._searching)

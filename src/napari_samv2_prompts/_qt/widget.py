@@ -6,7 +6,7 @@ Looks are in ``form.py``, the work is the controller's.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,9 +33,11 @@ from .new_layers import NewLayers
 from .object_list import ObjectList
 from .picker import ModelPicker
 from .prompt_files import PromptFiles
+from .propagating import Direction, Through
 from .runner import QtRunner
 from .saving import Saving
 from .settings import Remembered, settings_file
+from .through_stack import ThroughStack
 from .watching import take_tool
 from .wishes import Options
 from .work import Work
@@ -138,6 +140,7 @@ class SAMV2PromptsWidget(QWidget):
         """Keep the labels and clear their prompts; return the objects."""
         objects = self._controller.accept()
         self._working.saving.recorder.accepted(objects)
+        self._working.through.accepted(objects)
         return objects
 
     def find_all(self, *, whole: bool = True, alike: bool = False) -> None:
@@ -196,6 +199,50 @@ class SAMV2PromptsWidget(QWidget):
     def run(self) -> None:
         """Segment what has changed, or everything on the plane again if nothing has."""
         self._controller.run()
+
+    def propagate(
+        self,
+        objects: Collection[int] | None = None,
+        direction: Direction = "both",
+        first: int | None = None,
+        last: int | None = None,
+        *,
+        axis: int | None = None,
+        stop_when_lost: bool = True,
+    ) -> None:
+        """Follow objects through the planes of the image, in the background.
+
+        Parameters
+        ----------
+        objects : collection of int, optional
+            Those with prompts by default, or if there are none the labels of the shown plane.
+        direction : {"both", "forward", "back"}
+            Beyond the planes on which an object is known; planes between those are always filled.
+        first, last : int, optional
+            Planes to fill, both included; all by default.
+        axis : int, optional
+            Of the image; that of the slider that was moved last by default.
+        stop_when_lost : bool
+            Whether an object ends where it is not seen.
+
+        Raises
+        ------
+        ValueError
+            If there is no image, no object or no such axis or planes.
+        """
+        self._working.through.propagate(objects, direction, first, last, axis, stop_when_lost)
+
+    def cancel_propagation(self) -> None:
+        """Stop following; what was found stays, and :meth:`propagate` goes on from there."""
+        self._working.through.cancel()
+
+    def next_doubtful(self) -> tuple[int, int] | None:
+        """Go to the next doubtful plane that was found; return place and object, or None."""
+        return self._working.through.next_doubtful()
+
+    def end_here(self, object_: int | None = None) -> None:
+        """Say that an object, the current one by default, is not on the shown plane nor beyond."""
+        self._working.through.end_here(object_)
 
     def use_weights(self, path: str) -> None:
         """Choose weights from a file, or list those of a folder and download to it from now on."""
@@ -284,8 +331,10 @@ class SAMV2PromptsWidget(QWidget):
         saving = Saving(self._viewer, controller, self._make_predictor, self._make_runner, policy)
         objects = ObjectList(self._viewer, controller, self._make_runner())
         finding = Finding(self._viewer, controller)
-        self._work = Work(controller, keys, self._layers, saving, objects, finding)
+        through = ThroughStack(self._viewer, controller)
+        self._work = Work(controller, keys, self._layers, saving, objects, finding, through)
         self._work.links.add(form.finding.show_found, finding.changed)
+        self._work.links.add(self._on_through, through.changed)
         self._work.links.add(form.objects.show_rows, objects.changed)
         objects.is_open = form.fold_of("objects").isExpanded()
         self._work.links.add(self._on_loaded, saving.finished)
@@ -365,6 +414,10 @@ class SAMV2PromptsWidget(QWidget):
         form.finding.selected.connect(self._on_found_selected)
         form.finding.accepted.connect(self.accept_found)
         form.finding.discarded.connect(self.discard_found)
+        form.through.wanted.connect(self._on_propagate)
+        form.through.cancelled.connect(lambda: self._working.through.cancel())
+        form.through.doubtful_wanted.connect(self._on_next_doubtful)
+        form.through.end_wanted.connect(self._on_end_here)
         form.objects.picked.connect(self._on_object_listed)
         form.objects.deleted.connect(self._on_objects_deleted)
         form.objects.kept.connect(self._on_objects_kept)
@@ -389,6 +442,31 @@ class SAMV2PromptsWidget(QWidget):
         if self._work is not None:
             self._remembered.save()
             self._work.objects.is_open = self._form.fold_of("objects").isExpanded()
+            self._on_through(self._work.through.state)
+
+    def _on_through(self, state: Through) -> None:
+        if self._form.fold_of("through").isExpanded():
+            self._form.through.show_axes(self._working.through.axes())
+        self._form.through.show_through(state)
+
+    def _on_propagate(self, direction: Direction) -> None:
+        panel = self._form.through
+        objects = [self._controller.situation().current] if panel.only_current else None
+        try:
+            self._working.through.propagate(
+                objects, direction, *panel.planes, panel.chosen_axis, panel.stop.isChecked()
+            )
+        except ValueError as error:
+            show_warning(f"SAMV2 Prompts: {error}")
+
+    def _on_next_doubtful(self) -> None:
+        self.next_doubtful()
+
+    def _on_end_here(self) -> None:
+        try:
+            self.end_here()
+        except ValueError as error:
+            show_warning(f"SAMV2 Prompts: {error}")
 
     def _on_object_listed(self, number: int) -> None:
         self._working.objects.pick(number)

@@ -8,6 +8,7 @@ from .controller import Controller
 from .finding import Finding
 from .object_list import ObjectList
 from .saving import Saving
+from .through_stack import ThroughStack
 
 __all__ = ["Work"]
 
@@ -21,6 +22,7 @@ class Work:
     saving : Saving
     objects : ObjectList
     finding : Finding
+    through : ThroughStack
     links : Connections
         From these to the widget.
     """
@@ -33,9 +35,10 @@ class Work:
         saving: Saving,
         objects: ObjectList,
         finding: Finding,
+        through: ThroughStack,
     ) -> None:
         self.controller, self.saving = controller, saving
-        self.objects, self.finding = objects, finding
+        self.objects, self.finding, self.through = objects, finding, through
         self.links = Connections()
         self._keys = keys
         self._layers = layers
@@ -43,7 +46,8 @@ class Work:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way."""
-        return self.controller.idle and not (self.saving.busy or self.objects.busy)
+        busy = self.saving.busy or self.objects.busy or self.through.running
+        return self.controller.idle and not busy
 
     def use_keys(self) -> None:
         """Have the viewer's keys work here, and not in another widget of ours."""
@@ -55,6 +59,7 @@ class Work:
         self.saving.close()
         self.objects.close()
         self.finding.close()
+        self.through.close()
         self._keys.close()
         self._layers.stop()
         self.controller.close()

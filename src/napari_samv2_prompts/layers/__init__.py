@@ -35,7 +35,7 @@ from napari_samv2_prompts.layers.labels_reading import (
     label_mask,
     starting_from,
 )
-from napari_samv2_prompts.layers.labels_target import LabelsTarget
+from napari_samv2_prompts.layers.labels_target import LabelsTarget, OpenStep
 from napari_samv2_prompts.layers.planes import (
     Shown,
     current_plane,
@@ -93,6 +93,7 @@ __all__ = [
     "LeftOut",
     "Look",
     "NextPrompt",
+    "OpenStep",
     "PromptReader",
     "PromptTables",
     "Reading",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from napari_samv2_prompts.layers.labels_checks import (
     highest_label,
 )
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
+from napari_samv2_prompts.layers.private_api import histories
 from napari_samv2_prompts.layers.rows import MAX_OBJECT
 from napari_samv2_prompts.layers.undo_steps import Live, UndoSteps, less
 from napari_samv2_prompts.masks import (
@@ -41,7 +43,14 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
-__all__ = ["LabelsTarget"]
+__all__ = ["LabelsTarget", "OpenStep"]
+
+
+@dataclass(slots=True)
+class OpenStep:
+    """An undo step that is still being written; see :meth:`LabelsTarget.write_into`."""
+
+    first: object = None
 
 
 class LabelsTarget:
@@ -148,6 +157,45 @@ class LabelsTarget:
         if plane.is_transposed:
             masks = {n: None if m is None else _transposed(m) for n, m in masks.items()}
         return self._apply({plane.in_data_order(): masks}, policy)
+
+    def write_into(
+        self,
+        step: OpenStep,
+        plane: Plane,
+        masks: Mapping[int, MaskCrop | None],
+        policy: Policy = "keep",
+    ) -> int:
+        """Write as :meth:`write` does, as part of one undo step however often this is called.
+
+        What the user paints between two calls is undone before that step.
+
+        Parameters
+        ----------
+        step : OpenStep
+            A fresh one for the first call.
+
+        Raises
+        ------
+        TargetError
+            As :meth:`write`.
+        """
+        undo = histories(self._labels).undo
+        oldest = undo[0] if undo and len(undo) == undo.maxlen else None
+        changed = self.write(plane, masks, policy)
+        if not changed or not undo:  # a viewer that keeps no steps undoes nothing anyway
+            return changed
+        if step.first is None:
+            step.first = undo[-1][0]
+            return changed
+        self._steps.merge_last(step.first)
+        if oldest is not None:  # the list was full, and forgot it to take the step that is merged
+            undo.appendleft(oldest)
+        return changed
+
+    def is_open(self, step: OpenStep) -> bool:
+        """Tell whether more can be written into a step: the user did not undo it."""
+        self._follow_undo()
+        return step.first is None or self._steps.can_undo(step.first)
 
     def remove(self, objects: Iterable[int]) -> int:
         """Take live objects away on every plane, as one undo step; return the changed pixels."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari_samv2_prompts.geometry import Plane
@@ -56,13 +57,43 @@ class UndoSteps:
         self._labels = labels
         self._histories = histories(labels)
         # As many as the viewer can undo; of one that does not tell, what is undone is a hand edit.
-        self._done: deque[_Step] = deque(maxlen=self._histories.undo.maxlen)
+        # One more: a step that is merged into an earlier one is here for a moment.
+        most = self._histories.undo.maxlen
+        self._done: deque[_Step] = deque(maxlen=None if most is None else most + 1)
         self._undone: list[_Step] = []  # the next one to be redone last
 
     def add(self, item: Item, before: Live, after: Live) -> None:
         """Take note of a step that was just made."""
         self._undone.clear()
         self._done.append(_Step((item[0], item[-1]), before, after))
+
+    def merge_last(self, first: object) -> None:
+        """Make the step that was made last part of an earlier one.
+
+        What the user painted in between stays steps of its own, to be undone before.
+
+        Parameters
+        ----------
+        first : object
+            The first edit of the earlier step, which can still be undone (:meth:`can_undo`).
+        """
+        undo = histories(self._labels).undo
+        added, item = self._done.pop(), undo.pop()
+        place = next(i for i, step in enumerate(self._done) if step.ends[0] is first)
+        step = self._done[place]
+        into = next(one for one in undo if one[0] is step.ends[0] and one[-1] is step.ends[1])
+        assert isinstance(into, list)
+        into.extend(item)
+        grow = partial(_with_difference, before=added.before, after=added.after)
+        self._done[place] = _Step((into[0], into[-1]), step.before, grow(step.after))
+        for later in range(place + 1, len(self._done)):
+            after = self._done[later]
+            self._done[later] = replace(after, before=grow(after.before), after=grow(after.after))
+
+    def can_undo(self, first: object) -> bool:
+        """Tell whether the step that begins with an edit can be undone."""
+        undo = histories(self._labels).undo
+        return any(step.ends[0] is first and step.lies_in(undo) for step in self._done)
 
     def followed(self, live: Live) -> Live:
         """Return the live objects after what the user has undone and redone since."""
@@ -106,6 +137,21 @@ class UndoSteps:
         """Forget all steps."""
         self._done.clear()
         self._undone.clear()
+
+
+def _with_difference(live: Live, before: Live, after: Live) -> Live:
+    """Return live objects with what a step changed in them."""
+    changed = dict(live)
+    for plane in before.keys() | after.keys():
+        old, new = before.get(plane, {}), after.get(plane, {})
+        if old is new:
+            continue
+        objects = {n: painted for n, painted in changed.get(plane, {}).items() if n not in old}
+        unchanged = {n: p for n, p in changed.get(plane, {}).items() if old.get(n) is new.get(n)}
+        changed[plane] = {**objects, **unchanged, **{
+            n: painted for n, painted in new.items() if old.get(n) is not painted
+        }}  # fmt: skip
+    return changed
 
 
 def less(live: Live, gone: frozenset[int], only: Plane | None) -> Live:

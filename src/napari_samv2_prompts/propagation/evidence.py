@@ -19,11 +19,13 @@ from .weights import Weights, apply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FEATURES", "evidence", "features"]
+__all__ = ["FEATURES", "NEAR", "evidence", "features"]
 
+NEAR = -1.9
+"""Depth, as a feature, from which on pixels come into question."""
 FEATURES = (
     "moved", "depth", "rival", "model", "score", "likeness", "smooth_likeness",
-    "step", "smooth_step", "ridge", "size",
+    "step", "smooth_step", "ridge", "size", "anchor", "distance",
 )  # fmt: skip
 
 
@@ -35,6 +37,8 @@ def features(
     now: NDArray[np.float32],
     before: NDArray[np.float32],
     mask: NDArray[np.bool_],
+    anchor: NDArray[np.bool_],
+    distance: int,
 ) -> NDArray[np.float32]:
     """Measure the pixels around an object.
 
@@ -52,10 +56,15 @@ def features(
         Grey values of this plane, and of the last one where the object was.
     mask : array of shape (h, w), bool
         The last mask, at the pixels of `before`.
+    anchor : array of shape (h, w), bool
+        The mask of the anchor behind, moved to where the object is now: what keeps small errors
+        from adding up from plane to plane.
+    distance : int
+        Planes from there.
 
     Returns
     -------
-    array of shape (11, h, w), float32
+    array of shape (13, h, w), float32
         In the order of :data:`FEATURES`.
     """
     around = ~mask & ndimage.binary_dilation(mask, iterations=6)
@@ -76,6 +85,8 @@ def features(
             ((smooth_now - level) / spread).clip(-3, 3),
             (ndimage.gaussian_laplace(now, 1.5) * 4 / spread).clip(-3, 3),
             np.full_like(now, size / 2 - 3),
+            depth(anchor).clip(-12, 12) / 4,
+            np.full_like(now, min(distance, 24) / 8 - 1),
         ]
     ).astype(np.float32)
 
@@ -102,5 +113,6 @@ def _histogram(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def evidence(values: NDArray[np.float32], weights: Weights) -> NDArray[np.float32]:
-    """Weigh the features ``(11, h, w)``: logits ``(h, w)``, positive where the object is."""
+    """Weigh the features ``(13, h, w)``: logits ``(h, w)``, positive where the object is."""
     return apply(weights["evidence"], values)
+

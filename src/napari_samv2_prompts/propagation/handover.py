@@ -24,7 +24,7 @@ from napari_samv2_prompts.regions import Region
 
 from .correspondence import REACH, displacement, moved
 from .doubt import Looks, judge
-from .evidence import evidence, features
+from .evidence import FEATURES, NEAR, evidence, features
 from .patches import FAR, around, centre, depth, grid_of, pasted, pixels_of, taken, union
 from .stacks import Embeddings
 from .values import Guess, History, Stack
@@ -51,6 +51,10 @@ class _Carried:
         Grey values; `before` is moved to where the object is now.
     mask, soft : array of the window's size
         The last mask at those pixels, and how much of each pixel came from it.
+    anchor : array of the window's size
+        The mask of the anchor behind, its middle where that of `soft` is.
+    distance : int
+        Planes from there.
     """
 
     window: Region
@@ -58,6 +62,8 @@ class _Carried:
     before: NDArray[np.float32]
     mask: NDArray[np.bool_]
     soft: NDArray[np.float32]
+    anchor: NDArray[np.bool_]
+    distance: int
 
 
 class HandOver:
@@ -94,7 +100,7 @@ class HandOver:
         answers = self._answers(plane, carried)
         rival = _rivalry({n: (one.window, one.soft) for n, one in carried.items()}, rivals)
         values = {n: self._features(one, rival[n], answers[n]) for n, one in carried.items()}
-        maps = {number: evidence(measured, self._weights) for number, measured in values.items()}
+        maps = {number: self._evidence(measured) for number, measured in values.items()}
         shares = _shared(maps, {n: one.window for n, one in carried.items()}, rivals)
         guesses = {}
         for number, one in carried.items():
@@ -122,7 +128,8 @@ class HandOver:
         dy, dx = displacement(before, now, mask, expected, reach)
         before, share = _shifted(before, dy, dx), _shifted(mask.astype(np.float32), dy, dx)
         soft = moved(_wide(before), now, _wide(share))
-        return _Carried(window, now, before, share > 0.5, soft)
+        anchor, distance = _anchor_at(history, plane, soft, window)
+        return _Carried(window, now, before, share > 0.5, soft, anchor, distance)
 
     def _grey(self, plane: int, window: Region) -> NDArray[np.float32]:
         rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
@@ -154,6 +161,11 @@ class HandOver:
 
     # --- what is made of it ---
 
+    def _evidence(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        logits = evidence(values, self._weights)
+        near = values[FEATURES.index("depth")] > NEAR
+        return np.where(near, logits, FAR).astype(np.float32)
+
     @staticmethod
     def _features(
         one: _Carried,
@@ -161,7 +173,9 @@ class HandOver:
         answer: tuple[NDArray[np.float32], float],
     ) -> NDArray[np.float32]:
         logits, score = answer
-        return features(one.soft, rival, logits, score, one.now, one.before, one.mask)
+        return features(
+            one.soft, rival, logits, score, one.now, one.before, one.mask, one.anchor, one.distance
+        )
 
     @staticmethod
     def _looks(
@@ -191,6 +205,25 @@ def _shifted(maps: NDArray[np.float32], dy: int, dx: int) -> NDArray[np.float32]
     h, w = maps.shape
     rows, columns = (np.arange(h) - dy).clip(0, h - 1), (np.arange(w) - dx).clip(0, w - 1)
     return np.asarray(maps[np.ix_(rows, columns)], np.float32)
+
+
+def _anchor_at(
+    history: History, plane: int, soft: NDArray[np.float32], window: Region
+) -> tuple[NDArray[np.bool_], int]:
+    """Return the mask of the anchor behind, moved to where the object is, and how far it is."""
+    last = history.planes[-1][0]
+    behind = [at for at in history.anchors if (at <= last) == (last < plane) or at == last]
+    near = min(behind, key=lambda at: abs(at - plane)) if behind else last
+    crop = history.anchors.get(near, history.planes[-1][1])
+    weight = float(soft.sum())
+    if weight < 1 or not crop.area:
+        return pasted(crop, window), abs(near - plane)
+    rows, columns = soft.sum(axis=1), soft.sum(axis=0)
+    y = float((rows * np.arange(len(rows))).sum()) / weight + window.top
+    x = float((columns * np.arange(len(columns))).sum()) / weight + window.left
+    row, column = centre(crop)
+    moved_crop = MaskCrop(crop.top + round(y - row), crop.left + round(x - column), crop.mask)
+    return pasted(moved_crop, window), abs(near - plane)
 
 
 def _wide(maps: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,259 @@
+"""Through the stack, on a viewer model without a window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from tests.bench import Bench
+from tests.fakes import ManualRunner, outcome_of
+from tests.propagation.fakes import BrightModel
+
+from napari_samv2_prompts._qt.through_stack import ThroughStack
+from napari_samv2_prompts.layers import Chosen
+
+pytestmark = pytest.mark.usefixtures("qapp")
+
+PLANES = 7
+
+
+class Bright(BrightModel):
+    """As the session wants it."""
+
+    device, device_reason, packing = "cpu", "because this is a test", None
+
+    def embed(self, image, progress=None, image_size=None):
+        if progress is not None:
+            progress(0.5)
+        return super().embed(image if image.ndim == 2 else image[..., 0])
+
+
+def film(shape=(PLANES, 50, 60)):
+    """A bright disc of radius 7 that moves right by two a plane, and one that stays."""
+    rng = np.random.default_rng(0)
+    image = rng.normal(40, 5, shape)
+    rows, columns = np.mgrid[: shape[-2], : shape[-1]]
+    for plane in range(PLANES):
+        for row, column in ((14, 14 + 2 * plane), (36, 40)):
+            image[..., plane, :, :][..., (rows - row) ** 2 + (columns - column) ** 2 <= 49] = 200
+    return image.clip(0, 255).astype(np.uint8)
+
+
+class Stack(Bench):
+    def __init__(self, image=None, runner=None) -> None:
+        image = film() if image is None else image
+        super().__init__(image.shape, runner)
+        self.image.data = image
+        self.image.contrast_limits = (0, 255)
+        self.factory.predictor = Bright()
+        self.through = ThroughStack(self.viewer, self.controller)
+        self.make_layers()
+
+    def go(self, plane: int) -> None:
+        self.viewer.dims.set_current_step(self.viewer.dims.ndim - 3, plane)
+        self.controller.refresh()
+
+    def planes_of(self, number: int) -> list[int]:
+        return np.flatnonzero((self.labels.data == number).any((-2, -1)).ravel()).tolist()
+
+    def close(self) -> None:
+        self.through.close()
+        self.controller.close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Stack]:
+    bench = Stack()
+    bench.go(3)
+    bench.draw((6, 12, 22, 28), (28, 32, 44, 48))
+    yield bench
+    bench.close()
+
+
+def test_prompted_on_one_plane_the_objects_are_on_all(bench: Stack) -> None:
+    bench.through.propagate()
+    assert bench.planes_of(1) == bench.planes_of(2) == list(range(PLANES))
+    for plane in range(PLANES):
+        assert bench.labels.data[plane, 14, 14 + 2 * plane] == 1
+        assert bench.labels.data[plane, 36, 40] == 2
+    assert not bench.through.running
+
+
+def test_a_run_is_one_undo_step(bench: Stack) -> None:
+    before = bench.labels.data.copy()
+    bench.through.propagate()
+    after = bench.labels.data.copy()
+    bench.labels.undo()
+    assert np.array_equal(bench.labels.data, before)
+    bench.labels.redo()
+    assert np.array_equal(bench.labels.data, after)
+
+
+def test_what_is_painted_meanwhile_is_kept_and_undone_on_its_own() -> None:
+    runner = ManualRunner()
+    bench = Stack(runner=runner)
+    runner.finish_all()
+    bench.go(3)
+    bench.draw((6, 12, 22, 28))
+    runner.finish_all()
+    before = bench.labels.data.copy()
+    bench.through.propagate()
+    task, on_done, on_report = runner.jobs.pop()
+    painted: list[int] = []
+
+    def paint_after_the_second(task, report) -> None:
+        on_report(task, report)
+        painted.append(0)
+        if len(painted) == 2:
+            bench.labels.data_setitem(np.nonzero(np.ones((PLANES, 2, 2), bool)), 9)
+
+    task.on_report = lambda report: paint_after_the_second(task, report)
+    on_done(task, outcome_of(task))
+    runner.finish_all()
+    assert bench.planes_of(1) == list(range(PLANES))
+    assert (bench.labels.data[:, :2, :2] == 9).all()
+    bench.labels.undo()
+    assert not (bench.labels.data == 9).any()
+    bench.labels.undo()
+    assert np.array_equal(bench.labels.data, before)
+    bench.close()
+
+
+def test_other_labels_are_not_touched(bench: Stack) -> None:
+    bench.labels.data_setitem(np.nonzero(np.ones((PLANES, 50, 16), bool)), 9)
+    before = bench.labels.data == 9
+    bench.through.propagate([1])
+    assert (bench.labels.data[before] == 9).all()
+
+
+def test_kept_labels_are_not_followed(bench: Stack) -> None:
+    bench.controller.label_tools.keep(1, True)
+    bench.through.propagate()
+    assert bench.planes_of(1) == [3]
+    assert bench.planes_of(2) == list(range(PLANES))
+
+
+def test_a_direction_a_range_and_an_object_are_kept_to(bench: Stack) -> None:
+    bench.through.propagate([2], "forward", last=5)
+    assert bench.planes_of(1) == [3]
+    assert bench.planes_of(2) == [3, 4, 5]
+
+
+def test_a_painted_plane_is_an_anchor_and_is_not_changed(bench: Stack) -> None:
+    bench.labels.data_setitem(np.nonzero(_box(5, 8, 14, 20, 30)), 1)
+    painted = bench.labels.data[5] == 1
+    bench.through.propagate([1])
+    assert np.array_equal(bench.labels.data[5] == 1, painted)
+    assert bench.planes_of(1) == list(range(PLANES))
+
+
+def _box(plane: int, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
+    mask = np.zeros((PLANES, 50, 60), bool)
+    mask[plane, y0:y1, x0:x1] = True
+    return mask
+
+
+def test_a_correction_changes_nothing_beyond_the_next_anchors(bench: Stack) -> None:
+    bench.through.propagate()
+    bench.labels.data_setitem(np.nonzero(_box(1, 8, 20, 8, 24)), 1)
+    before = bench.labels.data.copy()
+    bench.through.propagate([1])
+    assert np.array_equal(bench.labels.data[3:], before[3:])
+    assert np.array_equal(bench.labels.data == 2, before == 2)
+    assert np.array_equal(bench.labels.data[1], before[1])
+
+
+def test_asking_again_does_nothing_again(bench: Stack) -> None:
+    bench.through.propagate()
+    before, asked = bench.labels.data.copy(), len(bench.factory.predictor.sizes)
+    bench.through.propagate()
+    assert np.array_equal(bench.labels.data, before)
+    assert len(bench.factory.predictor.sizes) == asked
+
+
+def test_what_was_undone_is_found_again(bench: Stack) -> None:
+    bench.through.propagate()
+    after = bench.labels.data.copy()
+    bench.labels.undo()
+    bench.through.propagate()
+    assert np.array_equal(bench.labels.data, after)
+
+
+def test_cancelling_and_going_on_is_the_same_as_never_having_stopped(bench: Stack) -> None:
+    whole = Stack()
+    whole.go(3)
+    whole.draw((6, 12, 22, 28), (28, 32, 44, 48))
+    whole.through.propagate()
+    heard = []
+
+    def stop(state) -> None:
+        heard.append(state)
+        if state.done >= 4 and state.running:
+            bench.through.cancel()
+
+    bench.through.changed.connect(stop)
+    bench.through.propagate()
+    assert not bench.through.running
+    assert len(bench.planes_of(1)) < PLANES
+    bench.through.changed.disconnect(stop)
+    bench.through.propagate()
+    assert np.array_equal(bench.labels.data, whole.labels.data)
+    whole.close()
+
+
+def test_ends_here_takes_the_object_away_from_there_on(bench: Stack) -> None:
+    bench.through.propagate([2])
+    bench.go(5)
+    bench.through.end_here(2)
+    assert bench.planes_of(2) == [0, 1, 2, 3, 4]
+    bench.through.propagate([2])
+    assert bench.planes_of(2) == [0, 1, 2, 3, 4]
+
+
+def test_next_doubtful_goes_there_in_order_of_doubt(bench: Stack) -> None:
+    bench.through.propagate()
+    seen = []
+    for _ in range(3):
+        place, number = bench.through.next_doubtful()
+        assert bench.viewer.dims.current_step[0] == place
+        assert bench.controller.situation().current == number
+        seen.append((place, number))
+    assert seen == list(bench.through.state.doubtful[:3])
+
+
+def test_accepted_planes_are_anchors(bench: Stack) -> None:
+    bench.through.propagate()
+    objects = bench.controller.accept()
+    bench.through.accepted(objects)
+    before = bench.labels.data.copy()
+    bench.through.propagate([1, 2])
+    assert np.array_equal(bench.labels.data, before)
+
+
+def test_any_axis_of_more_may_be_gone_through() -> None:
+    bench = Stack(film((2, PLANES, 50, 60)))
+    bench.viewer.dims.set_current_step(0, 1)
+    bench.go(2)
+    bench.go(3)
+    bench.draw((6, 12, 22, 28))
+    bench.through.propagate(axis=1)
+    assert not (bench.labels.data[0] == 1).any()
+    assert (bench.labels.data[1] == 1).any((1, 2)).all()
+    assert [axis.number for axis in bench.through.axes()] == [1, 0]
+    bench.close()
+
+
+def test_a_removed_layer_ends_it(bench: Stack) -> None:
+    bench.through.propagate()
+    bench.viewer.layers.remove(bench.labels)
+    bench.choose(Chosen(bench.image))
+    with pytest.raises(ValueError, match="draw an object"):
+        bench.through.propagate()
+
+
+def test_what_can_not_be_done_is_said(bench: Stack) -> None:
+    with pytest.raises(ValueError, match="no planes from 5 to 2"):
+        bench.through.propagate(first=5, last=2)
+    with pytest.raises(ValueError, match="no such axis"):
+        bench.through.propagate(axis=2)
