@@ -180,16 +180,14 @@ class LabelsTarget:
             As :meth:`write`.
         """
         undo = histories(self._labels).undo
-        oldest = undo[0] if undo and len(undo) == undo.maxlen else None
+        oldest = self._steps.oldest()
         changed = self.write(plane, masks, policy)
         if not changed or not undo:  # a viewer that keeps no steps undoes nothing anyway
             return changed
         if step.first is None:
             step.first = undo[-1][0]
             return changed
-        self._steps.merge_last(step.first)
-        if oldest is not None:  # the list was full, and forgot it to take the step that is merged
-            undo.appendleft(oldest)
+        self._steps.merge_last(step.first, oldest)
         return changed
 
     def is_open(self, step: OpenStep) -> bool:

@@ -57,9 +57,7 @@ class UndoSteps:
         self._labels = labels
         self._histories = histories(labels)
         # As many as the viewer can undo; of one that does not tell, what is undone is a hand edit.
-        # One more: a step that is merged into an earlier one is here for a moment.
-        most = self._histories.undo.maxlen
-        self._done: deque[_Step] = deque(maxlen=None if most is None else most + 1)
+        self._done: deque[_Step] = deque(maxlen=self._histories.undo.maxlen)
         self._undone: list[_Step] = []  # the next one to be redone last
 
     def add(self, item: Item, before: Live, after: Live) -> None:
@@ -67,7 +65,13 @@ class UndoSteps:
         self._undone.clear()
         self._done.append(_Step((item[0], item[-1]), before, after))
 
-    def merge_last(self, first: object) -> None:
+    def oldest(self) -> tuple[Item | None, _Step | None]:
+        """Return what full lists forget when one more step is made; see :meth:`merge_last`."""
+        undo = histories(self._labels).undo
+        item = undo[0] if undo and len(undo) == undo.maxlen else None
+        return item, self._done[0] if self._done and len(self._done) == self._done.maxlen else None
+
+    def merge_last(self, first: object, oldest: tuple[Item | None, _Step | None]) -> None:
         """Make the step that was made last part of an earlier one.
 
         What the user painted in between stays steps of its own, to be undone before.
@@ -76,9 +80,15 @@ class UndoSteps:
         ----------
         first : object
             The first edit of the earlier step, which can still be undone (:meth:`can_undo`).
+        oldest : tuple
+            What :meth:`oldest` said before the last step was made: it is not to be forgotten.
         """
         undo = histories(self._labels).undo
         added, item = self._done.pop(), undo.pop()
+        if oldest[0] is not None:
+            undo.appendleft(oldest[0])
+        if oldest[1] is not None:
+            self._done.appendleft(oldest[1])
         place = next(i for i, step in enumerate(self._done) if step.ends[0] is first)
         step = self._done[place]
         into = next(one for one in undo if one[0] is step.ends[0] and one[-1] is step.ends[1])

@@ -115,4 +115,3 @@ def _histogram(values: NDArray[np.float32]) -> NDArray[np.float64]:
 def evidence(values: NDArray[np.float32], weights: Weights) -> NDArray[np.float32]:
     """Weigh the features ``(13, h, w)``: logits ``(h, w)``, positive where the object is."""
     return apply(weights["evidence"], values)
-

@@ -41,7 +41,7 @@ class ThroughPanel(QWidget):
         self.back = button("Back", "Follow the objects to lower planes")
         self.both = button("Both ways", "Follow the objects to lower and to higher planes")
         self.forward = button("Forward", "Follow the objects to higher planes")
-        self.cancel = button("Cancel", "Stop; what was found stays, and going on is possible")
+        self.cancel = button("Cancel", "")
         self.doubtful = button("Next doubtful", "Go to the plane that needs a look most")
         self.ends = button("Ends here", "The current object is not on this plane, nor beyond")
         self.progress = QProgressBar()
@@ -119,6 +119,11 @@ class ThroughPanel(QWidget):
             (self.first, "First plane", "First plane to fill"),
             (self.last, "Last plane", "Last plane to fill"),
             (self.stop, "Stop when lost", "An object ends where it is not seen any more"),
+            (
+                self.cancel,
+                "Cancel following",
+                "Stop; what was found stays",
+            ),
             (self.progress, "Progress through the stack", ""),
         ):
             control.setAccessibleName(name)
