@@ -201,3 +201,18 @@ def test_wanted_model_is_downloaded_first(predictor, picture, boxes, tmp_path, m
     assert main([*common, "--model", "small"]) == 0
     assert asked == ["small"]
     assert predictor.made == [("small", None, "auto")]
+
+
+def test_warnings_about_files_are_sentences(monkeypatch, capsys) -> None:
+    import warnings
+
+    from napari_samv2_prompts.cli import models
+    from napari_samv2_prompts.io.pixel_size import FileWarning
+
+    def warn(options) -> None:
+        for _ in range(2):
+            warnings.warn("x.tif: its pixel size is odd.", FileWarning, stacklevel=2)
+
+    monkeypatch.setattr(models, "run", warn)
+    assert main(["models"]) == 0
+    assert capsys.readouterr().err == "napari-samv2-prompts: x.tif: its pixel size is odd.\n" * 2

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.images import StackPicture
+from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.pictures import read_image
 from napari_samv2_prompts.io.prompt_files import read_stack_prompts
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
@@ -46,6 +47,7 @@ def segment_stack(
     *,
     boxes: Given | None = None,
     points: Given | None = None,
+    box_format: BoxFormat | None = None,
     direction: Literal["forward", "back", "both"] = "both",
     first: int | None = None,
     last: int | None = None,
@@ -67,6 +69,8 @@ def segment_stack(
         ``plane, x0, y0, x1, y1``, or several such rows on different planes.
     points : path, or mapping of object to rows, optional
         A table, or ``plane, x, y`` for each object, or several; all of them on the object.
+    box_format : {"xyxy", "xywh", "yolo"}, optional
+        How the four numbers of a box in a table are meant; by its columns' names if not given.
     direction : str
         Beyond the prompted planes: ``"forward"``, ``"back"`` or ``"both"``.
     first, last : int, optional
@@ -90,7 +94,7 @@ def segment_stack(
         If a file cannot be read.
     """
     seen = StackPicture.of(read_image(stack) if isinstance(stack, str | Path) else stack)
-    prompts = stack_prompts(seen.shape, boxes, points)
+    prompts = stack_prompts(seen.shape, boxes, points, box_format)
     if method not in ("auto", "hand-over"):
         raise ValueError(f"There is no method {method!r}: it is 'auto' or 'hand-over'.")
     wanted = _wanted(seen.shape[0], first, last, direction)
@@ -119,14 +123,17 @@ def _wanted(planes: int, first: int | None, last: int | None, direction: Any) ->
 
 
 def stack_prompts(
-    shape: tuple[int, int, int], boxes: Given | None = None, points: Given | None = None
+    shape: tuple[int, int, int],
+    boxes: Given | None = None,
+    points: Given | None = None,
+    box_format: BoxFormat | None = None,
 ) -> dict[int, PromptBatch]:
     """Return boxes and points as prompts of planes; see :func:`segment_stack`."""
     if boxes is None and points is None:
         raise ValueError("There are no prompts: give boxes, points or both.")
     tables = [given if isinstance(given, str | Path) else None for given in (boxes, points)]
     prompts: dict[tuple[int, int], Prompt] = {}
-    for plane, batch in read_stack_prompts(shape, *tables).items():
+    for plane, batch in read_stack_prompts(shape, *tables, box_format=box_format).items():
         prompts |= {(plane, prompt.object): prompt for prompt in batch}
     if boxes is not None and tables[0] is None:
         for key, box in _rows(boxes, "boxes", 5, shape[0]):

@@ -11,10 +11,14 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from napari_samv2_prompts.cli import demo, doctor, models, segment
-from napari_samv2_prompts.cli.common import PROGRAM
+from napari_samv2_prompts.cli.common import PROGRAM, tell
+from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
 
 __all__ = ["main", "parser"]
@@ -39,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What tifffile logs of files is said in our own words, or of no concern.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        return int(options.run(options) or 0)
+        with _told_warnings():
+            return int(options.run(options) or 0)
     except KeyboardInterrupt:
         print(f"\n{PROGRAM}: stopped.", file=sys.stderr)
         return 130
@@ -47,6 +52,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         wrong = isinstance(error, ImportError | OSError) and is_about_torch(error)
         print(f"{PROGRAM}: {torch_problem(error) if wrong else error}", file=sys.stderr)
         return 1
+
+
+@contextmanager
+def _told_warnings() -> Iterator[None]:
+    """Say warnings about files as sentences; leave others as they are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FileWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *more: Any) -> None:
+            if issubclass(category, FileWarning):
+                tell([str(message)])
+            else:
+                usual(message, category, *more)
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        yield
 
 
 def parser() -> argparse.ArgumentParser:

@@ -57,6 +57,7 @@ def run(options: argparse.Namespace) -> int:
             stack,
             boxes=options.boxes,
             points=options.points,
+            box_format=options.box_format,
             direction=options.direction,
             first=options.first,
             last=options.last,

@@ -11,6 +11,7 @@ from tests.io.file_kinds.common import Desk, row
 from tifffile import imread, imwrite
 
 from napari_samv2_prompts.io.exports import LabelledImage, write_coco
+from napari_samv2_prompts.io.geojson import write_geojson
 from napari_samv2_prompts.io.prompt_files import gather_prompts, read_prompts
 from napari_samv2_prompts.prompts import PromptBatch
 
@@ -146,6 +147,15 @@ def _(desk: Desk) -> None:
     named = [feature("Polygon", [SQUARE], object=8), feature("Point", [9, 9], object=8)]
     (both,) = read(desk, "a.geojson", named)
     assert (both.object, both.box, len(both.points)) == (8, (10, 20, 30, 60), 1)
+
+
+@row(OTHERS, "GeoJSON that this program wrote", "each object with the number of its label")
+def _(desk: Desk) -> None:
+    labels = np.zeros(SIZE, np.uint16)
+    labels[20:60, 10:30], labels[100:120, 300:350] = 9, 4
+    write_geojson(desk.path("a.geojson"), labels)
+    found = {p.object: p.box for p in read_prompts(SIZE, desk.path("a.geojson"))}
+    assert found == {4: (300, 100, 350, 120), 9: (10, 20, 30, 60)}
 
 
 @row(OTHERS, "GeoJSON with planes", "each plane's; with an image of one plane refused")

@@ -9,6 +9,7 @@ from npe2.io_utils import write as write_as_the_window
 from tests.io.file_kinds.common import GREY, Desk, row
 from tifffile import imread, imwrite
 
+from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.io.prompt_files import gather_prompts, read_prompts
 from napari_samv2_prompts.layers import (
     adopt_prompt_layer,
@@ -18,6 +19,7 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.layers import read_prompts as read_in_the_window
 from napari_samv2_prompts.prompts import PromptBatch
+from napari_samv2_prompts.through import stack_prompts
 
 SIZE = (200, 400)
 HEAD = "object;x0;y0;x1;y1\n"
@@ -277,6 +279,11 @@ def _(desk: Desk) -> None:
         here = current_plane(viewer.dims, image)
         inside, _ = read_in_the_window(points, shapes, image, here, viewer.dims)
         same_prompts(found.batch((plane,)), inside)
+    with pytest.warns(FileWarning, match="outside the image"):
+        stack = stack_prompts((4, 100, 150), *files)
+    assert {plane: batch.objects for plane, batch in stack.items()} == {
+        plane[0]: found.batch(plane).objects for plane in found.planes
+    }
     imwrite(desk.path("a.tif"), GREY)
     status, told = desk.segment(desk.path("a.tif"), "--boxes", files[0])
     assert status == 1
