@@ -432,7 +432,7 @@ class RandomUser(RuleBasedStateMachine):
         if kind == "pick":
             self.widget._form.prompts.object.setValue(number)
         elif kind == "sign":
-            self.widget._on_key_sign()
+            self.widget._actions.on_key_sign()
         elif kind == "next":
             self.widget.next_object()
         elif (layer := self.prompt_layer(data)) is not None:

@@ -7,39 +7,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from napari.utils.notifications import show_error, show_warning
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from napari_samv2_prompts.candidates import Selection
-from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
+from napari_samv2_prompts.engine import PredictorFactory, Runner, Session
 
+from .actions import Actions
 from .binding import Keys
 from .choices import LayerChoices
 from .controller import Controller
 from .disk import Disk
 from .dock_title import DockTitle
-from .exporting import ask_and_export
 from .finding import Finding
 from .form import Form
-from .hints import Situation
 from .label_tools import LabelTools
 from .models import DEVICES, make_predictor
 from .new_layers import NewLayers
 from .object_list import ObjectList
 from .picker import ModelPicker
 from .prompt_files import PromptFiles
-from .propagating import Direction, Through
+from .propagating import Direction
 from .runner import QtRunner
 from .saving import Saving
-from .settings import Remembered, settings_file
 from .through_stack import ThroughStack
-from .watching import take_tool
-from .wishes import Options
 from .work import Work
 
 if TYPE_CHECKING:
@@ -81,7 +74,6 @@ class SAMV2PromptsWidget(QWidget):
         # everywhere; only public names are used on what it wraps.
         self._viewer: Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._make_predictor, self._make_runner = make_predictor, make_runner
-        self._shown: Situation | None = None
         self._work: Work | None = None
         self._layers = LayerChoices(self._viewer)
         self.image, self.points, self.shapes, self.labels = self._layers.boxes
@@ -97,8 +89,12 @@ class SAMV2PromptsWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._form)
         self.setSizePolicy(self._form.sizePolicy())
-        self._connect_form()
-        self._remembered = self._remember()
+        self._actions = Actions(
+            self, self._viewer, self._form, self._layers, self._new_layers, self._picker,
+            self._disk, self._current_work,
+        )  # fmt: skip
+        self._actions.connect()
+        self._actions.restore()
         self._set_up()
 
     # --- for scripts ------------------------------------------------------------------------
@@ -129,7 +125,7 @@ class SAMV2PromptsWidget(QWidget):
         """
         chosen = self._new_layers.complete(self._controller.new_layers)
         for layer, mode in ((chosen.points, "add"), (chosen.shapes, "add_rectangle")):
-            self._take_tool(layer, mode)
+            self._actions.take_tool(layer, mode)
         return chosen.points, chosen.shapes, chosen.labels
 
     def next_object(self) -> None:
@@ -263,11 +259,11 @@ class SAMV2PromptsWidget(QWidget):
 
     def save_prompts(self, path: str | Path) -> None:
         """Save what led to the labels as JSON; see :meth:`.PromptFiles.save` for the errors."""
-        self._prompt_files.save(path)
+        self.prompt_files.save(path)
 
     def load_prompts(self, path: str | Path, checkpoint: str | Path | None = None) -> None:
         """Make the labels of saved prompts again, in new layers; see :meth:`.PromptFiles.load`."""
-        self._prompt_files.load(path, checkpoint)
+        self.prompt_files.load(path, checkpoint)
 
     def wait_until_idle(self, timeout: float = 60) -> None:
         """Process events until nothing is on its way.
@@ -302,8 +298,12 @@ class SAMV2PromptsWidget(QWidget):
             raise RuntimeError("The widget was closed: open it again.")
         return self._work
 
+    def _current_work(self) -> Work | None:
+        return self._work
+
     @property
-    def _prompt_files(self) -> PromptFiles:
+    def prompt_files(self) -> PromptFiles:
+        """Saving and loading prompts, with dialogs or without."""
         return PromptFiles(self, self._layers, self._picker, self._working.saving, self._disk)
 
     def _set_up(self) -> None:
@@ -319,11 +319,11 @@ class SAMV2PromptsWidget(QWidget):
         keys = Keys(
             self._viewer,
             (
-                ("Q", self._on_key_sign),
-                ("N", self._on_key_next),
-                ("W", self._on_key_cycle),
-                ("G", self._on_key_tool),
-                ("H", self._on_key_preview),
+                ("Q", self._actions.on_key_sign),
+                ("N", self._actions.on_key_next),
+                ("W", self._actions.on_key_cycle),
+                ("G", self._actions.on_key_tool),
+                ("H", self._actions.on_key_preview),
                 *self._form.labels.keys,
             ),
         )
@@ -334,19 +334,19 @@ class SAMV2PromptsWidget(QWidget):
         through = ThroughStack(self._viewer, controller)
         self._work = Work(controller, keys, self._layers, saving, objects, finding, through)
         self._work.links.add(form.finding.show_found, finding.changed)
-        self._work.links.add(self._on_through, through.changed)
+        self._work.links.add(self._actions.on_through, through.changed)
         self._work.links.add(form.objects.show_rows, objects.changed)
         objects.is_open = form.fold_of("objects").isExpanded()
-        self._work.links.add(self._on_loaded, saving.finished)
-        self._work.links.add(self._on_situation, controller.situation_changed)
+        self._work.links.add(self._actions.on_loaded, saving.finished)
+        self._work.links.add(self._actions.on_situation, controller.situation_changed)
         self._work.links.add(controller.choose, self._layers.changed)
-        self._work.links.add(self._on_click, controller.label_tools.editing)
+        self._work.links.add(self._actions.on_click, controller.label_tools.editing)
         self._form.labels.use(controller.label_tools)
         self.destroyed.connect(self._work.close)
         self._form.name_keys(keys.letters)
-        self._on_options()
+        self._actions.on_options()
         self._layers.start()
-        self._on_situation(controller.situation())
+        self._actions.on_situation(controller.situation())
 
     def _tear_down(self) -> None:
         """Leave the viewer alone; idempotent."""
@@ -378,237 +378,3 @@ class SAMV2PromptsWidget(QWidget):
         """Offer the layers that the viewer has now."""
         if self._work is not None:
             self._layers.refresh()
-
-    # --- from the form ----------------------------------------------------------------------
-
-    def _connect_form(self) -> None:
-        form, prompts = self._form, self._form.prompts
-        for signal, slot in (
-            (form.layers.new_wanted, self._on_new_layers),
-            (prompts.box_wanted, self._on_box),
-            (prompts.click_wanted, self._on_click),
-            (prompts.sign_flipped, self._on_key_sign),
-            (prompts.object_picked, self._on_object),
-            (prompts.next_wanted, self._on_key_next),
-            (prompts.candidate_picked, self._on_candidate),
-            (prompts.cycle_wanted, self._on_key_cycle),
-            (prompts.undo_wanted, self._on_undo),
-            (prompts.accept_wanted, self.accept),
-            (prompts.run_wanted, self.run),
-            (prompts.left_out_wanted, self._on_left_out),
-            (form.files.save_wanted, self._on_save),
-            (form.files.load_wanted, self._on_load),
-            (form.files.export_wanted, self._on_export),
-            (form.head.cancelled, self._on_cancel),
-            (form.head.converted, self._on_convert),
-            (form.embeddings.store_changed, self._on_store),
-            (prompts.changed, self._on_options),
-            (form.picture.changed, self._on_options),
-            (form.model.changed, self._on_options),
-        ):
-            signal.connect(slot)
-        form.embeddings.memory.valueChanged.connect(self._on_memory)
-        form.embeddings.all_planes.clicked.connect(self.embed_all_planes)
-        form.finding.wanted.connect(self._on_find)
-        form.finding.cancelled.connect(self._on_find_cancelled)
-        form.finding.selected.connect(self._on_found_selected)
-        form.finding.accepted.connect(self.accept_found)
-        form.finding.discarded.connect(self.discard_found)
-        form.through.wanted.connect(self._on_propagate)
-        form.through.cancelled.connect(lambda: self._working.through.cancel())
-        form.through.doubtful_wanted.connect(self._on_next_doubtful)
-        form.through.end_wanted.connect(self._on_end_here)
-        form.objects.picked.connect(self._on_object_listed)
-        form.objects.deleted.connect(self._on_objects_deleted)
-        form.objects.kept.connect(self._on_objects_kept)
-        form.objects.named.connect(self._on_object_named)
-        for fold in form.folds:
-            fold.toggled.connect(self._on_fold)
-        self._picker.changed.connect(self._on_options)
-        form.model.model.changed.connect(self._on_options)
-
-    def _on_options(self, value: object = None) -> None:
-        if self._work is None:
-            return
-        self._remembered.save()
-        picture, picker = self._form.picture, self._picker
-        options = Options(
-            picker.choice, picker.to_download, picture.policy.value, picture.look.value,
-            picture.part.value, self.live, self._form.prompts.preview.isChecked(),
-        )  # fmt: skip
-        self._controller.set_options(options)
-
-    def _on_fold(self, opened: bool) -> None:
-        if self._work is not None:
-            self._remembered.save()
-            self._work.objects.is_open = self._form.fold_of("objects").isExpanded()
-            self._on_through(self._work.through.state)
-
-    def _on_through(self, state: Through) -> None:
-        if self._form.fold_of("through").isExpanded():
-            self._form.through.show_axes(self._working.through.axes())
-        self._form.through.show_through(state)
-
-    def _on_propagate(self, direction: Direction) -> None:
-        panel = self._form.through
-        objects = [self._controller.situation().current] if panel.only_current else None
-        try:
-            self._working.through.propagate(
-                objects, direction, *panel.planes, panel.chosen_axis, panel.stop.isChecked()
-            )
-        except ValueError as error:
-            show_warning(f"SAMV2 Prompts: {error}")
-
-    def _on_next_doubtful(self) -> None:
-        self.next_doubtful()
-
-    def _on_end_here(self) -> None:
-        try:
-            self.end_here()
-        except ValueError as error:
-            show_warning(f"SAMV2 Prompts: {error}")
-
-    def _on_object_listed(self, number: int) -> None:
-        self._working.objects.pick(number)
-
-    def _on_find(self, whole: bool, alike: bool) -> None:
-        self.find_all(whole=whole, alike=alike)
-
-    def _on_find_cancelled(self) -> None:
-        self._working.finding.cancel()
-
-    def _on_found_selected(self, selection: Selection) -> None:
-        self._working.finding.select(selection)
-
-    def _on_objects_deleted(self, numbers: tuple[int, ...]) -> None:
-        self._working.objects.delete(numbers)
-
-    def _on_objects_kept(self, numbers: tuple[int, ...]) -> None:
-        self._working.objects.keep(numbers)
-
-    def _on_object_named(self, number: int, name: str) -> None:
-        self._working.objects.name(number, name)
-
-    def _remember(self) -> Remembered:
-        """Choose what was chosen last."""
-        remembered = Remembered({**self._form.choices, **self._picker.choices}, settings_file())
-        if note := remembered.restore():
-            show_warning(f"SAMV2 Prompts: {note}")
-        return remembered
-
-    def _on_new_layers(self) -> bool:
-        try:
-            self.new_prompt_layers()
-        except (ValueError, MemoryError) as error:
-            show_error(str(error) or "Not enough memory for labels of this size.")
-            return False
-        return True
-
-    def _on_box(self) -> None:
-        self._draw("shapes")
-
-    def _on_click(self) -> None:
-        self._draw("points")
-
-    def _draw(self, kind: Literal["points", "shapes"]) -> None:
-        """Take the tool for a kind of prompts; layers that are missing are offered, or made."""
-        chosen = self._layers.chosen
-        if chosen.image is not None and None in (getattr(chosen, kind), chosen.labels):
-            go_on = partial(self._draw_in_new, kind)
-            if not self._new_layers.offer(self, kind, go_on):
-                go_on()
-        else:
-            self._take_tool_for(kind)
-        self._refresh_form()  # the button that was pressed shows what is, not that it was pressed
-
-    def _draw_in_new(self, kind: Literal["points", "shapes"]) -> None:
-        if self._on_new_layers():
-            self._take_tool_for(kind)
-
-    def _take_tool_for(self, kind: Literal["points", "shapes"]) -> None:
-        layer = getattr(self._layers.chosen, kind)
-        self._take_tool(layer, "add" if kind == "points" else "add_rectangle")
-
-    def _on_key_tool(self, viewer: object = None) -> None:
-        if self._form.prompts.box.isChecked():
-            self._on_click()
-        else:
-            self._on_box()
-
-    def _take_tool(self, layer: Any, mode: str) -> None:
-        take_tool(self._viewer, layer, mode)
-        self._on_situation(self._controller.situation())
-
-    def _refresh_form(self) -> None:
-        self._shown = None
-        self._on_situation(self._controller.situation())
-
-    def _on_key_sign(self, viewer: object = None) -> None:
-        self._controller.flip_sign()
-
-    def _on_key_next(self, viewer: object = None) -> None:
-        self._controller.next_object()
-
-    def _on_key_cycle(self, viewer: object = None) -> None:
-        self._controller.cycle_mask()
-
-    def _on_key_preview(self, viewer: object = None) -> None:
-        self._form.prompts.preview.toggle()
-
-    def _on_object(self, number: int) -> None:
-        self._controller.pick_object(number)
-
-    def _on_memory(self, megabytes: int) -> None:
-        if self._work is not None:
-            self.session.set_cache_size(megabytes)
-            self._remembered.save()
-
-    def _on_store(self, store: EmbeddingStore | None) -> None:
-        if self._work is not None:
-            self.session.set_store(store)
-            self._remembered.save()
-
-    def _on_undo(self) -> None:
-        if not self._new_layers.take_back():
-            self._controller.undo()
-
-    def _on_left_out(self) -> None:
-        self._controller.select_left_out()
-
-    def _on_candidate(self, index: int) -> None:
-        self._controller.choose_mask(index)
-        self._refresh_form()
-
-    def _on_cancel(self) -> None:
-        self.session.cancel()
-
-    def _on_convert(self) -> None:
-        chosen = self.label_tools.convert()
-        self._layers.refresh()
-        self._layers.set(chosen)
-        self.run()
-
-    def _on_save(self) -> None:
-        self._prompt_files.ask_and_save()
-
-    def _on_load(self) -> None:
-        self._prompt_files.ask_and_load()
-
-    def _on_export(self) -> None:
-        ask_and_export(self, self._viewer, self._controller.chosen, self._disk)
-
-    def _on_loaded(self, reason: str) -> None:
-        if reason:
-            show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
-
-    def _on_situation(self, now: Situation) -> None:
-        before, self._shown = self._shown, now
-        if now == before:
-            return
-        self._form.show_situation(now)
-        if before is None or now.status.model != before.status.model:
-            self._picker.refresh()  # one more may be on this computer now
-        failed = now.status.state is State.FAILED
-        said = before is not None and before.status.reason == now.status.reason
-        if failed and not (said and before and before.status.state is State.FAILED):
-            show_error(f"SAMV2 Prompts: {now.status.reason}")

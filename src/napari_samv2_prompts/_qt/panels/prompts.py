@@ -5,7 +5,7 @@ from __future__ import annotations
 from qtpy.QtCore import QSize, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
-from napari_samv2_prompts._qt.controls import Lines, button
+from napari_samv2_prompts._qt.controls import Lines, button, keep_place
 from napari_samv2_prompts._qt.hints import Situation, mask_line, note_line
 
 from .candidates import CandidatePictures
@@ -76,7 +76,7 @@ class PromptsPanel(QWidget):
             ((self.mask_text, 1),),
             ((self.cycle, 1), (self.undo, 1), (self.accept, 1)),
             ((self.live, 1), (self.preview, 1), (self.run, 1)),
-            ((self.note, 3), (self.left_out, 1)),
+            ((self.note, 3), (keep_place(self.left_out), 1)),
         )
         for row in rows:
             line = QHBoxLayout()
@@ -154,4 +154,4 @@ class PromptsPanel(QWidget):
         self.accept.setEnabled(ready and now.prompted > now.pending)
         self.run.setEnabled(now.image and not now.status.busy and not now.download)
         self.note.setText(note_line(now))
-        self.left_out.setEnabled(now.left_out)
+        self.left_out.setVisible(bool(now.left_out))
