@@ -64,6 +64,13 @@ def test_the_command_line_gives_the_same_as_the_function(stack, predictor, tmp_p
     assert "5 planes" in capsys.readouterr().out
 
 
+def test_what_is_only_for_pictures_is_refused(tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((3, 9, 9), np.uint8))
+    given = ["segment", str(tmp_path / "stack.tif"), "--through", "z", "--boxes", "none.csv"]
+    assert main([*given, "--coco", str(tmp_path / "x.json")]) == 1
+    assert "--coco is not for stacks" in capsys.readouterr().err
+
+
 def test_any_axis_may_be_gone_through(stack, tmp_path):
     tifffile.imwrite(tmp_path / "stack.tif", np.moveaxis(stack, 0, 2))
     table = tmp_path / "boxes.csv"

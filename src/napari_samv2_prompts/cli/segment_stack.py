@@ -40,6 +40,9 @@ def run(options: argparse.Namespace) -> int:
 
     if options.boxes is None and options.points is None:
         raise ValueError("Give prompts: a table of boxes (--boxes) or of points (--points).")
+    for name in ("coco", "save_prompts", "picture"):
+        if getattr(options, name, None):
+            raise ValueError(f"--{name.replace('_', '-')} is not for stacks: leave it out.")
     output = labels_path(options)
     opened = open_image(options.image).with_pixel_size()
     tell(opened.notes)

@@ -1,0 +1,71 @@
+"""The section *Through the stack* in a window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.fakes import Factory
+from tests.qt.test_through_stack import PLANES, Bright, film
+
+from napari_samv2_prompts._qt.panels.through import ThroughPanel, through_line
+from napari_samv2_prompts._qt.propagating import Through
+from napari_samv2_prompts._qt.through_stack import Axis
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+
+
+def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(make_napari_viewer):
+    viewer = make_napari_viewer()
+    viewer.add_image(film(), name="film", contrast_limits=(0, 255))
+    factory = Factory()
+    factory.predictor = Bright()
+    widget = SAMV2PromptsWidget(viewer, make_predictor=factory)
+    viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
+    viewer.dims.set_current_step(0, 3)
+    _, shapes, labels = widget.new_prompt_layers()
+    shapes.add_rectangles([[[3, 6, 12], [3, 6, 28], [3, 22, 28], [3, 22, 12]]])
+    widget.wait_until_idle(20)
+    panel = widget._form.through
+    widget._form.fold_of("through").expand(animate=False)
+    assert panel.axis.count() == 1
+    panel.last.setValue(5)
+    panel.both.click()
+    widget.wait_until_idle(20)
+    assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4, 5]
+    assert panel.doubtful.isEnabled()
+    panel.doubtful.click()
+    place, number = widget._working.through.state.doubtful[0]
+    assert (viewer.dims.current_step[0], number) == (place, 1)
+    viewer.dims.set_current_step(0, 5)
+    panel.ends.click()
+    assert not (labels.data[5] == 1).any()
+    widget.propagate(last=PLANES - 1)
+    widget.wait_until_idle(20)
+    assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        (Through(), "Prompt objects on a plane"),
+        (Through(running=True, place=31, done=5, total=80), "plane 31, 5 of 80 sections"),
+        (Through(running=True, done=5, total=80, seconds_left=12.4), "12 s left"),
+        (Through(said="Object 7 ended at plane 31: not seen."), "Object 7 ended at plane 31"),
+        (Through(doubtful=((3, 1),)), "most doubtful ones first"),
+    ],
+)
+def test_the_line_says_where_following_stands(now: Through, said: str) -> None:
+    assert said in through_line(now)
+
+
+def test_without_another_plane_there_is_nothing_to_press(qapp) -> None:
+    panel = ThroughPanel()
+    panel.show_through(Through())
+    assert not panel.both.isEnabled()
+    assert panel.text.text() == "The image has one plane only."
+    panel.show_axes([Axis(0, "z", 12, 3)])
+    panel.show_through(Through())
+    assert panel.both.isEnabled()
+    assert panel.planes == (0, 11)
+    panel.show_through(Through(running=True))
+    assert not panel.both.isEnabled()
+    panel.deleteLater()
