@@ -206,7 +206,7 @@ def hour_of_use(actions: int = ACTIONS, *, bundled: bool = False) -> dict[str, s
 
     With the bundled model the planes are of noise, so that each click's mask is another.
     """
-    from napari_samv2_prompts._qt.runner import QtRunner
+    from napari_samv2_prompts._qt.threads import QtRunner
 
     desk = Desk((60, 512, 512), make_runner=QtRunner, bundled=bundled)
     if bundled:

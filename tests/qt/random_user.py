@@ -26,8 +26,8 @@ from tests.fakes import RADIUS, Factory, ManualRunner, crop_of, fake_mask
 from tests.qt.ledger import Ledger, Witness
 
 from napari_samv2_prompts._qt import targets, widget
-from napari_samv2_prompts._qt.disk import Disk
 from napari_samv2_prompts._qt.settings import SETTINGS_VARIABLE
+from napari_samv2_prompts._qt.threads import Disk
 from napari_samv2_prompts.engine import AtOnce, State
 from napari_samv2_prompts.layers import (
     Chosen,
@@ -423,7 +423,8 @@ class RandomUser(RuleBasedStateMachine):
         on_plane = self.controller._prompts.state is not None
         if on_plane and self.viewer.layers.selection.active == self.chosen.shapes == shapes:
             same_place = np.allclose(shapes.scale[-2:], self.chosen.image.scale[-2:])
-            assert len(shapes.data) == before or not same_place
+            left = len(shapes.data) == before or not same_place
+            assert left, (self.viewer.dims, shapes.data, shapes.mode, self.controller._prompts.said)
         shapes.mode = "pan_zoom"
 
     @rule(data=st.data(), number=st.integers(1, 5))

@@ -12,7 +12,7 @@ from qtpy.QtCore import QCoreApplication
 from tests.bench import Bench, Mouse, objects_of
 from tests.fakes import ManualRunner
 
-from napari_samv2_prompts._qt.wishes import Options
+from napari_samv2_prompts._qt.situation import Options
 from napari_samv2_prompts.engine import ModelChoice, State
 from napari_samv2_prompts.layers import Chosen
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.fakes import Factory, ManualRunner, SyncRunner
 
-from napari_samv2_prompts._qt.disk import Disk
+from napari_samv2_prompts._qt.threads import Disk
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.io.record_files import read_record
 
@@ -66,7 +66,7 @@ def open_widget(make_napari_viewer):
 @pytest.fixture
 def errors(monkeypatch) -> list[str]:
     told: list[str] = []
-    monkeypatch.setattr("napari_samv2_prompts._qt.disk.show_error", told.append)
+    monkeypatch.setattr("napari_samv2_prompts._qt.threads.show_error", told.append)
     return told
 
 

@@ -8,7 +8,7 @@ from tests.bench import Bench
 from tests.fakes import ManualRunner
 
 from napari_samv2_prompts._qt.hints import note_line, seen_line
-from napari_samv2_prompts._qt.wishes import Options
+from napari_samv2_prompts._qt.situation import Options
 from napari_samv2_prompts.engine import State
 
 pytestmark = pytest.mark.usefixtures("qapp")

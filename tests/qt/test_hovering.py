@@ -11,9 +11,9 @@ from tests.bench import Bench, Mouse
 from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.controller import Controller
-from napari_samv2_prompts._qt.outline import OutlineOverlay
+from napari_samv2_prompts._qt.overlays import OutlineOverlay
+from napari_samv2_prompts._qt.situation import Options
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-from napari_samv2_prompts._qt.wishes import Options
 from napari_samv2_prompts.engine import Session
 
 pytestmark = pytest.mark.usefixtures("qapp")

@@ -9,7 +9,7 @@ import pytest
 from tests.bench import Bench, objects_of
 
 from napari_samv2_prompts._qt.label_tools import LabelTools
-from napari_samv2_prompts._qt.wishes import Options
+from napari_samv2_prompts._qt.situation import Options
 
 pytestmark = pytest.mark.usefixtures("qapp")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from napari_samv2_prompts._qt.runner import QtRunner
+from napari_samv2_prompts._qt.threads import QtRunner
 from napari_samv2_prompts.engine import (
     Done,
     Failed,

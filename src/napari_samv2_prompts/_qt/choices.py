@@ -17,7 +17,7 @@ from psygnal import Signal
 from napari_samv2_prompts.layers import Chosen
 from napari_samv2_prompts.layers.belonging import channels_with, made_for, single_layers
 
-from .binding import Connections
+from .events import Connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.engine import (
     Place,
@@ -39,20 +38,18 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
 
-from .binding import Connections
-from .framing import Framing
+from .events import CAMERA, SOON, Connections, Watch, tool_in_hand
 from .hints import Situation
-from .hovering import Hovering
 from .label_tools import LabelTools
-from .mailbox import Mailbox
 from .models import input_sides
-from .other_planes import OtherPlanes
+from .preview import PreviewAtMouse
 from .prompting import Prompting
-from .reporting import situation_of
+from .situation import situation_of
 from .stack_work import StackWork
+from .situation import Options, place_of, situation_of
 from .targets import LabelsWriting, Targets
-from .watching import CAMERA, SOON, Watch, tool_in_hand
-from .wishes import Options, place_of
+from .threads import Later
+from .viewing import Framing, OtherPlanes
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -86,16 +83,12 @@ class Controller:
         self._prompts = Prompting(viewer, self._targets, self._watch)
         self._object, self._framing = self._prompts.current, Framing(viewer)
         self.label_tools = LabelTools(viewer, session, self._targets, self._object, self._watch)
-        self._hovering = Hovering(viewer, session, self._object, self.label_tools.start)
+        self._hovering = PreviewAtMouse(viewer, session, self._object, self.label_tools.start)
         self._n_prompts = 0  # on all planes, when last looked at
         self._others = OtherPlanes()
         self.held = False  # whether layers may change without anything coming of it
-        self._closed, self._opening, self._posted = False, True, False
-        self._refreshing = False
-        self._mailbox = Mailbox()
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.refresh)
+        self._closed, self._opening, self._refreshing = False, True, False
+        self._later = Later(self.refresh)
         self._links = Connections()
         self._links.add(self._on_status, session.status_changed)
         self._links.add(self._on_written, self._writing.written)
@@ -149,26 +142,20 @@ class Controller:
         if self._closed:
             return
         if self._opening:  # let the window be drawn before the model is loaded beside it
-            self._timer.start(OPENING)
+            self._later.after_drawing(OPENING)
         elif delay == SOON and self._chosen.n_prompts - self._n_prompts > MANY:
-            self._timer.start(0)  # after what waits to be painted: both at once take longer
-        elif delay == SOON and not self._posted:
-            self._timer.stop()
-            self._posted = True
-            self._mailbox.post(self.flush)
-        elif not self._posted:
-            self._timer.start(max(delay, self._timer.remainingTime()))
-
-    @property
-    def _waiting(self) -> bool:
-        return self._posted or self._timer.isActive()
+            self._later.after_drawing()  # both at once take longer
+        elif delay == SOON:
+            self._later.soon()
+        else:
+            self._later.after(delay)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way."""
         status = self.session.status
         working = status.busy or status.embedding_all or status.requested
-        return not (self._waiting or working or self._targets.searching)
+        return not (self._later.waiting or working or self._targets.searching)
 
     # --- what the user does -----------------------------------------------------------------
 
@@ -313,7 +300,7 @@ class Controller:
 
     def flush(self) -> None:
         """Look at what was scheduled now."""
-        if self._waiting:
+        if self._later.waiting:
             self.refresh()
 
     def refresh(self) -> None:
@@ -321,8 +308,7 @@ class Controller:
         if self._refreshing:  # through a signal: once more, when this is done
             self.schedule()
             return
-        self._timer.stop()
-        self._posted = False
+        self._later.begun()
         if self._closed or self.held:
             return
         self._opening, self._refreshing = False, True
@@ -417,8 +403,8 @@ class Controller:
         """Stop everything and let go of viewer and layers; idempotent."""
         if self._closed:
             return
-        self._closed = True  # the timer goes on: at exit Qt may have deleted it by now
-        self._mailbox.close()
+        self._closed = True
+        self._later.close()
         self._links.close()
         self._watch.close()
         self._writing.close()

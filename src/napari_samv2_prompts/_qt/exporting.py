@@ -21,7 +21,7 @@ from napari_samv2_prompts.io.geojson import write_geojson
 from napari_samv2_prompts.layers import Chosen, current_plane
 from napari_samv2_prompts.layers.classes import object_classes
 
-from .disk import Disk
+from .threads import Disk
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer

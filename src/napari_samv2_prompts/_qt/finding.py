@@ -24,7 +24,7 @@ from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tiles import Tile, tiles_of
 
-from .binding import Connections
+from .events import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels

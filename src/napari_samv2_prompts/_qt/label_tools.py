@@ -35,10 +35,10 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.prompts import MaskCrop, Prompt
 
+from .events import Watch
 from .prompting import CurrentObject
+from .situation import place_of
 from .targets import Targets
-from .watching import Watch
-from .wishes import place_of
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtGui import QAction, QCursor  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMenu, QWidget
 
-from .binding import Connections
+from napari_samv2_prompts.layers import Chosen
+
 from .choices import LayerChoices
-from .wishes import Chosen
+from .events import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Layer

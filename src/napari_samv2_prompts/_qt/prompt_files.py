@@ -24,10 +24,10 @@ from napari_samv2_prompts.io.records import (
 )
 
 from .choices import LayerChoices
-from .disk import Disk
 from .models import WEIGHT_FILES
 from .picker import ModelPicker
 from .saving import Saving
+from .threads import Disk
 
 __all__ = ["PromptFiles"]
 

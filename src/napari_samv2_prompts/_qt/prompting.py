@@ -30,8 +30,8 @@ from napari_samv2_prompts.layers import (
 from napari_samv2_prompts.layers.rows import MAX_OBJECT, FreeNumber
 from napari_samv2_prompts.layers.strays import stray_shape
 
+from .events import Watch
 from .targets import Targets
-from .watching import Watch
 
 if TYPE_CHECKING:
     from napari.layers import Shapes

@@ -21,7 +21,7 @@ from napari_samv2_prompts.io.record_files import packed_step, unpacked_step
 from napari_samv2_prompts.io.records import Accept, Ask, Choose, Picture, Predict, Remove, Step
 from napari_samv2_prompts.masks import Policy
 
-from .binding import Connections
+from .events import Connections
 
 __all__ = ["Recorder", "unpacked"]
 

@@ -33,9 +33,9 @@ from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.replaying import Replay
 
 from .controller import Controller
-from .mailbox import Mailbox
 from .recorder import Recorder, unpacked
-from .wishes import place_of
+from .situation import place_of
+from .threads import Mailbox
 
 if TYPE_CHECKING:
     from napari.layers import Image, Points, Shapes

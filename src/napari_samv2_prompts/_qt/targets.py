@@ -35,8 +35,7 @@ from napari_samv2_prompts.layers import (
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
 
-from .binding import Connections
-from .watching import Watch
+from .events import Connections, Watch
 
 if TYPE_CHECKING:
     from napari.components import Dims

@@ -14,7 +14,7 @@ from psygnal import Signal
 from napari_samv2_prompts.layers import kept_labels, layer_shape
 from napari_samv2_prompts.propagation import Wanted
 
-from .binding import Connections
+from .events import Connections
 from .models import input_sides
 from .propagating import Direction, Propagating, Through
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .binding import Connections, Keys
 from .choices import LayerChoices
 from .controller import Controller
 from .finding import Finding
+from .events import Connections, Keys
 from .object_list import ObjectList
 from .saving import Saving
 from .through_stack import ThroughStack

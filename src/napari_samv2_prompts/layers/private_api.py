@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["Histories", "clipboard", "histories", "is_drawing", "overlay_table"]
+__all__ = ["Histories", "clipboard", "histories", "is_drawing", "overlay_base", "overlay_table"]
 
 
 class Histories(NamedTuple):
@@ -67,6 +67,15 @@ def overlay_table() -> MutableMapping[type, Any] | None:
     except (ImportError, AttributeError):
         return None
     return table if isinstance(table, MutableMapping) else None
+
+
+def overlay_base() -> type[Any] | None:
+    """Return what a visual in the scene is made of; without it there is no preview either."""
+    try:
+        base = import_module("napari._vispy.overlays.base")
+        return type("Base", (base.ViewerOverlayMixin, base.VispySceneOverlay), {})
+    except (ImportError, AttributeError, TypeError):
+        return None
 
 
 def _bare(layer: Any) -> Any:

@@ -1,13 +1,16 @@
-"""What happens in the viewer, as few kinds of news.
+"""What happens in the viewer, as few kinds of news; and connections and keys that can be undone.
 
 A :class:`Watch` connects to the viewer and to the chosen layers and says when to look again, when
 another tool is in the user's hand, when shapes were drawn and when an object was pointed at.  What
 follows from that is the controller's business.
+
+Emitters hold bound methods weakly, keymaps strongly; either way the lists here are walked at
+teardown, so that nothing of ours is called or kept alive afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,23 +21,115 @@ from psygnal import Signal
 from napari_samv2_prompts.layers import Chosen
 from napari_samv2_prompts.layers.rows import object_numbers
 
-from .binding import Connections
 from .hints import Active
 
 if TYPE_CHECKING:
     from napari.layers import Points, Shapes
     from napari.viewer import Viewer
 
-__all__ = ["CAMERA", "CONTRAST", "DRAG", "SETTLED", "SOON", "Watch", "take_tool", "tool_in_hand"]
+__all__ = [
+    "CAMERA",
+    "CONTRAST",
+    "DRAG",
+    "SETTLED",
+    "SOON",
+    "Connections",
+    "Keys",
+    "Watch",
+    "take_tool",
+    "tool_in_hand",
+]
 
+Slot = Callable[..., object]
 SOON = 0  # ms: as soon as the event that is being handled is over
 SETTLED = 60  # ms: a slider that is being dragged
 CAMERA = 250  # ms: a view that is being moved; another part of the plane embeds anew
 CONTRAST = 300  # ms: contrast limits that are being dragged; each value embeds anew
-
 DRAG = 3.0  # pixels of the screen: a mouse that moved less was clicked, not dragged
-
 _SELECTING = ("select", "direct")  # the tools that point at what is there
+
+
+class Connections:
+    """A list of (emitter, slot), connected when added and disconnected together.
+
+    Slots are bound methods, never lambdas, so that an emitter can't keep their owner alive.
+    """
+
+    def __init__(self) -> None:
+        self._pairs: list[tuple[Any, Slot]] = []
+
+    def add(self, slot: Slot, *emitters: Any) -> None:
+        """Connect one slot to emitters of napari or psygnal."""
+        for emitter in emitters:
+            emitter.connect(slot)
+            self._pairs.append((emitter, slot))
+
+    def close(self) -> None:
+        """Disconnect everything; idempotent."""
+        while self._pairs:
+            emitter, slot = self._pairs.pop()
+            emitter.disconnect(slot)
+
+
+class _SharedKey:
+    """One key of a viewer, for all of our widgets in it: it does what the one used last wants."""
+
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []  # the widget used last is the last
+
+    def press(self, viewer: object) -> object:
+        """Do it."""
+        return self.slots[-1](viewer)
+
+
+class Keys:
+    """Keys bound on one viewer, where nobody else has them.
+
+    Widgets of ours in the same viewer share them; see :meth:`use`.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    wanted : iterable of (str, callable)
+        A letter, and what it does: called with the viewer.
+    """
+
+    def __init__(self, viewer: Viewer, wanted: Iterable[tuple[str, Slot]]) -> None:
+        self._viewer = viewer
+        self._bound: dict[str, tuple[_SharedKey, Slot]] = {}
+        taken = {str(key).upper() for key in (*type(viewer).class_keymap, *viewer.keymap)}
+        for letter, slot in wanted:
+            shared = self._shared(letter)
+            if shared is None and letter.upper() not in taken:
+                shared = _SharedKey()
+                viewer.bind_key(letter, shared.press)
+            if shared is not None:
+                shared.slots.append(slot)
+                self._bound[letter] = shared, slot
+
+    def _shared(self, letter: str) -> _SharedKey | None:
+        bound = {str(key).upper(): slot for key, slot in self._viewer.keymap.items()}
+        owner = getattr(bound.get(letter.upper()), "__self__", None)
+        return owner if isinstance(owner, _SharedKey) else None
+
+    @property
+    def letters(self) -> frozenset[str]:
+        """The letters that are ours."""
+        return frozenset(self._bound)
+
+    def use(self) -> None:
+        """Have the keys do what is wanted here from now on, and not in another widget."""
+        for shared, slot in self._bound.values():
+            shared.slots.remove(slot)
+            shared.slots.append(slot)
+
+    def close(self) -> None:
+        """Unbind what is still ours and no other widget's; idempotent."""
+        while self._bound:
+            letter, (shared, slot) = self._bound.popitem()
+            shared.slots.remove(slot)
+            if not shared.slots and self._shared(letter) is shared:
+                self._viewer.bind_key(letter, None)
 
 
 class Watch:

@@ -1,6 +1,7 @@
-"""The planes that are not shown: the ones next to the shown one, and all of them when asked for.
+"""Which views are embedded: part of the shown plane, its neighbours, and all planes on demand.
 
-Here they become views, without reading any pixel.  When they are embedded, the session decides.
+No pixel is read here.  How a region is chosen is in ``regions``; when a view is embedded, the
+session decides.
 """
 
 from __future__ import annotations
@@ -8,17 +9,99 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
-from typing import overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
 from napari_samv2_prompts.engine import Request
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
+from napari_samv2_prompts.layers import Shown
+from napari_samv2_prompts.layers.visible import visible_part
+from napari_samv2_prompts.regions import InputSides, Region, choose_region
 
-__all__ = ["OtherPlanes"]
+from .hints import Seen
+from .overlays import RegionOutline
 
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+__all__ = ["Framing", "OtherPlanes", "Part"]
+
+Part = Literal["visible", "whole"]
 ViewAt = Callable[[Plane], ImageView]
+
+
+class Framing:
+    """Chooses the part of a plane that is embedded, and shows it.
+
+    Planes that are larger than the model's largest input are embedded in parts.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._outline = RegionOutline(viewer)
+        self._region: Region | None = None
+        self._seen: Seen | None = None
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the model sees now; None if nothing can be embedded."""
+        return self._seen
+
+    @property
+    def follows_camera(self) -> bool:
+        """Whether moving the camera can change what is embedded."""
+        return self._seen is not None and self._seen.follows
+
+    def choose(self, shown: Shown, sides: InputSides, part: Part, whole_at: ViewAt) -> ViewAt:
+        """Return what makes the view of a plane: of the part that is to be embedded now.
+
+        Parameters
+        ----------
+        shown : Shown
+        sides : InputSides
+            Of the model.
+        part : {"visible", "whole"}
+        whole_at : callable
+            Returns the view of a whole plane.
+        """
+        plane = shown.plane
+        follows = part == "visible" and max(plane.shape) > sides.most
+        region = Region.whole(plane.shape)
+        if follows:
+            visible = visible_part(self._viewer, shown)
+            region = choose_region(
+                plane.shape,
+                visible.extent,
+                pixel_size=visible.pixel_size,
+                sides=sides,
+                current=self._region,
+            )
+        self._region = region if follows else None
+        self._seen = Seen(region.size, plane.shape, sides.most, follows)
+        if region.size == plane.shape:
+            self._outline.hide()
+        else:
+            self._outline.show(shown, region)
+        return lambda plane: whole_at(plane).within(region, sides.most)
+
+    def clear(self) -> None:
+        """Forget what was embedded: there is nothing to embed now."""
+        self._seen = None
+        self._outline.hide()
+
+    def follow(self) -> None:
+        """Keep the outline in its place when the camera moved."""
+        self._outline.follow()
+
+    def close(self) -> None:
+        """Take the outline out of the viewer; idempotent."""
+        self._outline.close()
 
 
 class OtherPlanes:

@@ -1,9 +1,8 @@
-"""An outline over the picture that is in no layer: the viewer's overlay model, and how it is drawn.
+"""What is drawn over the picture and is in no layer: an outline of a mask, a box around a region.
 
-The overlay stands among the scene's overlays, beside the axes, so it is neither listed nor saved
-with the layers and has no undo history.  That list is the viewer's public interface; the table that
-says how an overlay is drawn is not, so only :func:`can_draw` touches it, and where that fails the
-preview is not offered.
+Overlays stand among the viewer's own, beside axes and scale bar, so that they are neither listed
+nor saved with the layers and have no undo history.  How an overlay is drawn can only be said in a
+table that is not public (``layers.private_api``); where there is none, no preview is offered.
 """
 
 from __future__ import annotations
@@ -11,14 +10,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
-from napari.components.overlays import SceneOverlay
+from napari.components.overlays import SceneOverlay, ZoomOverlay
+
+from napari_samv2_prompts.layers import Shown
+from napari_samv2_prompts.layers.private_api import overlay_base, overlay_table
+from napari_samv2_prompts.layers.visible import canvas_box
+from napari_samv2_prompts.regions import Region
 
 if TYPE_CHECKING:
+    from napari.viewer import Viewer
     from numpy.typing import NDArray
 
 __all__ = ["OutlineOverlay", "Segments", "can_draw"]
+
+OPACITY = 0.8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,21 +62,21 @@ class OutlineOverlay(SceneOverlay):
 
 def can_draw() -> bool:
     """Teach the viewer to draw the overlay; return whether this viewer can learn it."""
+    table, base = overlay_table(), overlay_base()
+    if table is None or base is None:
+        return False
     try:
-        from napari._vispy.utils.visual import overlay_to_visual
-
-        overlay_to_visual.setdefault(OutlineOverlay, _visual())
+        table.setdefault(OutlineOverlay, _visual(base))
     except (ImportError, AttributeError, TypeError):
         return False
     return True
 
 
-def _visual() -> type[Any]:
+def _visual(base: type[Any]) -> type[Any]:
     """Return the class that draws an outline: white on black, which is seen on any ground."""
-    from napari._vispy.overlays.base import ViewerOverlayMixin, VispySceneOverlay
     from vispy.scene.visuals import Compound, Line
 
-    class VispyOutline(ViewerOverlayMixin, VispySceneOverlay):
+    class VispyOutline(base):
         def __init__(self, **arguments: Any) -> None:
             pieces = np.zeros((2, 2), np.float32)
             styles = (("black", 4.0), ("white", 1.6))
@@ -94,3 +102,46 @@ def _visual() -> type[Any]:
             super().close()
 
     return VispyOutline
+
+
+class RegionOutline:
+    """A thin box around a region, drawn on the canvas: no layer, nothing to click on or to save.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._name = f"samv2_prompts_region_{uuid4().hex}"
+        self._overlay: ZoomOverlay | None = None
+        self._shown: tuple[Shown, Region] | None = None
+
+    def show(self, shown: Shown, region: Region) -> None:
+        """Show where a region is."""
+        self._shown = (shown, region)
+        if self._overlay is None:
+            self._overlay = ZoomOverlay(opacity=OPACITY)
+            self._viewer.canvas.overlays[self._name] = self._overlay
+        self.follow()
+        self._overlay.visible = True
+
+    def follow(self) -> None:
+        """Stay around the same pixels."""
+        if self._overlay is not None and self._shown is not None:
+            first, last = canvas_box(self._viewer, *self._shown)
+            self._overlay.position = tuple(first), tuple(last)
+
+    def hide(self) -> None:
+        """Show nothing."""
+        self._shown = None
+        if self._overlay is not None:
+            self._overlay.visible = False
+
+    def close(self) -> None:
+        """Leave nothing behind; idempotent."""
+        self.hide()
+        if self._overlay is not None:
+            del self._viewer.canvas.overlays[self._name]
+            self._overlay = None

@@ -1,21 +1,59 @@
-"""Where things stand, gathered from everyone who knows a part of it.
+"""Between form and controller: the options that are chosen, and where things stand.
 
 What is said about it is in ``hints.py``.
 """
 
 from __future__ import annotations
 
-from napari_samv2_prompts.engine import ObjectResult, Session
-from napari_samv2_prompts.layers import Chosen
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from napari_samv2_prompts.engine import ModelChoice, ObjectResult, Place, Session
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers import Chosen, Look, id_of
+from napari_samv2_prompts.masks import Policy
 
 from .hints import Active, Candidates, Seen, Situation
-from .label_tools import LabelTools
-from .other_planes import OtherPlanes
-from .prompting import CurrentObject
-from .targets import Targets
-from .wishes import Options
 
-__all__ = ["situation_of"]
+if TYPE_CHECKING:
+    from .label_tools import LabelTools
+    from .prompting import CurrentObject
+    from .targets import Targets
+    from .viewing import OtherPlanes, Part
+
+__all__ = ["Options", "place_of", "situation_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Everything that is chosen besides layers.
+
+    Attributes
+    ----------
+    model : ModelChoice
+    download : int
+        Megabytes that the user has not agreed to fetch yet; 0 if there is nothing to agree to.
+    policy : {"keep", "replace", "background"}
+    look : {"displayed", "percentiles", "channels"}
+    part : {"visible", "whole"}
+        Which part of a large plane the model sees.
+    live : bool
+    preview : bool
+        Whether the mask under the mouse is outlined.
+    """
+
+    model: ModelChoice = field(default_factory=ModelChoice)
+    download: int = 0
+    policy: Policy = "keep"
+    look: Look = "displayed"
+    part: Part = "visible"
+    live: bool = True
+    preview: bool = False
+
+
+def place_of(chosen: Chosen, plane: Plane) -> Place:
+    """Return the place of the chosen layers on a plane."""
+    return Place(plane, id_of(chosen.points), id_of(chosen.shapes), id_of(chosen.labels))
 
 
 def situation_of(

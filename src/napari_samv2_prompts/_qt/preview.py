@@ -1,6 +1,6 @@
 """The preview under the mouse: a click or box there becomes a question, its answer an outline.
 
-Not here: what is computed and when (``session.preview``), how it is drawn (``outline.py``).
+Not here: what is computed and when (``session.preview``), how it is drawn (``overlays.py``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import Chosen, current_plane, world_map
 from napari_samv2_prompts.prompts import Prompt
 
-from .binding import Connections
-from .outline import OutlineOverlay, Segments, can_draw
+from .events import Connections
+from .overlays import OutlineOverlay, Segments, can_draw
 from .prompting import CurrentObject
 
 if TYPE_CHECKING:
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-__all__ = ["Hovering"]
+__all__ = ["PreviewAtMouse"]
 
 _BOX_MODES = ("add_rectangle", "add_ellipse")
 
 
-class Hovering:
+class PreviewAtMouse:
     """Shows what a click at the mouse would give, as long as it is switched on.
 
     Parameters
