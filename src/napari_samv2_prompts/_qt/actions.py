@@ -18,7 +18,7 @@ from napari_samv2_prompts.engine import EmbeddingStore, State
 
 from .choices import LayerChoices
 from .controller import Controller
-from .threads import Disk
+from .events import take_tool
 from .exporting import ask_and_export
 from .form import Form
 from .hints import Situation
@@ -26,8 +26,8 @@ from .new_layers import NewLayers
 from .picker import ModelPicker
 from .propagating import Direction, Through
 from .settings import Remembered, settings_file
-from .events import take_tool
 from .situation import Options
+from .threads import Disk
 from .work import Work
 
 if TYPE_CHECKING:

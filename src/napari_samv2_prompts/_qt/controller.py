@@ -44,9 +44,8 @@ from .label_tools import LabelTools
 from .models import input_sides
 from .preview import PreviewAtMouse
 from .prompting import Prompting
-from .situation import situation_of
-from .stack_work import StackWork
 from .situation import Options, place_of, situation_of
+from .stack_work import StackWork
 from .targets import LabelsWriting, Targets
 from .threads import Later
 from .viewing import Framing, OtherPlanes

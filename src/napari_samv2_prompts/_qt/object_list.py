@@ -17,7 +17,7 @@ import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_samv2_prompts.engine import Done, Job, Outcome, Place, Report, Results, Runner, Task
+from napari_samv2_prompts.engine import Done, Job, Outcome, Report, Results, Runner, Task
 from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import current_plane, label_mask, object_numbers, world_map
 from napari_samv2_prompts.layers.classes import object_classes, set_class

@@ -16,12 +16,11 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_samv2_prompts.engine import PredictorFactory, Runner, Session
 
 from .actions import Actions
-from .events import Keys
 from .choices import LayerChoices
 from .controller import Controller
 from .dock_title import DockTitle
+from .events import Keys
 from .finding import Finding
-from .events import Keys, take_tool
 from .form import Form
 from .label_tools import LabelTools
 from .models import DEVICES, make_predictor
@@ -30,17 +29,9 @@ from .object_list import ObjectList
 from .picker import ModelPicker
 from .prompt_files import PromptFiles
 from .propagating import Direction
-from .threads import QtRunner
-from .propagating import Direction, Through
-from .threads import QtRunner
 from .saving import Saving
-from .through_stack import ThroughStack
-from .events import take_tool
-from .situation import Options
-from .saving import Saving
-from .settings import Remembered, settings_file
-from .situation import Options
 from .threads import Disk, QtRunner
+from .through_stack import ThroughStack
 from .work import Work
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from .choices import LayerChoices
 from .controller import Controller
-from .finding import Finding
 from .events import Connections, Keys
+from .finding import Finding
 from .object_list import ObjectList
 from .saving import Saving
 from .through_stack import ThroughStack
