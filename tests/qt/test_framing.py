@@ -142,7 +142,7 @@ def test_a_camera_that_moves_on_does_not_stop_what_is_being_predicted() -> None:
         runner.finish_all()
     bench.click(1000, 2000)
     look_at(bench, 1500, 2500, 400)
-    assert [task.kind for task in runner.live] == [State.DECODING]
+    assert [task.job.state for task in runner.live] == [State.DECODING]
     runner.finish_all()
     assert bench.labels.data[1000, 2000] == 1
     bench.controller.close()
