@@ -57,3 +57,14 @@ def test_attention_in_pieces_of_any_size(
         half = attend(q.bfloat16(), k.bfloat16(), v.bfloat16())
     assert half.shape == true.shape
     assert relative_error(half, true) < SEVERAL_ROUNDINGS
+
+
+def test_values_of_fewer_channels_than_keys() -> None:
+    torch.manual_seed(2)
+    q, k = torch.randn(2, 1, 700, 32) * 3, torch.randn(2, 1, 1500, 32) * 3
+    v = torch.randn(2, 1, 1500, 8)
+    with torch.inference_mode():
+        true = (q.double() @ k.double().transpose(2, 3) / 32**0.5).softmax(-1) @ v.double()
+        torch.testing.assert_close(attend(q, k, v).double(), true, atol=1e-5, rtol=1e-4)
+        half = attend(q.bfloat16(), k.bfloat16(), v.bfloat16())
+    assert (half.double() - true).abs().mean() < 0.02

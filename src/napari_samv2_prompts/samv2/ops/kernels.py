@@ -21,6 +21,10 @@ __all__ = ["Activation", "attend", "linear"]
 
 _SCORES_AT_ONCE = 2**21
 """Scores of an attention that are worked on at a time: 4 MB, which stay in the cache."""
+_FEWEST_QUERIES = 128
+"""Even so, products of fewer queries are slow."""
+_BLOCK = 512, 1024
+"""Queries and keys of a block of float32 scores: 2 MB."""
 
 Activation = Literal["none", "gelu", "relu"]
 _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
@@ -65,12 +69,14 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     Tensor of shape (B, H, N, E)
         As many channels as the values have.
     """
-    if not (_by_onednn(q) or _uneven_on_cpu(q, v)):
+    if not _by_onednn(q):
+        if q.device.type == "cpu" and q.shape[-1] != v.shape[-1] and not torch.is_grad_enabled():
+            return _attend_in_blocks(q, k, v)
         return F.scaled_dot_product_attention(q, k, v)
     batch, heads, n, _ = q.shape
     q, k, v = (t.flatten(0, 1).contiguous() for t in (q, k, v))
     keys = k.transpose(1, 2).contiguous()
-    queries_at_once = max(1, _SCORES_AT_ONCE // k.shape[1])
+    queries_at_once = max(_FEWEST_QUERIES, _SCORES_AT_ONCE // k.shape[1])
     rows_at_once = max(1, queries_at_once // n)
     result = q.new_empty((*q.shape[:2], v.shape[2]))
     for row in range(0, len(q), rows_at_once):
@@ -81,9 +87,27 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return result.view(batch, heads, n, -1)
 
 
-def _uneven_on_cpu(q: Tensor, v: Tensor) -> bool:
-    uneven = q.device.type == "cpu" and q.shape[-1] != v.shape[-1]
-    return uneven and not torch.is_grad_enabled()
+def _attend_in_blocks(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Attend block by block of keys, with a softmax that is put right as larger scores come.
+
+    Milakov and Gimelshein, *Online normalizer calculation for softmax* (2018).
+    """
+    keys, scale = k.transpose(-2, -1), q.shape[-1] ** -0.5
+    results = []
+    for part in q.split(_BLOCK[0], dim=-2):
+        part = part * scale
+        largest = part.new_full((*part.shape[:-1], 1), -torch.inf)
+        total, result = torch.zeros_like(largest), torch.zeros_like(part[..., : v.shape[-1]])
+        for start in range(0, k.shape[-2], _BLOCK[1]):
+            block = slice(start, start + _BLOCK[1])
+            scores = part @ keys[..., block]
+            new = torch.maximum(largest, scores.amax(dim=-1, keepdim=True))
+            shares, before = scores.sub_(new).exp_(), (largest - new).exp_()
+            total = total * before + shares.sum(dim=-1, keepdim=True)
+            result = torch.addcmul(shares @ v[..., block, :], result, before)
+            largest = new
+        results.append(result / total)
+    return torch.cat(results, dim=-2)
 
 
 def _attention_weights(q: Tensor, keys: Tensor) -> Tensor:
