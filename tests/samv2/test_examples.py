@@ -10,13 +10,16 @@ import matplotlib
 import numpy as np
 import pytest
 from PIL import Image
+from tests.samv2.video.films import MINI, calm_network
 
+from napari_samv2_prompts.samv2 import SAMV2VideoPredictor, video_predictor
 from napari_samv2_prompts.samv2.weights.registry import bundled_file
 
 matplotlib.use("Agg")
 
 FOLDER = Path(__file__).parents[2] / "docs" / "examples"
-EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
+EXAMPLES = sorted(p for p in FOLDER.glob("*.py") if not p.name.startswith(("_", "video_")))
+FILMS = sorted(FOLDER.glob("video_*.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +30,7 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_there_is_an_example_for_each_way_of_prompting() -> None:
     assert len(EXAMPLES) == 8
+    assert len(FILMS) == 7
 
 
 @pytest.mark.skipif(not bundled_file("nano").exists(), reason="the bundled weights are missing")
@@ -49,3 +53,32 @@ def test_an_example_takes_an_image_of_ones_own(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(sys, "argv", [str(path), "--image", "mine.png", "--out", "result.png"])
     result = runpy.run_path(str(path), run_name="__main__")
     assert result["image"].shape == (40, 60, 3)
+
+
+@pytest.mark.parametrize("path", FILMS, ids=lambda path: path.stem)
+def test_a_video_example_runs_and_writes_its_picture(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a small network in place of the published one, which is not at hand."""
+    small = SAMV2VideoPredictor(calm_network(MINI, 128), device="cpu", dtype="float32")
+    monkeypatch.setattr(video_predictor, "SAMV2VideoPredictor", lambda *_, **__: small)
+    monkeypatch.setattr(sys, "argv", [str(path), "--out", "result.png", "--frames", "4"])
+    result = runpy.run_path(str(path), run_name="__main__")
+    assert [p.name for p in tmp_path.iterdir()] == ["result.png"]
+    assert list(result["results"]) == [0, 1, 2, 3]
+    assert all(len(ids) == len(logits) > 0 for ids, logits in result["results"].values())
+    Image.open("result.png").verify()
+
+
+def test_a_video_example_takes_a_film_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "film").mkdir()
+    for number in range(2):
+        Image.new("RGB", (60, 40)).save(tmp_path / "film" / f"{number}.jpg")
+    small = SAMV2VideoPredictor(calm_network(MINI, 128), device="cpu", dtype="float32")
+    monkeypatch.setattr(video_predictor, "SAMV2VideoPredictor", lambda *_, **__: small)
+    path = FOLDER / "video_click.py"
+    monkeypatch.setattr(sys, "argv", [str(path), "--video", "film", "--out", "result.png"])
+    result = runpy.run_path(str(path), run_name="__main__")
+    assert result["results"][1][1].shape == (1, 1, 40, 60)
