@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from napari_samv2_prompts.io.formats import Facts, as_shown, facts_of, trusting_pillow
+from napari_samv2_prompts.io.ome_zarr import read_ngff
 from napari_samv2_prompts.io.pixel_size import (
     PixelSize,
     pixel_size_and_note,
@@ -88,6 +89,9 @@ def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
     with trusting_pillow():
         try:
             chosen = _choose_reader(path, reader)
+            if chosen == _BUILTIN and path.is_dir() and (image := read_ngff(path)) is not None:
+                notes = (image.note,) if image.note else ()
+                return OpenedImage(path, image.data, False, image.pixel_size, notes)
             facts = facts_of(path) if chosen == _BUILTIN and path.is_file() else None
             return _opened(path, _read_layers(path, chosen), facts)
         except MemoryError as error:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import zarr
 from npe2 import DynamicPlugin
 from npe2 import PluginManager as Plugins
 from npe2.io_utils import read as read_as_the_window
@@ -271,6 +272,43 @@ def _(desk: Desk) -> None:
         np.testing.assert_array_equal(open_image(desk.path("a.tif"), "napari").data, GREY)
         with pytest.raises(ValueError, match="the reader 'x' does not take it; what does: napari"):
             open_image(desk.path("a.tif"), "x")
+
+
+def ome_zarr(path: Path, version: str, scale: object = 0.25, unit: str = "micrometer") -> Path:
+    group = zarr.open_group(path, mode="w", zarr_format=2 if version == "0.4" else 3)
+    levels = []
+    for number, step in enumerate((1, 2)):
+        data = GREY16[None, None, ::step, ::step]
+        group.create_array(f"s{number}", shape=data.shape, dtype=data.dtype)[...] = data
+        change = {"type": "scale", "scale": [1, 1, *([scale] * 2)]}
+        levels.append({"path": f"s{number}", "coordinateTransformations": [change]})
+    axes = [{"name": "c", "type": "channel"}]
+    axes += [{"name": name, "type": "space", "unit": unit} for name in "zyx"]
+    told = {"multiscales": [{"version": version, "axes": axes, "datasets": levels}]}
+    group.attrs.update(told if version == "0.4" else {"ome": {"version": version, **told}})
+    labels = group.create_group("labels").create_group("nuclei")
+    labels.create_array("0", shape=(1, 1, 5, 5), dtype="u1")
+    return path
+
+
+@row(READERS, "OME-Zarr images, NGFF 0.4 and 0.5, with labels beside the image",
+     "the full size of the image, with its pixel size; nonsense in it is a warning")  # fmt: skip
+def _(desk: Desk) -> None:
+    table = desk.write("boxes.csv", "object,x0,y0,x1,y1\n1,2,3,12,9\n")
+    out = desk.path("labels.ome.tif")
+    for version in ("0.4", "0.5"):
+        path = ome_zarr(desk.path(f"v{version}.zarr"), version)
+        np.testing.assert_array_equal(read_image(path)[0, 0], GREY16)
+        assert desk.segment(path, "--boxes", table, "-o", out)[0] == 0
+        assert read_pixel_size(out) == PixelSize(0.25, 0.25)
+        assert (imread(out)[3:9, 2:12] == 1).all()
+        nonsense = ome_zarr(desk.path("bad.zarr"), version, "wide")
+        status, told = desk.segment(nonsense, "--boxes", table, "-o", out)
+        assert (status, told.count("bad.zarr: its pixel size is left out")) == (0, 1)
+        assert read_pixel_size(out) is None
+    assert open_image(ome_zarr(desk.path("n.zarr"), "0.5", 250, "nanometer")).pixel_size == (
+        PixelSize(0.25, 0.25)
+    )
 
 
 @row(READERS, "a format that no reader takes, damaged files, files that are something else",
