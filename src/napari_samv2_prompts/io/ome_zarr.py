@@ -53,11 +53,12 @@ def read_ngff(path: Path) -> NgffImage | None:
     described = _multiscale(group.attrs.asdict())
     if described is None:
         return None
-    levels = described.get("datasets")
-    first = levels[0] if isinstance(levels, list) and levels else None
-    if not isinstance(first, Mapping) or not isinstance(first.get("path"), str):
-        raise LookupError("its metadata names no array")
-    data = dask.array.from_zarr(group[first["path"]])  # type: ignore[no-untyped-call]
+    try:
+        first: Mapping[str, Any] = described["datasets"][0]
+        array = group[str(first["path"])]
+    except (LookupError, TypeError) as error:
+        raise ValueError(f"its metadata names no array that is there ({error})") from error
+    data = dask.array.from_zarr(array)  # type: ignore[no-untyped-call]
     try:
         return NgffImage(data, _pixel_size(described, first, data.ndim))
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
