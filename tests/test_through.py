@@ -65,7 +65,7 @@ def test_the_command_line_gives_the_same_as_the_function(stack, predictor, tmp_p
 
 
 def test_what_is_only_for_pictures_is_refused(tmp_path, capsys):
-    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((3, 9, 9), np.uint8))
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((5, 12, 12), np.uint8))
     given = ["segment", str(tmp_path / "stack.tif"), "--through", "z", "--boxes", "none.csv"]
     assert main([*given, "--coco", str(tmp_path / "x.json")]) == 1
     assert "--coco is not for stacks" in capsys.readouterr().err
