@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -45,10 +46,18 @@ def main() -> None:
     parser.add_argument(
         "--load", action="store_true", help="only the plugin under load (a display)"
     )
+    parser.add_argument(
+        "--quick", action="store_true", help="only ratios, in two minutes; fails where one fell"
+    )
+    parser.add_argument("--write", action="store_true", help="with --quick: store the ratios")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; the peer's too")
     parser.add_argument("--dtype", default="auto", help="of our encoder; the peer has float32")
     parser.add_argument("--json", type=Path, help="file to write")
     arguments = parser.parse_args()
+    if arguments.quick:
+        from benchmarks.quick import run
+
+        sys.exit(run(arguments.write))
     device, dtype = arguments.device, arguments.dtype
     described = machine(device, dtype)
     if arguments.load:

@@ -59,9 +59,10 @@ class Ours:
         batches = [PromptBatch((Prompt.of(1, [place]),)) for place in places]
         return lambda: [self.predictor.decode(embedding, batch) for batch in batches]
 
-    def boxes(self) -> Callable[[], object]:
+    def boxes(self, count: int = N_BOXES) -> Callable[[], object]:
         embedding = self.predictor.embed(self.image)
-        batch = PromptBatch(tuple(Prompt.of(i, box=box) for i, box in enumerate(boxes())))
+        some = enumerate(boxes()[:count])
+        batch = PromptBatch(tuple(Prompt.of(i, box=box) for i, box in some))
         return lambda: self.predictor.decode(embedding, batch)
 
     def full_masks(self) -> Callable[[], np.ndarray]:
@@ -102,9 +103,9 @@ class Theirs:
         labels = torch.ones(1, 1, 1, dtype=torch.long, device=self.device)
         return lambda: self._masks(embeddings, True, input_points=points, input_labels=labels)
 
-    def boxes(self) -> Callable[[], np.ndarray]:
+    def boxes(self, count: int = N_BOXES) -> Callable[[], np.ndarray]:
         embeddings = self.embed()
-        given = self.on_device(boxes()) * self.scale.repeat(2)
+        given = self.on_device(boxes()[:count]) * self.scale.repeat(2)
         return lambda: self._masks(embeddings, False, input_boxes=given[None])
 
 
