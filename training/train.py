@@ -105,7 +105,8 @@ def _update(run: Run, recipe: Recipe, total: Tensor) -> None:
     run.step += 1
     decay = min(recipe.ema, (1 + run.step) / (4 + run.step))
     with torch.no_grad():
-        torch._foreach_lerp_(list(run.ema.parameters()), list(run.network.parameters()), 1 - decay)
+        for average, now in zip(run.ema.parameters(), run.network.parameters(), strict=True):
+            average.lerp_(now, 1 - decay)
 
 
 def train(

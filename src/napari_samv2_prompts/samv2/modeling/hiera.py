@@ -133,8 +133,8 @@ class MultiScaleBlock(nn.Module):
         for first in range(0, group.windows, fitting):
             count = min(fitting, group.windows - first)
             start = group.start + first * group.tokens
-            band = x[:, start : start + count * group.tokens]
-            windows = band.unflatten(1, (count, -1)).flatten(0, 1)
+            tile = x[:, start : start + count * group.tokens]
+            windows = tile.unflatten(1, (count, -1)).flatten(0, 1)
             shortcut, normed = windows, _normed(windows, self.norm1)
             if self.proj is not None:
                 # The published shortcut of a stage's first block is taken after the norm.
@@ -225,11 +225,11 @@ class Hiera(nn.Module):
             for before, after in zip(source.shape, (height, width), strict=False)
         )
         window = self.pos_embed_window[0].permute(1, 2, 0)
-        band = max(1, _TOKENS_AT_ONCE // (width * side)) * side
+        tile = max(1, _TOKENS_AT_ONCE // (width * side)) * side
         if pixels.device.type != "cpu" or width % side or height % side:
-            band = height
-        for start in range(0, height, band):
-            rows = slice(start, min(start + band, height))
+            tile = height
+        for start in range(0, height, tile):
+            rows = slice(start, min(start + tile, height))
             background = across @ torch.tensordot(down[rows], source, dims=1)
             part = order._replace(height=len(background))
             repeats = (-(-part.height // len(window)), -(-width // len(window)), 1)
