@@ -216,3 +216,9 @@ def test_warnings_about_files_are_sentences(monkeypatch, capsys) -> None:
     monkeypatch.setattr(models, "run", warn)
     assert main(["models"]) == 0
     assert capsys.readouterr().err == "napari-samv2-prompts: x.tif: its pixel size is odd.\n" * 2
+
+
+def test_a_worker_that_imports_the_program_does_not_start_it_again() -> None:
+    import runpy
+
+    runpy.run_module("napari_samv2_prompts.cli", run_name="__mp_main__")

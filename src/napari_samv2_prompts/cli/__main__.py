@@ -6,4 +6,5 @@ import sys
 
 from napari_samv2_prompts.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # worker processes import this module, too
+    sys.exit(main())
