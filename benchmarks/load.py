@@ -53,13 +53,13 @@ class Discs:
     device, device_reason, packing = "cpu", "to measure what is around the model", None
 
     def embed(self, image: NDArray[np.uint8], progress: Any = None, image_size: Any = None) -> Any:
-        """See :class:`.session.Predictor`."""
+        """See :class:`.engine.Predictor`."""
         return Picture(image_size or image.shape[:2])
 
     def decode(
         self, embedding: Picture, batch: PromptBatch, multimask_output: bool | None = None
     ) -> Masks:
-        """See :class:`.session.Predictor`."""
+        """See :class:`.engine.Predictor`."""
         logits = np.zeros((1, 16, 16), np.float32)
         items = []
         for prompt in batch:

@@ -137,7 +137,7 @@ class QtRunner:
         on_done: Callable[[Task, Outcome], None],
         on_report: Callable[[Task, Report], None],
     ) -> None:
-        """Queue a task; see :class:`.session.Runner`."""
+        """Queue a task; see :class:`.engine.Runner`."""
         mailbox = self._mailbox
         task.on_report = lambda report: mailbox.post(lambda: on_report(task, report))
         self._pool.submit(_work, mailbox, task, on_done)

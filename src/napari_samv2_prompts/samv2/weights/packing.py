@@ -4,7 +4,7 @@ The bytes are a safetensors file: the features, and in its metadata what they be
 checksum.  A file of weights and a file of features both hold numbers only, so nothing that is read
 here can execute anything.
 
-Not here: files and folders (``session/store.py``).
+Not here: files and folders (``engine/store.py``).
 """
 
 from __future__ import annotations
