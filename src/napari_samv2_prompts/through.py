@@ -22,8 +22,10 @@ from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
 from napari_samv2_prompts.propagation import (
     Embeddings,
     Filled,
+    Follower,
     Found,
     HandOver,
+    MemoryFollower,
     Wanted,
     current,
     painted,
@@ -52,7 +54,7 @@ def segment_stack(
     first: int | None = None,
     last: int | None = None,
     model: str | None = None,
-    method: Literal["auto", "hand-over"] = "auto",
+    method: Literal["auto", "hand-over", "memory"] = "auto",
     checkpoint: str | Path | None = None,
     device: str = "auto",
     predictor: SAMV2ImagePredictor | None = None,
@@ -78,7 +80,8 @@ def segment_stack(
     model, checkpoint, device, predictor
         As for :func:`.segment`.
     method : str
-        How objects are followed.  ``"auto"`` is ``"hand-over"``.
+        How objects are followed: ``"hand-over"`` makes prompts of the last mask, with any model;
+        ``"memory"`` is the published models' own way.  ``"auto"`` is ``"hand-over"``.
     progress : callable, optional
         Told what each plane gained; what it raises ends the work.
 
@@ -95,8 +98,8 @@ def segment_stack(
     """
     seen = StackPicture.of(read_image(stack) if isinstance(stack, str | Path) else stack)
     prompts = stack_prompts(seen.shape, boxes, points, box_format)
-    if method not in ("auto", "hand-over"):
-        raise ValueError(f"There is no method {method!r}: it is 'auto' or 'hand-over'.")
+    if method not in ("auto", "hand-over", "memory"):
+        raise ValueError(f"There is no method {method!r}: it is 'auto', 'hand-over' or 'memory'.")
     wanted = _wanted(seen.shape[0], first, last, direction)
     if predictor is None:
         from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
@@ -104,7 +107,7 @@ def segment_stack(
         predictor = SAMV2ImagePredictor(model, checkpoint=checkpoint, device=device)
     anchors: dict[int, dict[int, MaskCrop]] = {}
     found = Found()
-    for filled in follow(seen, prompts, predictor, wanted, anchors):
+    for filled in follow(seen, prompts, predictor, wanted, anchors, method):
         found.add(filled)
         if progress is not None:
             progress(filled)
@@ -180,6 +183,7 @@ def follow(
     predictor: SAMV2ImagePredictor,
     wanted: Wanted,
     anchors: dict[int, dict[int, MaskCrop]],
+    method: str = "auto",
 ) -> Iterator[Filled]:
     """Answer the prompts, then fill the other planes.
 
@@ -187,16 +191,23 @@ def follow(
     ----------
     anchors : dict
         Empty; the masks on the prompted planes are put here first.
+    method : str
+        See :func:`segment_stack`.
     """
     variant = predictor.variant
     sides = InputSides(variant.input_size, variant.largest_side)
     embed = Embeddings.of_stack(seen, predictor.embed, sides)
+    follower: Follower
+    if method == "memory":
+        follower = MemoryFollower(seen, embed, predictor.recall())
+    else:
+        follower = HandOver(seen, embed, predictor.decode)
     for plane, batch in sorted(prompts.items()):
         for number, crop in _answered(embed, predictor, plane, batch, seen.shape[1:]).items():
             anchors.setdefault(number, {})[plane] = crop
     for number in [n for n, planes in anchors.items() if not any(c.area for c in planes.values())]:
         del anchors[number]  # the model finds nothing of it where it was prompted
-    yield from propagate(HandOver(seen, embed, predictor.decode), anchors, Found(), wanted)
+    yield from propagate(follower, anchors, Found(), wanted)
 
 
 def _answered(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .handover import HandOver
 from .painting import painted
+from .recall import MemoryFollower
 from .run import propagate
 from .stacks import ArrayStack, Embeddings
 from .stretches import Stretch, Wanted, current, missing
@@ -24,6 +25,7 @@ __all__ = [
     "Guess",
     "HandOver",
     "History",
+    "MemoryFollower",
     "Section",
     "Stack",
     "Stretch",

@@ -42,6 +42,7 @@ from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION
 from .device import choose_device, computing
 
 if TYPE_CHECKING:
+    from .video.recall import Recall
     from .video.track import Tracker
 
 __all__ = ["SAMV2ImagePredictor"]
@@ -163,6 +164,12 @@ class SAMV2ImagePredictor:
         from .video.track import Tracker
 
         return Tracker(self._network, self._choice)
+
+    def recall(self) -> Recall:
+        """Return memory for stacks, from masks to masks; see :meth:`tracker`."""
+        from .video.recall import Recall
+
+        return Recall(self.tracker(), self.computing)
 
     def computing(self) -> AbstractContextManager[None]:
         """Return the context in which this predictor computes, see :func:`.device.computing`."""
