@@ -138,7 +138,7 @@ def test_loading_leaves_alone_what_is_there(open_widget, tmp_path) -> None:
 def test_what_does_not_fit_is_refused_in_a_sentence(open_widget, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("NAPARI_SAMV2_PROMPTS_CACHE", str(tmp_path))
     widget = open_widget(np.zeros((40, 50)), **fake())
-    with pytest.raises(ValueError, match="New layers"):
+    with pytest.raises(ValueError, match="press Box or Click"):
         widget.save_prompts(tmp_path / "none.json")
     widget.new_prompt_layers()[0].add([[10, 10]])
     path = tmp_path / "prompts.json"
