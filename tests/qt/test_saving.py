@@ -201,13 +201,13 @@ def test_weights_that_a_file_names_are_the_ones_the_user_points_at(
         return {"Load prompts": str(path)}.get(title, ""), ""
 
     monkeypatch.setattr(QFileDialog, "getOpenFileName", answer)
-    widget._prompt_files.ask_and_load()  # where the weights are is asked, and not answered
+    widget.prompt_files.ask_and_load()  # where the weights are is asked, and not answered
     assert "w.pt" in asked[1]
     assert len(widget._viewer.layers) == 4
 
     widget.load_prompts(path, mine)
     widget.wait_until_idle(30)
-    widget._prompt_files.ask_and_load()  # they are listed now: nothing is asked
+    widget.prompt_files.ask_and_load()  # they are listed now: nothing is asked
     widget.wait_until_idle(30)
     assert len(asked) == 3
     assert {choice.checkpoint for choice in factory.made} == {None, mine}

@@ -15,7 +15,6 @@ from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_samv2_prompts.engine import ModelChoice
-from napari_samv2_prompts.io.record_files import read_record, write_record
 from napari_samv2_prompts.io.records import (
     Record,
     own_weights,
@@ -83,7 +82,7 @@ class PromptFiles:
         OSError
             If the file can't be read.
         """
-        record = read_record(path)
+        record = _read(path)
         self._use(_weighed(record, checkpoint or self._listed(record)))
 
     def ask_and_save(self) -> None:
@@ -105,7 +104,7 @@ class PromptFiles:
         name, _ = QFileDialog.getOpenFileName(self._parent, "Load prompts", "", _KIND)
         if name:
             doing = f"Reading {Path(name).name}…"
-            self._disk.do(doing, partial(read_record, name), self._ask_for_weights)
+            self._disk.do(doing, partial(_read, name), self._ask_for_weights)
 
     def _ask_for_weights(self, record: Record) -> str:
         """Ask where the weights are that a file needs, as it is not believed; load it."""
@@ -154,7 +153,15 @@ def _weighed(record: Record, weights: Path | str | None) -> Record:
     return record
 
 
+def _read(path: str | Path) -> Record:
+    from napari_samv2_prompts.io.record_files import read_record  # see recorder.py
+
+    return read_record(path)
+
+
 def _write(path: Path, recording: Callable[[], Record]) -> None:
+    from napari_samv2_prompts.io.record_files import write_record  # see recorder.py
+
     try:
         write_record(path, recording())
     except OSError as error:

@@ -17,7 +17,6 @@ from napari_samv2_prompts.engine import (
     Session,
 )
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.io.record_files import packed_step, unpacked_step
 from napari_samv2_prompts.io.records import Accept, Ask, Choose, Picture, Predict, Remove, Step
 from napari_samv2_prompts.masks import Policy
 
@@ -25,9 +24,21 @@ from .events import Connections
 
 __all__ = ["Recorder", "unpacked"]
 
+# The models of the file are built when they are imported, which takes a sixth of the time that
+# the window opens in: they wait for the first step.
+
+
+def _packed(step: Step) -> str:
+    """Return a step in few bytes: masks are large."""
+    from napari_samv2_prompts.io.record_files import packed_step
+
+    return packed_step(step)
+
 
 def unpacked(noted: Iterable[str]) -> tuple[Step, ...]:
     """Return the steps that a recorder noted."""
+    from napari_samv2_prompts.io.record_files import unpacked_step
+
     return tuple(unpacked_step(step) for step in noted)
 
 
@@ -54,13 +65,13 @@ class Recorder:
 
     def resume(self, labels: UUID, steps: Iterable[Step]) -> None:
         """Go on from steps that were done without the session."""
-        self._steps[labels] = [packed_step(step) for step in steps]
+        self._steps[labels] = [_packed(step) for step in steps]
 
     def accepted(self, objects: Iterable[int]) -> None:
         """Take note that labels were kept and their prompts cleared."""
         gone = frozenset(objects)
         for steps in self._steps.values():
-            steps.append(packed_step(Accept(tuple(sorted(gone)))))
+            steps.append(_packed(Accept(tuple(sorted(gone)))))
 
     def close(self) -> None:
         """Listen no more; idempotent."""
@@ -90,4 +101,4 @@ class Recorder:
         self._add(removal.place, Remove(removal.objects, removal.place.plane))
 
     def _add(self, place: Place, step: Step) -> None:
-        self._steps.setdefault(place.labels, []).append(packed_step(step))
+        self._steps.setdefault(place.labels, []).append(_packed(step))
