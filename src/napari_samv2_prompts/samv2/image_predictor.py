@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,11 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Masks, Prompt, PromptBatch
 from napari_samv2_prompts.samv2.inference.decode import Decoder
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.inference.encode import encode_images, encoder
-from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
-from napari_samv2_prompts.samv2.inference.low_res import LOGIT_LIMIT, LowResMasks
+from napari_samv2_prompts.samv2.inference.low_res import LowResMasks
 from napari_samv2_prompts.samv2.inference.preprocess import check_image
 from napari_samv2_prompts.samv2.inference.prompt_arrays import (
     Arrays,
@@ -233,25 +231,11 @@ class SAMV2ImagePredictor:
         check_places(items, embedding.image_size)
         decoded = self._decode(embedding, items, multimask, clip_boxes=True)
         size = embedding.image_size
-        pairs = zip(items, decoded, strict=True)
-        masks = tuple(self._item_masks(item.object, masks, size) for item, masks in pairs)
-        return Masks(masks, size)
-
-    def _item_masks(self, number: int, decoded: LowResMasks, size: tuple[int, int]) -> ItemMasks:
-        """Make the best candidate now, and the others when they are looked at."""
-        logits = decoded.logits
-        shown = logits if decoded.cleaned is None else decoded.cleaned
-        best = int(np.argmax(decoded.scores))
-        crops = Crops(
-            decoded.crop(n, size, self.mask_threshold)
-            if n == best
-            else partial(crop_mask, mask, size, self.mask_threshold)
-            for n, mask in enumerate(shown)
+        masks = tuple(
+            masks.as_item(item.object, size, self.mask_threshold)
+            for item, masks in zip(items, decoded, strict=True)
         )
-        # What is returned is clamped, as published; what is enlarged is not.
-        if np.abs(logits).max(initial=0) > LOGIT_LIMIT:
-            logits = logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT)
-        return ItemMasks(number, crops, decoded.scores, logits, decoded.object_score)
+        return Masks(masks, size)
 
     def preview(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:
         """Return the mask that :meth:`decode` would call best, without enlarging it: a preview.
@@ -368,18 +352,9 @@ class SAMV2ImagePredictor:
             raise RuntimeError(
                 f"{len(self._embeddings)} images are set: call predictbatch, or setimage first."
             )
-        embedding = self._current()[0]
-        prompts = prompts_from_arrays(
-            point_coords,
-            point_labels,
-            box,
-            mask_input,
-            unit=None if normalize_coords else embedding.image_size[::-1],
-        )
-        decoded = self._decode(embedding, prompts, [multimask_output] * len(prompts))
-        return arrays_from_masks(
-            decoded, embedding.image_size, self.mask_threshold, return_logits=return_logits
-        )
+        given = (point_coords, point_labels, box, mask_input)
+        (embedding,) = self._current()
+        return self._predict(embedding, given, multimask_output, return_logits, normalize_coords)
 
     def predictbatch(
         self,
@@ -405,20 +380,29 @@ class SAMV2ImagePredictor:
                 )
         results: list[Arrays] = []
         for index, embedding in enumerate(embeddings):
-            points, labels, boxes, masks = (
-                None if argument is None else argument[index] for argument in arguments
-            )
-            unit = None if normalize_coords else embedding.image_size[::-1]
-            prompts = prompts_from_arrays(points, labels, boxes, masks, unit)
-            decoded = self._decode(embedding, prompts, [multimask_output] * len(prompts))
+            given = [None if argument is None else argument[index] for argument in arguments]
             results.append(
-                arrays_from_masks(
-                    decoded, embedding.image_size, self.mask_threshold, return_logits=return_logits
-                )
+                self._predict(embedding, given, multimask_output, return_logits, normalize_coords)
             )
         columns = zip(*results, strict=True)
         all_masks, all_scores, all_logits = (list(column) for column in columns)
         return all_masks, all_scores, all_logits
+
+    def _predict(
+        self,
+        embedding: Embedding,
+        given: Sequence[ArrayLike | None],
+        multimask_output: bool,
+        return_logits: bool,
+        normalize_coords: bool,
+    ) -> Arrays:
+        points, labels, boxes, masks = given
+        unit = None if normalize_coords else embedding.image_size[::-1]
+        prompts = prompts_from_arrays(points, labels, boxes, masks, unit)
+        decoded = self._decode(embedding, prompts, [multimask_output] * len(prompts))
+        return arrays_from_masks(
+            decoded, embedding.image_size, self.mask_threshold, return_logits=return_logits
+        )
 
     def getimageembedding(self) -> Tensor:
         """Return the embedding of the images that were set, ``(B, C, S/16, S/16)``."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop
 
 from .enlarge import crop_mask, remove_small_areas
 from .gpu_crops import crop_mask_on_gpu
@@ -64,3 +65,19 @@ class LowResMasks:
         areas = max_hole_area, max_sprinkle_area
         cleaned = [remove_small_areas(mask, threshold, *areas) for mask in self.logits]
         return replace(self, cleaned=np.stack(cleaned))
+
+    def as_item(self, number: int, size: tuple[int, int], threshold: float) -> ItemMasks:
+        """Return an object's masks at ``(height, width)``.
+
+        The best candidate is made now, the others when they are looked at.
+        """
+        best = int(np.argmax(self.scores))
+        crops = Crops(
+            self.crop(n, size, threshold) if n == best else partial(crop_mask, one, size, threshold)
+            for n, one in enumerate(self.for_masks)
+        )
+        logits = self.logits
+        # What is returned is clamped, as published; what is enlarged is not.
+        if np.abs(logits).max(initial=0) > LOGIT_LIMIT:
+            logits = logits.clip(-LOGIT_LIMIT, LOGIT_LIMIT)
+        return ItemMasks(number, crops, self.scores, logits, self.object_score)
