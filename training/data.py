@@ -18,12 +18,17 @@ from PIL import Image
 from scipy import ndimage
 from torch.utils.data import Dataset
 
-from training import clicks
+from napari_samv2_prompts.samv2.finetune import clicks
 from training.annotated import Annotated
 from training.appearance import alter
 from training.generator import generate
+from training.scenes import SCENES
 
 N_CLICKS = 3
+COARSEST = 256
+"""Input side of the pyramid's last level."""
+NUCLEI = ("dark", "bright", "colour")
+"""Kinds that are shown at their scale at inference."""
 MASK_PROMPT_LOGIT = 8.0
 """What a rough mask is fed in with: sure, but not beyond correction."""
 
@@ -38,16 +43,21 @@ class SampleSettings:
         Side of the network's input in pixels.
     objects : int
         Objects drawn per image, background clicks included.
-    generated : float
-        Share of generated images.
+    generated, scenes : float
+        Share of generated images; and of those, the share of `SCENES`.
+    nuclei : float
+        Share of nuclei among the real images. The other kinds are shown equally often.
     full, largest : int
         Input side at inference, of small and of large images: a real image stretched to its own
         has its objects at scale 1.
     enlarged, spread : float
-        Mean and deviation of the logarithm of the scale at which real objects are shown.
+        Mean and deviation of the logarithm of the scale at which nuclei are shown.
+    diameters : tuple of float
+        Between which objects of all other kinds are shown, in pixels of the input: as some level of
+        the pyramid would show them.
     balance : float
-        Images of a kind are drawn with the number of images of that kind to this power less one:
-        0 shows kinds as often as they are there, 1 equally often.
+        Images of a kind of nuclei are drawn with the number of images of that kind to this power
+        less one: 0 shows kinds as often as they are there, 1 equally often.
     smallest : int
         Pixels that an object has at least, in the sample.
     coarse : int
@@ -57,67 +67,136 @@ class SampleSettings:
     seed : int
     """
 
-    size: int = 256
-    objects: int = 8
-    generated: float = 0.4
+    size: int = 192
+    objects: int = 6
+    generated: float = 0.3
+    scenes: float = 0.75
+    nuclei: float = 0.4
     full: int = 512
-    largest: int = 512
-    enlarged: float = 0.1
-    spread: float = 0.35
-    balance: float = 0.6
-    smallest: int = 24
-    coarse: int = 2
-    tight: float = 0.0
+    largest: int = 1024
+    enlarged: float = 0.0
+    spread: float = 0.4
+    diameters: tuple[float, float] = (14.0, 300.0)
+    balance: float = 0.9
+    smallest: int = 12
+    coarse: int = 1
+    tight: float = 0.5
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class View:
+    """What a sample shows: an image with levels of labels, and what is beyond its edges.
+
+    Attributes
+    ----------
+    image : (S, S, 3) uint8
+    levels : list of (S, S) int32
+        Wholes first, then parts.
+    before : list of (S, S) int32
+        The same objects in a neighbouring section; empty where there is none.
+    areas : list of (V,) float
+        Pixels that each object of a level has in all, outside of the view included.
+    hand_drawn : bool
+        Whether objects may be missing from the labels, and outlines are rough.
+    """
+
+    image: NDArray[np.uint8]
+    levels: list[NDArray[np.int32]]
+    before: list[NDArray[np.int32]]
+    areas: list[NDArray[np.float64]]
+    hand_drawn: bool = False
+
+
+@dataclass(frozen=True)
+class Picked:
+    """An object to ask for: its mask, pixels of it beyond the edges, and its mask a section before.
+
+    An empty mask stands for a click on background, or for an object that is gone.
+    """
+
+    mask: NDArray[np.bool_]
+    hidden: float
+    before: NDArray[np.bool_] | None
 
 
 class Samples(Dataset[dict[str, torch.Tensor]]):
     """An endless set of samples; see `SampleSettings` for its settings.
 
-    Each is a dictionary: ``image`` (3, S, S) uint8; ``targets`` (K, S/2, S/2) uint8, the covered
-    quarters (0 to 4) of each pixel (for ``coarse`` of 2), all zero for a click on background; and
-    what `first_prompts` gives, for each of the K objects.
+    Each is a dictionary: ``image`` (3, S, S) uint8; ``targets`` (K, S/c, S/c) uint8, the covered
+    pixels of each (0 to c^2), all zero for a click on background; ``hidden`` (K,) float32, how many
+    pixels more the object has beyond the edges; ``rough`` (K,) bool, whether outlines are
+    hand-drawn; and what `first_prompts` gives, for each of the K objects.
     """
 
     def __init__(self, images: list[Annotated], settings: SampleSettings) -> None:
         self.images, self.settings = images, settings
         counts = {kind: sum(i.kind == kind for i in images) for kind in {i.kind for i in images}}
-        weights = np.array([counts[i.kind] ** -settings.balance for i in images])
+        of_nuclei = np.array([i.kind in NUCLEI for i in images], bool)
+        power = np.where(of_nuclei, settings.balance, 1.0)
+        weights = np.array([counts[i.kind] for i in images], float) ** -power
+        shares = ((of_nuclei, settings.nuclei), (~of_nuclei, 1 - settings.nuclei))
+        for which, share in shares:
+            if 0 < which.sum() < len(which):
+                weights[which] *= share / weights[which].sum()
         self.chances = weights / weights.sum() if images else weights
 
     def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
         """Make one sample; any number from 0 will do."""
         rng = np.random.default_rng((self.settings.seed, number))
         while True:
-            image, levels = self._scene(rng)
-            objects = _pick_objects(rng, levels, self.settings.objects, self.settings.smallest)
+            view = self._view(rng)
+            objects = _pick_objects(rng, view, self.settings.objects, self.settings.smallest)
             if objects:
                 break
-        masks = np.stack(objects)
-        background = levels[0] == 0
+        masks = np.stack([one.mask for one in objects])
+        background = view.levels[0] == 0
         tight = self.settings.tight
         prompts = [first_prompts(rng, mask, background, tight) for mask in masks]
+        prompts = [
+            one | prompts_of_section(rng, neighbouring(rng, picked, masks, one["clicks"][0]))
+            for one, picked in zip(prompts, objects, strict=True)
+        ]
         coarse = self.settings.coarse
         cells = masks.reshape(len(masks), masks.shape[1] // coarse, coarse, -1, coarse)
         covered = cells.sum((2, 4)).astype(np.uint8)
+        hidden = np.array([one.hidden for one in objects], np.float32) / coarse**2
+        image = np.ascontiguousarray(alter(rng, view.image).transpose(2, 0, 1))
         return {
-            "image": torch.from_numpy(np.ascontiguousarray(alter(rng, image).transpose(2, 0, 1))),
+            "image": torch.from_numpy(image),
             "targets": torch.from_numpy(covered),
+            "hidden": torch.from_numpy(hidden),
+            "rough": torch.full((len(masks),), view.hand_drawn),
         } | {name: torch.from_numpy(np.stack([p[name] for p in prompts])) for name in prompts[0]}
 
-    def _scene(self, rng: np.random.Generator) -> tuple[NDArray[np.uint8], list[NDArray[np.int32]]]:
+    def _view(self, rng: np.random.Generator) -> View:
         """An image of the input's size with its label images: wholes first, then parts."""
         size = self.settings.size
         if not self.images or rng.random() < self.settings.generated:
-            side = int(rng.choice([size // 2, size * 3 // 4, size], p=[0.3, 0.3, 0.4]))
-            scene = generate(rng, side)
-            image, levels = scene.image, [scene.wholes, scene.parts]
-            window = (0.0, 0.0, float(side), float(side))
+            return self._generated(rng)
+        chosen = self.images[int(rng.choice(len(self.images), p=self.chances))]
+        if chosen.kind in NUCLEI:
+            window = self._window(rng, chosen.image.shape[1], chosen.image.shape[0])
         else:
-            chosen = self.images[int(rng.choice(len(self.images), p=self.chances))]
-            image, levels = chosen.image, [chosen.labels]
-            window = self._window(rng, image.shape[1], image.shape[0])
-        return _cut(rng, image, levels, window, size)
+            window = self._window_around(rng, chosen.labels)
+        levels = [chosen.labels] if chosen.before is None else [chosen.labels, chosen.before]
+        image, cut, areas = _cut(rng, chosen.image, levels, window, size)
+        return View(image, cut[:1], cut[1:], areas[:1], chosen.hand_drawn)
+
+    def _generated(self, rng: np.random.Generator) -> View:
+        """A scene of the input's size, or of more, shown smaller or in part."""
+        size = self.settings.size
+        if rng.random() < self.settings.scenes:
+            side = int(rng.choice([size, size * 3 // 2, size * 2], p=[0.5, 0.25, 0.25]))
+            scene = SCENES[str(rng.choice(list(SCENES)))](rng, side)
+            shown = size if rng.random() < 0.6 else side
+        else:
+            side = int(rng.choice([size // 2, size * 3 // 4, size], p=[0.3, 0.3, 0.4]))
+            scene, shown = generate(rng, side), side
+        left, top = rng.uniform(0, side - shown + 1e-9, 2)
+        window = (left, top, left + shown, top + shown)
+        image, cut, areas = _cut(rng, scene.image, [scene.wholes, scene.parts], window, size)
+        return View(image, cut, [], areas)
 
     def _window(
         self, rng: np.random.Generator, width: int, height: int
@@ -125,15 +204,44 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         """Choose a crop whose objects come out at half to several times their size at inference."""
         mean, spread = self.settings.enlarged, self.settings.spread
         scale = np.exp(np.clip(rng.normal(mean, spread), -0.7, max(1.1, mean + 2.5 * spread)))
+        w, h = self._extent(rng, width, height, scale)
+        x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
+        return x, y, x + w, y + h
+
+    def _window_around(
+        self, rng: np.random.Generator, labels: NDArray[np.int32]
+    ) -> tuple[float, float, float, float]:
+        """Choose a crop in which some object has a diameter of the settings."""
+        height, width = labels.shape
+        sizes = np.bincount(labels.ravel())
+        sizes[0] = 0
+        value = int(rng.choice(np.flatnonzero(sizes)))
+        full = self._full(width, height)
+        low, high = self.settings.diameters
+        wanted = np.exp(rng.uniform(np.log(low), np.log(high)))
+        diameter = 2 * np.sqrt(sizes[value] / np.pi) * full / np.sqrt(width * height)
+        scale = np.clip(wanted / diameter, 0.8 * COARSEST / full, 2.5)
+        w, h = self._extent(rng, width, height, float(scale))
+        ys, xs = np.nonzero(labels == value)
+        x, y = (float(part.mean()) - rng.uniform(0.15, 0.85) * e for part, e in ((xs, w), (ys, h)))
+        x, y = float(np.clip(x, 0, width - w)), float(np.clip(y, 0, height - h))
+        return x, y, x + w, y + h
+
+    def _full(self, width: int, height: int) -> int:
+        """Side of the input at inference."""
+        return min(max(self.settings.full, width, height), self.settings.largest)
+
+    def _extent(
+        self, rng: np.random.Generator, width: int, height: int, scale: float
+    ) -> tuple[float, float]:
+        """Width and height of a crop that shows objects at a scale of that at inference."""
         stretch = np.exp(np.clip(rng.normal(0, 0.12), -0.3, 0.3))
-        full = min(max(self.settings.full, width, height), self.settings.largest)
-        share = self.settings.size / full / scale
+        share = self.settings.size / self._full(width, height) / scale
         w, h = (
             max(min(share * f, 1.0), 32 / side) * side
             for f, side in ((stretch, width), (1 / stretch, height))
         )
-        x, y = rng.uniform(0, width - w), rng.uniform(0, height - h)
-        return x, y, x + w, y + h
+        return w, h
 
 
 class Mixture(Dataset[dict[str, torch.Tensor]]):
@@ -154,8 +262,11 @@ def _cut(
     levels: list[NDArray[np.int32]],
     window: tuple[float, float, float, float],
     size: int,
-) -> tuple[NDArray[np.uint8], list[NDArray[np.int32]]]:
-    """Stretch a window of image and labels to ``size`` x ``size``, turned and mirrored."""
+) -> tuple[NDArray[np.uint8], list[NDArray[np.int32]], list[NDArray[np.float64]]]:
+    """Stretch a window of image and labels to ``size`` x ``size``, turned and mirrored.
+
+    Third: how many pixels of that size each object has in all of the image.
+    """
     turns, mirror = int(rng.integers(4)), bool(rng.random() < 0.5)
 
     def turned(array: NDArray[Any]) -> NDArray[Any]:
@@ -171,32 +282,90 @@ def _cut(
         )
         for level in levels
     ]
-    return turned(cut), [turned(level) for level in labels]
+    grown = size**2 / ((window[2] - window[0]) * (window[3] - window[1]))
+    areas = [np.bincount(level.ravel()).astype(np.float64) * grown for level in levels]
+    return turned(cut), [turned(level) for level in labels], areas
 
 
-def _pick_objects(
-    rng: np.random.Generator, levels: list[NDArray[np.int32]], count: int, smallest: int
-) -> list[NDArray[np.bool_]]:
-    """Choose ``count`` objects of any level, as masks; no masks if there is no object.
+def _pick_objects(rng: np.random.Generator, view: View, count: int, smallest: int) -> list[Picked]:
+    """Choose ``count`` objects of any level; none if there is no object.
 
-    One in twelve is empty and stands for a click on the background.
+    One in twelve is empty and stands for a click on the background; what is gone since the section
+    before comes on top of that.
     """
     pool = []
-    for depth, level in enumerate(levels):
+    for depth, level in enumerate(view.levels):
         sizes = np.bincount(level.ravel())
-        pool += [(depth, value) for value in np.flatnonzero(sizes >= smallest) if value]
+        shown = sizes / np.maximum(view.areas[depth][: len(sizes)], 1)
+        enough = (sizes >= smallest) & ((shown > 0.3) | (sizes > 0.3 * level.size))
+        pool += [(depth, value) for value in np.flatnonzero(enough) if value]
     if not pool:
         return []
     chosen = rng.permutation(len(pool))[:count]
     picks = [pool[i] for i in chosen] + [
         pool[i] for i in rng.integers(0, len(pool), count - len(chosen))
     ]
-    empty = np.zeros_like(levels[0], bool)
-    background = bool((levels[0] == 0).mean() > 0.05)
-    return [
-        empty if background and rng.random() < 1 / 12 else levels[depth] == value
-        for depth, value in picks
-    ]
+    empty = Picked(np.zeros_like(view.levels[0], bool), 0.0, None)
+    background = bool((view.levels[0] == 0).mean() > 0.05) and not view.hand_drawn
+    objects = []
+    for depth, value in picks:
+        if background and rng.random() < 1 / 12:
+            objects.append(empty)
+            continue
+        mask = view.levels[depth] == value
+        before = view.before[0] == value if view.before else None
+        hidden = max(float(view.areas[depth][value] - mask.sum()), 0.0)
+        objects.append(Picked(mask, hidden if hidden > 8 else 0.0, before))
+    return objects
+
+
+def neighbouring(
+    rng: np.random.Generator,
+    picked: Picked,
+    others: NDArray[np.bool_],
+    place: NDArray[np.float32],
+) -> NDArray[np.bool_]:
+    """The object's mask in a neighbouring section: the true one, or the object moved and changed.
+
+    For what is gone, the mask of another of the objects is moved to the place (x, y).
+    """
+    if picked.before is not None and picked.before.sum() > 8:
+        return picked.before
+    mask = picked.mask
+    if not mask.any():
+        filled = [other for other in others if other.any()]
+        if not filled:
+            mask = np.zeros_like(mask)
+            mask[tuple(np.round(place[::-1]).astype(int))] = True
+            return ndimage.binary_dilation(mask, iterations=5)
+        other = filled[int(rng.integers(len(filled)))]
+        shift = place[::-1] - np.array(ndimage.center_of_mass(other))
+        moved = np.asarray(ndimage.shift(other.astype(np.uint8), shift, order=0)) > 0
+        return moved if moved.sum() > 8 else other
+    ys, xs = np.nonzero(mask)
+    middle = np.array([ys.mean(), xs.mean()])
+    radius = np.sqrt(mask.sum() / np.pi)
+    angle, grown = rng.normal(0, 0.15), np.exp(rng.normal(0, 0.12, 2))
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn / grown
+    shift = rng.normal(0, 0.18, 2) * radius
+    offset = middle - matrix @ (middle + shift)
+    moved = ndimage.affine_transform(mask.astype(np.uint8), matrix, offset, order=0) > 0
+    return np.asarray(moved) if moved.sum() > 8 else mask
+
+
+def prompts_of_section(
+    rng: np.random.Generator, mask: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float32]]:
+    """What a neighbouring section hands over: its logits, its box, a click in its middle."""
+    quarter = mask.reshape(mask.shape[0] // 4, 4, mask.shape[1] // 4, 4).mean((1, 3))
+    smooth = ndimage.gaussian_filter(quarter, rng.uniform(0.2, 0.8))
+    logits = (2 * smooth - 1) * rng.uniform(6, 16)
+    return {
+        "before": logits[None].astype(np.float32),
+        "before_box": clicks.mask_box(mask).reshape(2, 2),
+        "before_click": np.array([clicks.centre(mask)[:2]], np.float32),
+    }
 
 
 def first_prompts(

@@ -139,17 +139,17 @@ def render(
     size = wholes.shape[0]
     colour = rng.random() < 0.35
     tones = rng.uniform(0, 1, (3, 3)) if colour else np.repeat(rng.uniform(0, 1, (3, 1)), 3, 1)
-    tones[1] = _apart(rng, tones[0], tones[1], rng.uniform(0.12, 0.6))
-    tones[2] = _apart(rng, tones[1], tones[2], rng.uniform(0.1, 0.4))
+    tones[1] = apart(rng, tones[0], tones[1], rng.uniform(0.12, 0.6))
+    tones[2] = apart(rng, tones[1], tones[2], rng.uniform(0.1, 0.4))
     tones = tones.astype(np.float32)
     canvas = tones[0] + _background(rng, size)[..., None]
     canvas = _lay(rng, canvas, wholes, tones[1], rims=crowded or rng.random() < 0.3)
     if parts.any():
         canvas = _lay(rng, canvas, parts, tones[2], rims=rng.random() < 0.2)
-    return _faults(rng, canvas.astype(np.float32))
+    return add_faults(rng, canvas.astype(np.float32))
 
 
-def _apart(rng: np.random.Generator, base: Float, tone: Float, distance: float) -> Float:
+def apart(rng: np.random.Generator, base: Float, tone: Float, distance: float) -> Float:
     """Move a tone along its own direction until it differs from the base by the distance."""
     step = tone - base
     norm = float(np.abs(step).max())
@@ -230,7 +230,7 @@ def _lay(
     return canvas + (paint_over - canvas) * alpha[..., None]
 
 
-def _faults(rng: np.random.Generator, canvas: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
+def add_faults(rng: np.random.Generator, canvas: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:
     """Uneven light, blur, noise, gamma, dim exposure: what a microscope adds to a scene."""
     size = canvas.shape[0]
     if rng.random() < 0.3:

@@ -16,7 +16,6 @@ CLICKS = 5
 MEASURES = (
     "box",
     *(f"clicks {n}" for n in range(1, CLICKS + 1)),
-    "mask 0",
     "best of three",
     "watershed from the click",
     "ellipse in the box",
@@ -26,17 +25,24 @@ MEASURES = (
 
 def table(rows: list[Row]) -> str:
     """Mean IoU of every measure: all objects, kinds of image, sizes of object; in Markdown."""
+    kinds = _present(rows, "kind")
     groups: dict[str, Callable[[Row], bool]] = {"all": lambda row: True}
-    groups |= {kind: lambda row, kind=kind: row["kind"] == kind for kind in _present(rows, "kind")}  # type: ignore[misc]
+    groups |= {kind: lambda row, kind=kind: row["kind"] == kind for kind in kinds}  # type: ignore[misc]
     groups |= {size: lambda row, size=size: row["size"] == size for size in _present(rows, "size")}  # type: ignore[misc]
     chosen = {name: [row for row in rows if test(row)] for name, test in groups.items()}
+    if len(kinds) > 1:
+        chosen |= {"mean of kinds": []}
     lines = ["| mean IoU | " + " | ".join(chosen) + " |", "|---" * (len(chosen) + 1) + "|"]
     lines.append("| objects | " + " | ".join(str(len(group)) for group in chosen.values()) + " |")
     for measure in (m for m in MEASURES if m in rows[0]):
-        means = (
-            f"{np.mean([float(row[measure]) for row in group]):.3f}" for group in chosen.values()
-        )
-        lines.append(f"| {measure} | " + " | ".join(means) + " |")
+        means = {
+            name: np.mean([float(row[measure]) for row in group])
+            for name, group in chosen.items()
+            if group
+        }
+        if len(kinds) > 1:
+            means["mean of kinds"] = np.mean([means[kind] for kind in kinds])
+        lines.append(f"| {measure} | " + " | ".join(f"{m:.3f}" for m in means.values()) + " |")
     return "\n".join(lines)
 
 
@@ -50,12 +56,13 @@ def calibration(rows: list[Row]) -> dict[str, float]:
     def column(name: str) -> list[float]:
         return [float(row[name]) for row in rows]
 
-    numbers = range(1, CLICKS + 1)
+    count = sum(f"clicks {n}" in rows[0] for n in range(1, CLICKS + 1))
+    numbers = range(1, count + 1)
     pairs = {
         "1 click": (column("score 1"), column("clicks 1")),
         "box": (column("box score"), column("box")),
     }
-    pairs["1 to 5 clicks"] = (
+    pairs[f"1 to {count} clicks"] = (
         [s for n in numbers for s in column(f"score {n}")],
         [i for n in numbers for i in column(f"clicks {n}")],
     )

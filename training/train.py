@@ -23,11 +23,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from napari_samv2_prompts.samv2.finetune.interaction import (
+    add_clicks,
+    choose,
+    first_prompts,
+    misled,
+)
+from napari_samv2_prompts.samv2.finetune.losses import round_loss
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.modeling.pixels import DEVIATION, MEAN
 from napari_samv2_prompts.samv2.weights.variants import find_variant
-from training.annotated import Annotated, read_folder
+from training.annotated import Annotated, read_all
 from training.checkpoint import (
     Run,
     recipe_before,
@@ -37,8 +44,6 @@ from training.checkpoint import (
     weights_before,
 )
 from training.data import Mixture, Samples
-from training.interaction import add_clicks, choose, first_prompts, misled
-from training.losses import round_loss
 from training.parallel import average_gradients, process_count, process_rank
 from training.recipe import STAGES, Recipe, learning_rate, samples_of_step
 
@@ -61,6 +66,7 @@ def train_step(
     pixels = normalised(batch["image"].to(device))
     targets = batch["targets"].flatten(0, 1).to(device).float()
     targets /= (pixels.shape[-1] / targets.shape[-1]) ** 2
+    hidden, rough = (batch[name].flatten(0, 1).to(device) for name in ("hidden", "rough"))
     index = torch.arange(len(pixels), device=device).repeat_interleave(batch["targets"].shape[1])
     prompts = first_prompts(shared, batch, recipe.first)
     rng = np.random.default_rng((recipe.samples.seed, 2, run.step, process_rank()))
@@ -75,7 +81,7 @@ def train_step(
                 features, prompts.coords.to(device), prompts.labels.to(device), mask
             )
         decoded = Decoded(*(part.float() for part in decoded[:3]))
-        loss = round_loss(decoded, targets, recipe.weights)
+        loss = round_loss(decoded, targets, recipe.weights, hidden, rough)
         total = total + loss.total / rounds
         ious.append(float(loss.iou[present, 0].mean()) if present.any() else float("nan"))
         if number + 1 < rounds:
@@ -118,7 +124,7 @@ def train(
     workers: int = 1,
     bf16: bool = False,
     until: int | None = None,
-    every: int = 250,
+    every: int = 50,
 ) -> list[dict[str, float]]:
     """Train from the run's step to the recipe's end (or ``until``), saving every so many steps.
 
@@ -213,7 +219,7 @@ def main() -> None:
     train(
         run,
         recipe,
-        read_folder(args.data, validation=False),
+        read_all(args.data, validation=False),
         args.out,
         workers=args.workers,
         bf16=args.bf16,

@@ -13,17 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import data, filters, segmentation
 
-from napari_samv2_prompts.samv2.modeling import point_labels
-from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from training import clicks
+from napari_samv2_prompts.prompts import Prompt
+from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+from napari_samv2_prompts.samv2.finetune import clicks
 from training.annotated import Annotated
-from training.evaluate import BUNDLED, Prompter, evaluate_image, load_model
-from training.interaction import choose
+from training.evaluate import BUNDLED, Asked, evaluate_image, load_predictor
 from training.pictures import Point, outlined, save
 from training.report import calibration, table
 
@@ -54,23 +52,24 @@ def coin_labels() -> NDArray[np.int32]:
     return (np.searchsorted(kept, labels) + 1).astype(np.int32) * np.isin(labels, kept)
 
 
-def click_masks(network: SAMV2Network, image: NDArray[np.uint8], points: Sequence[Point]) -> Bool:
-    """One mask (P, H, W) for each click (x, y): the best scored of three."""
-    prompter = Prompter(network, image, torch.float32)
-    labels = torch.full((len(points), 1), point_labels.POSITIVE)
-    coords = prompter.scaled(np.array(points, np.float32)[:, None])
-    chosen, _ = choose(prompter.decode(coords, labels, None), labels)
-    return (prompter.enlarged(chosen[:, None])[:, 0] > 0).numpy()
-
-
-def coins(network: SAMV2Network, folder: Path) -> NDArray[np.float64]:
+def coins(predictor: SAMV2ImagePredictor, folder: Path) -> list[float]:
     """IoU of each coin from one click at its centre; writes ``nano-coins.png``."""
     image, labels = as_rgb(data.coins()), coin_labels()
-    true = np.stack([labels == value for value in range(1, labels.max() + 1)])
-    points = [clicks.centre(mask)[:2] for mask in true]
-    masks = click_masks(network, image, points)
-    save(outlined(image, masks, points), folder / "nano-coins.png")
-    return (masks & true).sum((1, 2)) / (masks | true).sum((1, 2))
+    masks = [labels == value for value in range(1, labels.max() + 1)]
+    asked = Asked(predictor, image, masks)
+    list(asked.click(1))
+    points = [clicks.centre(mask)[:2] for mask in masks]
+    save(outlined(image, np.stack(asked.found), points), folder / "nano-coins.png")
+    return asked.scores()
+
+
+def clicked(
+    predictor: SAMV2ImagePredictor, image: NDArray[np.uint8], points: Sequence[Point]
+) -> Bool:
+    """One mask (P, H, W) for each click (x, y): the best scored of three."""
+    asked = Asked(predictor, image, [])
+    asked.ask([Prompt.of(n, [point], [1]) for n, point in enumerate(points, start=1)])
+    return np.stack(asked.found)
 
 
 def main() -> None:
@@ -82,8 +81,8 @@ def main() -> None:
         "--nuclei", type=Path, nargs=2, metavar=("IMAGE", "MASK"), help="TIFF files"
     )
     args = parser.parse_args()
-    network = load_model(args.weights)
-    iou = coins(network, args.pictures)
+    predictor = load_predictor(args.weights)
+    iou = np.array(coins(predictor, args.pictures))
     print(
         f"coins: {(iou >= GOOD).sum()} of {len(iou)} at IoU >= {GOOD} from one click, "
         f"mean {iou.mean():.3f}"
@@ -94,13 +93,13 @@ def main() -> None:
     }
     for name, (source, points) in examples.items():
         image = as_rgb(source)
-        masks = click_masks(network, image, points)
+        masks = clicked(predictor, image, points)
         save(outlined(image, masks, points), args.pictures / f"nano-{name}.jpg")
     if args.nuclei:
         from tifffile import imread
 
         image, labels = as_rgb(imread(args.nuclei[0])), imread(args.nuclei[1]).astype(np.int32)
-        rows = evaluate_image(network, Annotated("nuclei", image, labels, "dark"), torch.float32)
+        rows = evaluate_image(predictor, Annotated("nuclei", image, labels, "dark"))
         print(table(rows), calibration(rows), sep="\n")
 
 

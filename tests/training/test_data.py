@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from training.annotated import HELD_OUT, in_validation, read_folder
-from training.data import Mixture, Samples, SampleSettings
+from training.annotated import HELD_OUT, Annotated, in_validation, read_all, read_folder
+from training.data import Mixture, Samples, SampleSettings, prompts_of_section
 from training.recipe import Recipe, Wide, samples_of_step
 
 
@@ -47,7 +47,8 @@ def test_a_sample_depends_on_its_number_alone(images):
 
 @pytest.mark.parametrize("generated", [0.0, 1.0])
 def test_prompts_belong_to_their_objects(images, generated):
-    samples = Samples(images, SampleSettings(size=64, objects=4, full=64, generated=generated))
+    settings = SampleSettings(size=64, objects=4, full=64, generated=generated, coarse=2)
+    samples = Samples(images, settings)
     seen = 0
     for number in range(12):
         sample = samples[number]
@@ -83,3 +84,57 @@ def test_steps_with_larger_windows_are_a_fixed_share_and_each_sample_is_one_proc
     assert 0.18 < sum(which for which, _ in drawn) / 2 / recipe.steps < 0.32
     mixture = Mixture([Samples(images, small), Samples(images, large)])
     assert [mixture[which, 3]["image"].shape[-1] for which in (0, 1)] == [32, 64]
+
+
+def test_other_kinds_are_split_by_groups_of_like_names(tmp_path):
+    folder = tmp_path / "open" / "embryos_drosophila"
+    folder.mkdir(parents=True)
+    for name in ("1d30-1", "1d30-2", "3d30-3", "3d30-4", "5d34-1"):
+        Image.new("L", (8, 8)).save(folder / f"{name}.png")
+        Image.new("I;16", (8, 8)).save(folder / f"{name}.labels.png")
+    train, test = (
+        {item.name for item in read_all(tmp_path, validation=which)} for which in (False, True)
+    )
+    assert train == {"1d30-1", "1d30-2"}
+    assert test == {"3d30-3", "3d30-4", "5d34-1"}
+
+
+def disc(kind: str, radius: int, hand_drawn: bool = False) -> Annotated:
+    y, x = np.mgrid[0:256, 0:256]
+    labels = (np.hypot(y - 128, x - 128) < radius).astype(np.int32)
+    image = np.repeat((labels * 150 + 40).astype(np.uint8)[..., None], 3, 2)
+    return Annotated(kind, image, labels, kind, hand_drawn)
+
+
+def test_what_lies_beyond_a_sample_is_known():
+    """A score of a piece must learn that it is one."""
+    settings = SampleSettings(
+        size=64, objects=1, full=256, largest=256, generated=0.0, diameters=(150.0, 160.0)
+    )
+    samples = Samples([disc("embryos", 100)], settings)
+    shares = []
+    for number in range(20):
+        sample = samples[number]
+        shown, hidden = float(sample["targets"].sum()), float(sample["hidden"].sum())
+        if shown:
+            shares.append(shown / (shown + hidden))
+    # A disc of some 155 pixels has 18 900, a sample 4096.
+    assert 0.05 < np.mean(shares) < 0.45
+
+
+def test_nothing_unlabelled_of_a_hand_drawn_picture_is_taken_for_background():
+    settings = SampleSettings(size=64, objects=6, full=64, generated=0.0, diameters=(20.0, 40.0))
+    for hand_drawn in (True, False):
+        samples = Samples([disc("worms", 12, hand_drawn)], settings)
+        empty = [not t.any() for n in range(30) for t in samples[n]["targets"]]
+        assert any(empty) is not hand_drawn
+
+
+def test_a_section_hands_over_its_mask_box_and_middle():
+    mask = np.zeros((64, 64), bool)
+    mask[12:32, 20:48] = True
+    given = prompts_of_section(np.random.default_rng(0), mask)
+    assert given["before_box"].tolist() == [[20, 12], [47, 31]]
+    x, y = given["before_click"][0].astype(int)
+    assert mask[y, x]
+    assert ((given["before"][0] > 0).sum() * 16) == pytest.approx(mask.sum(), rel=0.1)

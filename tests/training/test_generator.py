@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage.draw import disk
 from training.generator import KINDS, generate
+from training.scenes import SCENES
 from training.shapes import SHAPES, paint
 
 
@@ -105,3 +106,14 @@ def test_painting_keeps_what_is_there():
 def test_impossible_scenes_are_refused(kind, size):
     with pytest.raises(ValueError, match=r"stars|32 pixels"):
         generate(np.random.default_rng(0), size, kind)
+
+
+@pytest.mark.parametrize("kind", sorted(SCENES))
+def test_each_kind_of_scene_has_objects_and_parts_that_lie_in_wholes(kind):
+    for seed in range(4):
+        scene, again = (SCENES[kind](np.random.default_rng(seed), 128) for _ in range(2))
+        assert np.array_equal(scene.image, again.image)
+        assert scene.image.shape == (128, 128, 3)
+        assert scene.wholes.max() > 0
+        assert scene.image.std() > 2
+        assert not (scene.parts > 0)[scene.wholes == 0].any()

@@ -8,10 +8,15 @@ import pytest
 import torch
 from training.checkpoint import resume, start
 from training.data import SampleSettings
-from training.interaction import add_clicks, choose, first_prompts, misled
 from training.recipe import Recipe, learning_rate
 from training.train import train
 
+from napari_samv2_prompts.samv2.finetune.interaction import (
+    add_clicks,
+    choose,
+    first_prompts,
+    misled,
+)
 from napari_samv2_prompts.samv2.modeling import point_labels
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 
@@ -77,6 +82,9 @@ def test_first_prompts_of_one_kind_have_no_padding():
         "clicks": torch.rand(2, 3, 3, 2) * 60,
         "box": torch.rand(2, 3, 2, 2) * 60,
         "mask": torch.zeros(2, 3, 1, 16, 16),
+        "before": torch.zeros(2, 3, 1, 16, 16),
+        "before_box": torch.rand(2, 3, 2, 2) * 60,
+        "before_click": torch.rand(2, 3, 1, 2) * 60,
     }
     made = [first_prompts(rng, batch, RECIPE.first).labels for _ in range(60)]
     kinds = {tuple(sorted(set(labels.flatten().tolist()))) for labels in made}
@@ -95,7 +103,7 @@ def test_a_corrective_click_lies_in_the_error_at_input_scale(coarse):
     target[:, 20 // coarse : 40 // coarse, 20 // coarse : 40 // coarse] = 1
     batch = {"clicks": torch.full((1, 1, 3, 2), 5.0), "box": torch.zeros(1, 1, 2, 2)}
     batch["mask"] = torch.zeros(1, 1, 1, 16, 16)
-    prompts = first_prompts(np.random.default_rng(3), batch, RECIPE.first)
+    prompts = first_prompts(np.random.default_rng(3), batch, (1.0, 0.0, 0.0, 0.0))
     nothing = torch.full((1, 16, 16), -5.0)
     for seed in range(20):
         rng = np.random.default_rng(seed)

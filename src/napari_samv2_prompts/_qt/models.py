@@ -84,7 +84,7 @@ class ModelEntry:
 
 
 def model_entries(folder: Path | None = None, *, look: bool = True) -> tuple[ModelEntry, ...]:
-    """List what can be picked: bundled, published (newest version first), and others in a folder.
+    """List what can be picked: bundled, published (newest version first), and others beside them.
 
     Parameters
     ----------
@@ -113,7 +113,8 @@ def model_entries(folder: Path | None = None, *, look: bool = True) -> tuple[Mod
             f"{published.licence} · {where}"
         )
         entries.append(ModelEntry(value, text, 0 if path else megabytes, folder, card))
-    own = sorted(folder.iterdir()) if folder and folder.is_dir() else ()
+    place = folder or cache_folder()
+    own = sorted(place.iterdir()) if (folder or look) and place.is_dir() else ()
     entries += [entry_of(p) for p in own if p.suffix.lower() in _ENDINGS and p not in known]
     return tuple(entries)
 

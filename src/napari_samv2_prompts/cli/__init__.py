@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from napari_samv2_prompts.cli import demo, doctor, models, segment
+from napari_samv2_prompts.cli import demo, doctor, models, segment, train
 from napari_samv2_prompts.cli.common import PROGRAM, tell
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
@@ -28,6 +28,7 @@ COMMANDS = (
     segment,
     models,
     doctor,
+    train,
 )
 
 

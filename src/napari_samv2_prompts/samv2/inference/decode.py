@@ -21,8 +21,8 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
+from napari_samv2_prompts.samv2.nano.decode import decode_on_levels
 from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
-from napari_samv2_prompts.samv2.nano.windows import Window, decode_in_windows
 
 from .cuda_graphs import GraphedCallable
 from .embedding import Embedding
@@ -43,6 +43,13 @@ _CELLS_AT_ONCE_GPU = 2**22
 _FEW = 4  # prompts of which a GPU takes less time than Python
 
 
+class _Prepared(NamedTuple):
+    """An image as the decoder takes it, and its smaller copies."""
+
+    image: PreparedImage
+    coarser: tuple[ImageFeatures, ...]
+
+
 class Decoder:
     """Decodes prompts with one network, as its device does it fastest.
 
@@ -59,7 +66,7 @@ class Decoder:
         self._graphed: Decode | None = None
         if choice.device.type == "cuda":
             self._graphed = GraphedCallable[Decoded](network.decode_prompts, keep=8)
-        self._last: tuple[ImageFeatures, PreparedImage] | None = None
+        self._last: tuple[ImageFeatures, _Prepared] | None = None
 
     def forget(self) -> None:
         """Give up what is kept of the image that was decoded last."""
@@ -88,7 +95,7 @@ class Decoder:
         clip_boxes : bool
             Whether the parts of boxes that lie beside the image are left out.
         """
-        image = self._prepared(embedding)
+        prepared = self._prepared(embedding)
         groups: dict[tuple[int, bool], list[int]] = defaultdict(list)
         for row, prompt in enumerate(prompts):
             groups[prompt.n_tokens, prompt.mask is not None].append(row)
@@ -99,14 +106,14 @@ class Decoder:
                 chosen = rows[part]
                 arrays = _Arrays.of([prompts[r] for r in chosen], embedding, clip_boxes)
                 multi = [multimask[r] for r in chosen]
-                masks = self._decode_alike(image, embedding, arrays, multi, threshold)
+                masks = self._decode_alike(prepared, arrays, multi, threshold)
                 for row, mask in zip(chosen, masks, strict=True):
                     results[row] = mask
 
             in_chunks(work, len(rows), self._at_once(embedding), self._choice.device)
         return [result for result in results if result is not None]
 
-    def _prepared(self, embedding: Embedding) -> PreparedImage:
+    def _prepared(self, embedding: Embedding) -> _Prepared:
         """Bring an embedding to the decoder's device and number type; the last one is kept.
 
         Where the encoder computes in bfloat16, so do the decoder's products of image cells.
@@ -116,11 +123,14 @@ class Decoder:
         if last is None or last[0] is not embedding.features:
             self._last = last = None  # never two of them in memory
             dtype = self._network.no_mem_embed.dtype
-            features = embedding.features.to(device=self._choice.device, dtype=dtype)
+            features, *coarser = (
+                level.to(device=self._choice.device, dtype=dtype) for level in embedding.levels
+            )
             if self._choice.dtype == torch.bfloat16 and not isinstance(self._network, NanoNetwork):
                 half = features.embedding.to(self._choice.dtype)
                 features = replace(features, embedding=half)
-            last = embedding.features, self._network.prepare(features)
+            ready = _Prepared(self._network.prepare(features), tuple(coarser))
+            last = embedding.features, ready
             self._last = last
         return last[1]
 
@@ -134,27 +144,36 @@ class Decoder:
 
     def _decode_alike(
         self,
-        image: PreparedImage,
-        embedding: Embedding,
+        prepared: _Prepared,
         arrays: _Arrays,
         multimask: Sequence[bool],
         threshold: float,
     ) -> list[LowResMasks]:
         """Decode prompts of one kind: the same number of points, all with a mask or none."""
+        image = prepared.image
         tensors = arrays.on(image.position.device)
         if not isinstance(self._network, NanoNetwork):
             work: Decode = self._network.decode_prompts
             if self._graphed is not None and len(multimask) <= _FEW:
                 work = self._graphed
             return _to_arrays(work(image, *tensors), multimask)
-        assert isinstance(image.features, NanoFeatures)
-        windows = decode_in_windows(self._network, image.features, *tensors, multimask, threshold)
-        results = []
-        for (decoded, window), multi in zip(windows, multimask, strict=True):
-            (part,) = _to_arrays(decoded, [multi])
-            logits = _pasted(part.logits, window, embedding.logits_size)
-            results.append(LowResMasks(logits, part.scores, part.object_score))
-        return results
+        levels = [
+            level
+            for level in (image.features, *prepared.coarser)
+            if isinstance(level, NanoFeatures)
+        ]
+        offered = decode_on_levels(
+            self._network, levels, *tensors, multimask, threshold, -LOGIT_LIMIT
+        )
+        return [
+            LowResMasks(
+                one.logits.float().cpu().numpy(),
+                one.scores.float().cpu().numpy(),
+                float(one.object_logit),
+                one.logits.float() if one.logits.is_cuda else None,
+            )
+            for one in offered
+        ]
 
 
 class _Arrays(NamedTuple):
@@ -186,14 +205,6 @@ class _Arrays(NamedTuple):
             labels,
             None if self.masks is None else torch.from_numpy(self.masks).to(device),
         )
-
-
-def _pasted(logits: NDArray[np.float32], window: Window, size: int) -> NDArray[np.float32]:
-    """Put the logits ``(C, h, w)`` of a window in their place; surely nothing around them."""
-    whole = np.full((len(logits), size, size), -LOGIT_LIMIT, np.float32)
-    top, left, side = (4 * number for number in window)
-    whole[:, top : top + side, left : left + side] = logits
-    return whole
 
 
 def _to_arrays(decoded: Decoded, multimask: Sequence[bool]) -> list[LowResMasks]:

@@ -28,12 +28,20 @@ class Embedding:
         Side of the square it was stretched to.
     model : str
         Which network made it; only the same network can decode it.
+    coarser : tuple of ImageFeatures
+        Of smaller copies of the image, largest first; published networks have none.
     """
 
     features: ImageFeatures
     image_size: tuple[int, int]
     input_size: int
     model: str
+    coarser: tuple[ImageFeatures, ...] = ()
+
+    @property
+    def levels(self) -> tuple[ImageFeatures, ...]:
+        """Features of the image and of its smaller copies."""
+        return self.features, *self.coarser
 
     @property
     def logits_size(self) -> int:
@@ -49,11 +57,12 @@ class Embedding:
         """
         if self.features.embedding.dtype != torch.float32:
             return self
-        features = self.features.to(dtype=torch.float16)
-        finite = all(bool(tensor.isfinite().all()) for tensor in features.tensors().values())
-        return replace(self, features=features) if finite else self
+        first, *others = (level.to(dtype=torch.float16) for level in self.levels)
+        tensors = [tensor for level in (first, *others) for tensor in level.tensors().values()]
+        finite = all(bool(tensor.isfinite().all()) for tensor in tensors)
+        return replace(self, features=first, coarser=tuple(others)) if finite else self
 
     @property
     def nbytes(self) -> int:
         """Memory that the features take, in bytes."""
-        return sum(tensor.nbytes for tensor in self.features.tensors().values())
+        return sum(t.nbytes for level in self.levels for t in level.tensors().values())

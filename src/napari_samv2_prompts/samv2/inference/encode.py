@@ -13,6 +13,7 @@ from torch import Tensor
 from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.nano.pyramid import smaller
 
 from .cuda_graphs import GraphedCallable
 from .embedding import Embedding
@@ -33,7 +34,7 @@ def encoder(network: SAMV2Network, choice: DeviceChoice) -> Encode:
     """Return the network's encoder as its device does it fastest."""
     if choice.device.type != "cuda":
         return network.encode_image
-    replayed = GraphedCallable[ImageFeatures](network.encode_image, keep=2)
+    replayed = GraphedCallable[ImageFeatures](network.encode_image, keep=4)
 
     def encode(pixels: Tensor, progress: Callable[[float], object] | None) -> ImageFeatures:
         features = replayed(pixels)
@@ -72,19 +73,43 @@ def encode_images(
     for side, alike in groupby(images, lambda image: variant.side_for(*image.shape[:2])):
         group = list(alike)
 
+        sides = (side, *variant.pyramid(side))
+        ends = [0.0, *(np.cumsum(np.square(sides)) / np.square(sides).sum()).tolist()]
+
         def work(
-            part: slice, group: list[NDArray[np.uint8]] = group, side: int = side
-        ) -> ImageFeatures:
-            pixels = [to_pixels(image, side, choice.device) for image in group[part]]
-            return encode(torch.cat(pixels), progress)
+            part: slice,
+            group: list[NDArray[np.uint8]] = group,
+            sides: tuple[int, ...] = sides,
+            ends: list[float] = ends,
+        ) -> tuple[ImageFeatures, ...]:
+            pixels = torch.cat([to_pixels(image, sides[0], choice.device) for image in group[part]])
+            levels = []
+            for level, start, end in zip(sides, ends[:-1], ends[1:], strict=True):
+                pixels = smaller(pixels, level)
+                levels.append(encode(pixels, _part_of(progress, start, end)))
+            return tuple(levels)
 
         chunk = max(1, _PIXELS_AT_ONCE // side**2)
         parts = in_chunks(work, len(group), chunk, choice.device)
-        rows = [p.select(slice(i, i + 1)) for p in parts for i in range(len(p.embedding))]
+        rows = [
+            [level.select(slice(i, i + 1)) for level in levels]
+            for levels in parts
+            for i in range(len(levels[0].embedding))
+        ]
         embeddings += [
-            Embedding(row, (image.shape[0], image.shape[1]), side, model)
+            Embedding(row[0], (image.shape[0], image.shape[1]), side, model, tuple(row[1:]))
             for row, image in zip(rows, group, strict=True)
         ]
     if choice.dtype == torch.float32:
         return embeddings
     return [embedding.halved() for embedding in embeddings]
+
+
+def _part_of(
+    progress: Callable[[float], object] | None, start: float, end: float
+) -> Callable[[float], object] | None:
+    """Progress of a part of the work, as a share of all of it."""
+    if progress is None:
+        return None
+    told = progress
+    return lambda share: told(min(start + share * (end - start), 1.0))

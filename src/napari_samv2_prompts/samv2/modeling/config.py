@@ -83,6 +83,10 @@ class Variant:
         """Side of the square that an image of this size is resized to, in pixels."""
         return self.input_size
 
+    def pyramid(self, side: int) -> tuple[int, ...]:
+        """Sides of the smaller copies that are embedded beside a square; none, as published."""
+        return ()
+
     @property
     def largest_side(self) -> int:
         """Side of the largest square that an image is resized to, in pixels."""

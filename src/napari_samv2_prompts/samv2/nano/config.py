@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from napari_samv2_prompts.samv2.modeling.config import Variant
 
-__all__ = ["NANO", "NanoVariant"]
+__all__ = ["COARSEST", "NANO", "NanoVariant"]
 
 SIDE_STEP = 64
 """Sides of larger squares are multiples of this many pixels."""
+COARSEST = 256
+"""Side of the smallest copy of a picture in pixels."""
 PROMPT_MAPS = 11
 """Maps drawn of each prompt: clicks, box and logits (4), similarity (4), geodesic (2), ellipse."""
 
@@ -33,6 +35,8 @@ class NanoVariant(Variant):
         :mod:`.refinement`.
     mask_scores : int
         Hidden width of what judges masks by their looks, see :mod:`.mask_scores`.
+    scale_scores : int
+        Hidden width of what judges masks across scales, see :mod:`.scale_scores`.
     """
 
     largest_input: int = 0
@@ -41,11 +45,20 @@ class NanoVariant(Variant):
     refine_8: tuple[int, ...] = (1, 2, 4)
     refine_4: tuple[int, ...] = (1, 2)
     mask_scores: int = 64
+    scale_scores: int = 24
 
     def side_for(self, height: int, width: int) -> int:
         """Side of the square that an image of this size is resized to, in pixels."""
         own = -(-max(height, width) // SIDE_STEP) * SIDE_STEP
         return max(self.input_size, min(own, self.largest_input))
+
+    def pyramid(self, side: int) -> tuple[int, ...]:
+        """Sides of the smaller copies of a square, each half the one before, `COARSEST` last."""
+        sides = []
+        while side > COARSEST:
+            side = max(COARSEST, side // 2 // SIDE_STEP * SIDE_STEP)
+            sides.append(side)
+        return tuple(sides)
 
     @property
     def largest_side(self) -> int:

@@ -22,6 +22,7 @@ from .config import NanoVariant
 from .contrast import stretch_contrast
 from .mask_decoder import NanoMaskDecoder
 from .prompt_encoder import NanoPromptEncoder
+from .scale_scores import ScaleScores
 
 __all__ = ["NanoFeatures", "NanoNetwork"]
 
@@ -56,6 +57,7 @@ class NanoNetwork(SAMV2Network):
         self.sam_prompt_encoder = NanoPromptEncoder(variant)
         self.sam_mask_decoder = NanoMaskDecoder(variant)
         self.describe = nn.Conv2d(variant.width, variant.descriptors, kernel_size=1)
+        self.scale_scores = ScaleScores(variant.scale_scores)
 
     def encode_image(self, pixels: Tensor, progress: Progress | None = None) -> NanoFeatures:
         """Encode images; see :meth:`.SAMV2Network.encode_image`."""

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,9 +23,20 @@ from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, PAD, POS
 
 from .components import drop_unprompted
 from .mask_scores import with_agreement
-from .network import NanoFeatures, NanoNetwork
 
-__all__ = ["Window", "WindowMasks", "decode_in_windows"]
+if TYPE_CHECKING:
+    from .network import NanoFeatures, NanoNetwork
+
+__all__ = [
+    "STRIDE",
+    "Window",
+    "WindowMasks",
+    "around",
+    "cut",
+    "decode_in_windows",
+    "first_sides",
+    "without_unprompted",
+]
 
 STRIDE = 16
 """Input pixels of a cell of the embedding."""
@@ -93,14 +105,14 @@ def decode_in_windows(
         for rows in _alike(pending, coords.device):
             windows = [pending[row] for row in rows]
             part = _part_of_prompts(windows, rows, coords, labels, mask_input)
-            decoded = network.decode_prompts(_cut(features, windows), *part)
-            logits = _without_unprompted(decoded.logits, *part, threshold)
+            decoded = network.decode_prompts(cut(features, windows), *part)
+            logits = without_unprompted(decoded.logits, *part, threshold)
             scores = with_agreement(decoded.scores, logits > threshold)
             decoded = decoded._replace(logits=logits, scores=scores)
             touched = _touched(decoded, windows, [multimask[row] for row in rows], grid, threshold)
             for place, (row, window) in enumerate(zip(rows, windows, strict=True)):
                 if touched[place] and not has_box[row]:
-                    grown[row] = _around(
+                    grown[row] = around(
                         window.top + window.side / 2,
                         window.left + window.side / 2,
                         2 * window.side,
@@ -119,18 +131,33 @@ def _first_windows(
     coords: Tensor, labels: Tensor, mask_input: Tensor | None, least: int, grid: int
 ) -> Iterator[Window]:
     """Choose a window around all that each prompt says; its mask counts as said."""
+    for x0, y0, x1, y1 in _extents(coords, labels, mask_input):
+        if x0 > x1:  # nothing is prompted at all
+            yield Window(0, 0, grid)
+            continue
+        side = max(float(least), max(x1 - x0, y1 - y0) * ROOM / STRIDE)
+        yield around((y0 + y1) / 2 / STRIDE, (x0 + x1) / 2 / STRIDE, side, grid)
+
+
+def first_sides(
+    coords: Tensor, labels: Tensor, mask_input: Tensor | None, grid: int
+) -> Iterator[float]:
+    """Side, in cells, that the first window of each prompt needs; all of the grid if unsaid."""
+    for x0, y0, x1, y1 in _extents(coords, labels, mask_input):
+        yield max(x1 - x0, y1 - y0) * ROOM / STRIDE if x0 <= x1 else float(grid)
+
+
+def _extents(
+    coords: Tensor, labels: Tensor, mask_input: Tensor | None
+) -> Iterator[tuple[float, float, float, float]]:
+    """Go through ``x0, y0, x1, y1`` of all that each prompt says, in input pixels."""
     missing = (labels == PAD)[..., None]
     none = coords.new_full((len(coords), 1, 2), torch.inf)  # there may be no point at all
     low = torch.cat([coords.masked_fill(missing, torch.inf), none], 1).amin(1)
     high = torch.cat([coords.masked_fill(missing, -torch.inf), -none], 1).amax(1)
     for row, ((x0, y0), (x1, y1)) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
-        if mask_input is not None:
-            x0, y0, x1, y1 = _with_mask((x0, y0, x1, y1), mask_input[row, 0])
-        if x0 > x1:  # nothing is prompted at all
-            yield Window(0, 0, grid)
-            continue
-        side = max(float(least), max(x1 - x0, y1 - y0) * ROOM / STRIDE)
-        yield _around((y0 + y1) / 2 / STRIDE, (x0 + x1) / 2 / STRIDE, side, grid)
+        extent = (x0, y0, x1, y1)
+        yield extent if mask_input is None else _with_mask(extent, mask_input[row, 0])
 
 
 def _with_mask(
@@ -151,7 +178,7 @@ def _with_mask(
     )
 
 
-def _around(row: float, column: float, side: float, grid: int) -> Window:
+def around(row: float, column: float, side: float, grid: int) -> Window:
     """Return the window of at least a side around a place, as far as the grid allows."""
     cells = min(-int(-side // STEP) * STEP, grid)
     top, left = (min(max(round(at - cells / 2), 0), grid - cells) for at in (row, column))
@@ -180,12 +207,12 @@ def _part_of_prompts(
     corners = coords.new_tensor([(window.left, window.top) for window in windows]) * STRIDE
     masks = None
     if mask_input is not None:
-        cut = [_part(mask_input[row], w, 4) for row, w in zip(rows, windows, strict=True)]
-        masks = torch.stack(cut)
+        parts = [_part(mask_input[row], w, 4) for row, w in zip(rows, windows, strict=True)]
+        masks = torch.stack(parts)
     return coords[rows] - corners[:, None], labels[rows], masks
 
 
-def _without_unprompted(
+def without_unprompted(
     logits: Tensor, coords: Tensor, labels: Tensor, masks: Tensor | None, threshold: float
 ) -> Tensor:
     """Drop the unprompted components of all masks ``(P, 4, h, w)``."""
@@ -205,7 +232,7 @@ def _part(maps: Tensor, window: Window, scale: int) -> Tensor:
     return maps[:, top : top + side, left : left + side]
 
 
-def _cut(features: NanoFeatures, windows: list[Window]) -> NanoFeatures:
+def cut(features: NanoFeatures, windows: list[Window]) -> NanoFeatures:
     """Return the features of the windows, one row each."""
     grid = features.embedding.shape[-1]
 
@@ -214,11 +241,12 @@ def _cut(features: NanoFeatures, windows: list[Window]) -> NanoFeatures:
         parts = [whole[w.top : w.top + w.side, w.left : w.left + w.side] for w in windows]
         return torch.stack(parts).flatten(1, 2)
 
-    return NanoFeatures(
-        torch.stack([_part(features.embedding[0], w, 1) for w in windows]),
-        cells(features.high_res_4),
-        cells(features.high_res_8),
-        torch.stack([_part(features.descriptors[0], w, 4) for w in windows]),
+    return replace(
+        features,
+        embedding=torch.stack([_part(features.embedding[0], w, 1) for w in windows]),
+        high_res_4=cells(features.high_res_4),
+        high_res_8=cells(features.high_res_8),
+        descriptors=torch.stack([_part(features.descriptors[0], w, 4) for w in windows]),
     )
 
 

@@ -25,7 +25,7 @@ from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
 
 __all__ = ["Packing", "network_key", "weights_digest"]
 
-FORMAT = "1"
+FORMAT = "2"
 """Counted up when the same weights come to embed otherwise, or the bytes mean something else."""
 
 _LENGTH = 8  # bytes at the start of a safetensors file that say how long its header is
@@ -55,6 +55,7 @@ class Packing:
     ) -> None:
         self._device = choice.device
         self._model = model
+        self._variant = network.variant
         self._features = NanoFeatures if isinstance(network, NanoNetwork) else ImageFeatures
         self._names = [field.name for field in fields(self._features)]
         self.fingerprint = f"{FORMAT} {network.variant} {choice.dtype} {digest}"
@@ -69,8 +70,9 @@ class Packing:
             What the embedding belongs to; the same is needed to get it back.
         """
         tensors = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in embedding.features.tensors().items()
+            f"{level}.{name}": tensor.detach().cpu().contiguous()
+            for level, features in enumerate(embedding.levels)
+            for name, tensor in features.tensors().items()
         }
         metadata = {
             "key": key,
@@ -93,13 +95,19 @@ class Packing:
                 raise ValueError("it is of another image or model")
             if metadata.pop("sha256") != _checksum(tensors, metadata):
                 raise ValueError("it was damaged")
-            features = self._features(**{name: tensors[name] for name in self._names})
-            height, width = json.loads(metadata["image_size"])
             side = int(metadata["input_size"])
+            count = 1 + len(self._variant.pyramid(side))
+            levels = [
+                self._features(**{name: tensors[f"{level}.{name}"] for name in self._names})
+                for level in range(count)
+            ]
+            height, width = json.loads(metadata["image_size"])
         except (SafetensorError, LookupError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"This is not the embedding: {error}.") from error
-        features = features.to(device=self._device, dtype=features.embedding.dtype)
-        return Embedding(features, (height, width), side, self._model)
+        first, *coarser = (
+            level.to(device=self._device, dtype=level.embedding.dtype) for level in levels
+        )
+        return Embedding(first, (height, width), side, self._model, tuple(coarser))
 
 
 def weights_digest(network: SAMV2Network) -> str:

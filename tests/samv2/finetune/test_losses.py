@@ -3,15 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F
-from training.losses import (
+
+from napari_samv2_prompts.samv2.finetune.losses import (
     LossWeights,
     dice_loss,
     focal_loss,
     mask_iou,
     neighbourhood_weights,
+    outline_weights,
     round_loss,
 )
-
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 
 
@@ -85,3 +86,18 @@ def test_dice_and_iou_of_half_an_object():
     half = torch.where(target > 0, half, -20.0)
     assert torch.isclose(mask_iou(half[:, None], target)[0, 0], torch.tensor(0.5))
     assert torch.isclose(dice_loss(half, target)[0], torch.tensor(1 / 3), atol=0.01)
+
+
+def test_a_piece_has_the_iou_of_a_piece():
+    target = square()
+    hidden = target.sum() * 3
+    iou = mask_iou((target[:, None] - 0.5) * 40, target, hidden[None])
+    assert iou[0, 0] == pytest.approx(0.25)
+
+
+def test_hand_drawn_outlines_count_less():
+    target = square(32, 8, 24)
+    for rough, least in ((True, 0.3), (False, 1.0)):
+        weights = outline_weights(target, torch.tensor([rough]))
+        assert weights[0, 16, 8] == pytest.approx(least)
+        assert weights[0, 16, 16] == weights[0, 0, 0] == 1

@@ -16,6 +16,9 @@ from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 
 SURROUND = 8.0
 """How far, in target pixels, an object's neighbourhood reaches beyond half its own extent."""
+OUTLINE = 2
+"""How far from its outline, in target pixels, a hand-drawn mask may be wrong."""
+OUTLINE_WEIGHT = 0.3
 
 
 @dataclass(frozen=True)
@@ -100,17 +103,40 @@ def enlarge(logits: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(logits, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def mask_iou(logits: Tensor, target: Tensor) -> Tensor:
-    """IoU (P, C) of logits (P, C, H, W) with soft targets (P, H, W); 0 where both are empty."""
+def mask_iou(logits: Tensor, target: Tensor, hidden: Tensor | None = None) -> Tensor:
+    """IoU (P, C) of logits (P, C, H, W) with soft targets (P, H, W); 0 where both are empty.
+
+    ``hidden`` (P,) are pixels of the objects that the maps do not show: what is a piece of a thing
+    has the IoU of a piece.
+    """
     # Counting by products of float32 is several times faster than sums of booleans, and exact.
     predicted = (logits > 0).flatten(2).to(torch.float32)
     true = (target >= 0.5).flatten(1).to(torch.float32)
     inter = (predicted @ true[:, :, None])[..., 0]
     union = predicted.sum(2) + true.sum(1, keepdim=True) - inter
+    if hidden is not None:
+        union = union + hidden[:, None]
     return inter / union.clamp_min(1)
 
 
-def round_loss(decoded: Decoded, target: Tensor, weights: LossWeights) -> RoundLoss:
+def outline_weights(target: Tensor, rough: Tensor) -> Tensor:
+    """Pixel weights (P, H, W) that take hand-drawn outlines less seriously.
+
+    `OUTLINE_WEIGHT` within `OUTLINE` pixels of the outlines of objects that are ``rough`` (P,),
+    1 elsewhere.
+    """
+    soft = F.avg_pool2d(target[:, None], 2 * OUTLINE + 1, 1, OUTLINE, count_include_pad=False)[:, 0]
+    near = (soft > 0.01) & (soft < 0.99) & rough[:, None, None]
+    return 1 - (1 - OUTLINE_WEIGHT) * near.float()
+
+
+def round_loss(
+    decoded: Decoded,
+    target: Tensor,
+    weights: LossWeights,
+    hidden: Tensor | None = None,
+    rough: Tensor | None = None,
+) -> RoundLoss:
     """The loss of all four masks of each prompt.
 
     Mask 0 is always trained. Of masks 1 to 3 the best is (Kirillov et al. 2023), so that they part
@@ -124,15 +150,21 @@ def round_loss(decoded: Decoded, target: Tensor, weights: LossWeights) -> RoundL
     target : Tensor of shape (P, S/2, S/2) or (P, S, S), float32
         Covered share of each pixel.
     weights : LossWeights
+    hidden : Tensor of shape (P,), optional
+        Target pixels that the objects have beyond the edges.
+    rough : Tensor of shape (P,), bool, optional
+        Whose outlines are hand-drawn.
     """
     logits, scores, object_logits = decoded[:3]
     rows = torch.arange(len(logits), device=logits.device)
     present = target.flatten(1).any(1)
     with torch.no_grad():
-        iou = mask_iou(enlarge(logits.detach(), target), target)
+        iou = mask_iou(enlarge(logits.detach(), target), target, hidden)
         coarse = F.avg_pool2d(target, target.shape[-1] // logits.shape[-1])
         best = torch.stack([dice_loss(logits[:, i], coarse) for i in (1, 2, 3)], 1).argmin(1) + 1
         pixel_weights = neighbourhood_weights(target)
+        if rough is not None and rough.any():
+            pixel_weights = pixel_weights * outline_weights(target, rough)
     chosen = enlarge(torch.stack([logits[:, 0], logits[rows, best]], 1), target)
     per_prompt = sum(
         weights.focal * focal_loss(chosen[:, i], target, pixel_weights, weights.gamma)

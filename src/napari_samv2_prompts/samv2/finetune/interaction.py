@@ -10,8 +10,9 @@ from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling import point_labels
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
-from training import clicks
-from training.losses import enlarge
+
+from . import clicks
+from .losses import enlarge
 
 
 @dataclass
@@ -24,9 +25,9 @@ class Prompts:
 
 
 def first_prompts(
-    rng: np.random.Generator, batch: dict[str, Tensor], kinds: tuple[float, float, float]
+    rng: np.random.Generator, batch: dict[str, Tensor], kinds: tuple[float, float, float, float]
 ) -> Prompts:
-    """Choose what a step begins with: clicks, boxes with or without a rough mask, a mixture.
+    """Choose what a step begins with: clicks, boxes, a mixture, what another section hands over.
 
     ``kinds`` are their shares of the steps.
 
@@ -35,13 +36,16 @@ def first_prompts(
     """
     points, boxes = batch["clicks"].flatten(0, 1), batch["box"].flatten(0, 1)
     n = len(points)
-    kind = str(rng.choice(["clicks", "boxes", "mixed"], p=kinds))
+    kind = str(rng.choice(["clicks", "boxes", "mixed", "section"], p=kinds))
+    if kind == "section":
+        return _handed_over(rng, batch)
     if kind == "clicks":
         count = int(rng.choice([1, 2, 3], p=[0.85, 0.1, 0.05]))
         return Prompts(points[:, :count], torch.full((n, count), point_labels.POSITIVE), None)
     corners = torch.tensor([point_labels.BOX_START, point_labels.BOX_END]).repeat(n, 1)
     if kind == "boxes":
-        mask = batch["mask"].flatten(0, 1) if rng.random() < 0.15 else None
+        rough = rng.random() < 0.15 and "mask" in batch
+        mask = batch["mask"].flatten(0, 1) if rough else None
         return Prompts(boxes, corners, mask)
     clicked = torch.from_numpy(rng.random(n) < 0.5)
     single = torch.tensor([point_labels.POSITIVE, point_labels.PAD]).repeat(n, 1)
@@ -49,6 +53,18 @@ def first_prompts(
         clicked[:, None, None], points[:, :2] * torch.tensor([[[1.0], [0.0]]]), boxes
     )
     return Prompts(coords, torch.where(clicked[:, None], single, corners), None)
+
+
+def _handed_over(rng: np.random.Generator, batch: dict[str, Tensor]) -> Prompts:
+    """What a neighbouring section gives: its mask with its box or a click, or its box alone."""
+    logits, boxes, points = (
+        batch[name].flatten(0, 1) for name in ("before", "before_box", "before_click")
+    )
+    way = rng.choice(["box and mask", "click and mask", "box"], p=[0.5, 0.3, 0.2])
+    if way == "click and mask":
+        return Prompts(points, torch.full((len(points), 1), point_labels.POSITIVE), logits)
+    corners = torch.tensor([point_labels.BOX_START, point_labels.BOX_END]).repeat(len(boxes), 1)
+    return Prompts(boxes, corners, logits if way == "box and mask" else None)
 
 
 def add_clicks(

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from napari_samv2_prompts.samv2.finetune import clicks
 from napari_samv2_prompts.samv2.modeling import point_labels
-from training import clicks
 
 masks = arrays(np.bool_, (12, 15)).filter(lambda m: m.any())
 seeds = st.integers(0, 2**31)

@@ -1,0 +1,156 @@
+"""Decode the small model's prompts on its pyramid: which level, how many levels, for what.
+
+Clicks alone say nothing of an object's size, so they are decoded on every level that has room for
+them (:mod:`.pyramid`).  A box or an earlier mask says it: they are decoded on the finest level on
+which their window is not much larger than those that were trained on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_samv2_prompts.samv2.modeling.mask_decoder import choose_single
+from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, POSITIVE
+
+from .pyramid import Offered, candidates_of_clicks, offer, on_grid, scaled_to, to_finest
+from .scale_scores import measures
+from .windows import STRIDE, decode_in_windows, first_sides
+
+if TYPE_CHECKING:
+    from .network import NanoFeatures, NanoNetwork
+
+__all__ = ["decode_on_levels"]
+
+LARGEST = 2
+"""Side of the largest window of a box, in windows; of an earlier mask it is one."""
+SPAN = 0.6
+"""Share of a window that several clicks may span."""
+N_OFFERED = 3
+
+
+def decode_on_levels(
+    network: NanoNetwork,
+    levels: Sequence[NanoFeatures],
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor | None,
+    multimask: Sequence[bool],
+    threshold: float = 0.0,
+    nothing: float = -32.0,
+) -> list[Offered]:
+    """Predict the masks of prompts with the same number of points: three of each, or one.
+
+    Parameters
+    ----------
+    network : NanoNetwork
+    levels : sequence of NanoFeatures
+        Of one image (B = 1), finest first.
+    coords, labels, mask_input : Tensor
+        As :meth:`.NanoNetwork.decode_prompts` takes them, for the finest level.
+    multimask : sequence of bool
+        Per prompt: whether three masks are wanted, and not the single best.
+    threshold : float
+        Logit above which a cell is in the mask.
+    nothing : float
+        Logit of what lies beyond a window.
+
+    Returns
+    -------
+    list of Offered
+        Best first where there are three.
+    """
+    results: dict[int, Offered] = {}
+    by_clicks = (labels == POSITIVE).any(1) & ~(labels == BOX_START).any(1)
+    by_clicks &= mask_input is None
+    groups: dict[tuple[bool, int], list[int]] = defaultdict(list)
+    for row, number in enumerate(_first_levels(network, levels, coords, labels, mask_input)):
+        groups[bool(by_clicks[row]), number].append(row)
+    for (clicks, number), rows in groups.items():
+        below = levels[number:]
+        grids = [level.embedding.shape[-1] for level in (levels[0], below[0])]
+        points = scaled_to(coords[rows], *grids)
+        multi = [multimask[row] for row in rows]
+        if clicks:
+            found = _of_clicks(network, below, points, labels[rows], multi, threshold, nothing)
+        else:
+            mask = None if mask_input is None else _resized(mask_input[rows], 4 * grids[1])
+            found = _of_the_rest(
+                network, below[0], points, labels[rows], mask, multi, threshold, nothing
+            )
+        for row, one in zip(rows, found, strict=True):
+            results[row] = one._replace(logits=to_finest(one.logits, grids[0]))
+    return [results[row] for row in range(len(coords))]
+
+
+def _first_levels(
+    network: NanoNetwork,
+    levels: Sequence[NanoFeatures],
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor | None,
+) -> list[int]:
+    """For each prompt the finest level that has room for what it says."""
+    least = network.variant.window // STRIDE
+    grids = [level.embedding.shape[-1] for level in levels]
+    chosen = []
+    for row, side in enumerate(first_sides(coords, labels, mask_input, grids[0])):
+        most = float(least)
+        if mask_input is None:  # a window has twice the extent of what is said
+            most = LARGEST * least if bool((labels[row] == BOX_START).any()) else 2 * SPAN * least
+        fitting = [n for n, grid in enumerate(grids) if side * grid / grids[0] <= most]
+        chosen.append(fitting[0] if fitting else len(levels) - 1)
+    return chosen
+
+
+def _of_clicks(
+    network: NanoNetwork,
+    levels: Sequence[NanoFeatures],
+    coords: Tensor,
+    labels: Tensor,
+    multimask: Sequence[bool],
+    threshold: float,
+    nothing: float,
+) -> list[Offered]:
+    found = candidates_of_clicks(network, levels, coords, labels, threshold)
+    scores = network.scale_scores(torch.cat([measures(each, threshold) for each in found]))
+    counts = [N_OFFERED if multi else 1 for multi in multimask]
+    return [
+        offer(each, own, count, nothing)
+        for each, own, count in zip(found, scores.chunk(len(found)), counts, strict=True)
+    ]
+
+
+def _of_the_rest(
+    network: NanoNetwork,
+    level: NanoFeatures,
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor | None,
+    multimask: Sequence[bool],
+    threshold: float,
+    nothing: float,
+) -> list[Offered]:
+    found = decode_in_windows(network, level, coords, labels, mask_input, multimask, threshold)
+    grid = level.embedding.shape[-1]
+    offered = []
+    for (decoded, window), multi in zip(found, multimask, strict=True):
+        one = choose_single(decoded)
+        logits, scores = decoded.logits[0, 1:], decoded.scores[0, 1:]
+        if not multi:
+            logits, scores = one.logits[0], one.scores[0]
+        placed = on_grid(logits, window, grid, nothing)
+        offered.append(Offered(placed, scores, decoded.object_logits[0]))
+    return offered
+
+
+def _resized(masks: Tensor, side: int) -> Tensor:
+    """Logits ``(P, 1, h, w)`` on a coarser grid."""
+    if masks.shape[-1] == side:
+        return masks
+    return F.interpolate(masks, size=(side, side), mode="area")

@@ -1,0 +1,132 @@
+"""Judge the masks of one click that were found at several scales: one score for all of them.
+
+In its own window a mask may look right and yet be a piece of something larger: then it reaches the
+window's edges, or a coarser level sees more.  What agrees across levels is seldom wrong.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from napari_samv2_prompts.samv2.modeling.layers import Mlp
+
+from .pyramid import Candidates, overlaps
+
+__all__ = ["MEASURES", "ScaleScores", "measures"]
+
+SURE = 1.5
+"""Logit by which a mask is shrunk and grown to see how steep its outline is."""
+REACH = 2
+"""How far from the outline, in cells, its two sides are compared."""
+MEASURES = 18
+
+
+def measures(found: Candidates, threshold: float = 0.0) -> Tensor:
+    """What masks are judged by, ``(L * 4, MEASURES)``.
+
+    The network's score and how it compares to the level's best; agreement within the level, with
+    finer levels, with coarser ones, and with all others; the share of the outline on edges of the
+    window beyond which there is more; size, steepness and sureness; how far colours and learnt
+    descriptors differ across the outline, in all and against their spread inside; which level and
+    mask it is.
+    """
+    levels = len(found.logits)
+    alike = overlaps(found.cover)
+    level = torch.arange(levels, device=alike.device).repeat_interleave(4)
+    same = level[:, None] == level
+    finer, coarser = level[None] < level[:, None], level[None] > level[:, None]
+    scores = found.scores.flatten()
+    own = torch.stack(
+        [
+            torch.cat(
+                [_shape(logits - threshold, window, grid), _contrast(logits > threshold, look)], 1
+            )
+            for logits, window, grid, look in zip(
+                found.logits, found.windows, found.grids, found.looks, strict=True
+            )
+        ]
+    ).flatten(0, 1)
+    one = torch.ones_like(scores)
+    columns = [
+        scores,
+        scores - found.scores.amax(1).repeat_interleave(4),
+        (alike * same).sum(1) / 4,
+        (alike * finer).amax(1),
+        (alike * coarser).amax(1),
+        (alike * ~same).sum(1) / max(1, 4 * (levels - 1)),
+        (alike * ~same * scores).sum(1) / max(1, 4 * (levels - 1)),
+        (level == 0) * one,
+        (level == levels - 1) * one,
+        (torch.arange(len(scores), device=alike.device) % 4 == 0) * one,
+    ]
+    return torch.cat([torch.stack(columns, 1), own], 1)
+
+
+def _shape(logits: Tensor, window: tuple[int, int, int], grid: int) -> Tensor:
+    """Of masks ``(4, h, w)``: touched edge, size, steepness and sureness, ``(4, 4)``."""
+    inside = (logits > 0).float()
+    area = inside.sum((1, 2))
+    top, left, side = window
+    edges = (
+        (top > 0, inside[:, 0]),
+        (left > 0, inside[:, :, 0]),
+        (top + side < grid, inside[:, -1]),
+        (left + side < grid, inside[:, :, -1]),
+    )
+    touched = sum((cells.sum(1) for more, cells in edges if more), torch.zeros_like(area))
+    steep = ((logits > SURE).sum((1, 2)) + 1) / ((logits > -SURE).sum((1, 2)) + 1)
+    sure = (logits.clamp(-16, 16) * inside).sum((1, 2)) / (area + 1) / 10
+    return torch.stack([touched / (area.sqrt() + 1), (area + 1).log() / 8, steep, sure], 1)
+
+
+def _contrast(inside: Tensor, looks: Tensor) -> Tensor:
+    """How far descriptors ``(D, h, w)`` differ across the outlines of ``(4, h, w)``: ``(4, 4)``.
+
+    A mask that ends where nothing changes is a piece of something larger.
+    """
+    masks = inside.float()
+    grown, shrunk = _grown(masks), 1 - _grown(1 - masks)
+    rings = torch.cat([masks - shrunk, grown - masks, masks]).flatten(1)
+    cells = looks.flatten(1).T.float()
+    sums = rings @ torch.cat([cells, cells.square()], 1) / (rings.sum(1, keepdim=True) + 1e-3)
+    means, squares = sums.split(len(looks), 1)
+    within, beyond, all_of_it = means.chunk(3)
+    spread = (squares[-4:] - all_of_it.square()).clamp_min(0)
+    columns = []
+    for part in (slice(0, 3), slice(3, None)):
+        step = (within - beyond)[:, part].square().sum(1).sqrt()
+        columns += [step, step / (spread[:, part].sum(1).sqrt() + 0.05)]
+    return torch.stack(columns, 1)
+
+
+def _grown(masks: Tensor) -> Tensor:
+    """Masks ``(4, h, w)`` grown by two cells."""
+    return F.max_pool2d(masks, 2 * REACH + 1, stride=1, padding=REACH)
+
+
+class ScaleScores(nn.Module):
+    """A score of each mask: the IoU that is to be expected with what was meant.
+
+    Parameters
+    ----------
+    hidden : int
+        Width of the two hidden layers.
+    """
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.head = Mlp(MEASURES, hidden, hidden, 1, activation="relu")
+        for parameter in self.head.layers[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Map measures ``(N, MEASURES)`` to scores ``(N,)`` in [0, 1].
+
+        Begins with half the network's score and half the agreement within the level, as on one
+        level alone (:func:`.mask_scores.with_agreement`).
+        """
+        own = (seen[:, 0] + seen[:, 2]) / 2
+        scores: Tensor = (own.clamp(0.01, 0.99).logit() + self.head(seen)[:, 0]).sigmoid()
+        return scores
