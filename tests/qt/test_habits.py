@@ -10,6 +10,8 @@ import pytest
 from napari.utils.interactions import mouse_press_callbacks, mouse_release_callbacks
 from tests.bench import Bench, Mouse, objects_of
 
+from napari_samv2_prompts.layers import Chosen
+
 pytestmark = pytest.mark.usefixtures("qapp")
 
 
@@ -329,6 +331,21 @@ def test_a_small_shape_that_is_there_is_left_out_and_can_be_found(bench: Bench) 
     bench.controller.select_left_out()
     assert bench.shapes.selected_data == {1}
     assert bench.shapes.mode == "select"
+
+
+def test_shapes_of_other_layers_do_not_hide_a_stray_click(bench: Bench) -> None:
+    first = bench.controller.chosen
+    bench.viewer.dims.ndisplay = 3
+    bench.controller.refresh()
+    bench.shapes.add([[[5, 5], [5, 9], [9, 9], [9, 5]]])  # which no plane was shown for
+    bench.controller.refresh()
+    shapes = bench.viewer.add_shapes()
+    bench.choose(Chosen(first.image, first.points, shapes, first.labels))
+    bench.viewer.dims.ndisplay = 2
+    bench.controller.refresh()
+    box_tool(bench).drag((20.0, 20.0))
+    settle(bench)
+    assert len(bench.shapes.data) == 0
 
 
 def test_a_half_drawn_shape_is_no_prompt_yet(bench: Bench) -> None:

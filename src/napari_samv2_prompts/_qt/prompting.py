@@ -185,6 +185,8 @@ class Prompting:
             target, free = self._target(shown)
             tables = read_tables(self.chosen, self._viewer.dims, free, self._tables)
             write_tables(self.chosen, tables, numbers=free is not None)
+            if tables.layers != self._tables.layers:
+                self._drawn, self._taken = (), None
             tables = self._without_stray(tables, shown, free)
             same = tables.same_rows(self._tables)
             self.said = _said_of(tables) or (self.said if same else "")
