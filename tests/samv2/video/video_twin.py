@@ -119,3 +119,7 @@ class TwinFilm:
         with torch.inference_mode():
             for output in self._twin.propagate_in_video_iterator(self._session, **options):
                 yield output.frame_idx, output.pred_masks[0, 0]
+
+    def forget_embeddings(self) -> None:
+        """Make the next frame be embedded, whichever it is."""
+        self._session.cache.clear_all()
