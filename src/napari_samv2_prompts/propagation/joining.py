@@ -27,6 +27,10 @@ UNSEEN = 0.9
 """Doubt of a section that was only interpolated."""
 
 
+APART = 0.5
+"""Sides that agree less than this are not averaged: the one that is trusted more counts alone."""
+
+
 def joined(
     stretch: Stretch,
     plane: int,
@@ -59,12 +63,14 @@ def joined(
         assert one is not None
         return Section(one.crop, one.score, max(one.doubt, 0.5), between)
     agreement = _iou(up.crop, down.crop)
-    # The nearer anchor knows better; where one side is in doubt, the other counts for more.
-    trust_up, trust_down = (1 - share) * (1.05 - up.doubt), share * (1.05 - down.doubt)
+    # The nearer anchor knows better, and the larger one; a side in doubt counts for less.  What
+    # comes from the small section at an object's end would have all of it shrink.
+    trust_up = (1 - share) * (1.05 - up.doubt) * anchors[first].area
+    trust_down = share * (1.05 - down.doubt) * anchors[last].area
     share = trust_down / (trust_up + trust_down)
     crop = between_anchors(up.crop, down.crop, share)
     best = up if trust_up >= trust_down else down
-    if not crop.area or agreement < 0.3:
+    if not crop.area or agreement < APART:
         crop = best.crop
     doubt = max(min(up.doubt, down.doubt), 0.5 * (1 - agreement) + 0.5 * best.doubt)
     return Section(crop, best.score, doubt, between)
