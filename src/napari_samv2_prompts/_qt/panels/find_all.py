@@ -105,7 +105,7 @@ class FindAllPanel(QWidget):
         for control, name, tip in (
             (self.search, "Find all", "Look for every object; you can work meanwhile"),
             (self.alike, "Find more like this", "Look for what looks like the current object"),
-            (self.accept, "Accept all", "Make labels of what is shown, as one step of undo"),
+            (self.accept, "Accept all that was found", "Make labels of what is shown, as one step of undo"),
             (self.discard, "Discard", "Forget what was found; your labels stay as they are"),
         ):
             control.setAccessibleName(name)
@@ -115,6 +115,7 @@ class FindAllPanel(QWidget):
         add_row(layout, "Score", self.score, "Show only what the model is this sure of")
         add_row(layout, "Size", self.area, "Show only objects of at least so many pixels")
         add_row(layout, "Overlap", self.overlap, "How much two objects may have in common")
+        self.overlap.setAccessibleName("Overlap of what was found")
         add_row(layout, "Keep", self.order, "Which of two stays that overlap more than that")
         layout.addRow(side_by_side(self.accept, self.discard))
         layout.addRow(self.text)
