@@ -95,6 +95,7 @@ class Finding:
         self._layer: FoundLayer | None = None
         self._chosen: dict[int, MaskCrop] = {}
         self._problem = ""
+        self._closed = False
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._show)
@@ -172,8 +173,8 @@ class Finding:
 
     def close(self) -> None:
         """Let go of everything; idempotent."""
+        self._closed = True  # the timer goes on: at exit Qt may have deleted it by now
         self._links.close()
-        self._timer.stop()
         self._forget()
 
     @property
@@ -231,6 +232,8 @@ class Finding:
 
     def _show(self) -> None:
         """Choose anew, and show what is chosen."""
+        if self._closed:
+            return
         self._timer.stop()
         search = self._search
         if search is not None and len(self._candidates):

@@ -105,7 +105,7 @@ class FindAllPanel(QWidget):
         for control, name, tip in (
             (self.search, "Find all", "Look for every object; you can work meanwhile"),
             (self.alike, "Find more like this", "Look for what looks like the current object"),
-            (self.accept, "Accept all that was found", "Make labels of what is shown, as one step of undo"),
+            (self.accept, "Accept what was found", "Make labels of it, as one step of undo"),
             (self.discard, "Discard", "Forget what was found; your labels stay as they are"),
         ):
             control.setAccessibleName(name)
