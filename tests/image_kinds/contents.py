@@ -15,6 +15,7 @@ from napari_samv2_prompts.layers import (
     TargetError,
     composed_view,
     image_view,
+    shown_plane,
 )
 from napari_samv2_prompts.layers.visible import visible_part
 from napari_samv2_prompts.prompts import MaskCrop
@@ -161,7 +162,7 @@ def _() -> None:
     scene = Scene(np.broadcast_to(np.uint8(0), (20_000, 20_000)), contrast_limits=(0, 255))
     scene.viewer.scene.camera.center = (5000, 7000)
     scene.viewer.scene.camera.zoom = 2
-    visible = visible_part(scene.viewer, scene.image, scene.plane)
+    visible = visible_part(scene.viewer, shown_plane(scene.viewer.dims, scene.image))
     region = choose_region(scene.plane.shape, visible.extent)
     assert region.holds(visible.extent, scene.plane.shape)
     assert max(region.size) < 1000

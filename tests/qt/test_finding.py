@@ -130,20 +130,15 @@ def test_the_users_removal_of_the_shown_layer_is_no_error(opened: Any) -> None:
     assert len(widget.accept_found()) > 5
 
 
-def test_closing_takes_the_shown_layer_along(opened: Any) -> None:
-    opened.widget.find_all()
-    opened.widget.wait_until_idle()
-    assert "cells found" in names(opened.viewer)
-    opened.widget._tear_down()
-    assert "cells found" not in names(opened.viewer)
-
-
-def test_the_tool_in_hand_stays(opened: Any) -> None:
+def test_the_tool_in_hand_stays_and_closing_takes_the_shown_layer_along(opened: Any) -> None:
     opened.viewer.layers.selection.active = opened.widget.shapes.value
     opened.widget.find_all()
     opened.widget.wait_until_idle()
     assert opened.viewer.layers.selection.active is opened.widget.shapes.value
     assert opened.widget.labels.value.name == "cells labels"
+    assert "cells found" in names(opened.viewer)
+    opened.widget._tear_down()
+    assert "cells found" not in names(opened.viewer)
 
 
 def test_tiles_of_a_large_plane_are_searched_one_after_the_other(opened: Any, monkeypatch) -> None:
@@ -154,7 +149,7 @@ def test_tiles_of_a_large_plane_are_searched_one_after_the_other(opened: Any, mo
         totals.append(found.total)
 
     finding.changed.connect(note)
-    monkeypatch.setattr(Controller, "largest_side", 100)
+    monkeypatch.setattr(Controller, "largest_side", 130)
     opened.widget.find_all()
     opened.widget.wait_until_idle()
     assert max(totals) > 1
