@@ -14,7 +14,7 @@ from napari_samv2_prompts import segment_all
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.everything import candidates_in, joined, labels_from
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 from napari_samv2_prompts.samv2.find_all import Search, find_all
 from napari_samv2_prompts.tiles import tiles_of
@@ -173,3 +173,24 @@ def test_prompts_and_all_together_are_refused(tmp_path, capsys) -> None:
     table.write_text("object,x,y\n")
     assert main(["segment", str(tmp_path / "a.png"), "--all", "--points", str(table)]) == 1
     assert "leave out --boxes and --points" in capsys.readouterr().err
+
+
+def test_one_large_thing_is_found_too(predictor: SAMV2ImagePredictor) -> None:
+    y, x = np.mgrid[:300, :300]
+    true = ((y - 150) ** 2 + (x - 150) ** 2 < 120**2).astype(int)
+    found = segment_all(picture_of(true), min_area=20_000, predictor=predictor)
+    assert found_once(found, true) == 1
+
+
+def test_a_click_sees_all_copies_after_a_search_of_the_finest(
+    predictor: SAMV2ImagePredictor,
+) -> None:
+    y, x = np.mgrid[:300, :300]
+    large = ((y - 150) ** 2 + (x - 150) ** 2 < 120**2).astype(int)
+    embedding = predictor.embed(picture_of(large))
+    click = PromptBatch((Prompt.of(1, [[150, 150]]),))
+    before = predictor.decode(embedding, click)[0].low_res_logits
+    fine = predictor.decode(embedding.finest(), click)[0].low_res_logits
+    after = predictor.decode(embedding, click)[0].low_res_logits
+    assert not np.array_equal(before, fine)
+    np.testing.assert_array_equal(before, after)

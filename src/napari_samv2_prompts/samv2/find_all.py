@@ -93,23 +93,32 @@ def find_all(
         What the next clicks have found, accepted or not, in pixels of the image.
     """
     search = search or Search()
-    state = _State(embedding, search, taken)
+    # Many like things are small: smaller copies of the image cost as much again, and offer groups.
+    state = _State(embedding.finest(), search, taken)
     state.know(known)
-    if example is None:
-        yield from state.ask(predictor, state.grid(search.grids[0]))
-        finer = list(search.grids[1:])
-    else:
+    if example is not None:
         state.learn_from(example)
-        finer = []
+        yield from _search(predictor, state, ())
+        return
+    yield from _search(predictor, state, search.grids)
+    if embedding.coarser and not state.n_accepted:  # perhaps what is there is large
+        state.look_at(embedding)
+        yield from _search(predictor, state, search.grids)
+
+
+def _search(
+    predictor: SAMV2ImagePredictor, state: _State, grids: Sequence[int]
+) -> Iterator[tuple[Candidate, ...]]:
+    """Click on a coarse grid, then on what looks like what was found, or on finer grids."""
+    finer = list(grids)
+    places = state.grid(finer.pop(0)) if finer else state.alike()
     while True:
+        yield from state.ask(predictor, places)
         places = state.alike()
-        if not len(places) and finer:
+        while not len(places) and finer:
             places = state.grid(finer.pop(0))
         if not len(places):
-            if not finer:
-                return
-            continue
-        yield from state.ask(predictor, places)
+            return
 
 
 class _State:
@@ -151,6 +160,16 @@ class _State:
             self.candidates.extend(new)
             self._mark()
             yield new
+
+    @property
+    def n_accepted(self) -> int:
+        """How many objects are found so far."""
+        return len(self.candidates.select(self.search.selection))
+
+    def look_at(self, embedding: Embedding) -> None:
+        """Ask of another embedding of the same image from now on."""
+        self.embedding = embedding
+        self.asked = np.empty((0, 2))
 
     def know(self, known: Sequence[Candidate]) -> None:
         """Take over what was found before, and where was clicked for it."""

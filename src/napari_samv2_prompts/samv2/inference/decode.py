@@ -8,6 +8,7 @@ like any other.  Here arrays become tensors and tensors arrays; what they mean i
 
 from __future__ import annotations
 
+import operator
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -66,7 +67,7 @@ class Decoder:
         self._graphed: Decode | None = None
         if choice.device.type == "cuda":
             self._graphed = GraphedCallable[Decoded](network.decode_prompts, keep=8)
-        self._last: tuple[ImageFeatures, _Prepared] | None = None
+        self._last: tuple[tuple[ImageFeatures, ...], _Prepared] | None = None
 
     def forget(self) -> None:
         """Give up what is kept of the image that was decoded last."""
@@ -120,7 +121,7 @@ class Decoder:
         float16 would not hold every sum, and the small model's decoder is quick anyway.
         """
         last = self._last  # another thread may decode another embedding meanwhile
-        if last is None or last[0] is not embedding.features:
+        if last is None or not _same(last[0], embedding.levels):
             self._last = last = None  # never two of them in memory
             dtype = self._network.no_mem_embed.dtype
             features, *coarser = (
@@ -130,7 +131,7 @@ class Decoder:
                 half = features.embedding.to(self._choice.dtype)
                 features = replace(features, embedding=half)
             ready = _Prepared(self._network.prepare(features), tuple(coarser))
-            last = embedding.features, ready
+            last = embedding.levels, ready
             self._last = last
         return last[1]
 
@@ -174,6 +175,11 @@ class Decoder:
             )
             for one in offered
         ]
+
+
+def _same(some: Sequence[ImageFeatures], others: Sequence[ImageFeatures]) -> bool:
+    """Tell whether these are the same features, and as many levels of them."""
+    return len(some) == len(others) and all(map(operator.is_, some, others))
 
 
 class _Arrays(NamedTuple):

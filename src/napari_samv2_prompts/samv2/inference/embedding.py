@@ -43,6 +43,10 @@ class Embedding:
         """Features of the image and of its smaller copies."""
         return self.features, *self.coarser
 
+    def finest(self) -> Embedding:
+        """Return the embedding without its smaller copies: large things are cut off, not found."""
+        return replace(self, coarser=())
+
     @property
     def logits_size(self) -> int:
         """Side of the low-res logits that decoding gives."""
