@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "place_of", "situation_of"]
 
+GREY = (0.8, 0.8, 0.8)
+"""Colour of candidates that have no label to take it from, in shares of 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -129,6 +132,7 @@ def _candidates(result: ObjectResult | None, chosen: Chosen, number: int) -> Can
     if result is None:
         return Candidates()
     height, width = result.view.region.size if result.view else (1, 1)
-    colour = (200, 200, 200) if chosen.labels is None else chosen.labels.get_color(number)
+    colour = None if chosen.labels is None else chosen.labels.get_color(number)
+    colour = GREY if colour is None else colour  # without labels, or hidden in them
     red, green, blue = (round(255 * float(part)) for part in colour[:3])
     return Candidates(result.masks, result.chosen, height / width, (red, green, blue))
