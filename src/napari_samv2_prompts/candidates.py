@@ -11,15 +11,15 @@ Not here: proposing them (``samv2.automatic_masks``, ``samv2.find_all``), writin
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from napari_samv2_prompts.prompts import MaskCrop
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from napari_samv2_prompts.prompts import MaskCrop
 
 __all__ = ["Candidate", "Candidates", "Order", "Selection", "box_nms", "intersection"]
 
@@ -49,6 +49,12 @@ class Candidate:
     score: float
     stability: float
     area: int
+
+    def moved(self, rows: int, columns: int) -> Candidate:
+        """Bring it from the pixels of a part of an image to the image's."""
+        crop, (x, y) = self.crop, self.point
+        moved = MaskCrop(crop.top + rows, crop.left + columns, crop.mask)
+        return replace(self, crop=moved, point=(x + columns, y + rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ Not here: the search (``samv2.find_all``), prompts (``scripting.py``), folders (
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,18 +17,12 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.candidates import Candidate, Candidates, Order, Selection
 from napari_samv2_prompts.io.pictures import as_picture, read_picture
-from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.tiles import Tile, tiles_of
+from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
 __all__ = ["candidates_in", "found_in_tiles", "labels_from", "segment_all"]
-
-OVERLAP = 0.25
-"""Overlap of tiles, in shares of their side."""
-SLACK = 2.0
-"""Pixels by which two tiles may disagree about an object's middle."""
 
 
 def segment_all(
@@ -150,8 +143,9 @@ def candidates_in(
     candidates = Candidates()
     for chunk in find_all(predictor, embedding, Search(selection), taken=taken):
         candidates.extend(chunk)
-    found = [_moved(candidates[i], tile) for i in candidates.select(selection)]
-    return [c for c in found if tile.owns(c.crop.box, SLACK) and not tile.cuts(c.crop.box)]
+    top, left = tile.region.top, tile.region.left
+    found = [candidates[i].moved(top, left) for i in candidates.select(selection)]
+    return [item for item in found if tile.keeps(item.crop.box)]
 
 
 def joined(parts: Iterable[list[Candidate]], max_overlap: float) -> list[Candidate]:
@@ -183,14 +177,6 @@ def labels_from(
         mask = item.crop.mask if free is None else item.crop.mask & free[top:bottom, left:right]
         labels[top:bottom, left:right][mask] = number
     return labels
-
-
-def _moved(candidate: Candidate, tile: Tile) -> Candidate:
-    """Bring a candidate from the pixels of a tile to the picture's."""
-    top, left = tile.region.top, tile.region.left
-    crop, (x, y) = candidate.crop, candidate.point
-    moved = MaskCrop(crop.top + top, crop.left + left, crop.mask)
-    return replace(candidate, crop=moved, point=(x + left, y + top))
 
 
 def _rows(tile: Tile) -> tuple[slice, slice]:

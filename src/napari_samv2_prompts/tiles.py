@@ -14,7 +14,12 @@ from dataclasses import dataclass
 
 from napari_samv2_prompts.regions import Region
 
-__all__ = ["Tile", "tiles_of"]
+__all__ = ["OVERLAP", "Tile", "tiles_of"]
+
+OVERLAP = 0.25
+"""Usual overlap of tiles, in shares of their side."""
+SLACK = 2.0
+"""Pixels by which two tiles may disagree about an object's middle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,10 @@ class Tile:
             self.core.top - slack <= row < self.core.bottom + slack
             and self.core.left - slack <= column < self.core.right + slack
         )
+
+    def keeps(self, box: tuple[int, int, int, int]) -> bool:
+        """Tell whether an object is this tile's and whole in it."""
+        return self.owns(box, SLACK) and not self.cuts(box)
 
     def cuts(self, box: tuple[int, int, int, int]) -> bool:
         """Tell whether an object reaches an edge of the tile beyond which the picture goes on."""

@@ -10,19 +10,19 @@ Not here: the search (``samv2.find_all``), the controls (``panels/find_all.py``)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_samv2_prompts.candidates import Candidate, Candidates, Selection
+from napari_samv2_prompts.candidates import Candidates, Selection
 from napari_samv2_prompts.engine import Generation, News, Request
 from napari_samv2_prompts.layers.found import FoundLayer, numbered
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
-from napari_samv2_prompts.tiles import Tile, tiles_of
+from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
 from .events import Connections
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Found"]
 
 SHOWN = 150  # ms between two paintings of what was found
-SLACK = 2.0  # pixels by which two tiles may disagree about an object's middle
-OVERLAP = 0.25  # of tiles, in shares of their side
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +67,8 @@ class _Search:
 
     request: Request
     image: Image
+    labels: Labels | None
     tiles: tuple[Tile, ...]
-    taken: NDArray[np.bool_] | None  # of the plane
     example: MaskCrop | None
 
 
@@ -130,8 +128,7 @@ class Finding:
             tiles = tiles_of(shape, side, int(side * OVERLAP))
         else:  # an example says what its like are where the model has seen it
             tiles = [Tile(region, region, shape)]
-        taken = _labelled(labels, request) if labels is not None else None
-        self._search = _Search(request, image, tuple(tiles), taken, example)
+        self._search = _Search(request, image, labels, tuple(tiles), example)
         self._at = 0
         self._next_tile()
 
@@ -195,7 +192,7 @@ class Finding:
         if tile.region != view.region:
             view = view.within(tile.region, self._controller.largest_side)
         example = None if search.example is None else _in_region(search.example, tile.region)
-        find = _Find(self._selection, _part(search.taken, tile.region), example)
+        find = _Find(self._selection, _labelled(search, tile.region), example)
         self._generation = Generation(view, request.place, request.model, find)
         self._controller.session.generate(self._generation)
         self._tell()
@@ -206,10 +203,8 @@ class Finding:
             return
         if news.part:
             tile = search.tiles[self._at]
-            found = [_on_plane(candidate, tile.region) for candidate in news.part]
-            self._candidates.extend(
-                c for c in found if tile.owns(c.crop.box, SLACK) and not tile.cuts(c.crop.box)
-            )
+            found = [item.moved(tile.region.top, tile.region.left) for item in news.part]
+            self._candidates.extend(item for item in found if tile.keeps(item.crop.box))
             if not self._timer.isActive():
                 self._timer.start(SHOWN)
         if news.finished and news.problem:
@@ -296,24 +291,14 @@ def _missing(
     return ""
 
 
-def _labelled(labels: Labels, request: Request) -> NDArray[np.bool_]:
-    """Return where there are labels on the plane already."""
-    plane = request.place.plane
-    taken: NDArray[np.bool_] = plane.oriented(np.asarray(labels.data[plane.indexer()])) != 0
-    return taken
-
-
-def _part(taken: NDArray[np.bool_] | None, region: Region) -> NDArray[np.bool_] | None:
-    if taken is None:
+def _labelled(search: _Search, region: Region) -> NDArray[np.bool_] | None:
+    """Return where there are labels in a part of the plane already; the rest is not read."""
+    if search.labels is None:
         return None
-    return taken[region.top : region.bottom, region.left : region.right]
-
-
-def _on_plane(candidate: Candidate, region: Region) -> Candidate:
-    """Bring a candidate from the pixels of a region to the plane's."""
-    crop, (x, y) = candidate.crop, candidate.point
-    moved = MaskCrop(crop.top + region.top, crop.left + region.left, crop.mask)
-    return replace(candidate, crop=moved, point=(x + region.left, y + region.top))
+    plane = search.request.place.plane
+    part = plane.indexer(slice(region.top, region.bottom), slice(region.left, region.right))
+    taken: NDArray[np.bool_] = plane.oriented(np.asarray(search.labels.data[part])) != 0
+    return taken
 
 
 def _in_region(crop: MaskCrop, region: Region) -> MaskCrop:

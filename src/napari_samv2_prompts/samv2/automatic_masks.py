@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.candidates import Candidate, box_nms
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import ItemMasks, Prompt, PromptBatch
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
 from napari_samv2_prompts.samv2.inference.mask_forms import SEGMENTATIONS, OutputMode
@@ -209,7 +209,7 @@ class SAMV2AutomaticMaskGenerator:
         for start in range(0, len(grid), self.points_per_batch):
             points = grid[start : start + self.points_per_batch] * size
             for candidate in self._answers(embedding, points):
-                item = _Found(_moved(candidate, crop), crop)
+                item = _Found(candidate.moved(crop.y0, crop.x0), crop)
                 if not _is_cut(item.box, crop, image.shape[:2]):
                     found.append(item)
         boxes = np.array([item.box for item in found], np.float32)
@@ -331,18 +331,6 @@ def crop_boxes(shape: tuple[int, int], n_layers: int, overlap: float) -> list[tu
             crop = Crop(x0, y0, min(x0 + side_x, width), min(y0 + side_y, height))
             crops.append((layer, crop))
     return crops
-
-
-def _moved(candidate: Candidate, crop: Crop) -> Candidate:
-    """Bring a candidate from a crop's pixels to the image's."""
-    mask, (x, y) = candidate.crop, candidate.point
-    return Candidate(
-        MaskCrop(mask.top + crop.y0, mask.left + crop.x0, mask.mask),
-        (x + crop.x0, y + crop.y0),
-        candidate.score,
-        candidate.stability,
-        candidate.area,
-    )
 
 
 def _is_cut(box: tuple[int, int, int, int], crop: Crop, shape: tuple[int, ...]) -> bool:
