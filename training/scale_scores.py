@@ -20,8 +20,9 @@ from tqdm import tqdm
 from napari_samv2_prompts.samv2.finetune import clicks
 from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
 from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
+from napari_samv2_prompts.samv2.nano.candidates import placed
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
-from napari_samv2_prompts.samv2.nano.pyramid import candidates_of_clicks, placed, smaller
+from napari_samv2_prompts.samv2.nano.pyramid import candidates_of_clicks, smaller
 from napari_samv2_prompts.samv2.nano.scale_scores import MEASURES, ScaleScores, measures
 from training.annotated import Annotated, read_all
 from training.appearance import alter

@@ -15,7 +15,7 @@ from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.inference import cuda_graphs as recordings
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.modeling.network import PreparedImage
-from napari_samv2_prompts.samv2.nano.network import NanoFeatures
+from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 24, 20, 3), np.uint8).repeat(20, 1)
 

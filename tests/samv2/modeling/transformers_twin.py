@@ -9,8 +9,8 @@ from torch import Tensor
 from transformers import Sam2Config, Sam2Model
 
 from napari_samv2_prompts.samv2.modeling.config import Variant
+from napari_samv2_prompts.samv2.modeling.memory_parts import MEMORY_PREFIXES
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from napari_samv2_prompts.samv2.modeling.video_memory import MEMORY_PREFIXES
 
 RENAMES = (
     (r"^image_encoder\.trunk\.", "vision_encoder.backbone."),

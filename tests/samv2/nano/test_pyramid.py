@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+from napari_samv2_prompts.samv2.nano.candidates import Candidates, cover, offer, overlaps
 from napari_samv2_prompts.samv2.nano.config import NANO
-from napari_samv2_prompts.samv2.nano.pyramid import Candidates, _cover, offer, overlaps
 from napari_samv2_prompts.samv2.nano.windows import Window
 from napari_samv2_prompts.samv2.weights.variants import find_variant
 
@@ -62,11 +62,11 @@ def test_a_window_covers_on_the_coarsest_grid_what_it_covers_on_its_own(
 ) -> None:
     window = Window(min(top, grid - 12), min(left, grid - 12), 12)
     inside = torch.rand(1, 4, 48, 48) > 0.5
-    cover = _cover(inside, [window], grid, 16)
-    assert cover.shape == (1, 4, 64, 64)
-    assert 0 <= float(cover.min()) <= float(cover.max()) <= 1 + 1e-4
+    shares = cover(inside, [window], grid, 16)
+    assert shares.shape == (1, 4, 64, 64)
+    assert 0 <= float(shares.min()) <= float(shares.max()) <= 1 + 1e-4
     area = inside.float().sum((2, 3)) * (16 / grid) ** 2
-    torch.testing.assert_close(cover.sum((2, 3)), area, rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(shares.sum((2, 3)), area, rtol=1e-4, atol=1e-3)
 
 
 def test_three_are_offered_that_differ_best_first() -> None:

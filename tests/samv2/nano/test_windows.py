@@ -13,9 +13,10 @@ from napari_samv2_prompts.samv2 import build_samv2
 from napari_samv2_prompts.samv2.modeling.cells import from_cells, to_cells
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.nano.config import NanoVariant
+from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.mask_scores import with_agreement
-from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
-from napari_samv2_prompts.samv2.nano.windows import decode_in_windows
+from napari_samv2_prompts.samv2.nano.network import NanoNetwork
+from napari_samv2_prompts.samv2.nano.window_decoding import decode_in_windows
 from napari_samv2_prompts.samv2.weights.variants import find_variant
 
 SIDE, CELLS = 512, 128

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from napari_samv2_prompts.samv2 import build_samv2
+from napari_samv2_prompts.samv2.modeling.memory_parts import MEMORY_PREFIXES
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from napari_samv2_prompts.samv2.modeling.video_memory import MEMORY_PREFIXES
 from napari_samv2_prompts.samv2.weights.variants import Variant, find_variant
 
 LOGITS = 10.0

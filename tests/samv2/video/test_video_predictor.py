@@ -12,7 +12,7 @@ from PIL import Image
 from tests.samv2.video.films import MINI, calm_network, moving_discs
 
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, SAMV2VideoPredictor, build_samv2
-from napari_samv2_prompts.samv2.modeling.video_memory import drop_memory
+from napari_samv2_prompts.samv2.modeling.memory_parts import drop_memory
 from napari_samv2_prompts.samv2.video.state import MAPS_KEPT, VideoState
 
 SIDE = 128

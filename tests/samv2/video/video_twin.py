@@ -13,8 +13,8 @@ from transformers import Sam2VideoConfig, Sam2VideoModel
 from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
 from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
+from napari_samv2_prompts.samv2.modeling.memory_parts import MEMORY_PREFIXES
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from napari_samv2_prompts.samv2.modeling.video_memory import MEMORY_PREFIXES
 
 RENAMES = (
     (r"^(memory_attention\..*)\.norm(\d)\.", r"\1.layer_norm\2."),

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from napari_samv2_prompts.samv2.modeling.memory_parts import MEMORY_PREFIXES
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from napari_samv2_prompts.samv2.modeling.video_memory import MEMORY_PREFIXES
 from napari_samv2_prompts.samv2.weights.build import build_samv2
 from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError, load, read_state
 from napari_samv2_prompts.samv2.weights.variants import VARIANTS

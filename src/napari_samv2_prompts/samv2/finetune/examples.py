@@ -20,7 +20,8 @@ from torch import Tensor
 from napari_samv2_prompts.samv2.inference.preprocess import check_image, to_pixels
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
 from napari_samv2_prompts.samv2.nano.config import COARSEST
-from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
+from napari_samv2_prompts.samv2.nano.features import NanoFeatures
+from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 from napari_samv2_prompts.samv2.nano.pyramid import smaller
 from napari_samv2_prompts.samv2.nano.windows import STRIDE, Window, cut
 

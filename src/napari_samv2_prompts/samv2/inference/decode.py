@@ -23,7 +23,8 @@ from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
 from napari_samv2_prompts.samv2.nano.decode import decode_on_levels
-from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
+from napari_samv2_prompts.samv2.nano.features import NanoFeatures
+from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 
 from .cuda_graphs import GraphedCallable
 from .embedding import Embedding

@@ -195,12 +195,33 @@ class MaskDecoder(nn.Module):
             Of the embedding with this dense prompt, where that is the same for all prompts.
         """
         tokens, image = self.look(embedding, position, prompts, shared)
-        work = partial(self._logits_of_cells, self.kernels(tokens))
-        tile = CELLS_AT_ONCE // len(tokens)
-        cells = in_tiles(work, (image, high_res_4, high_res_8), tile, axis=2)
         grid = (embedding.shape[-2], embedding.shape[-1])
-        cells = cells.flatten(0, 1).unflatten(1, (grid[0] * grid[1], 16))[..., None]
-        logits = from_cells(cells, grid, 2)[..., 0].unflatten(0, (-1, N_MASKS))
-        scores = self.iou_prediction_head(tokens[:, 1])
+        logits, scores = self.masks(tokens, image, (high_res_4, high_res_8), grid, prompts)
         objects = self.pred_obj_score_head(tokens[:, 0])[:, 0]
         return Decoded(logits, scores.sigmoid(), objects, tokens[:, 2 : 2 + N_MASKS])
+
+    def masks(
+        self,
+        tokens: Tensor,
+        image: Tensor,
+        finer: tuple[Tensor, Tensor],
+        grid: tuple[int, int],
+        prompts: EncodedPrompts,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits of all masks and their scores, before these are squashed.
+
+        Parameters
+        ----------
+        tokens, image : Tensor
+            As :meth:`look` returns them.
+        finer : tuple of Tensor
+            ``high_res_4`` and ``high_res_8``.
+        grid : tuple of int
+            ``(H, W)`` of the cells.
+        prompts : EncodedPrompts
+        """
+        work = partial(self._logits_of_cells, self.kernels(tokens))
+        cells = in_tiles(work, (image, *finer), CELLS_AT_ONCE // len(tokens), axis=2)
+        cells = cells.flatten(0, 1).unflatten(1, (grid[0] * grid[1], 16))[..., None]
+        logits = from_cells(cells, grid, 2)[..., 0].unflatten(0, (-1, N_MASKS))
+        return logits, self.iou_prediction_head(tokens[:, 1])

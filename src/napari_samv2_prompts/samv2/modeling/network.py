@@ -22,10 +22,10 @@ from .layers import Linear, Mlp, as_linear
 from .mask_decoder import Decoded, MaskDecoder
 from .memory_attention import MemoryAttention
 from .memory_encoder import MemoryEncoder
+from .memory_parts import add_memory
 from .neck import FpnNeck
 from .prompt_encoder import PromptEncoder
 from .transformer import SharedImage
-from .video_memory import add_memory
 
 __all__ = ["ImageFeatures", "PreparedImage", "SAMV2Network"]
 
@@ -135,7 +135,7 @@ class SAMV2Network(nn.Module):
         self.sam_mask_decoder = MaskDecoder(variant)
         self.no_mem_embed = nn.Parameter(torch.zeros(1, 1, variant.width))
         if variant.has_memory:
-            add_memory(self)
+            add_memory(self, variant)
         for position in (
             self.image_encoder.trunk.pos_embed,
             self.image_encoder.trunk.pos_embed_window,

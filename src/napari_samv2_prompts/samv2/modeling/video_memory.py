@@ -1,83 +1,27 @@
 """Memory of a film put together: maps that remember, pointers to objects, masks as memories.
 
-The parts are attributes of the network, with the published names; here is what is done with them,
-in tensors.  Ravi et al., *SAM 2* (2024), section 4 and appendix C.  Version 2.1 differs from 2.0 in
-two things: pointers carry their age, and a memory says that its object was hidden.
+What is done, in tensors, with the parts that a network has for it (``memory_parts.py``).  Ravi et
+al., *SAM 2* (2024), section 4 and appendix C.  Version 2.1 differs from 2.0 in two things: pointers
+carry their age, and a memory says that its object was hidden.
 
 Not here: which frames are remembered (``memory.py``), films and prompts (``video_predictor.py``).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from .layers import Mlp
-from .memory_attention import MEMORY_WIDTH, MemoryAttention, Remembered
-from .memory_encoder import MemoryEncoder
+from .memory_attention import MEMORY_WIDTH, Remembered
+from .network import SAMV2Network
 from .position import sine_grid, sines
 from .rotary import rotation
 
-if TYPE_CHECKING:
-    from .network import SAMV2Network
+__all__ = ["MASK_LOGIT", "conditioned", "encoded", "enlarged", "pointers"]
 
-__all__ = [
-    "MASK_LOGIT",
-    "MEMORY_PREFIXES",
-    "add_memory",
-    "conditioned",
-    "drop_memory",
-    "encoded",
-    "enlarged",
-    "pointers",
-]
-
-MEMORY_PREFIXES = (
-    "maskmem_tpos_enc",
-    "no_mem_pos_enc",
-    "no_obj_ptr",
-    "no_obj_embed_spatial",
-    "mask_downsample.",
-    "memory_attention.",
-    "memory_encoder.",
-    "obj_ptr_proj.",
-    "obj_ptr_tpos_proj.",
-)
-"""What the names of the memory's tensors begin with."""
-
-SLOTS = 7
-"""Temporal slots: one for each of the six frames before, the last for conditioning frames."""
 MASK_LOGIT = 10.0
 """How sure a mask is that it is given whole; what the memory encoder reads lies between these."""
-
-
-def add_memory(network: SAMV2Network) -> None:
-    """Give a network the parts of the video memory, under the published names."""
-    width = network.variant.width
-
-    def learnt(*shape: int) -> nn.Parameter:
-        return nn.Parameter(nn.init.trunc_normal_(torch.zeros(shape), std=0.02))
-
-    network.memory_attention = MemoryAttention(width)
-    network.memory_encoder = MemoryEncoder(width)
-    network.mask_downsample = nn.Conv2d(1, 1, kernel_size=4, stride=4)
-    network.obj_ptr_proj = Mlp(width, width, width, width, activation="relu")
-    network.maskmem_tpos_enc = learnt(SLOTS, 1, 1, MEMORY_WIDTH)
-    network.no_mem_pos_enc = learnt(1, 1, width)  # in the files, and never used
-    network.no_obj_ptr = learnt(1, width)
-    if network.variant.version != "2.0":
-        network.obj_ptr_tpos_proj = nn.Linear(width, MEMORY_WIDTH)
-        network.no_obj_embed_spatial = learnt(1, MEMORY_WIDTH)
-
-
-def drop_memory(network: SAMV2Network) -> None:
-    """Take the parts of the memory off: for weights that were trained for images alone."""
-    for name in {prefix.rstrip(".") for prefix in MEMORY_PREFIXES}:
-        if hasattr(network, name):
-            delattr(network, name)
 
 
 def conditioned(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -18,12 +17,13 @@ from torch import Tensor
 from napari_samv2_prompts.samv2.modeling.mask_decoder import choose_single
 from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, POSITIVE
 
-from .pyramid import Offered, candidates_of_clicks, offer, on_grid, scaled_to, to_finest
+from .candidates import Offered, offer, on_grid, to_finest
+from .features import NanoFeatures
+from .network import NanoNetwork
+from .pyramid import candidates_of_clicks, scaled_to
 from .scale_scores import measures
-from .windows import STRIDE, decode_in_windows, first_sides
-
-if TYPE_CHECKING:
-    from .network import NanoFeatures, NanoNetwork
+from .window_decoding import decode_in_windows
+from .windows import STRIDE, first_sides
 
 __all__ = ["decode_on_levels"]
 

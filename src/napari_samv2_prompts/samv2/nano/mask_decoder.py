@@ -6,9 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_samv2_prompts.samv2.modeling.cells import from_cells, to_cells
-from napari_samv2_prompts.samv2.modeling.mask_decoder import N_MASKS, Decoded, MaskDecoder
+from napari_samv2_prompts.samv2.modeling.mask_decoder import N_MASKS, MaskDecoder
 from napari_samv2_prompts.samv2.modeling.prompt_encoder import EncodedPrompts
-from napari_samv2_prompts.samv2.modeling.transformer import SharedImage
 
 from .config import PROMPT_MAPS, NanoVariant
 from .mask_scores import MaskScores
@@ -41,34 +40,26 @@ class NanoMaskDecoder(MaskDecoder):
         for name, head in heads.items():
             self.register_module(name, head)
 
-    def forward(
+    def masks(
         self,
-        embedding: Tensor,
-        position: Tensor,
-        high_res_4: Tensor,
-        high_res_8: Tensor,
+        tokens: Tensor,
+        image: Tensor,
+        finer: tuple[Tensor, Tensor],
+        grid: tuple[int, int],
         prompts: EncodedPrompts,
-        shared: SharedImage | None = None,
-    ) -> Decoded:
-        """Predict the four masks of each prompt; see :meth:`.MaskDecoder.forward`.
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits of all masks and their scores; see :meth:`.MaskDecoder.masks`.
 
         Parameters
         ----------
         prompts : DrawnPrompts
         """
         assert isinstance(prompts, DrawnPrompts)
-        tokens, image = self.look(embedding, position, prompts, shared)
-        grid = (embedding.shape[-2], embedding.shape[-1])
-        features = self._refined(image, high_res_4, high_res_8, prompts.maps, grid)
-        kernels = self.kernels(tokens)
-        logits = (kernels @ features.flatten(2)).unflatten(2, features.shape[2:])
-        scores = self.mask_scores(
-            logits,
-            self.iou_prediction_head(tokens[:, 1]),
-            torch.cat([features, prompts.maps], dim=1),
-        )
-        objects = self.pred_obj_score_head(tokens[:, 0])[:, 0]
-        return Decoded(logits, scores.sigmoid(), objects)
+        features = self._refined(image, *finer, prompts.maps, grid)
+        logits = (self.kernels(tokens) @ features.flatten(2)).unflatten(2, features.shape[2:])
+        own = self.iou_prediction_head(tokens[:, 1])
+        seen = torch.cat([features, prompts.maps], dim=1)
+        return logits, self.mask_scores(logits, own, seen)
 
     def _refined(
         self,

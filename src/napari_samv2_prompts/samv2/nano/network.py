@@ -6,8 +6,6 @@ find what looks alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,24 +18,12 @@ from napari_samv2_prompts.samv2.modeling.pixels import to_unit
 
 from .config import NanoVariant
 from .contrast import stretch_contrast
+from .features import NanoFeatures
 from .mask_decoder import NanoMaskDecoder
 from .prompt_encoder import NanoPromptEncoder
 from .scale_scores import ScaleScores
 
-__all__ = ["NanoFeatures", "NanoNetwork"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NanoFeatures(ImageFeatures):
-    """What the decoder needs of an image.
-
-    Attributes
-    ----------
-    descriptors : Tensor of shape (B, D, S/4, S/4)
-        What cells are compared with prompted places in: three colours, then what is learnt.
-    """
-
-    descriptors: Tensor
+__all__ = ["NanoNetwork"]
 
 
 class NanoNetwork(SAMV2Network):

@@ -3,16 +3,16 @@
 A window of the full picture shows small things sharply and large ones not at all; in a copy of 256
 pixels a thing as large as the picture has the size that the network knows best.  A click is decoded
 in its window on each level, all masks are judged by one score (:mod:`.scale_scores`), and three
-that differ are offered: part, whole, group.
+that differ are offered (:mod:`.candidates`): part, whole, group.
 
-Here: levels, windows, which masks are offered.  Not here: how masks are judged.
+Here: levels, and decoding on them.  Not here: which level a prompt begins with (``decode.py``).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,29 +20,14 @@ from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 
+from .candidates import Candidates, cover
 from .config import COARSEST
-from .windows import STRIDE, Window, around, cut, without_unprompted
+from .features import NanoFeatures
+from .network import NanoNetwork
+from .window_decoding import at_once, without_unprompted
+from .windows import STRIDE, Window, around, cut
 
-if TYPE_CHECKING:
-    from .network import NanoFeatures, NanoNetwork
-
-__all__ = [
-    "Candidates",
-    "Offered",
-    "candidates_of_clicks",
-    "offer",
-    "on_grid",
-    "overlaps",
-    "placed",
-    "scaled_to",
-    "smaller",
-    "to_finest",
-]
-
-SAME = 0.8
-"""Masks of a higher IoU than this with a better one are not offered beside it."""
-_CELLS_AT_ONCE = 2**16  # low-res cells decoded at a time on a CPU, to stay in its cache
-_CELLS_AT_ONCE_GPU = 2**22
+__all__ = ["candidates_of_clicks", "scaled_to", "smaller"]
 
 
 def smaller(pixels: Tensor, side: int) -> Tensor:
@@ -50,35 +35,6 @@ def smaller(pixels: Tensor, side: int) -> Tensor:
     if pixels.shape[-1] == side:
         return pixels
     return F.interpolate(pixels, size=(side, side), mode="area")
-
-
-class Candidates(NamedTuple):
-    """All masks of one click, of all levels: four a level, finest level first.
-
-    Attributes
-    ----------
-    logits : list of Tensor of shape (4, h, w)
-        By level, those of the window.
-    windows : list of Window
-        By level.
-    grids : list of int
-        Sides of the levels' embeddings.
-    scores : Tensor of shape (L, 4)
-        What the network says of each in its own window.
-    objects : Tensor of shape (L,)
-    cover : Tensor of shape (L * 4, G, G)
-        Share of each cell of the coarsest level's low-res grid that each mask covers.
-    looks : list of Tensor of shape (D, h, w)
-        By level, descriptors of the window's cells: three colours, then what is learnt.
-    """
-
-    logits: list[Tensor]
-    windows: list[Window]
-    grids: list[int]
-    scores: Tensor
-    objects: Tensor
-    cover: Tensor
-    looks: list[Tensor]
 
 
 class _Decoded(NamedTuple):
@@ -111,7 +67,7 @@ def candidates_of_clicks(
     """
     every = _on_all_levels(network, levels, coords, labels, threshold)
     coarsest = every[-1].grid
-    covers = [_cover(d.masks.logits > threshold, d.windows, d.grid, coarsest) for d in every]
+    covers = [cover(d.masks.logits > threshold, d.windows, d.grid, coarsest) for d in every]
     return [
         Candidates(
             [level.masks.logits[row] for level in every],
@@ -119,7 +75,7 @@ def candidates_of_clicks(
             [level.grid for level in every],
             torch.stack([level.masks.scores[row] for level in every]),
             torch.stack([level.masks.object_logits[row] for level in every]),
-            torch.cat([cover[row] for cover in covers]),
+            torch.cat([shares[row] for shares in covers]),
             [level.looks[row] for level in every],
         )
         for row in range(len(coords))
@@ -145,8 +101,7 @@ def _on_all_levels(
         alike[windows[number][0].side].append(number)
     results: dict[int, _Decoded] = {}
     for side, numbers in alike.items():
-        cells = _CELLS_AT_ONCE if coords.device.type == "cpu" else _CELLS_AT_ONCE_GPU
-        step = max(1, cells // (4 * side) ** 2 // len(numbers))
+        step = max(1, at_once(side, coords.device) // len(numbers))
         parts = []
         for start in range(0, len(coords), step):
             rows = slice(start, start + step)
@@ -192,88 +147,3 @@ def _joined(parts: Sequence[NanoFeatures]) -> NanoFeatures:
     """Features of several batches as one."""
     tensors = [part.tensors() for part in parts]
     return type(parts[0])(**{n: torch.cat([each[n] for each in tensors]) for n in tensors[0]})
-
-
-def _cover(inside: Tensor, windows: list[Window], grid: int, coarsest: int) -> Tensor:
-    """Bring masks ``(P, 4, h, w)`` of windows to the coarsest grid: ``(P, 4, G, G)`` shares."""
-    side, ratio = 4 * coarsest, coarsest / grid
-    masks, cells = inside.float(), torch.arange(side, device=inside.device)[:, None]
-
-    def overlap(starts: list[int]) -> Tensor:
-        first = torch.tensor(starts, device=inside.device, dtype=torch.float32)[:, None, None] * 4
-        place = (first + torch.arange(masks.shape[-1], device=inside.device)) * ratio
-        low, high = torch.maximum(place, cells), torch.minimum(place + ratio, cells + 1)
-        return (high - low).clamp_min(0)
-
-    rows, columns = (overlap([w[axis] for w in windows]) for axis in (0, 1))
-    return rows[:, None] @ masks @ columns[:, None].transpose(2, 3)
-
-
-def overlaps(cover: Tensor) -> Tensor:
-    """IoU ``(M, M)`` of masks that are shares ``(M, G, G)`` of cells; 0 where both are empty."""
-    flat = cover.flatten(1)
-    area = flat.sum(1)
-    # The sum of |a - b| is that of the larger ones less that of the smaller ones.
-    apart = torch.cdist(flat, flat, p=1.0)
-    total = area[:, None] + area[None]
-    return (total - apart) / (total + apart).clamp_min(1e-6)
-
-
-class Offered(NamedTuple):
-    """What is offered for a click.
-
-    Attributes
-    ----------
-    logits : Tensor of shape (C, S/4, S/4)
-        On the grid of the finest level.
-    scores : Tensor of shape (C,)
-    object_logit : Tensor of shape ()
-        Of the level that has the best mask.
-    """
-
-    logits: Tensor
-    scores: Tensor
-    object_logit: Tensor
-
-
-def offer(found: Candidates, scores: Tensor, count: int, nothing: float) -> Offered:
-    """Choose masks that differ, best first by their scores ``(L * 4,)``.
-
-    ``nothing`` is the logit around a window.
-    """
-    alike = overlaps(found.cover)
-    order = scores.argsort(descending=True).tolist()
-    chosen: list[int] = []
-    for one in order:
-        if len(chosen) < count and all(float(alike[one, other]) < SAME for other in chosen):
-            chosen.append(one)
-    chosen += [one for one in order if one not in chosen][: count - len(chosen)]
-    logits = torch.stack([placed(found, one, nothing) for one in chosen])
-    return Offered(logits, scores[chosen], found.objects[chosen[0] // 4])
-
-
-def placed(found: Candidates, one: int, nothing: float) -> Tensor:
-    """A candidate's logits on the finest level's low-res grid."""
-    level, which = divmod(one, 4)
-    logits = on_grid(
-        found.logits[level][which][None], found.windows[level], found.grids[level], nothing
-    )
-    return to_finest(logits, found.grids[0])[0]
-
-
-def on_grid(logits: Tensor, window: Window, grid: int, nothing: float) -> Tensor:
-    """Put logits ``(C, h, w)`` of a window in their place, nothing around them."""
-    if window.side == grid:
-        return logits
-    top, left, side = (4 * number for number in window)
-    whole = logits.new_full((len(logits), 4 * grid, 4 * grid), nothing)
-    whole[:, top : top + side, left : left + side] = logits
-    return whole
-
-
-def to_finest(logits: Tensor, grid: int) -> Tensor:
-    """Logits ``(C, h, w)`` of a level on the finest level's low-res grid."""
-    size = (4 * grid, 4 * grid)
-    if logits.shape[1:] == size:
-        return logits
-    return F.interpolate(logits[None], size=size, mode="bilinear", align_corners=False)[0]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from napari_samv2_prompts.samv2.modeling.layers import Mlp
 
-from .pyramid import Candidates, overlaps
+from .candidates import Candidates, overlaps
 
 __all__ = ["MEASURES", "ScaleScores", "measures"]
 

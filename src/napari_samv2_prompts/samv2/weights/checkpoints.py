@@ -19,12 +19,12 @@ import torch
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.config import Variant
-from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from napari_samv2_prompts.samv2.modeling.video_memory import (
+from napari_samv2_prompts.samv2.modeling.memory_parts import (
     MEMORY_PREFIXES,
     add_memory,
     drop_memory,
 )
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 
 from .files import read_content
 from .meta_init import init_on_meta
@@ -166,7 +166,7 @@ def _fit_memory(network: SAMV2Network, state: CheckpointState) -> bool:
     if filled:
         device = network.no_mem_embed.device
         with init_on_meta() if network.no_mem_embed.is_meta else nullcontext():
-            add_memory(network)
+            add_memory(network, network.variant)
         network.to(device)
     return filled
 

@@ -21,7 +21,8 @@ from napari_samv2_prompts.samv2.device import DeviceChoice
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
-from napari_samv2_prompts.samv2.nano.network import NanoFeatures, NanoNetwork
+from napari_samv2_prompts.samv2.nano.features import NanoFeatures
+from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 
 __all__ = ["Packing", "network_key", "weights_digest"]
 
