@@ -6,55 +6,49 @@ and can be had as published: a correction on a frame that was followed to counts
 followed backwards to where a pass starts, in place of being looked for before it was ever shown
 (``track_both_ways``).
 
-Not here: what a pass does on each frame (``video/passes.py``), and the rest of that room.
+Not here: films, and objects on frames as values (``video_model.py``); what a pass does on each
+frame (``video/passes.py``), and the rest of that room.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
-from .image_predictor import SAMV2ImagePredictor
-from .inference.embedding import Embedding
-from .inference.preprocess import check_image
-from .modeling.config import Variant
 from .modeling.network import SAMV2Network
-from .video.frames import open_frames, to_square
-from .video.memory import Memories, Memory, MemoryBank
-from .video.output import Output
-from .video.passes import Follower, order_of
-from .video.prompts import mask_from_array, points_from_arrays, require_frame, require_object
-from .video.state import EMBEDDINGS_KEPT, PointPrompts, TrackedObject, VideoState
-from .video.state_file import read_state, write_state
+from .video.memory import MemoryBank
+from .video.output import Output, Result
+from .video.passes import each_within, order_of
+from .video.prompts import (
+    mask_from_array,
+    points_from_arrays,
+    require_frame,
+    require_object,
+    require_prompts,
+)
+from .video.state import PointPrompts, TrackedObject, VideoState
 from .video.track import Tracked
-from .weights.variants import DEFAULT_VERSION
+from .video_model import VideoModel
 
 __all__ = ["SAMV2VideoPredictor"]
 
-DEFAULT_VIDEO_MODEL = "tiny"
-"""The smallest model that has a memory."""
 
-Result = tuple[int, list[int], NDArray[np.float32]]
-"""A frame, the objects' numbers, and their logits ``(objects, 1, H, W)``; above 0 is object."""
-
-
-class SAMV2VideoPredictor:
+class SAMV2VideoPredictor(VideoModel):
     """Follow objects through a film from clicks, boxes and masks on any of its frames.
 
     Parameters
     ----------
-    model, use_default_samv2_t, use_default_samv2_s, use_default_samv2_bplus, use_default_samv2_l, \
-    version, checkpoint, device, dtype, mask_threshold, max_hole_area, max_sprinkle_area
-        As of :class:`.SAMV2ImagePredictor`, for models that have a memory: the four published
-        sizes.  ``tiny`` if none is named.  Holes and specks are removed from what is returned, not
-        from what is remembered.
+    model : str or SAMV2Network, optional
+        One that has a memory: of the four published sizes, or weights fine-tuned from them.
+        ``tiny`` if none is named.
+    mask_threshold : float
+        Logit above which a pixel is in the mask.
+    max_hole_area, max_sprinkle_area : float
+        Fill holes and remove specks up to this area, in cells of the low-res logits, in what is
+        returned, not in what is remembered.
     add_all_frames_to_correct_as_cond : bool
         Whether a correction on a frame that was followed to makes it a conditioning frame, which
         all others look at.  False, as published, lets it fade after six frames, and drops it on a
@@ -66,6 +60,9 @@ class SAMV2VideoPredictor:
         Look at this many conditioning frames at most, the nearest ones; by default at all.
     non_overlap_masks : bool
         Whether each pixel is given to one object at most, the surest.
+    **options
+        ``use_default_samv2_t``, ``version``, ``checkpoint``, ``device``, ``dtype`` and the others
+        of :class:`.SAMV2ImagePredictor`.
 
     Raises
     ------
@@ -79,14 +76,6 @@ class SAMV2VideoPredictor:
         self,
         model: str | SAMV2Network | None = None,
         *,
-        use_default_samv2_t: bool = False,
-        use_default_samv2_s: bool = False,
-        use_default_samv2_bplus: bool = False,
-        use_default_samv2_l: bool = False,
-        version: str = DEFAULT_VERSION,
-        checkpoint: str | PathLike[str] | None = None,
-        device: str | torch.device = "auto",
-        dtype: str = "auto",
         mask_threshold: float = 0.0,
         max_hole_area: float = 0.0,
         max_sprinkle_area: float = 0.0,
@@ -94,107 +83,13 @@ class SAMV2VideoPredictor:
         track_both_ways: bool = True,
         max_cond_frames_in_attn: int | None = None,
         non_overlap_masks: bool = False,
+        **options: Any,
     ) -> None:
-        flags = (
-            use_default_samv2_t,
-            use_default_samv2_s,
-            use_default_samv2_bplus,
-            use_default_samv2_l,
-        )
-        if model is None and checkpoint is None and not any(flags):
-            model = DEFAULT_VIDEO_MODEL
-        self.image_predictor = SAMV2ImagePredictor(
-            model,
-            use_default_samv2_t=use_default_samv2_t,
-            use_default_samv2_s=use_default_samv2_s,
-            use_default_samv2_bplus=use_default_samv2_bplus,
-            use_default_samv2_l=use_default_samv2_l,
-            version=version,
-            checkpoint=checkpoint,
-            device=device,
-            dtype=dtype,
-        )
-        self._tracker = self.image_predictor.tracker()
-        self._follower = Follower(self._tracker, self._embedding)
+        super().__init__(model, **options)
         self._output = Output(mask_threshold, max_hole_area, max_sprinkle_area, non_overlap_masks)
         self.add_all_frames_to_correct_as_cond = add_all_frames_to_correct_as_cond
         self.track_both_ways = track_both_ways
         self.max_cond_frames_in_attn = max_cond_frames_in_attn
-
-    @property
-    def device(self) -> torch.device:
-        """The device that computes."""
-        return self.image_predictor.device
-
-    @property
-    def variant(self) -> Variant:
-        """The shape of the network."""
-        return self.image_predictor.variant
-
-    # --- values ---
-
-    def embed(self, image: ArrayLike) -> Embedding:
-        """Embed a frame as the published video loader prepares it: stretched bicubically."""
-        frame = check_image(image)
-        side = self.variant.input_size
-        size = (frame.shape[0], frame.shape[1])
-        return self.image_predictor.embed(to_square(frame, side), image_size=size)
-
-    def track(self, embedding: Embedding, memories: Memories) -> Tracked:
-        """Follow one object to a frame, see :meth:`.Tracker.track`.
-
-        The embedding may be the image predictor's as well.
-        """
-        with self._computing():
-            return self._tracker.track(embedding, [memories])[0]
-
-    def remember(self, embedding: Embedding, mask: ArrayLike | Tracked) -> Memory:
-        """Make a memory of an object on a frame.
-
-        Parameters
-        ----------
-        embedding : Embedding
-        mask : array-like of shape (H, W), or Tracked
-            A mask that somebody gave or accepted, which is remembered as sure; or what
-            :meth:`track` found.
-        """
-        with self._computing():
-            if isinstance(mask, Tracked):
-                return self._tracker.remember(embedding, [mask], hard=False)[0]
-            given = mask_from_array(mask, embedding.image_size)
-            taken = self._tracker.take_mask(embedding, given)
-            return self._tracker.remember(embedding, [taken], hard=True)[0]
-
-    # --- films ---
-
-    def initstate(
-        self,
-        video_path: Any,
-        offload_video_to_cpu: bool = False,
-        offload_state_to_cpu: bool = False,
-        async_loading_frames: bool = False,
-    ) -> VideoState:
-        """Open a film.
-
-        Parameters
-        ----------
-        video_path : array-like, sequence of images, or path
-            ``(T, H, W)`` or ``(T, H, W, 3)`` uint8, images of one size, or a folder of JPEG or PNG
-            files, in the order of their numbers.
-        offload_video_to_cpu, async_loading_frames : bool
-            Accepted for scripts that give them.  Frames are read when they are needed, and never
-            all at once.
-        offload_state_to_cpu : bool
-            Keep memories and logits in the computer's memory, not the GPU's.
-
-        Raises
-        ------
-        ValueError
-            If there are no frames, or they do not fit; the message says what to do.
-        """
-        frames = open_frames(video_path)
-        storage = torch.device("cpu") if offload_state_to_cpu else self.device
-        return VideoState(frames, self.image_predictor.key, storage)
 
     def addnewpoints(
         self,
@@ -207,15 +102,8 @@ class SAMV2VideoPredictor:
         normalize_coords: bool = True,
     ) -> Result:
         """Prompt an object with clicks; see :meth:`addnewpointsorbox`."""
-        return self.addnewpointsorbox(
-            inference_state,
-            frame_idx,
-            obj_id,
-            points,
-            labels,
-            clear_old_points=clear_old_points,
-            normalize_coords=normalize_coords,
-        )
+        how = clear_old_points, normalize_coords
+        return self.addnewpointsorbox(inference_state, frame_idx, obj_id, points, labels, *how)
 
     def addnewpointsorbox(
         self,
@@ -271,7 +159,7 @@ class SAMV2VideoPredictor:
             if box is not None:
                 raise ValueError("A box comes before all points: give it with clear_old_points.")
             prompts = old.followed_by(prompts) if isinstance(old, PointPrompts) else prompts
-        with self._computing():
+        with self.computing():
             answer = self._follower.answer(state, item, frame, prompts)
         return self._prompted(state, obj_id, item, frame, prompts, answer)
 
@@ -285,7 +173,7 @@ class SAMV2VideoPredictor:
         state, frame = self._own(inference_state), require_frame(inference_state, frame_idx)
         given = mask_from_array(mask, state.size)
         item = state.objects.get(obj_id) or self._new_object()
-        with self._computing():
+        with self.computing():
             answer = self._tracker.take_mask(self._embedding(state, frame), given)
         return self._prompted(state, obj_id, item, frame, given, answer)
 
@@ -298,15 +186,9 @@ class SAMV2VideoPredictor:
             If there is no object, or one without prompts.
         """
         state = self._own(inference_state)
-        if not state.objects:
-            raise ValueError("There is nothing to follow: prompt an object on a frame first.")
-        with self._computing():
+        with self.computing():
             self._follower.remember_prompts(state)
-        for number, item in state.objects.items():
-            if not item.bank.conditioning:
-                raise ValueError(
-                    f"Object {number} has no prompts any more: prompt it on a frame, or remove it."
-                )
+        require_prompts(state)
 
     def propagateinvideo(
         self,
@@ -345,10 +227,9 @@ class SAMV2VideoPredictor:
             start = min(min(item.bank.conditioning) for item in state.objects.values())
         else:
             start = require_frame(state, start_frame_idx)
-        if max_frame_num_to_track is not None and max_frame_num_to_track < 0:
-            raise ValueError(f"max_frame_num_to_track is {max_frame_num_to_track}, below 0.")
         order = order_of(start, state.num_frames, max_frame_num_to_track, reverse=reverse)
-        return self._passed(state, order, reverse=reverse)
+        steps = self._follower.go(state, order, reverse=reverse, both_ways=self.track_both_ways)
+        return (self._output.result(state, frame) for frame in each_within(self.computing, steps))
 
     def clearallpromptsinframe(
         self, inference_state: VideoState, frame_idx: int, obj_id: int, need_output: bool = True
@@ -363,7 +244,7 @@ class SAMV2VideoPredictor:
         state, frame = self._own(inference_state), require_frame(inference_state, frame_idx)
         require_object(state, obj_id)
         state.objects[obj_id].forget_prompts(frame)
-        return self._result(state, frame) if need_output else None
+        return self._output.result(state, frame) if need_output else None
 
     def removeobject(
         self,
@@ -393,70 +274,10 @@ class SAMV2VideoPredictor:
         if item is None or not need_output or not state.objects:
             return state.obj_ids, []
         frames = sorted(item.prompts)
-        return state.obj_ids, [(frame, self._result(state, frame)[2]) for frame in frames]
-
-    def resetstate(self, inference_state: VideoState) -> None:
-        """Forget all objects; the film stays open."""
-        self._own(inference_state).objects.clear()
-
-    def savestate(self, inference_state: VideoState, path: str | PathLike[str]) -> None:
-        """Write prompts, answers and memories to a file; the film itself stays where it is.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
-        """
-        state = self._own(inference_state)
-        with self._computing():
-            self._follower.remember_prompts(state)
-        write_state(state, Path(path).expanduser())
-
-    def loadstate(
-        self, path: str | PathLike[str], video_path: Any, offload_state_to_cpu: bool = False
-    ) -> VideoState:
-        """Open a film, and go on where :meth:`savestate` left off.
-
-        Raises
-        ------
-        ValueError
-            If the file is damaged, or of another film or model.
-        FileNotFoundError
-            If there is no such file.
-        """
-        state = self.initstate(video_path, offload_state_to_cpu=offload_state_to_cpu)
-        read_state(state, Path(path).expanduser())
-        return state
-
-    # --- one step of it ---
-
-    @contextmanager
-    def _computing(self) -> Iterator[None]:
-        with self.image_predictor.computing():
-            yield
-
-    def _own(self, state: VideoState) -> VideoState:
-        if not isinstance(state, VideoState):
-            raise TypeError("The first argument is what initstate returned.")
-        if state.model != self.image_predictor.key:
-            raise ValueError(
-                f"This state belongs to {state.model}, and this predictor is "
-                f"{self.image_predictor.key}: call initstate again."
-            )
-        return state
+        return state.obj_ids, [(frame, self._output.logits(state, frame)) for frame in frames]
 
     def _new_object(self) -> TrackedObject:
         return TrackedObject(bank=MemoryBank(limit=self.max_cond_frames_in_attn))
-
-    def _embedding(self, state: VideoState, frame: int) -> Embedding:
-        """Return the embedding of a frame; those used last are kept."""
-        embedding = state.embeddings.pop(frame, None)
-        if embedding is None:
-            while len(state.embeddings) >= EMBEDDINGS_KEPT:
-                state.embeddings.popitem(last=False)
-            embedding = self.embed(state.frames.read(frame))
-        state.embeddings[frame] = embedding
-        return embedding
 
     def _prompted(
         self,
@@ -472,17 +293,4 @@ class SAMV2VideoPredictor:
         state.objects[obj_id] = item
         item.prompts[frame] = prompts
         item.pending[frame] = (answer, counts)
-        return self._result(state, frame)
-
-    def _passed(self, state: VideoState, order: range, *, reverse: bool) -> Iterator[Result]:
-        """Yield what is found on each frame of a pass."""
-        steps = self._follower.go(state, order, reverse=reverse, both_ways=self.track_both_ways)
-        while True:
-            with self._computing():
-                frame = next(steps, None)
-            if frame is None:
-                return
-            yield self._result(state, frame)
-
-    def _result(self, state: VideoState, frame: int) -> Result:
-        return frame, state.obj_ids, self._output.logits(state, frame)
+        return self._output.result(state, frame)

@@ -12,7 +12,10 @@ from napari_samv2_prompts.samv2.inference.enlarge import remove_small_areas, ups
 from .state import VideoState
 from .track import NO_OBJECT
 
-__all__ = ["Output"]
+__all__ = ["Output", "Result"]
+
+Result = tuple[int, list[int], NDArray[np.float32]]
+"""A frame, the objects' numbers, and their logits ``(objects, 1, H, W)``; above 0 is object."""
 
 _FILL_MARGIN = 0.1  # filled holes lie this far above the threshold, as published for videos
 _APART = -10.0  # logits of an object where another one is surer
@@ -36,6 +39,10 @@ class Output:
     max_hole_area: float = 0.0
     max_sprinkle_area: float = 0.0
     apart: bool = False
+
+    def result(self, state: VideoState, frame: int) -> Result:
+        """Return the logits of all objects on a frame, with the frame and the objects' numbers."""
+        return frame, state.obj_ids, self.logits(state, frame)
 
     def logits(self, state: VideoState, frame: int) -> NDArray[np.float32]:
         """Return the logits of all objects on a frame, ``(objects, 1, H, W)``."""

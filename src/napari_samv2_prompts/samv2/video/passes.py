@@ -9,6 +9,7 @@ Not here: arguments and results of the predictor (``video_predictor.py``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +21,7 @@ from .memory import Memories, Memory
 from .state import Answer, PointPrompts, TrackedObject, VideoState
 from .track import Tracked, Tracker
 
-__all__ = ["Follower", "order_of"]
+__all__ = ["Follower", "each_within", "order_of"]
 
 _FED_BACK = 32.0  # logits are cut to this before they are fed back
 
@@ -31,11 +32,30 @@ def order_of(
     """Return the frames of a pass, as published.
 
     The range includes ``start + max_frames``; backwards from frame 0 there is nothing.
+
+    Raises
+    ------
+    ValueError
+        If ``max_frames`` is below 0.
     """
+    if max_frames is not None and max_frames < 0:
+        raise ValueError(f"max_frame_num_to_track is {max_frames}, below 0.")
     longest = n_frames if max_frames is None else max_frames
     if not reverse:
         return range(start, min(start + longest, n_frames - 1) + 1)
     return range(start, max(start - longest, 0) - 1, -1) if start > 0 else range(0)
+
+
+def each_within(
+    context: Callable[[], AbstractContextManager[object]], steps: Iterator[int]
+) -> Iterator[int]:
+    """Go through steps, each worked out in a context that whoever asks for them is not in."""
+    while True:
+        with context():
+            step = next(steps, None)
+        if step is None:
+            return
+        yield step
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from .state import PointPrompts, VideoState
 
-__all__ = ["mask_from_array", "points_from_arrays", "require_frame", "require_object"]
+__all__ = [
+    "mask_from_array",
+    "points_from_arrays",
+    "require_frame",
+    "require_object",
+    "require_prompts",
+]
 
 _BOX_LABELS = (2, 3)
 
@@ -27,6 +33,17 @@ def require_object(state: VideoState, obj_id: int) -> None:
     if obj_id not in state.objects:
         known = ", ".join(map(str, state.objects)) or "none yet"
         raise ValueError(f"There is no object {obj_id}; prompted objects: {known}.")
+
+
+def require_prompts(state: VideoState) -> None:
+    """Refuse a film without objects, or with one that has no prompts."""
+    if not state.objects:
+        raise ValueError("There is nothing to follow: prompt an object on a frame first.")
+    for number, item in state.objects.items():
+        if not item.bank.conditioning:
+            raise ValueError(
+                f"Object {number} has no prompts any more: prompt it on a frame, or remove it."
+            )
 
 
 def points_from_arrays(
