@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.prompts import Masks, Prompt, PromptBatch
@@ -30,6 +29,8 @@ from napari_samv2_prompts.samv2.weights.packing import Packing, network_key, wei
 from .device import DeviceChoice, computing
 
 if TYPE_CHECKING:
+    import torch
+
     from .video.recall import Recall
     from .video.track import Tracker
 

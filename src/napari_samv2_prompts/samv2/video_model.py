@@ -25,7 +25,7 @@ from .video.passes import Follower
 from .video.prompts import mask_from_array
 from .video.state import EMBEDDINGS_KEPT, VideoState
 from .video.state_file import read_state, write_state
-from .video.track import Tracked
+from .video.tracked import Tracked
 
 __all__ = ["VideoModel"]
 

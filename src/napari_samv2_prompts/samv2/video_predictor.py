@@ -30,7 +30,7 @@ from .video.prompts import (
     require_prompts,
 )
 from .video.state import PointPrompts, TrackedObject, VideoState
-from .video.track import Tracked
+from .video.tracked import Tracked
 from .video_model import VideoModel
 
 __all__ = ["SAMV2VideoPredictor"]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from napari_samv2_prompts.samv2.inference.enlarge import remove_small_areas, upsample
 
 from .state import VideoState
-from .track import NO_OBJECT
+from .tracked import NO_OBJECT
 
 __all__ = ["Output", "Result"]
 

@@ -19,7 +19,8 @@ from napari_samv2_prompts.samv2.inference.embedding import Embedding
 
 from .memory import Memories, Memory
 from .state import Answer, PointPrompts, TrackedObject, VideoState
-from .track import Tracked, Tracker
+from .track import Tracker
+from .tracked import Tracked
 
 __all__ = ["Follower", "each_within", "order_of"]
 

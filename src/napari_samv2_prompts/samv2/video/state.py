@@ -18,7 +18,7 @@ from napari_samv2_prompts.samv2.inference.embedding import Embedding
 
 from .frames import Frames
 from .memory import REACH, Memory, MemoryBank
-from .track import Tracked
+from .tracked import Tracked
 
 if TYPE_CHECKING:
     import torch

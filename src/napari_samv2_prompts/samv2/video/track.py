@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,55 +25,18 @@ from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
 from napari_samv2_prompts.samv2.inference.cuda_graphs import GraphedCallable
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.modeling import video_memory
-from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
 from napari_samv2_prompts.samv2.modeling.point_labels import PAD
 from napari_samv2_prompts.samv2.modeling.video_memory import MASK_LOGIT
 
 from .memory import Memories, Memory
+from .tracked import NO_OBJECT, Answers, Tracked, best_of_three, single
 
-__all__ = ["NO_OBJECT", "Tracked", "Tracker"]
+__all__ = ["Tracker"]
 
-NO_OBJECT = -1024.0
-"""The logits of a mask whose object is not on the frame."""
 _OBJECTS_AT_ONCE = 4
 _OBJECTS_AT_ONCE_GPU = 16
 _KEEP = 24  # recordings on a GPU: memories and pointers grow in number through the first frames
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Tracked:
-    """What one object looks like on one frame.
-
-    Attributes
-    ----------
-    logits : Tensor of shape (S/4, S/4), float32
-        On the device that computed them, as they come.
-    score : float
-        Predicted IoU.
-    object_score : float
-        Positive when the object is there.
-    pointer : Tensor of shape (C,), float32
-    """
-
-    logits: Tensor
-    score: float
-    object_score: float
-    pointer: Tensor
-
-    @property
-    def mask(self) -> NDArray[np.bool_]:
-        """The mask at a quarter of the input."""
-        return np.asarray((self.logits > 0).cpu().numpy())
-
-
-class _Answers(NamedTuple):
-    """As :class:`Tracked`, for several objects."""
-
-    logits: Tensor
-    scores: Tensor
-    object_logits: Tensor
-    pointers: Tensor
 
 
 class Tracker:
@@ -93,9 +55,9 @@ class Tracker:
         network.memory_attention.compute_in(choice.dtype)
         on_gpu = choice.device.type == "cuda"
         self._at_once = _OBJECTS_AT_ONCE_GPU if on_gpu else _OBJECTS_AT_ONCE
-        self._step: Callable[..., _Answers] = self._follow
+        self._step: Callable[..., Answers] = self._follow
         if on_gpu:
-            self._step = GraphedCallable[_Answers](self._follow, keep=_KEEP)
+            self._step = GraphedCallable[Answers](self._follow, keep=_KEEP)
 
     # --- one frame ---
 
@@ -129,7 +91,7 @@ class Tracker:
             answers = self._decoded(image, *points, mask, ambiguous=ambiguous)
         else:
             answers = self._step(*self._stacked(embedding, [memories]), *points, mask)
-        return _each(answers)[0]
+        return answers.each()[0]
 
     def track(self, embedding: Embedding, memories: Sequence[Memories]) -> list[Tracked]:
         """Follow objects to a frame on which nothing was prompted.
@@ -164,7 +126,7 @@ class Tracker:
                 coords = torch.zeros(len(chosen), 1, 2, device=self._choice.device)
                 labels = torch.full((len(chosen), 1), PAD, device=self._choice.device)
                 stacked = self._stacked(embedding, chosen)
-                return _each(self._step(*stacked, coords, labels, None))
+                return self._step(*stacked, coords, labels, None).each()
 
             parts = in_chunks(work, len(rows), self._at_once, self._choice.device)
             results.update(zip(rows, (answer for part in parts for answer in part), strict=True))
@@ -274,7 +236,7 @@ class Tracker:
         coords: Tensor,
         labels: Tensor,
         mask: Tensor | None,
-    ) -> _Answers:
+    ) -> Answers:
         """Condition a map on memories, and decode it."""
         read = video_memory.conditioned(self._network, raw, maps, slots, past_pointers, ages)
         image = ImageFeatures(read, high_res_4, high_res_8)
@@ -288,38 +250,17 @@ class Tracker:
         mask: Tensor | None,
         *,
         ambiguous: bool,
-    ) -> _Answers:
+    ) -> Answers:
         if self._choice.dtype == torch.bfloat16:
             image = replace(image, embedding=image.embedding.to(torch.bfloat16))
         decoded = self._network.decode_prompts(image, coords, labels, mask)
-        logits, scores, tokens = _best_of_three(decoded) if ambiguous else _single(decoded)
+        logits, scores, tokens = best_of_three(decoded) if ambiguous else single(decoded)
         present = decoded.object_logits > 0
         pointers = video_memory.pointers(self._network, tokens, present)
         logits = torch.where(present[:, None, None], logits, NO_OBJECT)
-        return _Answers(logits, scores, decoded.object_logits, pointers)
+        return Answers(logits, scores, decoded.object_logits, pointers)
 
 
 def _shrunk(maps: Tensor, side: int) -> Tensor:
     size = (side, side)
     return F.interpolate(maps, size=size, mode="bilinear", align_corners=False, antialias=True)
-
-
-def _best_of_three(decoded: Decoded) -> tuple[Tensor, Tensor, Tensor]:
-    """Return logits, score and token of the mask that is said to be best, among 1 to 3."""
-    assert decoded.tokens is not None
-    best = decoded.scores[:, 1:].argmax(dim=1) + 1
-    rows = torch.arange(len(best), device=best.device)
-    return decoded.logits[rows, best], decoded.scores[rows, best], decoded.tokens[rows, best]
-
-
-def _single(decoded: Decoded) -> tuple[Tensor, Tensor, Tensor]:
-    """Return logits and score of the stable mask; the token is that of mask 0 in any case."""
-    assert decoded.tokens is not None
-    single = choose_single(decoded)
-    return single.logits[:, 0], single.scores[:, 0], decoded.tokens[:, 0]
-
-
-def _each(answers: _Answers) -> list[Tracked]:
-    scores, objects = torch.stack([answers.scores, answers.object_logits]).float().tolist()
-    rows = zip(answers.logits.float(), scores, objects, answers.pointers, strict=True)
-    return [Tracked(*row) for row in rows]
