@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.file_units import FileUnit
+    from napari_samv2_prompts.file_units import AllUnit, FileUnit
 
 __all__ = ["labels_path", "record_path", "write_coco_file"]
 
@@ -28,14 +28,23 @@ def record_path(labels: Path) -> Path:
     )
 
 
-def write_coco_file(options: argparse.Namespace, units: Sequence[FileUnit]) -> None:
-    """Write the labels of units as the COCO file that was asked for, if any was."""
+def write_coco_file(options: argparse.Namespace, units: Sequence[FileUnit | AllUnit]) -> None:
+    """Write the labels of units as the COCO file that was asked for, with scores if they have."""
     if options.coco is None:
         return
     from tifffile import imread
 
+    from napari_samv2_prompts.file_units import AllUnit
     from napari_samv2_prompts.io.exports import LabelledImage, write_coco
+    from napari_samv2_prompts.io.object_tables import objects_path, read_scores
 
-    images = (LabelledImage(unit.image.name, imread(unit.labels)) for unit in units)
+    images = (
+        LabelledImage(
+            unit.image.name,
+            imread(unit.labels),
+            read_scores(objects_path(unit.labels)) if isinstance(unit, AllUnit) else {},
+        )
+        for unit in units
+    )
     write_coco(options.coco, images, polygons=options.polygons)
     print(f"COCO: {options.coco}")

@@ -1,4 +1,4 @@
-"""``segment``: a picture, a stack or a folder, from prompts.
+"""``segment``: a picture, a stack, a folder or a plate, from prompts or without.
 
 There are several ways to segment, a module each with ``wanted(options)``, ``run(options)`` and, if
 it has options of its own, ``add_options(parser)``.  The first of ``WAYS`` that is wanted runs.
@@ -16,6 +16,7 @@ from napari_samv2_prompts.cli import (
     segment_picture,
     segment_saved,
     segment_stack,
+    segment_zarr,
 )
 from napari_samv2_prompts.cli.common import add_model_options
 from napari_samv2_prompts.io.box_formats import BOX_FORMATS
@@ -28,6 +29,7 @@ DESCRIPTION = (
     "same name beside it: cells.tif with cells.csv."
 )
 WAYS = (
+    segment_zarr,
     segment_all,
     segment_folder,
     segment_saved,
@@ -39,7 +41,7 @@ WAYS = (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what several ways read, then what each has for itself."""
     add = parser.add_argument
-    add("image", type=Path, help="picture (TIFF, PNG, JPEG, ...) or folder")
+    add("image", type=Path, help="picture (TIFF, PNG, JPEG, OME-Zarr, ...), folder or plate")
     add(
         "--boxes",
         type=Path,

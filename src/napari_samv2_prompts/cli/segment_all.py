@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from napari_samv2_prompts.candidates import Order, Selection
 from napari_samv2_prompts.cli.common import predictor, settings_of, tell
-from napari_samv2_prompts.cli.outputs import labels_path
+from napari_samv2_prompts.cli.outputs import labels_path, write_coco_file
 from napari_samv2_prompts.cli.workers import do_units
-
-if TYPE_CHECKING:
-    from napari_samv2_prompts.file_units import AllUnit
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -34,11 +30,7 @@ def wanted(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Find all objects of a picture, or of each picture of a folder; 1 if one was left out."""
-    if options.boxes or options.points or options.prompts:
-        raise ValueError("--all finds objects without prompts: leave out --boxes and --points.")
-    selection = Selection(
-        min_score=options.min_score, min_area=options.min_area, order=options.order
-    )
+    selection = selection_of(options)
     if options.image.is_dir() and options.image.suffix.lower() != ".zarr":
         return _folder(options, selection)
     from napari_samv2_prompts.file_units import AllUnit
@@ -50,8 +42,15 @@ def run(options: argparse.Namespace) -> int:
     tell(outcome.notes)
     print(f"{outcome.objects} objects in {time.perf_counter() - started:.2f} s")
     print(f"Labels: {labels}")
-    _write_coco(options, [unit])
+    write_coco_file(options, [unit])
     return 0
+
+
+def selection_of(options: argparse.Namespace) -> Selection:
+    """Return which objects are to be kept."""
+    if options.boxes or options.points or options.prompts:
+        raise ValueError("--all finds objects without prompts: leave out --boxes and --points.")
+    return Selection(min_score=options.min_score, min_area=options.min_area, order=options.order)
 
 
 def _folder(options: argparse.Namespace, selection: Selection) -> int:
@@ -66,23 +65,6 @@ def _folder(options: argparse.Namespace, selection: Selection) -> int:
         settings=settings_of(options),
     )
     out.mkdir(parents=True, exist_ok=True)
-    failed = do_units(options, units, out)
-    _write_coco(options, [unit for unit in units if unit.labels.is_file()])
-    return int(failed > 0)
-
-
-def _write_coco(options: argparse.Namespace, units: Sequence[AllUnit]) -> None:
-    """Write the COCO file that was asked for, with the scores."""
-    if options.coco is None:
-        return
-    from tifffile import imread
-
-    from napari_samv2_prompts.io.exports import LabelledImage, write_coco
-    from napari_samv2_prompts.io.object_tables import objects_path, read_scores
-
-    images = (
-        LabelledImage(unit.name, imread(unit.labels), read_scores(objects_path(unit.labels)))
-        for unit in units
-    )
-    write_coco(options.coco, images, polygons=options.polygons)
-    print(f"COCO: {options.coco}")
+    status = do_units(options, units, out)
+    write_coco_file(options, [unit for unit in units if unit.labels.is_file()])
+    return status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import settings_of, tell
+from napari_samv2_prompts.cli.common import settings_of
 from napari_samv2_prompts.cli.outputs import write_coco_file
 from napari_samv2_prompts.cli.workers import add_worker_options, do_units
 
@@ -48,7 +48,6 @@ def run(options: argparse.Namespace) -> int:
         settings=settings_of(options),
     )
     out.mkdir(parents=True, exist_ok=True)
-    tell(problems)
-    failed = do_units(options, units, out, left_out=len(problems))
+    status = do_units(options, units, out, problems)
     write_coco_file(options, [unit for unit in units if unit.labels.is_file()])
-    return int(failed + len(problems) > 0)
+    return status

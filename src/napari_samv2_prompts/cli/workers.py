@@ -29,11 +29,18 @@ def add_worker_options(parser: argparse.ArgumentParser) -> None:
 
 
 def do_units(
-    options: argparse.Namespace, units: Sequence[Unit], out: Path, left_out: int = 0
+    options: argparse.Namespace, units: Sequence[Unit], out: Path, problems: Sequence[str] = ()
 ) -> int:
-    """Do units with a bar, say what became of them, and return how many failed."""
+    """Do units with a bar, and say what became of them and what else is left out.
+
+    Returns
+    -------
+    int
+        The exit status: 1 if something was left out.
+    """
     from tqdm import tqdm
 
+    tell(problems)
     done = skipped = failed = 0
     with outcomes_of(options, units) as outcomes:
         for outcome in tqdm(outcomes, total=len(units), unit="image", disable=None):
@@ -45,8 +52,9 @@ def do_units(
                 name = outcome.unit.name  # which most messages begin with
                 about = "" if outcome.error.startswith(name) else f"{name}: "
                 tell([f"{about}{outcome.error}"])
-    print(f"{done} segmented, {skipped} done before, {failed + left_out} left out: {out}")
-    return failed
+    failed += len(problems)
+    print(f"{done} segmented, {skipped} done before, {failed} left out: {out}")
+    return int(failed > 0)
 
 
 @contextmanager

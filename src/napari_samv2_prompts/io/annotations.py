@@ -23,6 +23,7 @@ __all__ = [
     "add_geojson",
     "add_yolo",
     "coco_names",
+    "coco_paths",
     "is_coco",
     "is_geojson",
     "load_json",
@@ -105,8 +106,17 @@ def coco_names(content: Any) -> tuple[str, ...]:
     return tuple(_file_name(image) for image in _images(content))
 
 
+def coco_paths(content: Any) -> tuple[str, ...]:
+    """Return the names of the images of a COCO data set, with their folders."""
+    return tuple(_path_name(image) for image in _images(content))
+
+
+def _path_name(image: dict[str, Any]) -> str:
+    return str(image.get("file_name", "")).replace("\\", "/")
+
+
 def _file_name(image: dict[str, Any]) -> str:
-    return str(image.get("file_name", "")).replace("\\", "/").rsplit("/", 1)[-1]
+    return _path_name(image).rsplit("/", 1)[-1]
 
 
 def add_coco(prompts: PromptSet, name: str, content: Any, image: str) -> None:
@@ -120,7 +130,8 @@ def add_coco(prompts: PromptSet, name: str, content: Any, image: str) -> None:
     content : object
         As :mod:`json` reads it.
     image : str
-        Name of the image's file: it decides where several images are listed.
+        Name of the image's file, or its path in the data set: it decides where several images are
+        listed.
 
     Raises
     ------
@@ -131,7 +142,11 @@ def add_coco(prompts: PromptSet, name: str, content: Any, image: str) -> None:
     found = [item for item in annotations if isinstance(item, dict)]
     ids = {_key(item.get("image_id")) for item in found}
     listed = _images(content)
-    named = [entry for entry in listed if _file_name(entry).lower() == image.lower()]
+    named = [
+        entry
+        for entry in listed
+        if image.lower() in (_file_name(entry).lower(), _path_name(entry).lower())
+    ]
     if named:
         wanted = _key(named[0].get("id"))
     elif len(listed) > 1 or len(ids) > 1:

@@ -1,20 +1,31 @@
-"""OME-Zarr images by their own metadata (NGFF 0.4 and 0.5): the full size, and the size of a pixel.
+"""OME-Zarr files opened by their own metadata: images, and the fields of plates.
 
-A reader that goes by names alone may open the labels in place of the image.  Not here: other kinds
+A reader that goes by names alone may open the labels in place of the image.  Metadata that others
+consolidated is not looked at: it may be older than the file.
+
+Not here: what the metadata mean (``ngff.py``), writing labels (``ome_zarr_labels.py``), other kinds
 of files (``opening.py``).
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from napari_samv2_prompts.io.ngff import Multiscale, multiscale_of, plate_wells, well_fields
 from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_of_layer
 
-__all__ = ["NgffImage", "read_ngff"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["NgffImage", "find_images", "is_zarr", "open_ngff"]
+
+_METADATA = ("zarr.json", ".zgroup")
+_COLOURS = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,70 +34,196 @@ class NgffImage:
 
     Attributes
     ----------
-    data : array
-        The full size, lazy.
+    path : Path
+        Of its group.
+    described : Multiscale
+    group : zarr.Group
+    array : zarr.Array
+        The full size; read when it is indexed.
     pixel_size : PixelSize, optional
     note : str
         What is wrong with the metadata, in a sentence; empty if nothing is.
     """
 
-    data: Any
+    path: Path
+    described: Multiscale
+    group: Any
+    array: Any
     pixel_size: PixelSize | None
     note: str = ""
 
+    @property
+    def zarr_format(self) -> Literal[2, 3]:
+        """2 for NGFF up to 0.4, 3 from 0.5 on."""
+        return 3 if self.group.metadata.zarr_format == 3 else 2
 
-def read_ngff(path: Path) -> NgffImage | None:
-    """Return the image of an OME-Zarr folder; None if it has no such metadata.
+    @property
+    def axes(self) -> str:
+        """A letter an axis; ValueError if the last two are not y and x."""
+        return self.described.axes(self.array.ndim)
+
+    def lazy(self) -> Any:
+        """Return the full size as a dask array."""
+        import dask.array
+
+        return dask.array.from_zarr(self.array)  # type: ignore[no-untyped-call]
+
+    def planes(self) -> list[tuple[int, ...]]:
+        """Return the places of all planes on the axes before y and x, but for that of channels."""
+        sizes = [
+            n for n, axis in zip(self.array.shape, self.axes, strict=True) if axis not in "cyx"
+        ]
+        return list(product(*map(range, sizes)))
+
+    def channel(self, wanted: str | None) -> int | slice | None:
+        """Return which channel is meant: its position, a slice for colours, None if there is none.
+
+        Parameters
+        ----------
+        wanted : str, optional
+            Its number or its name; "rgb" for three as colours.  Without it the only one, or the
+            three of an 8-bit image as colours.
+
+        Raises
+        ------
+        ValueError
+            If there is no such channel, or several and none is named.
+        """
+        axes, names = self.axes, self.described.channels
+        count = self.array.shape[axes.index("c")] if "c" in axes else 0
+        if wanted is None:
+            if count <= 1:
+                return 0 if count else None
+            if count == _COLOURS and self.array.dtype == np.uint8:
+                return slice(0, _COLOURS)
+        elif wanted.lower() == "rgb" and count == _COLOURS:
+            return slice(0, _COLOURS)
+        elif wanted in names[:count]:
+            return names.index(wanted)
+        elif wanted.isdecimal() and int(wanted) < count:
+            return int(wanted)
+        listed = ", ".join(f"{n} ({names[n]})" if n < len(names) else str(n) for n in range(count))
+        if wanted is None:
+            raise ValueError(f"it has {count} channels: say which one (--channel): {listed}")
+        raise ValueError(f"it has no channel {wanted!r}, but {listed or 'none'}")
+
+    def read(
+        self, plane: tuple[int, ...], channel: int | slice | None, rows: slice, columns: slice
+    ) -> NDArray[Any]:
+        """Return a part of a plane: (h, w), or (h, w, 3) for colours.
+
+        Parameters
+        ----------
+        plane : tuple of int
+            One of :meth:`planes`.
+        channel : int or slice, optional
+            From :meth:`channel`.
+        rows, columns : slice
+        """
+        numbers = iter(plane)
+        index = [channel if axis == "c" else next(numbers) for axis in self.axes[:-2]]
+        part = np.asarray(self.array[(*index, rows, columns)])
+        return np.moveaxis(part, 0, -1) if isinstance(channel, slice) else part
+
+
+def is_zarr(path: Path) -> bool:
+    """Tell a folder that is a zarr group from one that holds files."""
+    return path.is_dir() and (
+        path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in _METADATA)
+    )
+
+
+def open_ngff(path: Path) -> NgffImage | None:
+    """Return the image of an OME-Zarr group; None if it is no such group.
 
     Raises
     ------
+    ValueError
+        If the metadata name no array that is there.
     Exception
-        Of any kind if an array that the metadata names is damaged or missing.
+        Of any kind if an array that the metadata names is damaged.
     """
-    import dask.array
+    import zarr
+
+    group = _group(path)
+    described = None if group is None else multiscale_of(group.attrs.asdict())
+    if group is None or described is None:
+        return None
+    name = described.levels[0].path
+    array = group.get(name)
+    if not isinstance(array, zarr.Array):
+        raise ValueError(f"{name!r}, which its metadata names, is no array")  # noqa: TRY004
+    try:
+        step, units = described.step(array.ndim), described.units
+        size = None
+        if step is not None and len(units) == array.ndim and None not in units[-2:]:
+            size = pixel_size_of_layer(step, units)
+        return NgffImage(path, described, group, array, size)
+    except ValueError as error:
+        note = f"{path.name}: its pixel size is left out, since it can't be read ({error})."
+        return NgffImage(path, described, group, array, None, note)
+
+
+def find_images(path: Path) -> tuple[list[Path], list[str]]:
+    """Find the images of an OME-Zarr file: of a plate or a well the fields, or the only one.
+
+    Parameters
+    ----------
+    path : Path
+        A plate, a well, an image, or what bioformats2raw writes: numbered images.
+
+    Returns
+    -------
+    images : list of Path
+        Groups below `path`, or `path` itself, in the order of the metadata.
+    problems : list of str
+        What is named and can't be read, in sentences.
+
+    Raises
+    ------
+    ValueError
+        If it is none of them.
+    """
+    group = _group(path)
+    if group is None:
+        raise ValueError(f"{path.name} is not a readable OME-Zarr file.")
+    attributes = group.attrs.asdict()
+    try:
+        wells, fields = plate_wells(attributes), well_fields(attributes)
+        if wells is not None:
+            return _fields_of(path, wells)
+        if fields is not None:
+            return [path / field for field in fields], []
+        if multiscale_of(attributes) is not None:
+            return [path], []
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not a readable OME-Zarr file ({error}).") from error
+    numbered = [path / str(n) for n in range(len(list(path.iterdir()))) if is_zarr(path / str(n))]
+    if numbered:
+        return numbered, []
+    raise ValueError(f"{path.name} holds neither an image nor a plate, by its NGFF metadata.")
+
+
+def _fields_of(plate: Path, wells: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    images: list[Path] = []
+    problems = []
+    for well in wells:
+        group = _group(plate / well)
+        try:
+            fields = None if group is None else well_fields(group.attrs.asdict())
+            if fields is None:
+                raise ValueError("there is no such well in the file")
+            images += [plate / well / field for field in fields]
+        except ValueError as error:
+            problems.append(f"{plate.name}: the well {well} is left out: {error}.")
+    return images, problems
+
+
+def _group(path: Path) -> Any:
+    """Open a group; None if it is an array, or no zarr at all."""
     import zarr
 
     try:
-        group = zarr.open_group(str(path), mode="r")
-    except Exception:  # noqa: BLE001 - an array, or no zarr at all: not for here
+        return zarr.open_group(str(path), mode="r", use_consolidated=False)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is nothing that can be opened
         return None
-    described = _multiscale(group.attrs.asdict())
-    if described is None:
-        return None
-    try:
-        first: Mapping[str, Any] = described["datasets"][0]
-        array = group[str(first["path"])]
-    except (LookupError, TypeError) as error:
-        raise ValueError(f"its metadata names no array that is there ({error})") from error
-    data = dask.array.from_zarr(array)  # type: ignore[no-untyped-call]
-    try:
-        return NgffImage(data, _pixel_size(described, first, data.ndim))
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-        note = f"{path.name}: its pixel size is left out, since it can't be read ({error})."
-        return NgffImage(data, None, note)
-
-
-def _multiscale(attributes: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the first image that the metadata describe; version 0.5 has all of it in a group."""
-    inner = attributes.get("ome")
-    listed = (inner if isinstance(inner, dict) else attributes).get("multiscales")
-    first = listed[0] if isinstance(listed, list) and listed else None
-    return first if isinstance(first, dict) else None
-
-
-def _pixel_size(described: dict[str, Any], level: Mapping[str, Any], ndim: int) -> PixelSize | None:
-    """Return the scale of the last two axes: of the level, times that of the whole."""
-    axes = [axis if isinstance(axis, dict) else {} for axis in described.get("axes") or []]
-    units = [axis.get("unit") for axis in axes]
-    scale = [1.0] * ndim
-    told = False
-    for owner in (level, described):
-        for change in owner.get("coordinateTransformations") or []:
-            if change["type"] == "scale":
-                told = True
-                scale = [a * float(b) for a, b in zip(scale, change["scale"], strict=True)]
-    if not told or len(units) != ndim or None in units[-2:]:
-        return None
-    if not all(math.isfinite(step) and step > 0 for step in scale[-2:]):
-        raise ValueError("a pixel size must be above 0")
-    return pixel_size_of_layer(scale, units)

@@ -2,7 +2,8 @@
 
 A reader gives what the viewer would make a layer of: numbers, scale and units.  Which reader it is
 when there are several: the one that was named, else the one that napari's preferences name, else
-one that is no part of napari, which somebody installed for a purpose.
+one that is no part of napari, which somebody installed for a purpose.  An OME-Zarr image is read by
+its metadata, so that labels do not depend on what is installed beside.
 
 Not here: what a file says of its own numbers (``formats.py``), pictures as the model takes them
 (``pictures.py``).
@@ -17,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from napari_samv2_prompts.io.formats import Facts, as_shown, facts_of, trusting_pillow
-from napari_samv2_prompts.io.ome_zarr import read_ngff
+from napari_samv2_prompts.io.ome_zarr import open_ngff
 from napari_samv2_prompts.io.pixel_size import (
     PixelSize,
     pixel_size_and_note,
@@ -88,10 +89,10 @@ def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
         raise FileNotFoundError(f"There is no file {path}.")
     with trusting_pillow():
         try:
-            chosen = _choose_reader(path, reader)
-            if chosen == _BUILTIN and path.is_dir() and (image := read_ngff(path)) is not None:
+            if reader is None and path.is_dir() and (image := open_ngff(path)) is not None:
                 notes = (image.note,) if image.note else ()
-                return OpenedImage(path, image.data, False, image.pixel_size, notes)
+                return OpenedImage(path, image.lazy(), False, image.pixel_size, notes)
+            chosen = _choose_reader(path, reader)
             facts = facts_of(path) if chosen == _BUILTIN and path.is_file() else None
             return _opened(path, _read_layers(path, chosen), facts)
         except MemoryError as error:

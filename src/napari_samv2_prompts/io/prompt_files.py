@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,7 @@ from napari_samv2_prompts.io.annotations import (
     add_coco,
     add_geojson,
     add_yolo,
+    coco_paths,
     is_coco,
     is_geojson,
     load_json,
@@ -28,12 +30,13 @@ from napari_samv2_prompts.io.prompt_tables import (
     add_table,
     kind_of_columns,
 )
-from napari_samv2_prompts.io.spreadsheets import read_table, read_text
+from napari_samv2_prompts.io.spreadsheets import Table, read_table, read_text
 from napari_samv2_prompts.prompts import PromptBatch
 
-__all__ = ["gather_prompts", "read_prompts", "read_stack_prompts", "table_kind"]
+__all__ = ["gather_prompts", "listed_images", "read_prompts", "read_stack_prompts", "table_kind"]
 
 _JSON = (".json", ".geojson")
+_IMAGE = "image"  # the column of tables that list several
 
 
 def read_prompts(
@@ -59,7 +62,7 @@ def read_prompts(
     box_format : {"xyxy", "xywh", "yolo"}, optional
         How the four numbers of a box are meant, whatever their columns' names.
     image : str
-        Name of the image, for files that list several.
+        Name of the image, for COCO files and tables with a column ``image``, which list several.
 
     Returns
     -------
@@ -168,7 +171,34 @@ def _add_file(
     elif path.suffix.lower() == ".txt" and _is_yolo(text := read_text(path)):
         add_yolo(prompts, path.name, text)
     else:
-        add_table(prompts, read_table(path), wanted, box_format)
+        add_table(prompts, _of_image(read_table(path), image), wanted, box_format)
+
+
+def _of_image(table: Table, image: str) -> Table:
+    """Return the rows of an image where a table lists several, else all of it."""
+    own = tuple(row for row in table.rows if row.cells.get(_IMAGE) == image)
+    return replace(table, rows=own) if own else table
+
+
+def listed_images(path: Path) -> frozenset[str] | None:
+    """Return the names of the images that a file of prompts lists; None if it is for one alone.
+
+    Raises
+    ------
+    ValueError
+        If the file can't be understood.
+    OSError
+        If it can't be read.
+    """
+    if path.suffix.lower() in _JSON:
+        content = load_json(path, read_text(path))
+        return frozenset(coco_paths(content)) if is_coco(content) else None
+    if path.suffix.lower() == ".txt":
+        return None
+    table = read_table(path)
+    if _IMAGE not in table.columns:
+        return None
+    return frozenset(row.cells[_IMAGE] for row in table.rows)
 
 
 def _is_yolo(text: str) -> bool:

@@ -1,0 +1,202 @@
+"""OME-Zarr images and plates: labels go into them, whole or not at all, and others read them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zarr
+from tests.ngff import VERSIONS, image, plate
+from tests.test_cli import BoxPredictor
+
+from napari_samv2_prompts import samv2
+from napari_samv2_prompts.cli import main
+from napari_samv2_prompts.io.ome_zarr import open_ngff
+from napari_samv2_prompts.io.ome_zarr_labels import read_labels, written_labels
+
+FIELDS = ("A/1/0", "A/1/1", "B/2/0")
+TABLE = "image,object,x0,y0,x1,y1\n" + "".join(
+    f"{name},{number},5,6,15,16\n" for number, name in enumerate(FIELDS, 1)
+)
+
+
+@pytest.fixture(autouse=True)
+def predictor(monkeypatch):
+    monkeypatch.setattr(samv2, "SAMV2ImagePredictor", BoxPredictor, raising=False)
+    monkeypatch.setattr(BoxPredictor, "made", [])
+    return BoxPredictor
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def path(tmp_path: Path, version: str) -> Path:
+    rng = np.random.default_rng(0)
+    pictures = {name: rng.integers(0, 255, (1, 30, 40)).astype(np.uint16) for name in FIELDS}
+    plate(tmp_path / "p.zarr", pictures, version)
+    (tmp_path / "boxes.csv").write_text(TABLE)
+    return tmp_path / "p.zarr"
+
+
+def run(path: Path, *arguments: object) -> int:
+    table = path.parent / "boxes.csv"
+    return main(["segment", str(path), "--boxes", str(table), *map(str, arguments)])
+
+
+def files(path: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(path)): p.read_bytes() for p in path.rglob("*") if p.is_file()}
+
+
+def napari_reads(path: Path) -> list[tuple]:
+    """Return what the plugin napari-ome-zarr makes of a file."""
+    from napari_ome_zarr import napari_get_reader
+
+    return napari_get_reader(str(path))()
+
+
+def test_the_fields_of_a_plate_get_labels_that_others_read(path, predictor, capsys) -> None:
+    before = files(path)
+    assert run(path) == 0
+    assert "3 segmented, 0 done before, 0 left out" in capsys.readouterr().out
+    assert len(predictor.made) == 1, "one model for all"
+    after = files(path)
+    assert {name: after[name] for name in before} == before, "something else was changed"
+    for number, name in enumerate(FIELDS, 1):
+        labels = np.asarray(read_labels(path / name, "samv2"))
+        assert labels.shape == (30, 40)
+        assert set(np.unique(labels)) == {0, number}
+        assert (labels[6:16, 5:15] == number).all()
+    shown, _, kind = napari_reads(path)[-1]
+    assert kind == "labels"
+    assert set(np.unique(np.asarray(shown[0]))) == {0, 1, 3}  # the first field of each well
+
+
+def test_labels_lie_on_their_image_at_each_level(path, capsys) -> None:
+    assert run(path) == 0
+    (pixels, about, _), (labels, meta, kind) = napari_reads(path / "A/1/0")
+    assert kind == "labels"
+    assert [level.shape for level in labels] == [level.shape[1:] for level in pixels]
+    assert meta["scale"] == about["scale"] == [0.5, 0.25]
+    assert list(meta["units"]) == list(about["units"]) == ["micrometer"] * 2
+    assert meta["properties"]["index"] == [1]
+    assert (np.asarray(labels[1])[4:7, 4:7] == 1).all()
+
+
+def test_what_is_done_stays_and_what_others_wrote_is_never_overwritten(path, capsys) -> None:
+    mine = zarr.open_group(path / "A/1/1/labels/samv2", mode="w", zarr_format=2)
+    mine.attrs["by"] = "hand"
+    assert run(path) == 0
+    told = capsys.readouterr()
+    assert "2 segmented, 1 done before" in told.out
+    assert "A/1/1: what is there was not written by this program" in told.err
+    assert not list(mine.arrays()), "something was written into it"
+    edited = zarr.open_array(path / "A/1/0/labels/samv2/0")
+    edited[0, 0] = 77
+    before = files(path)
+    assert run(path) == 0
+    assert "0 segmented, 3 done before" in capsys.readouterr().out
+    assert files(path) == before
+    assert run(path, "--overwrite") == 0
+    assert "3 segmented" in capsys.readouterr().out
+    assert read_labels(path / "A/1/0", "samv2")[0, 0] == 0
+    assert run(path, "--labels", "other") == 0
+    listed = dict(zarr.open_group(path / "A/1/0/labels").attrs)
+    assert listed.get("ome", listed)["labels"] == ["samv2", "other"]
+
+
+def test_other_prompts_are_other_labels_and_the_same_ones_the_same_bytes(path, capsys) -> None:
+    assert run(path) == 0
+    first = files(path)
+    assert run(path, "--overwrite") == 0
+    assert files(path) == first
+    table = path.parent / "boxes.csv"
+    table.write_text(TABLE.replace("B/2/0,3", "B/2/0,9"))
+    assert run(path) == 0
+    assert set(np.unique(np.asarray(read_labels(path / "B/2/0", "samv2")))) == {0, 9}
+
+
+def test_labels_are_whole_or_absent(path, monkeypatch) -> None:
+    field = open_ngff(path / "A/1/0")
+    assert field is not None
+
+    def break_off() -> None:
+        with written_labels(field, "samv2") as group:
+            group.write((), np.ones((30, 40)))
+            raise OSError(28, "No space left on device")
+
+    before = files(path)
+    with pytest.raises(OSError, match="No space"):
+        break_off()
+    assert files(path) == before
+
+
+def test_a_damaged_field_and_a_missing_well_are_named_and_the_rest_is_done(path, capsys) -> None:
+    metadata = path / "B/2/0"
+    for name in (".zattrs", "zarr.json"):
+        (metadata / name).unlink(missing_ok=True)
+    (metadata / ".zgroup").unlink(missing_ok=True)
+    assert run(path) == 1
+    told = capsys.readouterr()
+    assert "2 segmented, 0 done before, 1 left out" in told.out
+    assert "B/2/0 is not a readable OME-Zarr image" in told.err
+    assert "Traceback" not in told.err
+
+
+def test_planes_are_numbered_on_and_channels_are_chosen(tmp_path, version, capsys) -> None:
+    from napari_samv2_prompts.candidates import Selection
+    from napari_samv2_prompts.zarr_units import FieldUnit
+
+    film = np.zeros((2, 2, 64, 64), np.uint8)
+    film[:, 1, 20:40, 10:30] = 200
+    image(tmp_path / "f.zarr", film, "tcyx", version, ("dark", "bright"))
+    unit = FieldUnit(tmp_path / "f.zarr", "f.zarr", selection=Selection(), channel="bright")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("napari_samv2_prompts.zarr_units.found_in_tiles", one_bright_object)
+        outcome = unit.run(lambda: None, "key")
+    assert outcome.objects == 2
+    labels = np.asarray(read_labels(tmp_path / "f.zarr", "samv2"))
+    assert labels.shape == (2, 64, 64)
+    for number, plane in enumerate(labels, 1):
+        assert (plane[20:40, 10:30] == number).all()
+        assert (plane > 0).sum() == 400
+    assert main(["segment", str(tmp_path / "f.zarr"), "--all"]) == 1
+    assert "f.zarr: it has 2 channels: say which one (--channel): 0 (dark), 1 (bright)" in (
+        capsys.readouterr().err
+    )
+
+
+def one_bright_object(predictor, picture, selection):
+    """Stand in for the search: what is bright is one object."""
+    from napari_samv2_prompts.candidates import Candidate
+    from napari_samv2_prompts.prompts import MaskCrop
+
+    mask = picture > 100
+    return [Candidate(MaskCrop(0, 0, mask), (20.0, 30.0), 0.9, 0.9, int(mask.sum()))]
+
+
+def test_prompts_must_say_which_image_they_are_on(path, capsys) -> None:
+    table = path.parent / "boxes.csv"
+    table.write_text("object,x0,y0,x1,y1\n1,5,6,15,16\n")
+    assert run(path) == 1
+    assert "Add a column image with names like A/1/0" in capsys.readouterr().err
+    field = ["segment", str(path / "A/1/0"), "--boxes", str(table)]
+    assert main(field) == 0, "a field by itself needs none"
+    coco = {
+        "images": [{"id": 5, "file_name": "B/2/0"}],
+        "annotations": [{"image_id": 5, "bbox": [5, 6, 10, 10], "label": 4}],
+    }
+    table = path.parent / "all.json"
+    table.write_text(json.dumps(coco))
+    assert main(["segment", str(path), "--boxes", str(table)]) == 0
+    assert set(np.unique(np.asarray(read_labels(path / "B/2/0", "samv2")))) == {0, 4}
+
+
+@pytest.mark.parametrize("name", ["", "../x", ".hidden", "a/b"])
+def test_labels_have_a_plain_name(path, name, capsys) -> None:
+    assert run(path, "--labels", name) == 1
+    assert "give a plain name" in capsys.readouterr().err
