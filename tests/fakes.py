@@ -110,6 +110,7 @@ class FakePredictor:
     device = "cpu"
     device_reason = "because this is a test"
     packing: FakePacking
+    remembers = False
 
     def __init__(self) -> None:
         self.images: list[NDArray[np.uint8]] = []
@@ -136,6 +137,9 @@ class FakePredictor:
         for prompt in batch:
             assert prompt.mask is None or prompt.mask.shape == (LOGITS, LOGITS)
         return Masks(tuple(self._item(prompt, size) for prompt in batch), size)
+
+    def recall(self) -> object:
+        raise ValueError("This model has no memory.")
 
     def preview(self, embedding: FakeEmbedding, prompt: Prompt) -> NDArray[np.float32]:
         """Answer with logits of the image's own size: 1 in the best mask, -1 outside."""

@@ -125,3 +125,24 @@ def test_a_table_without_planes_is_none_of_a_stack(tmp_path):
     table.write_text("object,x0,y0,x1,y1\n1,0,0,5,5\n")
     with pytest.raises(ValueError, match="lacks the column plane"):
         stack_prompts((5, 20, 20), table)
+
+
+def test_the_method_and_tracks_of_the_command_line(stack, tmp_path, capsys):
+    tifffile.imwrite(tmp_path / "stack.tif", stack)
+    table, tracks = tmp_path / "boxes.csv", tmp_path / "tracks.csv"
+    table.write_text("object,plane,x0,y0,x1,y1\n3,2,10.5,6.5,25.5,21.5\n")
+    given = ["segment", str(tmp_path / "stack.tif"), "--through", "t", "--boxes", str(table)]
+    given += ["-o", str(tmp_path / "labels.tif"), "--device", "cpu", "--first", "1"]
+    assert main([*given, "--method", "hand-over", "--tracks", str(tracks)]) == 0
+    assert tracks.read_text().splitlines() == ["object,first,last,parent", "3,1,4,0"]
+    assert (
+        main(
+            [
+                *given,
+                "--method",
+                "memory",
+            ]
+        )
+        == 1
+    )
+    assert "'nano' has no memory" in capsys.readouterr().err

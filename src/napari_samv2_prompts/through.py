@@ -20,14 +20,14 @@ from napari_samv2_prompts.io.pictures import read_image
 from napari_samv2_prompts.io.prompt_files import read_stack_prompts
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
 from napari_samv2_prompts.propagation import (
+    METHODS,
     Embeddings,
     Filled,
-    Follower,
     Found,
-    HandOver,
-    MemoryFollower,
+    Method,
     Wanted,
     current,
+    follower_of,
     painted,
     propagate,
 )
@@ -54,7 +54,7 @@ def segment_stack(
     first: int | None = None,
     last: int | None = None,
     model: str | None = None,
-    method: Literal["auto", "hand-over", "memory"] = "auto",
+    method: Method = "auto",
     checkpoint: str | Path | None = None,
     device: str = "auto",
     predictor: SAMV2ImagePredictor | None = None,
@@ -81,7 +81,8 @@ def segment_stack(
         As for :func:`.segment`.
     method : str
         How objects are followed: ``"hand-over"`` makes prompts of the last mask, with any model;
-        ``"memory"`` is the published models' own way.  ``"auto"`` is ``"hand-over"``.
+        ``"memory"`` is the published models' own way.  ``"auto"`` is the memory if the model has
+        one and sees planes in full detail, else hand-over.
     progress : callable, optional
         Told what each plane gained; what it raises ends the work.
 
@@ -98,8 +99,8 @@ def segment_stack(
     """
     seen = StackPicture.of(read_image(stack) if isinstance(stack, str | Path) else stack)
     prompts = stack_prompts(seen.shape, boxes, points, box_format)
-    if method not in ("auto", "hand-over", "memory"):
-        raise ValueError(f"There is no method {method!r}: it is 'auto', 'hand-over' or 'memory'.")
+    if method not in METHODS:
+        raise ValueError(f"There is no method {method!r}: it is one of {', '.join(METHODS)}.")
     wanted = _wanted(seen.shape[0], first, last, direction)
     if predictor is None:
         from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
@@ -183,7 +184,7 @@ def follow(
     predictor: SAMV2ImagePredictor,
     wanted: Wanted,
     anchors: dict[int, dict[int, MaskCrop]],
-    method: str = "auto",
+    method: Method = "auto",
 ) -> Iterator[Filled]:
     """Answer the prompts, then fill the other planes.
 
@@ -197,11 +198,7 @@ def follow(
     variant = predictor.variant
     sides = InputSides(variant.input_size, variant.largest_side)
     embed = Embeddings.of_stack(seen, predictor.embed, sides)
-    follower: Follower
-    if method == "memory":
-        follower = MemoryFollower(seen, embed, predictor.recall())
-    else:
-        follower = HandOver(seen, embed, predictor.decode)
+    follower = follower_of(method, seen, embed, predictor)
     for plane, batch in sorted(prompts.items()):
         for number, crop in _answered(embed, predictor, plane, batch, seen.shape[1:]).items():
             anchors.setdefault(number, {})[plane] = crop

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from napari_samv2_prompts.cli.common import predictor, tell
 from napari_samv2_prompts.cli.outputs import labels_path
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +23,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="follow the objects along an axis: z, t or its position; tables have a column plane",
     )
     add("--direction", choices=("forward", "back", "both"), default="both")
+    add(
+        "--method",
+        choices=("auto", "hand-over", "memory"),
+        default="auto",
+        help="how objects are followed: with the model's memory, or by prompts of the last mask",
+    )
+    add(
+        "--tracks",
+        type=Path,
+        metavar="FILE",
+        help="also write which object is on which planes: a table (.csv), a graph (.geff), or a "
+        "folder of the Cell Tracking Challenge (any other name)",
+    )
     add("--first", type=int, metavar="PLANE", help="first plane to fill")
     add("--last", type=int, metavar="PLANE", help="last plane to fill")
 
@@ -64,13 +82,28 @@ def run(options: argparse.Namespace) -> int:
             direction=options.direction,
             first=options.first,
             last=options.last,
+            method=options.method,
             predictor=predictor(options),
             progress=report,
         )
     print(f"{len(stack)} planes in {time.perf_counter() - started:.2f} s")
     for sentence in ends:
         print(sentence)
-    labels = np.moveaxis(labels, 0, place)
-    write_labels(output, labels, pixel_size=opened.pixel_size)
+    write_labels(output, np.moveaxis(labels, 0, place), pixel_size=opened.pixel_size)
     print(f"Labels: {output}")
+    if options.tracks is not None:
+        _write_tracks(options.tracks, labels)
+        print(f"Tracks: {options.tracks}")
     return 0
+
+
+def _write_tracks(path: Path, labels: NDArray[Any]) -> None:
+    from napari_samv2_prompts.io import lineage_files
+    from napari_samv2_prompts.propagation import Lineage
+
+    if path.suffix.lower() == ".csv":
+        lineage_files.write_lineage_table(path, Lineage.of(labels))
+    elif path.suffix.lower() == ".geff":
+        lineage_files.write_geff(path, Lineage.of(labels))
+    else:
+        lineage_files.write_ctc(path, labels)

@@ -16,9 +16,10 @@ from napari_samv2_prompts.propagation import (
     Embeddings,
     Follower,
     Found,
-    HandOver,
+    Method,
     Stack,
     Wanted,
+    follower_of,
     missing,
     propagate,
 )
@@ -39,10 +40,6 @@ WHOLE = 2**22
 """Planes of at most so many pixels are read once and kept while they are needed."""
 READ = 4
 """Planes that are kept."""
-
-
-def _hand_over(stack: Stack, embeddings: Embeddings, predictor: Predictor) -> Follower:
-    return HandOver(stack, embeddings, predictor.decode)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +63,10 @@ class Propagation:
         What was found before; it is added to.
     places : sequence of Place
         Where the masks of each plane go; for the session to know the results there.
-    follower : callable
-        Makes the method: ``(stack, embeddings, predictor) -> Follower``.
+    follower : callable, optional
+        Makes a method of its own: ``(stack, embeddings, predictor) -> Follower``.
+    method : {"auto", "hand-over", "memory"}
+        Which one otherwise, see :func:`.follower_of`.
     """
 
     planes: Sequence[ImageView]
@@ -77,7 +76,8 @@ class Propagation:
     wanted: Wanted
     found: Found = field(default_factory=Found)
     places: Sequence[Place] = ()
-    follower: Callable[[Stack, Embeddings, Predictor], Follower] = _hand_over
+    follower: Callable[[Stack, Embeddings, Predictor], Follower] | None = None
+    method: Method = "auto"
 
     def steps(self, tools: Tools) -> Iterator[Step]:
         """Fill what is missing, plane by plane; see :class:`.WorkRequest`."""
@@ -91,7 +91,10 @@ class Propagation:
 
         stack, done = _ReadPlanes(self.planes), 0
         embeddings = Embeddings(stack.shape[1:], embedded, self.sides)
-        follower = self.follower(stack, embeddings, tools.predictor)
+        if self.follower is None:
+            follower = follower_of(self.method, stack, embeddings, tools.predictor)
+        else:
+            follower = self.follower(stack, embeddings, tools.predictor)
         for filled in propagate(follower, anchors, found, self.wanted):
             done += len(filled.sections)
             yield Step(filled, min(done, total), total)

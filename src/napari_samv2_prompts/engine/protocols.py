@@ -87,6 +87,15 @@ class Predictor(Protocol):
         """Answer prompts; None means three candidates for a lone click and one otherwise."""
         ...
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it has a memory to follow objects with."""
+        ...
+
+    def recall(self) -> Any:
+        """Return that memory, see :class:`.Recall`; raises ValueError if there is none."""
+        ...
+
     def preview(self, embedding: Embedding, prompt: Prompt) -> NDArray[np.float32]:
         """Return the low-res logits of the best mask for a prompt; positive is object."""
         ...

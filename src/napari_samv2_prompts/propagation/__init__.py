@@ -7,6 +7,8 @@ handed in), no napari, no scheduling (``engine``).
 from __future__ import annotations
 
 from .handover import HandOver
+from .lineage import Lineage, Track
+from .methods import METHODS, Method, follower_of
 from .painting import painted
 from .recall import MemoryFollower
 from .run import propagate
@@ -15,6 +17,7 @@ from .stretches import Stretch, Wanted, current, missing
 from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Stack, key_of
 
 __all__ = [
+    "METHODS",
     "Anchors",
     "ArrayStack",
     "Embeddings",
@@ -25,12 +28,16 @@ __all__ = [
     "Guess",
     "HandOver",
     "History",
+    "Lineage",
     "MemoryFollower",
+    "Method",
     "Section",
     "Stack",
     "Stretch",
+    "Track",
     "Wanted",
     "current",
+    "follower_of",
     "key_of",
     "missing",
     "painted",

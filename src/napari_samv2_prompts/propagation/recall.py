@@ -1,7 +1,7 @@
 """Following objects from plane to plane with a model's memory.
 
 An object's anchors are remembered as prompted, and the planes behind as followed to; the model then
-looks for it on the next plane.  Planes are embedded whole.
+looks for it on the next plane.  Planes are embedded whole, large ones in less detail.
 
 Here: :class:`Recall`, what a model with a memory offers, and :class:`MemoryFollower`.  It keeps
 nothing but what it can make again: the same planes and masks give the same answer.
@@ -63,21 +63,11 @@ class MemoryFollower:
     stack : Stack
     embed : Embeddings
     recall : Recall
-
-    Raises
-    ------
-    ValueError
-        If planes are too large to be embedded whole.
     """
 
     def __init__(self, stack: Stack, embed: Embeddings, recall: Recall) -> None:
         self._stack, self._embed, self._recall = stack, embed, recall
         self._whole = Region.whole(stack.shape[1:])
-        if embed.region(self._whole) != self._whole:
-            raise ValueError(
-                "The planes are too large to be followed with the model's memory: "
-                "choose the method 'hand-over', or a part of them."
-            )
         self._memories: OrderedDict[tuple[int, str], Any] = OrderedDict()
 
     def follow(

@@ -67,6 +67,11 @@ class Embeddings:
         self._shape, self._make, self._sides, self._budget = shape, embed, sides, budget
         self._kept: OrderedDict[tuple[int, Region], Any] = OrderedDict()
 
+    @property
+    def whole(self) -> bool:
+        """Whether a plane is no larger than what the model sees in full detail."""
+        return max(self._shape) <= self._sides.most
+
     @classmethod
     def of_stack(
         cls, stack: Stack, embed: Callable[[NDArray[np.uint8]], Any], sides: InputSides
@@ -92,7 +97,7 @@ class Embeddings:
 
     def region(self, wanted: Region) -> Region:
         """Return the part of a plane that is embedded to see another part of it."""
-        if max(self._shape) <= self._sides.most:
+        if self.whole:
             return Region.whole(self._shape)
         return choose_region(self._shape, wanted.extent, sides=self._sides)
 
@@ -104,7 +109,7 @@ class Embeddings:
         windows : mapping of object to Region
             Where each is looked for.
         """
-        if max(self._shape) <= self._sides.most:
+        if self.whole:
             return [list(windows)]
         groups: list[list[int]] = []
         # choose_region adds a margin, and goes to a grid.

@@ -95,6 +95,11 @@ class ImageModel:
         """The name that this predictor's embeddings carry, and only its own."""
         return self._key
 
+    @property
+    def remembers(self) -> bool:
+        """Whether model and weights have a memory, see :meth:`tracker`."""
+        return self.variant.has_memory and self._network.has_memory
+
     def tracker(self) -> Tracker:
         """Return what follows objects from plane to plane with this predictor's embeddings.
 
