@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tifffile import imwrite
 
-from napari_samv2_prompts import segment_folder
+from napari_samv2_prompts import embed_stack, segment_folder
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.cluster import cluster_client, run_on
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
@@ -54,6 +54,15 @@ def test_the_same_files_bit_for_bit_as_without(client, folder, tmp_path) -> None
     assert files(tmp_path / "here") == files(tmp_path / "there")
     again = list(segment_folder(folder, tmp_path / "there", device="cpu", client=client))
     assert sum(outcome.skipped for outcome in again) == 2
+
+
+def test_planes_are_embedded_bit_for_bit_as_without(client, tmp_path) -> None:
+    film = np.random.default_rng(0).integers(0, 255, (9, 40, 50)).astype(np.uint8)
+    imwrite(tmp_path / "film.tif", film, photometric="minisblack")
+    for store, given in (("here", None), ("there", client)):
+        found = embed_stack(tmp_path / "film.tif", tmp_path / store, device="cpu", client=given)
+        assert sum(outcome.objects for outcome in found) == 9
+    assert files(tmp_path / "here") == files(tmp_path / "there")
 
 
 def test_the_command_line_has_workers(folder, tmp_path, capsys, client) -> None:

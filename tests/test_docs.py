@@ -40,6 +40,7 @@ def desk(tmp_path: Path, monkeypatch) -> Path:
     """Return a folder with the files that the pages speak of."""
     monkeypatch.chdir(tmp_path)
     imwrite("cells.tif", coins(), resolution=(5e4, 5e4), resolutionunit="CENTIMETER")
+    imwrite("film.tif", np.stack([coins()[:99, :99]] * 2), photometric="minisblack")
     Path("boxes.csv").write_text(f"object,x0,y0,x1,y1\n1,{','.join(map(str, BOX))}\n")
     Path("pictures").mkdir()
     imwrite("pictures/cells.tif", coins())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.batch import segment_folder
+    from napari_samv2_prompts.embed_units import embed_stack
     from napari_samv2_prompts.everything import segment_all
     from napari_samv2_prompts.io.exports import write_coco, write_labels
     from napari_samv2_prompts.io.geojson import write_geojson
@@ -33,6 +34,7 @@ __all__ = [
     "__version__",
     "available_models",
     "build_samv2",
+    "embed_stack",
     "replay",
     "segment",
     "segment_all",
@@ -44,6 +46,7 @@ __all__ = [
 ]
 
 _HOMES = {  # of those that are not in samv2
+    "embed_stack": "embed_units",
     "replay": "scripting",
     "segment": "scripting",
     "segment_all": "everything",

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from napari_samv2_prompts.cli import demo, doctor, models, segment, train
+from napari_samv2_prompts.cli import demo, doctor, embed, models, segment, train
 from napari_samv2_prompts.cli.common import PROGRAM, tell
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
@@ -26,6 +26,7 @@ __all__ = ["main", "parser"]
 COMMANDS = (
     demo,
     segment,
+    embed,
     models,
     doctor,
     train,

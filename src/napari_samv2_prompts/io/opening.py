@@ -25,7 +25,7 @@ from napari_samv2_prompts.io.pixel_size import (
     pixel_size_of_layer,
 )
 
-__all__ = ["OpenedImage", "open_image"]
+__all__ = ["OpenedImage", "choose_reader", "open_image", "read_layers"]
 
 _BUILTIN = "napari"
 _RGB_BY_SHAPE = (3, 4)
@@ -92,9 +92,9 @@ def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
             if reader is None and path.is_dir() and (image := open_ngff(path)) is not None:
                 notes = (image.note,) if image.note else ()
                 return OpenedImage(path, image.lazy(), False, image.pixel_size, notes)
-            chosen = _choose_reader(path, reader)
+            chosen = choose_reader(path, reader)
             facts = facts_of(path) if chosen == _BUILTIN and path.is_file() else None
-            return _opened(path, _read_layers(path, chosen), facts)
+            return _opened(path, read_layers(path, chosen), facts)
         except MemoryError as error:
             reason = str(error) or "there is not enough memory for it"
             raise MemoryError(f"{path.name}: {reason}.") from error
@@ -110,7 +110,8 @@ def _short(error: Exception) -> str:
     return lines[0].rstrip(".:")[:300]
 
 
-def _choose_reader(path: Path, wanted: str | None) -> str:
+def choose_reader(path: Path, wanted: str | None = None) -> str:
+    """Return the reader plugin for a file; ValueError if there is none, or not the wanted one."""
     from npe2 import PluginManager
 
     manager = PluginManager.instance()
@@ -142,7 +143,8 @@ def _preferred(path: Path) -> str:
         return ""
 
 
-def _read_layers(path: Path, reader: str) -> list[tuple[Any, ...]]:
+def read_layers(path: Path, reader: str) -> list[tuple[Any, ...]]:
+    """Return the image layers that a reader makes of a file: data and, if it says more, a dict."""
     from npe2.io_utils import read
 
     layers = read([str(path)], stack=False, plugin_name=reader)

@@ -26,9 +26,10 @@ from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 
 __all__ = ["Packing", "network_key", "weights_digest"]
 
-FORMAT = "2"
+FORMAT = "3"
 """Counted up when the same weights come to embed otherwise, or the bytes mean something else."""
 
+_ENTRY = "embedding"
 _LENGTH = 8  # bytes at the start of a safetensors file that say how long its header is
 
 
@@ -80,7 +81,9 @@ class Packing:
             "image_size": json.dumps(embedding.image_size),
             "input_size": str(embedding.input_size),
         }
-        return save(tensors, {**metadata, "sha256": _checksum(tensors, metadata)})
+        # One entry: safetensors writes several in any order, and the same is to be the same bytes.
+        told = {**metadata, "sha256": _checksum(tensors, metadata)}
+        return save(tensors, {_ENTRY: json.dumps(told, sort_keys=True)})
 
     def unpack(self, data: bytes, key: str) -> Embedding:
         """Return the embedding that :meth:`pack` made bytes of.
@@ -145,4 +148,4 @@ def _metadata(data: bytes) -> dict[str, str]:
     """Read the metadata of a safetensors file, which begins with the length of its header."""
     length = int.from_bytes(data[:_LENGTH], "little")
     metadata = json.loads(data[_LENGTH : _LENGTH + length])["__metadata__"]
-    return dict(metadata)
+    return dict(json.loads(metadata[_ENTRY]))

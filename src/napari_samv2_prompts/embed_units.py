@@ -1,0 +1,233 @@
+"""Embedding all planes of an image file into a folder that the window opens: ``embed_stack``.
+
+An embedding is found by its picture as the window reads it, and by the weights.  So what is
+embedded here has the contrast in which the window opens the file, and the window then finds it.
+
+Not here: the folder (``engine.store``), what a unit of work is (``units.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from napari_samv2_prompts.engine import EmbeddingStore, Job, Task
+from napari_samv2_prompts.engine.embed import embed
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.images import ImageView, render_plane
+from napari_samv2_prompts.io.window_layers import WindowLayer, lazily, window_layers
+from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, run_units
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+__all__ = ["EmbedUnit", "embed_stack", "embed_units"]
+
+StackContrast = Literal["displayed", "percentiles"] | tuple[float, float]
+
+PLANES = 8
+"""Planes that one unit embeds: enough to make opening the file small, few enough to share out."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedUnit:
+    """Some planes of an image to embed; a :class:`.Unit`.
+
+    Attributes
+    ----------
+    image : Path
+    folder : Path
+        The store; the folder in which it lies exists.
+    planes : tuple of Plane
+    layer : int
+        Which of the layers that the file opens as.
+    rgb : bool
+    limits : tuple of float, optional
+        Values that are black and white; None for percentiles of each plane.
+    gamma : float
+    reader : str, optional
+        The plugin that reads the file.
+    data : array, optional
+        In place of reading the file.
+    """
+
+    image: Path
+    folder: Path
+    planes: tuple[Plane, ...]
+    layer: int = 0
+    rgb: bool = False
+    limits: tuple[float, float] | None = None
+    gamma: float = 1.0
+    reader: str | None = None
+    data: Any = field(default=None, compare=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The image's name, and its first plane."""
+        first = [str(n) for n in self.planes[0].index if n is not None]
+        return f"{self.image.name} at {', '.join(first)}" if first else self.image.name
+
+    def key(self, weights: str) -> str:
+        """Nothing: each plane in the store has a key of its own content."""
+        return ""
+
+    def standing(self, key: str) -> Standing:
+        """Not known before the planes are read."""
+        return "absent"
+
+    def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
+        """Embed the planes that the store does not have.
+
+        Raises
+        ------
+        ValueError, OSError, MemoryError
+            Whatever is wrong with the image or the disk.
+        """
+        if self.data is not None:
+            return self._embedded(self.data, make_predictor())
+        with lazily(self.image, self.reader, self.layer) as data:
+            return self._embedded(data, make_predictor())
+
+    def _embedded(self, data: Any, predictor: Any) -> Outcome:
+        store = EmbeddingStore(self.folder, limit_mb=np.inf)
+        task = Task(Job(self, lambda task: None))
+        new = 0
+        for plane in self.planes:
+            view = self._view(data, plane).within(
+                Region.whole(plane.shape), predictor.variant.largest_side
+            )
+            new += embed(predictor, view, task, store, needed=False).embedding is not None
+            if store.problem:
+                raise OSError(store.problem)
+        return Outcome(self, objects=new, skipped=not new)
+
+    def _view(self, data: Any, plane: Plane) -> ImageView:
+        look = {"rgb": self.rgb, "limits": self.limits, "gamma": self.gamma}
+        return ImageView(
+            picture=plane,
+            shape=plane.shape,
+            region=Region.whole(plane.shape),
+            render=partial(render_plane, data, plane, **look),  # type: ignore[arg-type]
+        )
+
+
+def embed_stack(
+    stack: str | Path | np.ndarray[Any, Any],
+    folder: str | Path,
+    *,
+    layer: int = 0,
+    contrast: StackContrast = "displayed",
+    model: str | None = None,
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    client: Client | None = None,
+) -> Iterator[Outcome]:
+    """Embed all planes of an image into a folder, so that the window has nothing to embed.
+
+    Parameters
+    ----------
+    stack : path or array
+        Whatever opens in the window, with any number of axes before the last two.
+    folder : path
+        To be chosen as folder of embeddings in the window.  What is there is not embedded again.
+    layer : int
+        Which of the image layers that a file opens as: one for each channel.
+    contrast : str or tuple of float
+        ``"displayed"``: as the window opens the file; ``"percentiles"``: of each plane, which is a
+        choice in the window; or the values that are black and white.
+    model, checkpoint, device
+        As for :func:`.segment`.
+    client : dask.distributed.Client, optional
+        Whose workers do it; they see the same files under the same names.
+
+    Yields
+    ------
+    Outcome
+        Of some planes each, as they come; ``objects`` says how many were embedded.
+
+    Raises
+    ------
+    ValueError
+        If it is no image, or an array is to be sent to workers.
+    OSError
+        If the file or the folder can't be read.
+    """
+    settings = ModelSettings(model, None if checkpoint is None else Path(checkpoint), device)
+    if client is not None and not isinstance(stack, str | Path):
+        raise ValueError("Workers read files by themselves: give the path, not the array.")
+    units = embed_units(stack, folder, layer=layer, contrast=contrast)
+    if client is None:
+        yield from run_units(units, cache(settings.make), settings.key())
+    else:
+        from napari_samv2_prompts.cluster import run_on
+
+        yield from run_on(client, units, settings)
+
+
+def embed_units(
+    stack: str | Path | np.ndarray[Any, Any],
+    folder: str | Path,
+    *,
+    layer: int = 0,
+    contrast: StackContrast = "displayed",
+) -> list[EmbedUnit]:
+    """Return the units of an image; see :func:`embed_stack`."""
+    folder = Path(folder).absolute()
+    if not folder.parent.is_dir():
+        raise ValueError(f"There is no folder {folder.parent} in which {folder.name} could lie.")
+    if isinstance(stack, str | Path):
+        image = Path(stack).absolute()
+        if not image.exists():
+            raise FileNotFoundError(f"There is no file {image}.")
+        layers = _opened(image)
+        if not 0 <= layer < len(layers):
+            raise ValueError(f"{image.name} opens as {len(layers)} layers: there is no {layer}.")
+        look, data = layers[layer], None
+    else:
+        image, look, data = Path("the array"), WindowLayer(stack, {}), stack
+    shown = _shown(look)
+    limits: tuple[float, float] | None = None
+    if contrast == "displayed":
+        limits = (float(shown.contrast_limits[0]), float(shown.contrast_limits[1]))
+    elif contrast != "percentiles":
+        limits = (float(contrast[0]), float(contrast[1]))
+    shape = look.full.shape[:-1] if shown.rgb else look.full.shape
+    gamma = 1.0 if limits is None else float(shown.gamma)
+    planes = tuple(_planes(shape))
+    return [
+        EmbedUnit(image, folder, some, layer, bool(shown.rgb), limits, gamma, data=data)
+        for some in (planes[n : n + PLANES] for n in range(0, len(planes), PLANES))
+    ]
+
+
+def _opened(image: Path) -> list[WindowLayer]:
+    try:
+        return window_layers(image)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # damaged bytes make the readers raise almost anything
+        raise ValueError(f"{image.name} is not a readable image ({error}).") from error
+
+
+def _shown(look: WindowLayer) -> Any:
+    """Return the layer that the window makes, for its contrast."""
+    from napari.layers import Image
+
+    kept = {n: v for n, v in look.options.items() if n in ("contrast_limits", "gamma", "rgb")}
+    many = isinstance(look.data, tuple)
+    return Image(list(look.data) if many else look.data, multiscale=many, **kept)
+
+
+def _planes(shape: tuple[int, ...]) -> Iterator[Plane]:
+    rows = len(shape) - 2
+    for place in product(*map(range, shape[:-2])):
+        yield Plane((rows, rows + 1), (*place, None, None), (shape[-2], shape[-1]))
