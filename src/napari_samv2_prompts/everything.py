@@ -8,7 +8,7 @@ Not here: the search (``samv2.find_all``), prompts (``scripting.py``), folders (
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["candidates_in", "found_in_tiles", "labels_from", "segment_all"]
+__all__ = ["candidates_in", "found_in_tiles", "joined", "labels_from", "segment_all"]
 
 
 def segment_all(
@@ -62,7 +62,8 @@ def segment_all(
     Returns
     -------
     array of shape (H, W), uint16; uint32 if there are too many objects for that
-        Known labels, and each object that was found with the next free number, from the top.
+        Known labels, and each object that was found with the next free number: from the top, and
+        of a large picture tile by tile.
 
     Raises
     ------
@@ -99,7 +100,7 @@ def found_in_tiles(
     selection: Selection,
     taken: NDArray[np.bool_] | None = None,
 ) -> list[Candidate]:
-    """Find the objects of a picture tile by tile, each once, from the top.
+    """Find the objects of a picture tile by tile, each once; in a tile from the top.
 
     Parameters
     ----------
@@ -112,11 +113,13 @@ def found_in_tiles(
     side = predictor.variant.largest_side
     tiles = tiles_of((picture.shape[0], picture.shape[1]), side, int(side * OVERLAP))
     parts = (
-        candidates_in(predictor, picture[_rows(tile)], tile, selection, _part(taken, tile))
+        (
+            tile,
+            candidates_in(predictor, picture[_rows(tile)], tile, selection, _part(taken, tile)),
+        )
         for tile in tiles
     )
-    found = joined(parts, selection.max_overlap)
-    return sorted(found, key=lambda item: (item.crop.top, item.crop.left))
+    return [item for part in joined(parts, selection.max_overlap) for item in part]
 
 
 def candidates_in(
@@ -148,15 +151,33 @@ def candidates_in(
     return [item for item in found if tile.keeps(item.crop.box)]
 
 
-def joined(parts: Iterable[list[Candidate]], max_overlap: float) -> list[Candidate]:
-    """Put the objects of all tiles together; one that two tiles found is kept once.
+def joined(
+    parts: Iterable[tuple[Tile, list[Candidate]]], max_overlap: float
+) -> Iterator[list[Candidate]]:
+    """Yield the objects of each tile, from the top, without those that an earlier tile has.
 
-    The earlier tile's stays: the result does not depend on which tile was finished first.
+    Two tiles may both have found an object whose middle is on their border.  The earlier one's
+    stays: the result does not depend on which was finished first.  A tile is compared with those
+    that touch it, and the others are forgotten: memory does not grow with the picture.
+
+    Parameters
+    ----------
+    parts : iterable of (Tile, list of Candidate)
+        Row by row, as :func:`.tiles_of` gives them.
+    max_overlap : float
+        See :class:`.Selection`.
     """
-    kept = Candidates()
-    for part in parts:
-        kept.extend([item for item in part if kept.overlap_of(item) <= max_overlap])
-    return list(kept)
+    before: list[tuple[Tile, Candidates]] = []
+    for tile, part in parts:
+        before = [pair for pair in before if pair[0].region.bottom > tile.region.top]
+        near = [kept for other, kept in before if other.region.touches(tile.region)]
+        own = [
+            item
+            for item in sorted(part, key=lambda item: (item.crop.top, item.crop.left))
+            if all(kept.overlap_of(item) <= max_overlap for kept in near)
+        ]
+        before.append((tile, Candidates(own)))
+        yield own
 
 
 def labels_from(

@@ -5,18 +5,19 @@ Not here: what a unit is (``units.py``), those of a folder (``batch.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari_samv2_prompts.candidates import Selection
+from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.exports import read_key, write_labels
 from napari_samv2_prompts.io.object_tables import objects_path, write_objects
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import picture_of, write_outlines
+from napari_samv2_prompts.io.pixel_size import PixelSize
 from napari_samv2_prompts.io.prompt_files import gather_prompts
 from napari_samv2_prompts.io.record_files import write_record
 from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL
@@ -24,6 +25,8 @@ from napari_samv2_prompts.scripting import labels_of, record_of
 from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, content_key
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
 __all__ = ["AllUnit", "FileUnit"]
@@ -164,9 +167,19 @@ class AllUnit:
         labels = labels_from(found, (image.shape[0], image.shape[1]))
         if self.outlines is not None:
             write_outlines(self.outlines, image, labels)
-        write_objects(objects_path(self.labels), enumerate(found, 1))
-        write_labels(self.labels, labels, pixel_size=opened.pixel_size, key=key)
+        self.write(found, labels, opened.pixel_size, key)
         return Outcome(self, objects=len(found), notes=opened.notes)
+
+    def write(
+        self,
+        found: Sequence[Candidate],
+        labels: NDArray[Any],
+        pixel_size: PixelSize | None,
+        key: str | None,
+    ) -> None:
+        """Write labels and, before them, a table of the objects with their numbers."""
+        write_objects(objects_path(self.labels), enumerate(found, 1))
+        write_labels(self.labels, labels, pixel_size=pixel_size, key=key)
 
 
 def _standing(labels: Path, key: str, *others: Path | None) -> Standing:

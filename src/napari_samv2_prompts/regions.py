@@ -88,6 +88,15 @@ class Region:
         """The edges as an extent."""
         return self.left - 0.5, self.top - 0.5, self.right - 0.5, self.bottom - 0.5
 
+    def touches(self, other: Region) -> bool:
+        """Tell whether two regions have a pixel in common."""
+        return (
+            self.top < other.bottom
+            and other.top < self.bottom
+            and self.left < other.right
+            and other.left < self.right
+        )
+
     def is_within(self, shape: tuple[int, int]) -> bool:
         """Tell whether a plane of a shape has all of these pixels."""
         return self.bottom <= shape[0] and self.right <= shape[1]

@@ -26,6 +26,7 @@ __all__ = [
     "Unit",
     "content_key",
     "failure",
+    "looked_at",
     "perform",
     "run_units",
 ]
@@ -154,19 +155,31 @@ def perform(
         left as it is.
     """
     try:
-        key = unit.key(weights)
-        standing = "absent" if overwrite else unit.standing(key)
-        if standing == "done":
-            return Outcome(unit, skipped=True)
-        if standing == "foreign":
-            note = (
-                f"{unit.name}: what is there was not written by this program, or was changed "
-                "since: it is left as it is (--overwrite makes it again)."
-            )
-            return Outcome(unit, skipped=True, notes=(note,))
-        return unit.run(make_predictor, key)
+        key, outcome = looked_at(unit, weights, overwrite=overwrite)
+        return outcome or unit.run(make_predictor, key)
     except Exception as error:  # noqa: BLE001 - one bad file never ends a night's work
         return Outcome(unit, error=failure(error))
+
+
+def looked_at(unit: Unit, weights: str, *, overwrite: bool = False) -> tuple[str, Outcome | None]:
+    """Return a unit's key, and what became of it if there is nothing to do; see :func:`perform`.
+
+    Raises
+    ------
+    Exception
+        Whatever is wrong with its inputs.
+    """
+    key = unit.key(weights)
+    standing = "absent" if overwrite else unit.standing(key)
+    if standing == "done":
+        return key, Outcome(unit, skipped=True)
+    if standing == "foreign":
+        note = (
+            f"{unit.name}: what is there was not written by this program, or was changed "
+            "since: it is left as it is (--overwrite makes it again)."
+        )
+        return key, Outcome(unit, skipped=True, notes=(note,))
+    return key, None
 
 
 def run_units(

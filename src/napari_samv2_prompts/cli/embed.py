@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_samv2_prompts.cli.common import add_model_options, tell
-from napari_samv2_prompts.cli.workers import add_worker_options, outcomes_of
+from napari_samv2_prompts.cli.common import add_model_options
+from napari_samv2_prompts.cli.workers import add_worker_options, runner_of, with_bar
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.units import Outcome
 
 NAME = "embed"
 HELP = "embed all planes of a stack, for the window"
@@ -33,9 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Embed what the folder does not have; 1 if something was left out."""
-    from tqdm import tqdm
-
-    from napari_samv2_prompts.embed_units import EmbedUnit, StackContrast, embed_units
+    from napari_samv2_prompts.embed_units import StackContrast, embed_units
 
     contrast: StackContrast = "percentiles" if options.percentiles else "displayed"
     if options.limits:
@@ -43,17 +45,16 @@ def run(options: argparse.Namespace) -> int:
     units = embed_units(options.image, options.output, layer=options.layer, contrast=contrast)
     planes = sum(len(unit.planes) for unit in units)
     new = failed = 0
-    with (
-        outcomes_of(options, units) as outcomes,
-        tqdm(total=planes, unit="plane", disable=None) as bar,
-    ):
-        for outcome in outcomes:
-            assert isinstance(outcome.unit, EmbedUnit)
-            bar.update(len(outcome.unit.planes))
+    with runner_of(options) as do:
+        for outcome in with_bar(do(units), planes, "plane", _planes):
             new += outcome.objects
-            failed += len(outcome.unit.planes) if outcome.error else 0
-            if outcome.error:
-                tell([f"{outcome.unit.name}: {outcome.error}"])
+            failed += _planes(outcome) if outcome.error else 0
     there = planes - new - failed
     print(f"{new} planes embedded, {there} there before, {failed} left out: {options.output}")
     return int(failed > 0)
+
+
+def _planes(outcome: Outcome) -> int:
+    from napari_samv2_prompts.embed_units import EmbedUnit
+
+    return len(outcome.unit.planes) if isinstance(outcome.unit, EmbedUnit) else 0

@@ -10,6 +10,7 @@ from typing import get_args
 from napari_samv2_prompts.candidates import Order, Selection
 from napari_samv2_prompts.cli.common import predictor, settings_of, tell
 from napari_samv2_prompts.cli.outputs import labels_path, write_coco_file
+from napari_samv2_prompts.cli.segment_slide import run_slide, slide_work
 from napari_samv2_prompts.cli.workers import do_units
 
 
@@ -35,13 +36,19 @@ def run(options: argparse.Namespace) -> int:
         return _folder(options, selection)
     from napari_samv2_prompts.file_units import AllUnit
 
-    labels = labels_path(options)
-    unit = AllUnit(options.image, labels, selection, options.picture, settings_of(options))
+    labels = labels_path(options).absolute()
+    image = options.image.absolute()  # workers stand elsewhere
+    unit = AllUnit(image, labels, selection, options.picture, settings_of(options))
+    if (work := slide_work(options, unit)) is not None:
+        status = run_slide(options, work, options.output or labels, with_key=False)
+        if not status:
+            write_coco_file(options, [unit])
+        return status
     started = time.perf_counter()
     outcome = unit.run(lambda: predictor(options), None)
     tell(outcome.notes)
     print(f"{outcome.objects} objects in {time.perf_counter() - started:.2f} s")
-    print(f"Labels: {labels}")
+    print(f"Labels: {options.output or labels}")
     write_coco_file(options, [unit])
     return 0
 

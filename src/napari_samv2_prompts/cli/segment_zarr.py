@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.cli.common import settings_of
+from napari_samv2_prompts.cli.segment_slide import run_slide, slide_work
 from napari_samv2_prompts.cli.workers import do_units
 from napari_samv2_prompts.io.ome_zarr import is_zarr
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.slide_units import SlideWork
+    from napari_samv2_prompts.zarr_units import FieldUnit
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -48,5 +54,17 @@ def run(options: argparse.Namespace) -> int:
         channel=options.channel,
         settings=settings_of(options),
     )
-    where = path / "labels" / options.labels if units and units[0].image == path else path
+    one = len(units) == 1 and units[0].image == path
+    where = path / "labels" / options.labels if one else path
+    if one and options.all and (work := _slide(options, units[0])) is not None:
+        return run_slide(options, work, where)
     return do_units(options, units, where, problems)
+
+
+def _slide(options: argparse.Namespace, unit: FieldUnit) -> SlideWork | None:
+    """Return the work of a slide; None if it is none, or there is nothing to do."""
+    from napari_samv2_prompts.units import looked_at
+
+    weights = settings_of(options).key()
+    _, outcome = looked_at(unit, weights, overwrite=options.overwrite)
+    return slide_work(options, unit) if outcome is None else None

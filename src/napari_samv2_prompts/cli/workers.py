@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -14,7 +14,7 @@ from napari_samv2_prompts.cli.common import ensure_downloaded, predictor, settin
 if TYPE_CHECKING:
     from napari_samv2_prompts.units import Outcome, Unit
 
-__all__ = ["add_worker_options", "do_units", "outcomes_of"]
+__all__ = ["add_worker_options", "do_units", "runner_of", "with_bar"]
 
 
 def add_worker_options(parser: argparse.ArgumentParser) -> None:
@@ -38,34 +38,67 @@ def do_units(
     int
         The exit status: 1 if something was left out.
     """
-    from tqdm import tqdm
-
     tell(problems)
     done = skipped = failed = 0
-    with outcomes_of(options, units) as outcomes:
-        for outcome in tqdm(outcomes, total=len(units), unit="image", disable=None):
+    with runner_of(options) as run:
+        for outcome in with_bar(run(units), len(units), "image"):
             done += not (outcome.error or outcome.skipped)
             skipped += outcome.skipped
             failed += bool(outcome.error)
-            tell(outcome.notes)
-            if outcome.error:
-                name = outcome.unit.name  # which most messages begin with
-                about = "" if outcome.error.startswith(name) else f"{name}: "
-                tell([f"{about}{outcome.error}"])
     failed += len(problems)
     print(f"{done} segmented, {skipped} done before, {failed} left out: {out}")
     return int(failed > 0)
 
 
+def with_bar(
+    outcomes: Iterable[Outcome],
+    total: int,
+    unit: str,
+    weight: Callable[[Outcome], int] = lambda outcome: 1,
+) -> Iterator[Outcome]:
+    """Hand outcomes on, showing how far they are, and saying what the user should know of each.
+
+    Parameters
+    ----------
+    outcomes : iterable of Outcome
+    total : int
+    unit : str
+        What is counted.
+    weight : callable
+        How many of it an outcome is.
+    """
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit=unit, disable=None) as bar:
+        for outcome in outcomes:
+            bar.update(weight(outcome))
+            tell(outcome.notes)
+            if outcome.error:
+                name = outcome.unit.name  # which most messages begin with
+                about = "" if outcome.error.startswith(name) else f"{name}: "
+                tell([f"{about}{outcome.error}"])
+            yield outcome
+
+
 @contextmanager
-def outcomes_of(options: argparse.Namespace, units: Iterable[Unit]) -> Iterator[Iterable[Outcome]]:
-    """Hand out what becomes of units, done where the options say."""
+def runner_of(
+    options: argparse.Namespace, *, overwrite: bool | None = None
+) -> Iterator[Callable[[Iterable[Unit]], Iterator[Outcome]]]:
+    """Hand out what does units where the options say, as often as it is called.
+
+    Parameters
+    ----------
+    options : argparse.Namespace
+    overwrite : bool, optional
+        Whether to do what is done again; as the options say if not given.
+    """
     settings = settings_of(options)
+    again = options.overwrite if overwrite is None else overwrite
     if options.workers is None and options.scheduler is None:
         from napari_samv2_prompts.units import run_units
 
         make = cache(lambda: predictor(options))  # only if there is anything to do
-        yield run_units(units, make, settings.key(), overwrite=options.overwrite)
+        yield lambda units: run_units(units, make, settings.key(), overwrite=again)
         return
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers is {options.workers}: it is a whole number from 1.")
@@ -73,4 +106,4 @@ def outcomes_of(options: argparse.Namespace, units: Iterable[Unit]) -> Iterator[
 
     ensure_downloaded(options)  # once, not by each worker of this machine
     with cluster_client(options.workers, options.scheduler) as client:
-        yield run_on(client, units, settings, overwrite=options.overwrite)
+        yield lambda units: run_on(client, units, settings, overwrite=again)

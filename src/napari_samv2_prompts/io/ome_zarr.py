@@ -68,6 +68,16 @@ class NgffImage:
 
         return dask.array.from_zarr(self.array)  # type: ignore[no-untyped-call]
 
+    def levels(self) -> list[Any]:
+        """Return the arrays of all sizes that are there, the full one first."""
+        import zarr
+
+        named = [self.group.get(level.path) for level in self.described.levels[1:]]
+        return [
+            self.array,
+            *(a for a in named if isinstance(a, zarr.Array) and a.ndim == self.array.ndim),
+        ]
+
     def planes(self) -> list[tuple[int, ...]]:
         """Return the places of all planes on the axes before y and x, but for that of channels."""
         sizes = [
@@ -108,7 +118,12 @@ class NgffImage:
         raise ValueError(f"it has no channel {wanted!r}, but {listed or 'none'}")
 
     def read(
-        self, plane: tuple[int, ...], channel: int | slice | None, rows: slice, columns: slice
+        self,
+        plane: tuple[int, ...],
+        channel: int | slice | None,
+        rows: slice,
+        columns: slice,
+        level: Any = None,
     ) -> NDArray[Any]:
         """Return a part of a plane: (h, w), or (h, w, 3) for colours.
 
@@ -119,10 +134,13 @@ class NgffImage:
         channel : int or slice, optional
             From :meth:`channel`.
         rows, columns : slice
+        level : zarr.Array, optional
+            One of :meth:`levels`; the full size if not given.
         """
         numbers = iter(plane)
         index = [channel if axis == "c" else next(numbers) for axis in self.axes[:-2]]
-        part = np.asarray(self.array[(*index, rows, columns)])
+        array = self.array if level is None else level
+        part = np.asarray(array[(*index, rows, columns)])
         return np.moveaxis(part, 0, -1) if isinstance(channel, slice) else part
 
 

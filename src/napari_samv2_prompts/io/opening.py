@@ -115,7 +115,8 @@ def choose_reader(path: Path, wanted: str | None = None) -> str:
     from npe2 import PluginManager
 
     manager = PluginManager.instance()
-    manager.discover()
+    if _BUILTIN not in manager:  # looking takes as long as reading a small picture
+        manager.discover()
     names = sorted({r.plugin_name for r in manager.iter_compatible_readers([str(path)])})
     if wanted is not None:
         if wanted not in names:

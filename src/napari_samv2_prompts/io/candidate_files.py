@@ -1,0 +1,61 @@
+"""Candidates of a tile in a file, whole or absent, with the key of what they were found in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from napari_samv2_prompts.candidates import Candidate
+from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.prompts import MaskCrop
+
+__all__ = ["read_candidates", "read_candidates_key", "write_candidates"]
+
+
+def write_candidates(path: Path, found: Sequence[Candidate], key: str) -> None:
+    """Write candidates: boxes, numbers, and masks a bit a pixel."""
+    boxes = np.array([item.crop.box for item in found], np.int64).reshape(-1, 4)
+    numbers = [(*item.point, item.score, item.stability, item.area) for item in found]
+    bits = [np.packbits(item.crop.mask) for item in found]
+    with written_whole(path) as part:
+        np.savez(
+            part,
+            key=np.array(key),
+            boxes=boxes,
+            numbers=np.array(numbers, np.float64).reshape(-1, 5),
+            lengths=np.array([len(item) for item in bits], np.int64),
+            bits=np.concatenate(bits) if bits else np.empty(0, np.uint8),
+        )
+
+
+def read_candidates(path: Path) -> list[Candidate]:
+    """Return the candidates of a file.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it can't be read.
+    """
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        boxes, numbers = file["boxes"].tolist(), file["numbers"].tolist()
+        bits, ends = file["bits"], np.cumsum(file["lengths"])
+    found = []
+    for (top, left, bottom, right), row, packed in zip(
+        boxes, numbers, np.split(bits, ends[:-1]) if len(ends) else [], strict=True
+    ):
+        shape = bottom - top, right - left
+        mask = np.unpackbits(packed, count=shape[0] * shape[1]).reshape(shape).astype(bool)
+        x, y, score, stability, area = row
+        found.append(Candidate(MaskCrop(top, left, mask), (x, y), score, stability, int(area)))
+    return found
+
+
+def read_candidates_key(path: Path) -> str | None:
+    """Return the key of a file; None if no whole one is there."""
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return str(file["key"])
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is to be written again
+        return None
