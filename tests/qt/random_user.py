@@ -25,7 +25,7 @@ from qtpy.QtCore import QCoreApplication
 from tests.fakes import RADIUS, Factory, ManualRunner, crop_of, fake_mask
 from tests.qt.ledger import Ledger, Witness
 
-from napari_samv2_prompts._qt import targets, widget
+from napari_samv2_prompts._qt import labels_writer, widget
 from napari_samv2_prompts._qt.settings import SETTINGS_VARIABLE
 from napari_samv2_prompts._qt.threads import Disk
 from napari_samv2_prompts.engine import AtOnce, State
@@ -81,7 +81,7 @@ class RandomUser(RuleBasedStateMachine):
         folder = self.away.enter_context(TemporaryDirectory())
         files = {SETTINGS_VARIABLE: f"{folder}/settings.json", CACHE_VARIABLE: folder}
         self.away.enter_context(mock.patch.dict(os.environ, files))
-        self.away.enter_context(mock.patch.object(targets, "LabelsTarget", self.target_for))
+        self.away.enter_context(mock.patch.object(labels_writer, "LabelsTarget", self.target_for))
         self.widget = self.opened()
 
     # --- to be replaced for a window --------------------------------------------------------
@@ -129,7 +129,7 @@ class RandomUser(RuleBasedStateMachine):
         return self.controller.chosen
 
     def target(self, labels: Labels) -> LabelsTarget | None:
-        return self.controller._targets._targets.get(labels.unique_id)
+        return self.controller.targets._targets.get(labels.unique_id)
 
     def spot(self, yx: tuple[int, int], ndim: int) -> list[float]:
         """A place on the shown plane, with as many axes as a layer has."""
@@ -152,7 +152,7 @@ class RandomUser(RuleBasedStateMachine):
         if target is not None and before[0] == layers:
             # What the user brought back by undo is the user's business.
             lost = before[1] - prompted - self.ledger(labels).undone
-            assert not target.live() & lost or self.controller._targets.problem
+            assert not target.live() & lost or self.controller.targets.problem
         self.seen = (layers, prompted)
 
     # --- opening and closing ----------------------------------------------------------------
@@ -433,7 +433,7 @@ class RandomUser(RuleBasedStateMachine):
         if kind == "pick":
             self.widget._form.prompts.object.setValue(number)
         elif kind == "sign":
-            self.widget._actions.on_key_sign()
+            self.widget._controller.flip_sign()
         elif kind == "next":
             self.widget.next_object()
         elif (layer := self.prompt_layer(data)) is not None:
@@ -530,7 +530,7 @@ class RandomUser(RuleBasedStateMachine):
     def check_results(self) -> None:
         chosen = self.chosen
         assert self.widget.session.pending == ()
-        if chosen.labels is None or self.controller._targets.problem:
+        if chosen.labels is None or self.controller.targets.problem:
             return
         plane = current_plane(self.viewer.dims, chosen.image)
         prompts, _ = read_prompts(

@@ -21,10 +21,10 @@ from qtpy.QtWidgets import (
 )
 from tests.fakes import Factory, SyncRunner
 
-from napari_samv2_prompts._qt.controls import elide
-from napari_samv2_prompts._qt.hints import Situation
-from napari_samv2_prompts._qt.panels.prompts import SIGNS
+from napari_samv2_prompts._qt.form.controls import elide
+from napari_samv2_prompts._qt.form.prompts import SIGNS
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.layers.prompt_layers import FACE_COLOURS, SYMBOLS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -87,12 +87,12 @@ def test_the_guide_has_every_key_and_every_button_and_no_others(form) -> None:
 
 def test_tab_reaches_everything_that_can_be_used(form) -> None:
     everything = replace(
-        Situation(image=True, points=True, shapes=True, labels=True, started=True, prompted=2),
+        WidgetState(image=True, points=True, shapes=True, labels=True, started=True, prompted=2),
         scores=(0.9, 0.8),
         offer="uint32",
         download=156,
     )
-    form.show_situation(everything)
+    form.show_state(everything)
     usable = {c for c in controls_of(form) if c.isEnabled() and c.isVisibleTo(form)}
     next(iter(usable)).setFocus()
     reached: set[QWidget] = set()

@@ -9,7 +9,7 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Points
 
-from napari_samv2_prompts._qt.choices import LayerChoices
+from napari_samv2_prompts._qt.layer_choices import LayerChoices
 from napari_samv2_prompts.layers import Chosen, make_layers
 
 pytestmark = pytest.mark.usefixtures("qapp")

@@ -12,7 +12,7 @@ from qtpy.QtCore import QCoreApplication
 from tests.bench import Bench, Mouse, objects_of
 from tests.fakes import ManualRunner
 
-from napari_samv2_prompts._qt.situation import Options
+from napari_samv2_prompts._qt.widget_state import Options
 from napari_samv2_prompts.engine import ModelChoice, State
 from napari_samv2_prompts.layers import Chosen
 
@@ -103,7 +103,7 @@ def test_labels_that_do_not_fit_for_a_while_lose_nothing(bench: Bench) -> None:
     painted = bench.labels.data.copy()
     bench.labels.scale = (2, 2)
     bench.controller.refresh()
-    assert "lie elsewhere" in bench.controller.situation().problem
+    assert "lie elsewhere" in bench.controller.state().problem
     np.testing.assert_array_equal(bench.labels.data, painted)
     bench.labels.scale = (1, 1)
     bench.shapes.data = [bench.shapes.data[0] + [20, 0]]
@@ -164,8 +164,8 @@ def test_new_objects_start_above_what_a_picked_labels_layer_holds(bench: Bench) 
 
 
 def test_a_large_labels_layer_is_searched_by_the_worker(bench: Bench, monkeypatch) -> None:
-    monkeypatch.setattr("napari_samv2_prompts._qt.targets.QUICK", 10)
-    chores = bench.controller._targets._runner = ManualRunner()
+    monkeypatch.setattr("napari_samv2_prompts._qt.labels_writer.QUICK", 10)
+    chores = bench.controller.targets._runner = ManualRunner()
     data = np.zeros((80, 100), np.uint16)
     data[0, 0] = 7
     labels = bench.viewer.add_labels(data)
@@ -268,7 +268,7 @@ def test_a_label_beyond_the_layers_type_offers_another_type(bench: Bench) -> Non
     labels = bench.viewer.add_labels(data)
     bench.choose(replace(bench.controller.chosen, labels=labels))
     bench.click(40, 40)
-    now = bench.controller.situation()
+    now = bench.controller.state()
     assert "255" in now.problem or "uint8" in now.problem
     assert now.offer
     bench.choose(bench.controller.label_tools.convert())
@@ -276,7 +276,7 @@ def test_a_label_beyond_the_layers_type_offers_another_type(bench: Bench) -> Non
     assert bench.labels == labels
     assert labels.data[40, 40] == 256
     assert labels.data[0, 0] == 255
-    assert bench.controller.situation().problem == ""
+    assert bench.controller.state().problem == ""
 
 
 def test_lazy_labels_are_offered_as_a_copy_and_left_alone(bench: Bench) -> None:
@@ -284,7 +284,7 @@ def test_lazy_labels_are_offered_as_a_copy_and_left_alone(bench: Bench) -> None:
     data = array.zeros((80, 100), dtype=np.uint16)
     lazy = bench.viewer.add_labels(data, name="lazy")
     bench.choose(replace(bench.controller.chosen, labels=lazy))
-    assert "dask" in bench.controller.situation().problem
+    assert "dask" in bench.controller.state().problem
     bench.choose(bench.controller.label_tools.convert())
     assert bench.labels != lazy
     bench.click(40, 40)
@@ -323,7 +323,7 @@ def test_a_labels_layer_of_another_shape_is_refused_in_words(bench: Bench) -> No
     labels = bench.viewer.add_labels(np.zeros((10, 10), np.uint16))
     bench.choose(replace(bench.controller.chosen, labels=labels))
     bench.click(5, 5)
-    assert bench.controller.situation().problem
+    assert bench.controller.state().problem
     assert not labels.data.any()
 
 
@@ -332,10 +332,10 @@ def test_empty_masks_are_told_until_they_have_pixels(bench: Bench) -> None:
     bench.controller.next_object()
     bench.controller.flip_sign()
     bench.click(60, 60)  # the fake model answers a lone negative click with nothing
-    assert bench.controller.situation().empty == (2,)
+    assert bench.controller.state().empty == (2,)
     bench.controller.flip_sign()
     bench.click(60, 80)
-    assert bench.controller.situation().empty == ()
+    assert bench.controller.state().empty == ()
 
 
 # --- planes, pictures, modes ---
@@ -430,7 +430,7 @@ def test_by_hand_nothing_happens_before_run(bench: Bench) -> None:
     bench.controller.set_options(Options(live=False))
     bench.draw((5, 5, 15, 20))
     assert bench.painted == set()
-    assert bench.controller.situation().pending == 1
+    assert bench.controller.state().pending == 1
     bench.controller.run()
     assert bench.painted == {1}
 

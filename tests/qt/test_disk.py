@@ -71,7 +71,7 @@ def errors(monkeypatch) -> list[str]:
 
 
 def answer(monkeypatch, path: Path) -> None:
-    dialog = "napari_samv2_prompts._qt.prompt_files.QFileDialog"
+    dialog = "napari_samv2_prompts._qt.files.QFileDialog"
     for name in ("getSaveFileName", "getOpenFileName"):
         monkeypatch.setattr(f"{dialog}.{name}", lambda *_: (str(path), ""))
 

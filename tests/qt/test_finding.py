@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from tests.test_everything import discs, found_once, picture_of
 
-from napari_samv2_prompts._qt.controller import Controller
-from napari_samv2_prompts._qt.finding import Found
+from napari_samv2_prompts._qt.find_all import FindAll
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts._qt.widget_state import FindAllState
 
 SHAPE = (160, 200)
 
@@ -87,14 +87,14 @@ def test_the_like_of_an_object_are_found(opened: Any) -> None:
 
 def test_without_an_example_it_says_what_to_do(opened: Any) -> None:
     opened.widget.find_all(alike=True)
-    assert "Draw a box around one object" in opened.widget._form.finding.text.text()
+    assert "Draw a box around one object" in opened.widget._form.find_all.text.text()
 
 
 def test_missing_layers_are_made(opened: Any) -> None:
     for kind in ("points", "shapes", "labels"):
         opened.viewer.layers.remove(f"cells {kind}")
     opened.widget.wait_until_idle()
-    opened.widget._form.finding.search.click()
+    opened.widget._form.find_all.search.click()
     opened.widget.wait_until_idle()
     assert len(opened.widget.accept_found()) > 10
     assert opened.widget.labels.value.name == "cells labels"
@@ -113,9 +113,9 @@ def test_a_prompt_comes_first_and_the_search_goes_on(opened: Any) -> None:
 def test_cancelled_it_keeps_what_was_found_and_discarded_nothing(opened: Any) -> None:
     widget = opened.widget
     widget.find_all()
-    widget._working.finding.cancel()
+    widget._open.find_all.cancel()
     widget.wait_until_idle()
-    assert not widget._working.finding.running
+    assert not widget._open.find_all.running
     widget.discard_found()
     assert "cells found" not in names(opened.viewer)
     assert not widget.labels.value.data.any()
@@ -142,14 +142,14 @@ def test_the_tool_in_hand_stays_and_closing_takes_the_shown_layer_along(opened: 
 
 
 def test_tiles_of_a_large_plane_are_searched_one_after_the_other(opened: Any, monkeypatch) -> None:
-    finding = opened.widget._working.finding
+    finding = opened.widget._open.find_all
     totals: list[int] = []
 
-    def note(found: Found) -> None:
+    def note(found: FindAllState) -> None:
         totals.append(found.total)
 
     finding.changed.connect(note)
-    monkeypatch.setattr(Controller, "largest_side", 130)
+    monkeypatch.setattr(FindAll, "_side", 130)
     opened.widget.find_all()
     opened.widget.wait_until_idle()
     assert max(totals) > 1

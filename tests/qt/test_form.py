@@ -13,10 +13,11 @@ from qtpy.QtCore import QPoint, QRect, Qt
 from qtpy.QtWidgets import QApplication, QLabel, QProgressBar, QWidget
 from tests.qt.test_accessibility import CONTROLS
 
-from napari_samv2_prompts._qt.controls import Fold, Lines
 from napari_samv2_prompts._qt.form import Form
-from napari_samv2_prompts._qt.hints import Candidates, Seen, Situation, what_next
-from napari_samv2_prompts._qt.panels.candidates import SIDE, CandidatePictures, silhouettes
+from napari_samv2_prompts._qt.form.controls import Fold, Lines
+from napari_samv2_prompts._qt.form.prompts import SIDE, CandidatePictures, silhouettes
+from napari_samv2_prompts._qt.messages import what_next
+from napari_samv2_prompts._qt.widget_state import Candidates, Seen, WidgetState
 from napari_samv2_prompts.engine import AllPlanes, ModelChoice, Progress, State, Status
 from napari_samv2_prompts.prompts import ItemMasks
 
@@ -24,7 +25,7 @@ LONG = "There is a long sentence here that would need five lines of such a narro
 SCREEN = 768  # pixels of a laptop's screen from top to bottom
 FURNITURE = 100  # of them for the window's frame, its menus, its status bar and the dock's title
 READY = Status(State.READY, "", ModelChoice("nano"), "cpu", "no GPU")
-BASE = Situation(status=READY, image=True, points=True, shapes=True, labels=True)
+BASE = WidgetState(status=READY, image=True, points=True, shapes=True, labels=True)
 
 
 def masks(*scores: float) -> ItemMasks:
@@ -33,7 +34,7 @@ def masks(*scores: float) -> ItemMasks:
     return ItemMasks(1, (), np.array(scores, np.float32), logits, 5.0)
 
 
-def situations() -> Iterator[Situation]:
+def situations() -> Iterator[WidgetState]:
     """Yield every state with and without everything that can be said."""
     planes = AllPlanes(3, 9, 4, running=True, problem=LONG)
     for state, full in product(State, (False, True)):
@@ -43,7 +44,7 @@ def situations() -> Iterator[Situation]:
             status = replace(
                 READY, state=state, reason=LONG, progress=progress, store=LONG, planes=planes
             )
-        yield Situation(status=status)
+        yield WidgetState(status=status)
         yield replace(BASE, status=status)
         yield replace(
             BASE, status=status, problem=LONG, current=12345, started=True, positive=False,
@@ -79,17 +80,17 @@ def places(form: Form) -> dict[QWidget, QRect]:
 def test_nothing_moves_whatever_the_form_shows(form: Form, opened: bool) -> None:
     for fold in form.folds:
         fold.open(opened)
-    form.show_situation(Situation())
+    form.show_state(WidgetState())
     before = places(form)
     assert len(before) > 30
     for now in situations():
-        form.show_situation(now)
+        form.show_state(now)
         for control, place in places(form).items():
             assert place == before[control], (control.accessibleName(), now)
 
 
 def test_what_is_used_every_minute_is_in_sight_on_a_laptop(form: Form) -> None:
-    form.show_situation(BASE)
+    form.show_state(BASE)
     QApplication.processEvents()
     prompts = form.prompts
     for control in (form.head.hint, form.head.cancel, prompts.box, prompts.click, prompts.sign,
@@ -107,7 +108,7 @@ def test_advice_about_drawing_fits_in_its_place(form: Form, number: int) -> None
     ):
         now = replace(BASE, active=active, adding=True, started=started, positive=positive,
                       current=number, kept=kept)  # fmt: skip
-        form.show_situation(now)
+        form.show_state(now)
         assert not form.head.hint.shown_lines()[-1].endswith("…"), what_next(now)
 
 

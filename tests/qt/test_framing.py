@@ -7,8 +7,8 @@ import pytest
 from tests.bench import Bench
 from tests.fakes import ManualRunner
 
-from napari_samv2_prompts._qt.hints import note_line, seen_line
-from napari_samv2_prompts._qt.situation import Options
+from napari_samv2_prompts._qt.messages import note_line, seen_line
+from napari_samv2_prompts._qt.widget_state import Options
 from napari_samv2_prompts.engine import State
 
 pytestmark = pytest.mark.usefixtures("qapp")
@@ -49,7 +49,7 @@ def test_zoomed_out_the_whole_plane_is_embedded_in_no_more_pixels_than_the_model
     bench = Bench((4100, 6150)).make_layers()
     bench.viewer.reset_view()
     bench.controller.refresh()
-    seen = bench.controller.situation().seen
+    seen = bench.controller.state().seen
     assert seen.region == seen.plane == (4100, 6150)
     height, width = embedded(bench)[-1]
     assert min(height, width) >= 1024
@@ -87,7 +87,7 @@ def test_the_whole_plane_is_a_choice(bench: Bench) -> None:
     look_at(bench, 1000, 2000, 400)
     bench.controller.set_options(Options(part="whole"))
     bench.controller.refresh()
-    assert bench.controller.situation().seen.region == LARGE
+    assert bench.controller.state().seen.region == LARGE
     before = len(embedded(bench))
     look_at(bench, 1500, 2500, 100)
     assert len(embedded(bench)) == before
@@ -98,7 +98,7 @@ def test_small_images_are_embedded_whole_wherever_the_camera_is(shape) -> None:
     bench = Bench(shape).make_layers()
     look_at(bench, 10, 10, 40)
     assert embedded(bench) == [shape]
-    assert seen_line(bench.controller.situation()) == ""
+    assert seen_line(bench.controller.state()) == ""
     bench.controller.close()
 
 
@@ -131,7 +131,7 @@ def test_a_click_takes_what_is_on_screen_at_once(bench: Bench) -> None:
     bench.viewer.scene.camera.center = (1500, 2500)
     bench.click(1500, 2500)
     assert bench.labels.data[1500, 2500] == 1
-    assert bench.controller.situation().seen.region[0] < 1000
+    assert bench.controller.state().seen.region[0] < 1000
 
 
 def test_a_camera_that_moves_on_does_not_stop_what_is_being_predicted() -> None:
@@ -150,7 +150,7 @@ def test_a_camera_that_moves_on_does_not_stop_what_is_being_predicted() -> None:
 
 def test_the_user_is_told_and_shown_what_the_model_sees(bench: Bench) -> None:
     look_at(bench, 1000, 2000, 400)
-    now = bench.controller.situation()
+    now = bench.controller.state()
     height, width = now.seen.region
     assert f"{width} × {height} of 3000 × 2000 pixels" in seen_line(now)
     (outline,) = outlines(bench)
@@ -159,8 +159,8 @@ def test_the_user_is_told_and_shown_what_the_model_sees(bench: Bench) -> None:
     np.testing.assert_allclose(size, np.array(now.seen.region) * bench.viewer.scene.camera.zoom)
     bench.viewer.reset_view()
     bench.controller.refresh()
-    assert "all 3000 × 2000 pixels" in seen_line(bench.controller.situation())
-    assert "zoom in" in seen_line(bench.controller.situation())
+    assert "all 3000 × 2000 pixels" in seen_line(bench.controller.state())
+    assert "zoom in" in seen_line(bench.controller.state())
     assert not outline.visible
 
 
@@ -180,13 +180,13 @@ def test_the_outline_moves_with_the_camera_and_is_no_layer(bench: Bench) -> None
 def test_masks_of_a_picture_that_has_changed_are_told_until_they_are_predicted_again() -> None:
     bench = Bench().make_layers()
     bench.click(40, 40)
-    assert note_line(bench.controller.situation()) == ""
+    assert note_line(bench.controller.state()) == ""
     bench.image.contrast_limits = (0, 5)
     bench.controller.refresh()
-    assert "1 object got a mask; Run" in note_line(bench.controller.situation())
+    assert "1 object got a mask; Run" in note_line(bench.controller.state())
     bench.controller.run()
     assert bench.decoded == [(1,), (1,)]
-    assert note_line(bench.controller.situation()) == ""
+    assert note_line(bench.controller.state()) == ""
     bench.controller.close()
 
 

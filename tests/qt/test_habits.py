@@ -44,7 +44,7 @@ def settle(bench: Bench) -> None:
 
 
 def note(bench: Bench) -> str:
-    return bench.controller.situation().note
+    return bench.controller.state().note
 
 
 # --- copies ---
@@ -190,18 +190,18 @@ def test_objects_that_fit_are_written_and_the_others_as_soon_as_they_fit(bench: 
     bench.shapes.features = bench.shapes.features.assign(object=[70_000, 2])
     settle(bench)
     assert bench.painted == {2}
-    assert "can't hold label 70000" in bench.controller.situation().problem
+    assert "can't hold label 70000" in bench.controller.state().problem
     data = list(bench.shapes.data)
     bench.shapes.data = [data[0], data[1] + [30, 0]]
     settle(bench)
     assert bench.labels.data[65, 40] == 2
-    assert "can't hold" in bench.controller.situation().problem
+    assert "can't hold" in bench.controller.state().problem
     assert bench.controller.accept() == (2,)
     assert objects_of(bench.shapes) == [70_000], "what is in no layer keeps its prompt"
     bench.shapes.features = bench.shapes.features.assign(object=[1])
     settle(bench)
     assert bench.labels.data[10, 10] == 1
-    assert bench.controller.situation().problem == ""
+    assert bench.controller.state().problem == ""
 
 
 def test_a_refused_object_is_written_when_the_labels_are_converted(bench: Bench) -> None:
@@ -214,17 +214,17 @@ def test_a_refused_object_is_written_when_the_labels_are_converted(bench: Bench)
     bench.labels.data = np.zeros((80, 100), np.uint16)
     settle(bench)
     assert bench.painted == {300}
-    assert bench.controller.situation().problem == ""
+    assert bench.controller.state().problem == ""
 
 
 def test_labels_that_are_editable_again_get_what_was_refused(bench: Bench) -> None:
     bench.labels.editable = False
     bench.draw((5, 5, 15, 20))
-    assert "read-only" in bench.controller.situation().problem
+    assert "read-only" in bench.controller.state().problem
     bench.labels.editable = True
     settle(bench)
     assert bench.painted == {1}
-    assert bench.controller.situation().problem == ""
+    assert bench.controller.state().problem == ""
 
 
 # --- shapes that lie elsewhere ---
@@ -320,15 +320,15 @@ def test_a_small_shape_that_is_there_is_left_out_and_can_be_found(bench: Bench) 
     bench.draw((50, 50, 60, 60), (20, 20, 20.5, 20.5))
     bench.points.add([[10, 10], [-20, -20]])
     settle(bench)
-    situation = bench.controller.situation()
-    assert situation.left_out
-    assert "Object 2: a shape too small" in situation.note
-    bench.controller.select_left_out()
+    state = bench.controller.state()
+    assert state.left_out
+    assert "Object 2: a shape too small" in state.note
+    bench.controller.prompts.select_left_out()
     assert bench.viewer.layers.selection.active == bench.points
     assert bench.points.selected_data == {1}
     bench.points.remove_selected()
     settle(bench)
-    bench.controller.select_left_out()
+    bench.controller.prompts.select_left_out()
     assert bench.shapes.selected_data == {1}
     assert bench.shapes.mode == "select"
 

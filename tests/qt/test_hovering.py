@@ -11,9 +11,9 @@ from tests.bench import Bench, Mouse
 from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.controller import Controller
-from napari_samv2_prompts._qt.overlays import OutlineOverlay
-from napari_samv2_prompts._qt.situation import Options
+from napari_samv2_prompts._qt.preview import OutlineOverlay
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts._qt.widget_state import Options
 from napari_samv2_prompts.engine import Session
 
 pytestmark = pytest.mark.usefixtures("qapp")
@@ -80,7 +80,7 @@ def test_it_stands_in_its_place_where_only_a_part_of_the_plane_is_embedded() -> 
     camera = bench.viewer.scene.camera
     camera.center, camera.zoom = (1200, 2200), 2
     bench.controller.refresh()
-    assert max(bench.controller.situation().seen.region) < 1000
+    assert max(bench.controller.state().seen.region) < 1000
     mouse.hover(1210, 2230)
     np.testing.assert_allclose(drawn(bench).mean(axis=0), (2230, 1210), atol=0.5)
     bench.controller.close()

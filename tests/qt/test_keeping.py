@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from tests.fakes import Factory, SyncRunner
 
-from napari_samv2_prompts._qt.hints import Situation, planes_line
-from napari_samv2_prompts._qt.panels.embeddings import EmbeddingsPanel
+from napari_samv2_prompts._qt.form.model import EmbeddingsPanel
+from napari_samv2_prompts._qt.messages import planes_line
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import AllPlanes, Status
 
 
@@ -43,7 +44,7 @@ def test_the_limit_is_offered_with_a_folder_only(part: EmbeddingsPanel, tmp_path
 def test_choosing_a_folder_asks_for_one_and_takes_none_for_an_answer(
     part: EmbeddingsPanel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dialog = "napari_samv2_prompts._qt.panels.embeddings.QFileDialog.getExistingDirectory"
+    dialog = "napari_samv2_prompts._qt.form.model.QFileDialog.getExistingDirectory"
     monkeypatch.setattr(dialog, lambda *_: str(tmp_path))
     part.choose.click()
     assert part.folder == tmp_path
@@ -76,7 +77,7 @@ def test_typing_a_large_budget_drops_nothing_on_the_way(part: EmbeddingsPanel, q
     ],
 )
 def test_how_far_all_planes_are_is_one_line(planes: AllPlanes | None, text: str) -> None:
-    assert planes_line(Situation(Status(planes=planes))) == text
+    assert planes_line(WidgetState(Status(planes=planes))) == text
 
 
 def test_the_widget_keeps_embeddings_in_a_folder_and_finds_them_another_day(

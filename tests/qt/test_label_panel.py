@@ -7,11 +7,11 @@ from unittest.mock import MagicMock
 
 import pytest
 
-from napari_samv2_prompts._qt.hints import Situation
+from napari_samv2_prompts._qt.form.layers import LabelPanel
 from napari_samv2_prompts._qt.label_tools import LabelTools
-from napari_samv2_prompts._qt.panels.labels import LabelPanel
+from napari_samv2_prompts._qt.widget_state import WidgetState
 
-NOW = Situation(labels=True, current=4)
+NOW = WidgetState(labels=True, current=4)
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def panel(qtbot) -> LabelPanel:
     panel = LabelPanel()
     qtbot.addWidget(panel)
     panel.use(MagicMock(spec=LabelTools, under_mouse=9))
-    panel.show_situation(NOW)
+    panel.show_state(NOW)
     return panel
 
 
@@ -27,12 +27,12 @@ def test_the_buttons_work_on_the_number_which_follows_the_current_object(panel) 
     panel.edit.click()
     panel._tools.edit.assert_called_once_with(4)
     panel.number.setValue(6)
-    panel.show_situation(NOW)  # the same object: the number stays
+    panel.show_state(NOW)  # the same object: the number stays
     panel.merge.click()
     panel.delete.click()
     panel._tools.merge.assert_called_once_with(6)
     panel._tools.delete.assert_called_once_with(6)
-    panel.show_situation(replace(NOW, current=5))
+    panel.show_state(replace(NOW, current=5))
     assert panel.number.value() == 5
 
 
@@ -54,7 +54,7 @@ def test_a_key_beside_all_labels_says_so_and_does_nothing(panel) -> None:
 
 
 def test_the_switch_shows_whether_the_label_is_kept_and_turns_it(panel) -> None:
-    panel.show_situation(replace(NOW, kept=(4, 6), said="Done."))
+    panel.show_state(replace(NOW, kept=(4, 6), said="Done."))
     assert panel.keep.isChecked()
     panel.number.setValue(5)
     assert not panel.keep.isChecked()
@@ -65,7 +65,7 @@ def test_the_switch_shows_whether_the_label_is_kept_and_turns_it(panel) -> None:
 
 
 def test_without_labels_nothing_can_be_done(panel) -> None:
-    panel.show_situation(replace(NOW, labels=False))
+    panel.show_state(replace(NOW, labels=False))
     assert not panel.isEnabled()
     panel.edit_under_mouse()
     panel._tools.edit.assert_not_called()

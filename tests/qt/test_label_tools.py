@@ -9,7 +9,7 @@ import pytest
 from tests.bench import Bench, objects_of
 
 from napari_samv2_prompts._qt.label_tools import LabelTools
-from napari_samv2_prompts._qt.situation import Options
+from napari_samv2_prompts._qt.widget_state import Options
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -47,7 +47,7 @@ def asked(bench: Bench) -> object:
 def test_editing_changes_nothing_before_there_is_a_prompt(bench: Bench) -> None:
     before = bench.labels.data.copy()
     assert tools_of(bench).edit(3)
-    assert bench.controller.situation().current == 3
+    assert bench.controller.state().current == 3
     np.testing.assert_array_equal(bench.labels.data, before)
     assert bench.decoded == []
 
@@ -135,7 +135,7 @@ def test_undo_of_older_results_leaves_an_edited_label_editable(bench: Bench) -> 
 def test_the_preview_of_an_edited_label_starts_from_its_mask(bench: Bench) -> None:
     bench.controller.set_options(Options(preview=True))
     tools_of(bench).edit(3)
-    prompt = bench.controller._hovering._prompt_at((15.0, 20.0))
+    prompt = bench.controller._preview._prompt_at((15.0, 20.0))
     assert (prompt.object, prompt.mask is not None) == (3, True)
 
 
@@ -219,7 +219,7 @@ def test_no_result_changes_a_kept_label_whatever_the_policy(bench: Bench) -> Non
         bench.draw((5, 5, 25, 35))
         assert (bench.labels.data[FIRST] == 3).all()
         assert (bench.labels.data == 3).sum() == 200
-    assert bench.controller.situation().kept == (3,)
+    assert bench.controller.state().kept == (3,)
     tools_of(bench).keep(3, on=False)
     bench.controller.set_options(Options(policy="replace"))
     bench.draw((5, 5, 25, 35))
@@ -256,7 +256,7 @@ def test_a_kept_label_is_neither_edited_nor_merged_nor_deleted(bench: Bench) -> 
     bench.controller.pick_object(7)
     for refused in (tools.edit, tools.merge, tools.delete):
         assert not refused(3)
-        assert "kept" in bench.controller.situation().said
+        assert "kept" in bench.controller.state().said
     bench.controller.pick_object(3)
     assert not tools.merge(7)
     np.testing.assert_array_equal(bench.labels.data, before)

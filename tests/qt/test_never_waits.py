@@ -12,9 +12,9 @@ from qtpy.QtCore import QTimer
 from tests.fakes import Factory, FakePredictor
 
 from napari_samv2_prompts._qt.form import Form
-from napari_samv2_prompts._qt.hints import Situation
-from napari_samv2_prompts._qt.quiet_import import import_quietly
+from napari_samv2_prompts._qt.models import import_quietly
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import State, Status
 
 SLEEP = 1.0
@@ -64,7 +64,7 @@ def test_the_window_does_not_wait_for_embedding_and_decoding(make_napari_viewer)
 def test_nothing_moves_by_itself_in_the_form_beside_the_model(qtbot, state: State) -> None:
     form = Form((), ("cpu",))
     qtbot.addWidget(form)
-    form.show_situation(Situation(status=Status(state), image=True))
+    form.show_state(WidgetState(status=Status(state), image=True))
     assert form.head.progress.isVisibleTo(form)
     assert (
         form.head.progress.maximum() > form.head.progress.minimum()
@@ -81,7 +81,7 @@ def test_opening_the_widget_does_not_import_torch() -> None:
 
 def test_a_quiet_import_leaves_the_collector_as_it_was_and_gives_the_module() -> None:
     code = (
-        "import gc, sys; from napari_samv2_prompts._qt.quiet_import import import_quietly;"
+        "import gc, sys; from napari_samv2_prompts._qt.models import import_quietly;"
         "module = import_quietly('napari_samv2_prompts.samv2.image_predictor');"
         "assert gc.isenabled() and gc.get_freeze_count() == 0;"
         "assert module is sys.modules['napari_samv2_prompts.samv2.image_predictor'];"

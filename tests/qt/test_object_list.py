@@ -9,7 +9,7 @@ import pytest
 from qtpy.QtCore import Qt
 from tests.fakes import Factory, SyncRunner
 
-from napari_samv2_prompts._qt.panels.objects import ObjectRow, ObjectsPanel
+from napari_samv2_prompts._qt.form.objects import ObjectRow, ObjectsPanel
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 
 BOX = np.array([[10, 10], [10, 30], [25, 30], [25, 10]])
@@ -105,7 +105,7 @@ def draw(widget: SAMV2PromptsWidget, plane: int, right: int = 0) -> None:
 
 
 def rows(widget: SAMV2PromptsWidget) -> dict[int, ObjectRow]:
-    widget._work.objects.refresh()
+    widget._wiring.objects.refresh()
     return {row.number: row for row in widget._form.objects.model.rows}
 
 
@@ -165,5 +165,5 @@ def test_nothing_is_looked_for_while_the_list_is_folded(viewer, widget, monkeypa
         "napari_samv2_prompts._qt.object_list.labels_by_plane", lambda *a: looked.append(a) or {}
     )
     draw(widget, 0)
-    widget._work.objects.refresh()
+    widget._wiring.objects.refresh()
     assert looked == []

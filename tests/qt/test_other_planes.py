@@ -10,7 +10,7 @@ import pytest
 from tests.bench import Bench
 from tests.fakes import ManualRunner
 
-from napari_samv2_prompts._qt.hints import memory_line, planes_line, state_line
+from napari_samv2_prompts._qt.messages import memory_line, planes_line, state_line
 from napari_samv2_prompts.engine import EmbeddingStore, State
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import Chosen
@@ -80,7 +80,7 @@ def test_neighbours_lie_along_the_slider_that_was_moved_last() -> None:
 def test_an_image_without_other_planes_has_none() -> None:
     bench = Stack(20, 20)
     assert bench.ahead == []
-    assert bench.controller.situation().planes == 1
+    assert bench.controller.state().planes == 1
     bench.controller.close()
 
 
@@ -88,12 +88,12 @@ def test_all_planes_are_embedded_and_the_wish_ends(zyx: Stack) -> None:
     zyx.go(2)
     zyx.controller.embed_all(True)
     assert zyx.kept == set(range(6))
-    situation = zyx.controller.situation()
-    assert (situation.planes, situation.all_planes) == (6, False)
-    assert planes_line(situation) == "All 6 planes are embedded."
-    assert memory_line(situation) == "6.0 of 1000 MB: 6 embeddings"
+    state = zyx.controller.state()
+    assert (state.planes, state.all_planes) == (6, False)
+    assert planes_line(state) == "All 6 planes are embedded."
+    assert memory_line(state) == "6.0 of 1000 MB: 6 embeddings"
     zyx.controller.refresh()
-    assert planes_line(zyx.controller.situation()) == ""
+    assert planes_line(zyx.controller.state()) == ""
 
 
 def test_progress_is_told_and_it_can_be_stopped_and_taken_up() -> None:
@@ -101,19 +101,19 @@ def test_progress_is_told_and_it_can_be_stopped_and_taken_up() -> None:
     bench = Stack(6, 20, 20, runner=runner)
     bench.go(0)
     bench.controller.embed_all(True)
-    assert bench.controller.situation().all_planes
+    assert bench.controller.state().all_planes
     assert not bench.controller.idle
     while len(bench.session.cache) < 4:
         runner.finish(0)
-    situation = bench.controller.situation()
-    assert planes_line(situation) == "Plane 5 of 6"
-    assert state_line(situation) == "Ready · nano on cpu · plane 5 of 6"
+    state = bench.controller.state()
+    assert planes_line(state) == "Plane 5 of 6"
+    assert state_line(state) == "Ready · nano on cpu · plane 5 of 6"
     bench.controller.embed_all(False)
     runner.finish_all()
     assert bench.controller.idle
     assert len(bench.session.cache) == 4
     bench.controller.embed_all(True)
-    assert planes_line(bench.controller.situation()) == "Plane 5 of 6"
+    assert planes_line(bench.controller.state()) == "Plane 5 of 6"
     runner.finish_all()
     assert bench.kept == set(range(6))
     bench.controller.close()
@@ -163,12 +163,12 @@ def test_each_plane_is_made_once_however_often_the_wish_is_renewed(
 def test_without_room_it_says_so_and_begins_with_a_folder(zyx: Stack, tmp_path: Path) -> None:
     zyx.session.set_cache_size(3)
     zyx.controller.embed_all(True)
-    situation = zyx.controller.situation()
-    assert "choose a folder" in planes_line(situation)
-    assert situation.all_planes
+    state = zyx.controller.state()
+    assert "choose a folder" in planes_line(state)
+    assert state.all_planes
     zyx.session.set_store(EmbeddingStore(tmp_path))
     assert len(list(tmp_path.iterdir())) == 6
-    assert not zyx.controller.situation().all_planes
+    assert not zyx.controller.state().all_planes
 
 
 def test_another_image_ends_the_wish(zyx: Stack) -> None:
@@ -176,4 +176,4 @@ def test_another_image_ends_the_wish(zyx: Stack) -> None:
     zyx.controller.embed_all(True)
     other = zyx.viewer.add_image(stack(3, 20, 20))
     zyx.choose(Chosen(other))
-    assert not zyx.controller.situation().all_planes
+    assert not zyx.controller.state().all_planes

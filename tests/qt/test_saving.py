@@ -159,7 +159,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(open_widget, tmp_path, monke
     content["steps"] = []
     content["shape"] = [41, 50]
     refused("41 x 50")
-    assert not widget._controller.held
+    assert not widget._controller.paused
 
 
 def test_an_error_while_loading_is_told_and_ends_it(open_widget, tmp_path, monkeypatch) -> None:
@@ -167,7 +167,7 @@ def test_an_error_while_loading_is_told_and_ends_it(open_widget, tmp_path, monke
     widget.new_prompt_layers()[0].add([[10, 10]])
     widget.save_prompts(tmp_path / "prompts.json")
     told: list[str] = []
-    monkeypatch.setattr("napari_samv2_prompts._qt.actions.show_error", told.append)
+    monkeypatch.setattr("napari_samv2_prompts._qt.wiring.show_error", told.append)
     widget._make_predictor.error = ValueError("The weights are gone.")
     widget.load_prompts(tmp_path / "prompts.json")
     widget._make_predictor.error = None
@@ -201,13 +201,13 @@ def test_weights_that_a_file_names_are_the_ones_the_user_points_at(
         return {"Load prompts": str(path)}.get(title, ""), ""
 
     monkeypatch.setattr(QFileDialog, "getOpenFileName", answer)
-    widget.prompt_files.ask_and_load()  # where the weights are is asked, and not answered
+    widget._open.files.ask_and_load()  # where the weights are is asked, and not answered
     assert "w.pt" in asked[1]
     assert len(widget._viewer.layers) == 4
 
     widget.load_prompts(path, mine)
     widget.wait_until_idle(30)
-    widget.prompt_files.ask_and_load()  # they are listed now: nothing is asked
+    widget._open.files.ask_and_load()  # they are listed now: nothing is asked
     widget.wait_until_idle(30)
     assert len(asked) == 3
     assert {choice.checkpoint for choice in factory.made} == {None, mine}

@@ -80,7 +80,7 @@ def test_what_cannot_be_chosen_is_left_out_with_a_note(
     open_widget, settings_of_this_test: Path, monkeypatch
 ) -> None:
     notes: list[str] = []
-    monkeypatch.setattr("napari_samv2_prompts._qt.actions.show_warning", notes.append)
+    monkeypatch.setattr("napari_samv2_prompts._qt.widget.show_warning", notes.append)
     settings_of_this_test.parent.mkdir()
     content = {"memory": "lots", "device": "abacus", "model": ["nano"], "live": 0}
     settings_of_this_test.write_text(json.dumps(content))

@@ -7,10 +7,9 @@ import pytest
 from tests.fakes import Factory
 from tests.qt.test_through_stack import PLANES, Bright, film
 
-from napari_samv2_prompts._qt.panels.through import ThroughPanel, through_line
-from napari_samv2_prompts._qt.propagating import Through
-from napari_samv2_prompts._qt.through_stack import Axis
+from napari_samv2_prompts._qt.form.background import ThroughPanel, propagation_line
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts._qt.widget_state import Axis, PropagationState
 
 
 def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(make_napari_viewer):
@@ -33,7 +32,7 @@ def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(mak
     assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4, 5]
     assert panel.doubtful.isEnabled()
     panel.doubtful.click()
-    place, number = widget._working.through.state.doubtful[0]
+    place, number = widget._open.propagation.state.doubtful[0]
     assert (viewer.dims.current_step[0], number) == (place, 1)
     viewer.dims.set_current_step(0, 5)
     panel.ends.click()
@@ -46,26 +45,29 @@ def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(mak
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        (Through(), "Prompt objects on a plane"),
-        (Through(running=True, place=31, done=5, total=80), "plane 31, 5 of 80 sections"),
-        (Through(running=True, done=5, total=80, seconds_left=12.4), "12 s left"),
-        (Through(said="Object 7 ended at plane 31: not seen."), "Object 7 ended at plane 31"),
-        (Through(doubtful=((3, 1),)), "most doubtful ones first"),
+        (PropagationState(), "Prompt objects on a plane"),
+        (PropagationState(running=True, place=31, done=5, total=80), "plane 31, 5 of 80 sections"),
+        (PropagationState(running=True, done=5, total=80, seconds_left=12.4), "12 s left"),
+        (
+            PropagationState(said="Object 7 ended at plane 31: not seen."),
+            "Object 7 ended at plane 31",
+        ),
+        (PropagationState(doubtful=((3, 1),)), "most doubtful ones first"),
     ],
 )
-def test_the_line_says_where_following_stands(now: Through, said: str) -> None:
-    assert said in through_line(now)
+def test_the_line_says_where_following_stands(now: PropagationState, said: str) -> None:
+    assert said in propagation_line(now)
 
 
 def test_without_another_plane_there_is_nothing_to_press(qapp) -> None:
     panel = ThroughPanel()
-    panel.show_through(Through())
+    panel.show_through(PropagationState())
     assert not panel.both.isEnabled()
     assert panel.text.text() == "The image has one plane only."
     panel.show_axes([Axis(0, "z", 12, 3)])
-    panel.show_through(Through())
+    panel.show_through(PropagationState())
     assert panel.both.isEnabled()
     assert panel.planes == (0, 11)
-    panel.show_through(Through(running=True))
+    panel.show_through(PropagationState(running=True))
     assert not panel.both.isEnabled()
     panel.deleteLater()

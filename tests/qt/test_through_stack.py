@@ -10,7 +10,7 @@ from tests.bench import Bench
 from tests.fakes import ManualRunner, outcome_of
 from tests.propagation.fakes import BrightModel
 
-from napari_samv2_prompts._qt.through_stack import ThroughStack
+from napari_samv2_prompts._qt.propagation import StackPropagation
 from napari_samv2_prompts.layers import Chosen
 
 pytestmark = pytest.mark.usefixtures("qapp")
@@ -47,7 +47,7 @@ class Stack(Bench):
         self.image.data = image
         self.image.contrast_limits = (0, 255)
         self.factory.predictor = Bright()
-        self.through = ThroughStack(self.viewer, self.controller)
+        self.through = StackPropagation(self.viewer, self.controller)
         self.make_layers()
 
     def go(self, plane: int) -> None:
@@ -217,7 +217,7 @@ def test_next_doubtful_goes_there_in_order_of_doubt(bench: Stack) -> None:
     for _ in range(3):
         place, number = bench.through.next_doubtful()
         assert bench.viewer.dims.current_step[0] == place
-        assert bench.controller.situation().current == number
+        assert bench.controller.state().current == number
         seen.append((place, number))
     assert seen == list(bench.through.state.doubtful[:3])
 

@@ -22,6 +22,7 @@ from napari_samv2_prompts.layers import (
     Chosen,
     LabelsTarget,
     TargetError,
+    converted_labels,
     current_plane,
     id_of,
     kept_labels,
@@ -35,10 +36,9 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.prompts import MaskCrop, Prompt
 
-from .events import Watch
+from .labels_writer import Targets, place_of
 from .prompting import CurrentObject
-from .situation import place_of
-from .targets import Targets
+from .viewer_events import ViewerEvents
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -56,8 +56,8 @@ class LabelTools:
     session : Session
     targets : Targets
     current : CurrentObject
-    watch : Watch
-        Paused while prompts are cleared.
+    events : ViewerEvents
+        Blocked while prompts are cleared.
 
     Attributes
     ----------
@@ -74,14 +74,14 @@ class LabelTools:
         session: Session,
         targets: Targets,
         current: CurrentObject,
-        watch: Watch,
+        events: ViewerEvents,
     ) -> None:
         self.said = ""
         self._viewer = viewer
         self._session = session
         self._targets = targets
         self._current = current
-        self._watch = watch
+        self._events = events
         self._chosen = Chosen()
         self._starts: dict[tuple[UUID | None, Plane, int], MaskCrop] = {}
 
@@ -162,7 +162,7 @@ class LabelTools:
             return self._finish(f"Label {number} is not kept any more.")
         self._session.forget_object(number)
         self.accepted(frozenset({number}))
-        with self._watch.paused():
+        with self._events.blocked():
             remove_objects((self._chosen.points, self._chosen.shapes), [number])
         return self._finish(f"Label {number} is kept: no result changes it.")
 
@@ -178,9 +178,10 @@ class LabelTools:
         now, labels = self._chosen, self._chosen.labels
         if labels is None or now.image is None or self._targets.offer is None:
             return now
-        data = self._targets.converted(labels)
+        data = converted_labels(labels, self._targets.offer)
+        self._targets.solved()
         if not (isinstance(labels.data, np.ndarray) and labels.editable):
-            with self._watch.paused():
+            with self._events.blocked():
                 *_, labels = make_layers(
                     self._viewer, now.image, points=now.points, shapes=now.shapes
                 )
@@ -229,7 +230,7 @@ class LabelTools:
             return self._say(str(error))
         self._session.forget_object(number, place_of(self._chosen, plane))
         self._starts.pop((id_of(self._chosen.labels), plane, number), None)
-        with self._watch.paused():
+        with self._events.blocked():
             remove_objects(prompts, [number], here)
         return changed > 0 or self._say(f"There is no label {number} on this plane.")
 

@@ -17,15 +17,16 @@ import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
-from napari_samv2_prompts.engine import Done, Job, Outcome, Report, Results, Runner, Task
+from napari_samv2_prompts.engine import Done, Job, Outcome, Results, Runner, Task
 from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import current_plane, label_mask, object_numbers, world_map
 from napari_samv2_prompts.layers.classes import object_classes, set_class
 from napari_samv2_prompts.layers.label_planes import PlaneIndex, labels_by_plane
 
-from .events import Connections
-from .hints import Situation
-from .panels.objects import ObjectRow
+from .form.objects import ObjectRow
+from .threads import ignore_report
+from .viewer_events import Connections
+from .widget_state import WidgetState
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -66,7 +67,7 @@ class ObjectList:
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.refresh)
         self._links = Connections()
-        self._links.add(self._on_change, controller.situation_changed)
+        self._links.add(self._on_change, controller.state_changed)
         self._links.add(self._on_decoded, controller.session.decoded)
 
     @property
@@ -95,7 +96,7 @@ class ObjectList:
 
     # --- rows -------------------------------------------------------------------------------
 
-    def _on_change(self, now: Situation) -> None:
+    def _on_change(self, now: WidgetState) -> None:
         self._stale = True
         if self._open:
             self._timer.start(SETTLED)
@@ -117,7 +118,7 @@ class ObjectList:
 
     def _show(self, labels: Labels | None) -> None:
         self._rows = tuple(self._listed(labels))
-        self.changed.emit(self._rows, self._controller.situation().current)
+        self.changed.emit(self._rows, self._controller.state().current)
 
     def _listed(self, labels: Labels | None) -> Iterator[ObjectRow]:
         now = self._controller.chosen
@@ -156,7 +157,7 @@ class ObjectList:
             labels.unique_id, lambda task: labels_by_plane(data, hidden, task.check)
         )
         self._task = Task(job)
-        self._runner.submit(self._task, partial(self._on_found, labels), _ignore)
+        self._runner.submit(self._task, partial(self._on_found, labels), ignore_report)
 
     def _on_found(self, labels: Labels, task: Task, outcome: Outcome) -> None:
         self._task = None
@@ -238,7 +239,3 @@ def _colours(labels: Labels | None, numbers: list[int]) -> list[tuple[int, int, 
         return [(200, 200, 200)] * len(numbers)
     mapped = np.asarray(labels.colormap.map(np.array(numbers))).reshape(-1, 4)
     return [tuple(row) for row in np.rint(255 * mapped[:, :3]).astype(int).tolist()]
-
-
-def _ignore(task: Task, report: Report) -> None:
-    """Take no notice."""

@@ -1,33 +1,42 @@
 """The preview under the mouse: a click or box there becomes a question, its answer an outline.
 
-Not here: what is computed and when (``session.preview``), how it is drawn (``overlays.py``).
+The outline is one of the overlays of the viewer, beside axes and scale bar: neither listed nor
+saved with the layers, and without undo history.  How an overlay is drawn can only be said in a
+table that is not public (``layers.private_api``); where there is none, no preview is offered.
+
+Not here: what is computed and when (``engine.preview``).
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import numpy as np
+from napari.components.overlays import SceneOverlay
 
 from napari_samv2_prompts.engine import Outline, Session
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers import Chosen, current_plane, world_map
+from napari_samv2_prompts.layers.private_api import overlay_base, overlay_table
 from napari_samv2_prompts.prompts import Prompt
 
-from .events import Connections
-from .overlays import OutlineOverlay, Segments, can_draw
 from .prompting import CurrentObject
+from .viewer_events import Connections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from napari.layers import Image, Shapes
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-__all__ = ["PreviewAtMouse"]
+__all__ = [
+    "OutlineOverlay",
+    "PreviewAtMouse",
+    "Segments",
+    "can_draw",
+]
 
 _BOX_MODES = ("add_rectangle", "add_ellipse")
 
@@ -207,3 +216,78 @@ class PreviewAtMouse:
         world = world_map(image, dims)(plane.to_data(pixels))
         first = dims.ndim - image.ndim
         return world[:, [axis - first for axis in reversed(dims.displayed)]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segments:
+    """Straight pieces of line.
+
+    Attributes
+    ----------
+    ends : array of shape (2 N, 2), float32
+        Start and end of each piece, as ``(x, y)`` in the scene: shown axes of the world, reversed.
+    """
+
+    ends: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, lines: Sequence[NDArray[np.float64]]) -> Segments:
+        """Return the pieces of some lines, arrays of shape (N, 2)."""
+        pieces = [np.stack([line[:-1], line[1:]], axis=1).reshape(-1, 2) for line in lines]
+        return cls(np.concatenate(pieces or [np.empty((0, 2))]).astype(np.float32))
+
+
+class OutlineOverlay(SceneOverlay):
+    """What is to be drawn.
+
+    Attributes
+    ----------
+    segments : Segments or None
+        None draws nothing.
+    """
+
+    segments: Any = None
+
+
+def can_draw() -> bool:
+    """Teach the viewer to draw the overlay; return whether this viewer can learn it."""
+    table, base = overlay_table(), overlay_base()
+    if table is None or base is None:
+        return False
+    try:
+        table.setdefault(OutlineOverlay, _visual(base))
+    except (ImportError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def _visual(base: type[Any]) -> type[Any]:
+    """Return the class that draws an outline: white on black, which is seen on any ground."""
+    from vispy.scene.visuals import Compound, Line
+
+    class VispyOutline(base):
+        def __init__(self, **arguments: Any) -> None:
+            pieces = np.zeros((2, 2), np.float32)
+            styles = (("black", 4.0), ("white", 1.6))
+            self._lines = [
+                Line(pieces, color=color, width=width, connect="segments")
+                for color, width in styles
+            ]
+            super().__init__(node=Compound(self._lines), **arguments)
+            self.overlay.events.segments.connect(self._on_segments)
+            self.reset()
+            self._on_segments()
+
+        def _on_segments(self, event: object = None) -> None:
+            segments = self.overlay.segments
+            there = segments is not None and len(segments.ends) > 0
+            for line in self._lines:
+                line.visible = there
+                if there:
+                    line.set_data(pos=segments.ends)
+
+        def close(self) -> None:
+            self.overlay.events.segments.disconnect(self._on_segments)
+            super().close()
+
+    return VispyOutline

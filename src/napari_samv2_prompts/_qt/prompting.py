@@ -30,8 +30,8 @@ from napari_samv2_prompts.layers import (
 from napari_samv2_prompts.layers.rows import MAX_OBJECT, FreeNumber
 from napari_samv2_prompts.layers.strays import stray_shape
 
-from .events import Watch
-from .targets import Targets
+from .labels_writer import Targets
+from .viewer_events import ViewerEvents
 
 if TYPE_CHECKING:
     from napari.layers import Shapes
@@ -132,8 +132,8 @@ class Prompting:
     viewer : napari.viewer.Viewer
     targets : Targets
         Say which numbers are free.
-    watch : Watch
-        Paused while something is written.
+    events : ViewerEvents
+        Blocked while something is written.
 
     Attributes
     ----------
@@ -145,12 +145,12 @@ class Prompting:
         What was done to prompts by itself, in a sentence, as long as they are as they were then.
     """
 
-    def __init__(self, viewer: Viewer, targets: Targets, watch: Watch) -> None:
+    def __init__(self, viewer: Viewer, targets: Targets, events: ViewerEvents) -> None:
         self.chosen = Chosen()
         self.current = CurrentObject()
         self.state: LayerState | None = None
         self.said = ""
-        self._viewer, self._targets, self._watch = viewer, targets, watch
+        self._viewer, self._targets, self._events = viewer, targets, events
         self._tables, self._reader = PromptTables(), PromptReader()
         self._drawn: tuple[int, ...] = ()  # shapes that were not looked at on a plane yet
         self._taken: TakenBack | None = None
@@ -181,7 +181,7 @@ class Prompting:
 
     def take_rows(self, shown: Shown | None = None) -> LabelsTarget | None:
         """Read the rows of all planes and give the layers what they lack."""
-        with self._watch.paused():
+        with self._events.blocked():
             target, free = self._target(shown)
             tables = read_tables(self.chosen, self._viewer.dims, free, self._tables)
             write_tables(self.chosen, tables, numbers=free is not None)
@@ -223,7 +223,7 @@ class Prompting:
 
     def prepare(self) -> None:
         """Have the layers give the next prompt its object, sign and colour."""
-        with self._watch.paused():
+        with self._events.blocked():
             write_next(self.chosen, self.current.following)
 
     def _without_stray(
@@ -235,7 +235,7 @@ class Prompting:
         if shapes is None or shown is None or not self._drawn:
             return tables
         drawn, self._drawn, self._taken = self._drawn, (), None
-        row = stray_shape(shapes, drawn, shown, dims, self._watch.take_click())
+        row = stray_shape(shapes, drawn, shown, dims, self._events.take_click())
         if row is None:
             return tables
         self._taken = TakenBack.from_layer(shapes, row)
@@ -253,7 +253,7 @@ class Prompting:
         if taken is None or taken.layer != self.chosen.shapes:
             return False
         self.said = ""
-        with self._watch.paused():
+        with self._events.blocked():
             taken.bring_again()
         self.take_as_known()
         return True

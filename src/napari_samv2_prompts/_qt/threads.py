@@ -1,21 +1,22 @@
 """Work in other threads, and calls in the thread of the window.
 
-A :class:`Mailbox` brings calls to the window's thread; a :class:`QtRunner` runs tasks in one of its
-own, in order, every outcome a value; a :class:`Disk` reads and writes files in one, and says how it
-goes.  What runs, others decide.
+A :class:`MainThreadQueue` brings calls to the window's thread; a :class:`QtRunner` runs tasks in
+one of its own, in order, every outcome a value; a :class:`Disk` reads and writes files in one, and
+says how it goes.  What runs, others decide.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from napari.utils.notifications import show_error
 from psygnal import Signal
-from qtpy.QtCore import QObject, Qt, QTimer
+from qtpy.QtCore import QCoreApplication, QObject, Qt, QTimer
 from qtpy.QtCore import Signal as QtSignal  # type: ignore[attr-defined]
 
 from napari_samv2_prompts.engine import (
@@ -31,14 +32,20 @@ from napari_samv2_prompts.engine import (
 )
 from napari_samv2_prompts.engine.errors import sentence
 
-__all__ = ["Disk", "Later", "Mailbox", "QtRunner"]
+__all__ = [
+    "DelayedCall",
+    "Disk",
+    "MainThreadQueue",
+    "QtRunner",
+    "ignore_report",
+    "process_events_until",
+]
 
 _log = logging.getLogger(__name__)
-_log = logging.getLogger(__name__)
 
 
-class Mailbox(QObject):
-    """Calls what is posted, from any thread, in the thread that made the mailbox.
+class MainThreadQueue(QObject):
+    """Calls what is posted, from any thread, in the thread that made the queue.
 
     The call is made when the event that is being handled is over and before anything is drawn.  (A
     timer of 0 ms would wait for the drawing, which can take longer than all the rest.)  Once
@@ -69,7 +76,7 @@ class Mailbox(QObject):
             self._open = False
 
 
-class Later:
+class DelayedCall:
     """Calls something once, soon or after a while, however often it is asked to.
 
     Parameters
@@ -81,7 +88,7 @@ class Later:
     def __init__(self, call: Callable[[], object]) -> None:
         self._call = call
         self._posted = False
-        self._mailbox = Mailbox()
+        self._queue = MainThreadQueue()
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(call)
@@ -96,7 +103,7 @@ class Later:
         if not self._posted:
             self._timer.stop()
             self._posted = True
-            self._mailbox.post(self._call_if_waiting)
+            self._queue.post(self._call_if_waiting)
 
     def after(self, ms: int) -> None:
         """Call after so many milliseconds, unless it is to be called soon anyway."""
@@ -114,7 +121,7 @@ class Later:
 
     def close(self) -> None:
         """Call nothing any more that was to be called soon; idempotent."""
-        self._mailbox.close()  # the timer goes on: at exit Qt may have deleted it by now
+        self._queue.close()  # the timer goes on: at exit Qt may have deleted it by now
 
     def _call_if_waiting(self) -> None:
         if self.waiting:
@@ -128,7 +135,7 @@ class QtRunner:
     """
 
     def __init__(self) -> None:
-        self._mailbox = Mailbox()
+        self._queue = MainThreadQueue()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="samv2-prompts")
 
     def submit(
@@ -138,22 +145,22 @@ class QtRunner:
         on_report: Callable[[Task, Report], None],
     ) -> None:
         """Queue a task; see :class:`.engine.Runner`."""
-        mailbox = self._mailbox
-        task.on_report = lambda report: mailbox.post(lambda: on_report(task, report))
-        self._pool.submit(_work, mailbox, task, on_done)
+        queue = self._queue
+        task.on_report = lambda report: queue.post(lambda: on_report(task, report))
+        self._pool.submit(_work, queue, task, on_done)
 
     def close(self) -> None:
         """Start no other task and deliver nothing more.
 
         Does not wait: the thread ends with the task that it is in.  May be called again.
         """
-        self._mailbox.close()
+        self._queue.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _work(mailbox: Mailbox, task: Task, on_done: Callable[[Task, Outcome], None]) -> None:
+def _work(queue: MainThreadQueue, task: Task, on_done: Callable[[Task, Outcome], None]) -> None:
     outcome = _outcome(task)
-    mailbox.post(lambda: on_done(task, outcome))
+    queue.post(lambda: on_done(task, outcome))
 
 
 def _outcome(task: Task) -> Outcome:
@@ -212,7 +219,7 @@ class Disk:
         task = Task(Job(doing, lambda task: _logged(work)))
         if self._runner is None:
             self._runner = self._make_runner()
-        self._runner.submit(task, lambda task, end: self._on_end(task, end, then), _ignore)
+        self._runner.submit(task, lambda task, end: self._on_end(task, end, then), ignore_report)
 
     def _on_end(self, task: Task, outcome: Outcome, then: Callable[[Any], str]) -> None:
         self._under_way -= 1
@@ -250,5 +257,17 @@ def _logged(work: Callable[[], Any]) -> Any:
         raise
 
 
-def _ignore(task: Task, report: Report) -> None:
-    """Take no notice."""
+def process_events_until(done: Callable[[], bool], timeout: float) -> bool:
+    """Process events until something is done, or for so many seconds; return whether it is."""
+    end = time.monotonic() + timeout
+    QCoreApplication.processEvents()
+    while not done():
+        if time.monotonic() > end:
+            return False
+        QCoreApplication.processEvents()
+        time.sleep(0.005)
+    return True
+
+
+def ignore_report(task: Task, report: Report) -> None:
+    """Take no notice of how far a task is."""

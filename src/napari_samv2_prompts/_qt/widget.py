@@ -1,38 +1,30 @@
 """The dock widget: what scripts can call, and its life in a window.
 
-Looks are in ``form.py``, the work is the controller's.
+Looks are in ``form``, the work is the controller's, who follows whom is in ``wiring.py``.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QCoreApplication, QEvent
+from napari.utils.notifications import show_warning
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_samv2_prompts.engine import PredictorFactory, Runner, Session
 
-from .actions import Actions
-from .choices import LayerChoices
 from .controller import Controller
-from .dock_title import DockTitle
-from .events import Keys
-from .finding import Finding
-from .form import Form
+from .form import DockTitle, Form
 from .label_tools import LabelTools
+from .layer_choices import LayerChoices
+from .model_picker import ModelPicker
 from .models import DEVICES, make_predictor
-from .new_layers import NewLayers
-from .object_list import ObjectList
-from .picker import ModelPicker
-from .prompt_files import PromptFiles
-from .propagating import Direction
-from .saving import Saving
-from .threads import Disk, QtRunner
-from .through_stack import ThroughStack
-from .work import Work
+from .settings import Remembered, settings_file
+from .threads import Disk, QtRunner, process_events_until
+from .widget_state import Direction
+from .wiring import Wiring
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
@@ -73,12 +65,11 @@ class SAMV2PromptsWidget(QWidget):
         # everywhere; only public names are used on what it wraps.
         self._viewer: Viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self._make_predictor, self._make_runner = make_predictor, make_runner
-        self._work: Work | None = None
+        self._wiring: Wiring | None = None
         self._layers = LayerChoices(self._viewer)
         self.image, self.points, self.shapes, self.labels = self._layers.boxes
         self._form = Form(self._layers.boxes, DEVICES)
         self.model: ComboBox = self._form.model.model
-        self._new_layers = NewLayers(self._viewer, self._layers)
         self._disk = Disk(make_runner)  # goes on when the dock is closed
         self._disk.changed.connect(self._form.files.show_files)
         self.destroyed.connect(self._disk.close)
@@ -88,12 +79,10 @@ class SAMV2PromptsWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self._form)
         self.setSizePolicy(self._form.sizePolicy())
-        self._actions = Actions(
-            self, self._viewer, self._form, self._layers, self._new_layers, self._picker,
-            self._disk, self._current_work,
-        )  # fmt: skip
-        self._actions.connect()
-        self._actions.restore()
+        choices = {**self._form.choices, **self._picker.choices}
+        self._remembered = Remembered(choices, settings_file())
+        if note := self._remembered.restore():
+            show_warning(f"SAMV2 Prompts: {note}")
         self._set_up()
 
     # --- for scripts ------------------------------------------------------------------------
@@ -122,10 +111,8 @@ class SAMV2PromptsWidget(QWidget):
         ValueError
             If there is no image.
         """
-        chosen = self._new_layers.complete(self._controller.new_layers)
-        for layer, mode in ((chosen.points, "add"), (chosen.shapes, "add_rectangle")):
-            self._actions.take_tool(layer, mode)
-        return chosen.points, chosen.shapes, chosen.labels
+        self._open.drawing.complete()
+        return self.points.value, self.shapes.value, self.labels.value
 
     def next_object(self) -> None:
         """End the current object, so that the next click starts another."""
@@ -133,54 +120,41 @@ class SAMV2PromptsWidget(QWidget):
 
     def accept(self) -> tuple[int, ...]:
         """Keep the labels and clear their prompts; return the objects."""
-        objects = self._controller.accept()
-        self._working.saving.recorder.accepted(objects)
-        self._working.through.accepted(objects)
-        return objects
+        return self._open.accept()
 
     def find_all(self, *, whole: bool = True, alike: bool = False) -> None:
         """Look for all objects of the shown plane, in the background; then choose and accept.
 
-        Layers that are missing are made first.
-
-        Parameters
-        ----------
-        whole : bool
-            The whole plane, or the part that the model sees now.
-        alike : bool
-            Only what looks like the current object.
+        Layers that are missing are made first.  If not `whole`, only the part that the model sees
+        now is searched; if `alike`, for what looks like the current object.
         """
-        if self.labels.value is None and self.image.value is not None:
-            self._new_layers.complete(self._controller.new_layers)
-        finding = self._working.finding
-        finding.select(self._form.finding.selection)
-        finding.start(whole, alike)
+        self._open.look_for_all(whole, alike)
 
     def accept_found(self) -> tuple[int, ...]:
         """Make labels of what was found and chosen, as one step of undo; return their numbers."""
-        return self._working.finding.accept()
+        return self._open.find_all.accept()
 
     def discard_found(self) -> None:
         """Forget what was found; labels stay as they are."""
-        self._working.finding.discard()
+        self._open.find_all.discard()
 
     @property
     def min_score(self) -> float:
         """Least score of what was found that is shown and accepted."""
-        return float(self._form.finding.selection.min_score)
+        return float(self._form.find_all.selection.min_score)
 
     @min_score.setter
     def min_score(self, value: float) -> None:
-        self._form.finding.score.setValue(round(100 * value))
+        self._form.find_all.score.setValue(round(100 * value))
 
     @property
     def min_area(self) -> float:
         """Least area of what was found, in pixels."""
-        return float(self._form.finding.selection.min_area)
+        return float(self._form.find_all.selection.min_area)
 
     @min_area.setter
     def min_area(self, value: float) -> None:
-        self._form.finding.area.setValue(int(value))
+        self._form.find_all.area.setValue(int(value))
 
     @property
     def label_tools(self) -> LabelTools:
@@ -225,19 +199,19 @@ class SAMV2PromptsWidget(QWidget):
         ValueError
             If there is no image, no object or no such axis or planes.
         """
-        self._working.through.propagate(objects, direction, first, last, axis, stop_when_lost)
+        self._open.propagation.propagate(objects, direction, first, last, axis, stop_when_lost)
 
     def cancel_propagation(self) -> None:
         """Stop following; what was found stays, and :meth:`propagate` goes on from there."""
-        self._working.through.cancel()
+        self._open.propagation.cancel()
 
     def next_doubtful(self) -> tuple[int, int] | None:
         """Go to the next doubtful plane that was found; return place and object, or None."""
-        return self._working.through.next_doubtful()
+        return self._open.propagation.next_doubtful()
 
     def end_here(self, object_: int | None = None) -> None:
         """Say that an object, the current one by default, is not on the shown plane nor beyond."""
-        self._working.through.end_here(object_)
+        self._open.propagation.end_here(object_)
 
     def use_weights(self, path: str) -> None:
         """Choose weights from a file, or list those of a folder and download to it from now on."""
@@ -258,11 +232,11 @@ class SAMV2PromptsWidget(QWidget):
 
     def save_prompts(self, path: str | Path) -> None:
         """Save what led to the labels as JSON; see :meth:`.PromptFiles.save` for the errors."""
-        self.prompt_files.save(path)
+        self._open.files.save(path)
 
     def load_prompts(self, path: str | Path, checkpoint: str | Path | None = None) -> None:
         """Make the labels of saved prompts again, in new layers; see :meth:`.PromptFiles.load`."""
-        self.prompt_files.load(path, checkpoint)
+        self._open.files.load(path, checkpoint)
 
     def wait_until_idle(self, timeout: float = 60) -> None:
         """Process events until nothing is on its way.
@@ -277,83 +251,36 @@ class SAMV2PromptsWidget(QWidget):
         TimeoutError
             If something still is.
         """
-        end = time.monotonic() + timeout
-        QCoreApplication.processEvents()
-        while self._work is not None and (self._disk.busy or not self._work.idle):
-            if time.monotonic() > end:
-                raise TimeoutError(f"Still {self.session.status.state} after {timeout:g} s.")
-            QCoreApplication.processEvents()
-            time.sleep(0.005)
+        if not process_events_until(lambda: self._wiring is None or self._wiring.idle, timeout):
+            raise TimeoutError(f"Still {self.session.status.state} after {timeout:g} s.")
 
     # --- life -------------------------------------------------------------------------------
 
     @property
     def _controller(self) -> Controller:
-        return self._working.controller
+        return self._open.controller
 
     @property
-    def _working(self) -> Work:
-        if self._work is None:
+    def _open(self) -> Wiring:
+        if self._wiring is None:
             raise RuntimeError("The widget was closed: open it again.")
-        return self._work
-
-    def _current_work(self) -> Work | None:
-        return self._work
-
-    @property
-    def prompt_files(self) -> PromptFiles:
-        """Saving and loading prompts, with dialogs or without."""
-        return PromptFiles(self, self._layers, self._picker, self._working.saving, self._disk)
+        return self._wiring
 
     def _set_up(self) -> None:
         """Start working in the viewer; idempotent."""
-        if self._work is not None:
-            return
-        form, kept = self._form, self._form.embeddings
-        session = Session(
-            self._make_predictor, self._make_runner(), kept.memory.value(), kept.store(),
-            self._make_runner(),
-        )  # fmt: skip
-        controller = Controller(self._viewer, session, self._make_runner())
-        keys = Keys(
-            self._viewer,
-            (
-                ("Q", self._actions.on_key_sign),
-                ("N", self._actions.on_key_next),
-                ("W", self._actions.on_key_cycle),
-                ("G", self._actions.on_key_tool),
-                ("H", self._actions.on_key_preview),
-                *self._form.labels.keys,
-            ),
-        )
-        policy = self._form.picture.policy.get_value
-        saving = Saving(self._viewer, controller, self._make_predictor, self._make_runner, policy)
-        objects = ObjectList(self._viewer, controller, self._make_runner())
-        finding = Finding(self._viewer, controller)
-        through = ThroughStack(self._viewer, controller)
-        self._work = Work(controller, keys, self._layers, saving, objects, finding, through)
-        self._work.links.add(form.finding.show_found, finding.changed)
-        self._work.links.add(self._actions.on_through, through.changed)
-        self._work.links.add(form.objects.show_rows, objects.changed)
-        objects.is_open = form.fold_of("objects").isExpanded()
-        self._work.links.add(self._actions.on_loaded, saving.finished)
-        self._work.links.add(self._actions.on_situation, controller.situation_changed)
-        self._work.links.add(controller.choose, self._layers.changed)
-        self._work.links.add(self._actions.on_click, controller.label_tools.editing)
-        self._form.labels.use(controller.label_tools)
-        self.destroyed.connect(self._work.close)
-        self._form.name_keys(keys.letters)
-        self._actions.on_options()
-        self._layers.start()
-        self._actions.on_situation(controller.situation())
+        if self._wiring is None:
+            self._wiring = Wiring(
+                self._viewer, self._form, self._layers, self._picker, self._remembered,
+                self._disk, self._make_predictor, self._make_runner, self,
+            )  # fmt: skip
+            self.destroyed.connect(self._wiring.close)
 
     def _tear_down(self) -> None:
         """Leave the viewer alone; idempotent."""
-        if self._work is not None:
-            self._work.close()
-            self._work = None
-            self._form.labels.use(None)
-            self._new_layers.close()
+        if self._wiring is not None:
+            self._wiring.disconnect_form()
+            self._wiring.close()
+            self._wiring = None
             self._layers.clear()
 
     def event(self, event: QEvent | None) -> bool:
@@ -361,8 +288,8 @@ class SAMV2PromptsWidget(QWidget):
         kind = event.type() if event else None
         if kind == QEvent.Type.ParentChange:
             (self._tear_down if self.parent() is None else self._set_up)()
-        elif kind == QEvent.Type.Enter and self._work is not None:
-            self._work.use_keys()  # the keys are those of the widget that the mouse was in last
+        elif kind == QEvent.Type.Enter and self._wiring is not None:
+            self._wiring.use_keys()  # the keys are those of the widget that the mouse was in last
         return bool(super().event(event))
 
     def showEvent(self, event: Any) -> None:
@@ -375,5 +302,5 @@ class SAMV2PromptsWidget(QWidget):
 
     def reset_choices(self, event: object = None) -> None:
         """Offer the layers that the viewer has now."""
-        if self._work is not None:
+        if self._wiring is not None:
             self._layers.refresh()

@@ -22,6 +22,7 @@ from .jobs import (
     Progress,
     Report,
     Runner,
+    State,
     Stopped,
     Task,
 )
@@ -33,7 +34,7 @@ from .requested import News, Step, Tools
 from .requests import ModelChoice, Place, Request
 from .results import ObjectResult, Provenance, Removal, Results
 from .session import Session
-from .status import AllPlanes, State, Status
+from .status import AllPlanes, Status
 from .store import EmbeddingStore
 
 __all__ = [

@@ -11,10 +11,9 @@ import numpy as np
 
 from napari_samv2_prompts.prompts import ItemMasks
 
-from .jobs import Job
+from .jobs import Job, State
 from .requests import Place
 from .result_store import Known
-from .status import State
 
 __all__ = ["choose_job", "is_quick"]
 

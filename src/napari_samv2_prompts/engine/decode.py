@@ -9,11 +9,10 @@ from napari_samv2_prompts.prompts import Masks, PromptBatch
 
 from .cache import EmbeddingKey
 from .coordinates import in_view, on_plane
-from .jobs import Job
+from .jobs import Job, State
 from .prompt_changes import prompt_key
 from .protocols import Embedding, Predictor
 from .requests import Request
-from .status import State
 
 __all__ = ["decode_job"]
 

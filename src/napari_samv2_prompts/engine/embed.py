@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from napari_samv2_prompts.images import ImageView
 
 from .cache import EmbeddingKey
-from .jobs import Job, Task
+from .jobs import Job, State, Task
 from .protocols import Embedding, Predictor
 from .requests import ModelChoice
-from .status import State
 from .store import EmbeddingStore
 
 __all__ = ["Embedded", "embed", "embed_job"]

@@ -12,11 +12,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from .status import State
+from enum import IntEnum, StrEnum
+from typing import Any, Generic, Protocol, TypeVar
 
 __all__ = [
     "AtOnce",
@@ -30,6 +27,7 @@ __all__ = [
     "Progress",
     "Report",
     "Runner",
+    "State",
     "Stopped",
     "Task",
 ]
@@ -39,6 +37,17 @@ T_ = TypeVar("T_")
 
 class Cancelled(Exception):
     """Raised inside a job that was told to stop."""
+
+
+class State(StrEnum):
+    """What the session is doing; in the background it may do more (``Status.planes``)."""
+
+    IDLE = "idle"
+    LOADING = "loading model"
+    EMBEDDING = "embedding"
+    DECODING = "decoding"
+    READY = "ready"
+    FAILED = "failed"
 
 
 class Priority(IntEnum):

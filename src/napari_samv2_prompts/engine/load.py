@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .jobs import Job, Task
+from .jobs import Job, State, Task
 from .protocols import Predictor
 from .requests import ModelChoice
-from .status import State
 
 __all__ = ["Loaded", "Loader", "PredictorFactory"]
 

@@ -26,9 +26,9 @@ from .jobs import (
     Progress,
     Report,
     Runner,
+    State,
     Task,
 )
-from .status import State
 
 __all__ = ["CANCELLED", "Scheduler"]
 

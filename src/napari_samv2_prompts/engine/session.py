@@ -22,7 +22,7 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from .cache import EmbeddingCache, EmbeddingKey
 from .choose import is_quick
 from .generate import Generation
-from .jobs import Job, Progress, Runner
+from .jobs import Job, Progress, Runner, State
 from .load import PredictorFactory
 from .planner import Planner
 from .preview import Preview
@@ -34,7 +34,7 @@ from .requests import Place, Request
 from .result_store import ResultStore
 from .results import ObjectResult, Removal, Results
 from .scheduler import Scheduler
-from .status import State, Status
+from .status import Status
 from .store import EmbeddingStore
 
 __all__ = ["Session"]
@@ -262,13 +262,17 @@ class Session:
             self._jobs.advance()
         return True
 
-    def accept(self, only: Container[int] | None = None) -> tuple[tuple[Place, int], ...]:
+    def accept(
+        self, only: Container[int] | None = None, but: Iterable[int] = ()
+    ) -> tuple[tuple[Place, int], ...]:
         """Leave every object to the user whose mask answers its prompts.
 
         Parameters
         ----------
         only : container of int, optional
             The objects to accept, if not all.
+        but : iterable of int
+            Objects that are not to be accepted.
 
         Returns
         -------
@@ -276,7 +280,7 @@ class Session:
             What was accepted: the prompts may be cleared now, the masks stay.  Objects that still
             wait for their mask are not among them.
         """
-        return self._results.accept(self.pending, only)
+        return self._results.accept({*self.pending, *but}, only)
 
     def forget_object(self, object_: int, place: Place | None = None) -> None:
         """Forget an object at one place, or at all: its prompts are cleared, its mask stays."""

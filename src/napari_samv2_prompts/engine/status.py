@@ -6,24 +6,12 @@ Not here: what came of it (``results.py``).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from .cache import Memory
-from .jobs import Progress
+from .jobs import Progress, State
 from .requests import ModelChoice
 
-__all__ = ["AllPlanes", "State", "Status"]
-
-
-class State(StrEnum):
-    """What the session is doing; in the background it may do more (``Status.planes``)."""
-
-    IDLE = "idle"
-    LOADING = "loading model"
-    EMBEDDING = "embedding"
-    DECODING = "decoding"
-    READY = "ready"
-    FAILED = "failed"
+__all__ = ["AllPlanes", "Status"]
 
 
 @dataclass(frozen=True, slots=True)

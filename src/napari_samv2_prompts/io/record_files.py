@@ -49,9 +49,9 @@ def write_record(path: str | Path, record: Record) -> None:
     OSError
         If the file can't be written.
     """
-    from napari_samv2_prompts import __version__
+    from importlib.metadata import version
 
-    content = RecordFile.of(record, __version__).model_dump_json()
+    content = RecordFile.of(record, version("napari-samv2-prompts")).model_dump_json()
     with written_whole(path) as part:
         part.write_text(content, "utf-8")
 

@@ -15,8 +15,8 @@ from qtpy.QtWidgets import QFileDialog
 from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.samv2.weights.variants import available_models
 
+from .form.model import ModelPanel
 from .models import WEIGHT_FILES, ModelEntry, entry_of, model_entries
-from .panels.model import ModelPanel
 from .settings import Choice
 from .threads import Disk
 

@@ -1,8 +1,8 @@
-"""What happens in the viewer, as few kinds of news; and connections and keys that can be undone.
+"""What happens in the viewer, as a few signals; and connections and keys that can be undone.
 
-A :class:`Watch` connects to the viewer and to the chosen layers and says when to look again, when
-another tool is in the user's hand, when shapes were drawn and when an object was pointed at.  What
-follows from that is the controller's business.
+:class:`ViewerEvents` connects to the viewer and to the chosen layers and says when to look again,
+when another tool is in the user's hand, when shapes were drawn and when an object was pointed at.
+What follows from that is the controller's business.
 
 Emitters hold bound methods weakly, keymaps strongly; either way the lists here are walked at
 teardown, so that nothing of ours is called or kept alive afterwards.
@@ -21,10 +21,7 @@ from psygnal import Signal
 from napari_samv2_prompts.layers import Chosen
 from napari_samv2_prompts.layers.rows import object_numbers
 
-from .hints import Active
-
 if TYPE_CHECKING:
-    from napari.layers import Points, Shapes
     from napari.viewer import Viewer
 
 __all__ = [
@@ -35,9 +32,7 @@ __all__ = [
     "SOON",
     "Connections",
     "Keys",
-    "Watch",
-    "take_tool",
-    "tool_in_hand",
+    "ViewerEvents",
 ]
 
 Slot = Callable[..., object]
@@ -79,7 +74,7 @@ class _SharedKey:
 
     def press(self, viewer: object) -> object:
         """Do it."""
-        return self.slots[-1](viewer)
+        return self.slots[-1]()
 
 
 class Keys:
@@ -91,7 +86,7 @@ class Keys:
     ----------
     viewer : napari.viewer.Viewer
     wanted : iterable of (str, callable)
-        A letter, and what it does: called with the viewer.
+        A letter, and what it does.
     """
 
     def __init__(self, viewer: Viewer, wanted: Iterable[tuple[str, Slot]]) -> None:
@@ -132,7 +127,7 @@ class Keys:
                 self._viewer.bind_key(letter, None)
 
 
-class Watch:
+class ViewerEvents:
     """Listens to a viewer and some of its layers.
 
     Parameters
@@ -140,9 +135,7 @@ class Watch:
     viewer : napari.viewer.Viewer
     """
 
-    changed = Signal(
-        int
-    )  # something changed that prompts or the picture depend on; wait so many ms
+    changed = Signal(int)  # what prompts or the picture depend on; wait so many ms
     tool_changed = Signal()  # another layer is active, or another of its tools
     camera_moved = Signal()  # another part of the image is on screen
     shapes_changed = Signal()  # shapes came, went or moved
@@ -151,7 +144,7 @@ class Watch:
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer
         self._chosen = Chosen()
-        self._paused = False
+        self._blocked = False
         self._clicked = False
         viewer.mouse_drag_callbacks.append(self._on_press)
         self._of_viewer, self._of_layers = Connections(), Connections()
@@ -197,13 +190,13 @@ class Watch:
             links.add(self._on_label, events.selected_label)
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
+    def blocked(self) -> Iterator[None]:
         """Say nothing of what happens meanwhile: our own edits are no news."""
-        before, self._paused = self._paused, True
+        before, self._blocked = self._blocked, True
         try:
             yield
         finally:
-            self._paused = before
+            self._blocked = before
 
     def take_click(self) -> bool:
         """Return whether the last shape came of a press and a release in one place; ask once."""
@@ -231,7 +224,7 @@ class Watch:
         self._chosen = Chosen()
 
     def _tell(self, signal: Any, *values: object) -> None:
-        if not self._paused:
+        if not self._blocked:
             signal.emit(*values)
 
     def _on_list(self, event: object = None) -> None:
@@ -276,21 +269,3 @@ class Watch:
         labels = self._chosen.labels
         if labels is not None and labels.selected_label > 0:
             self._tell(self.pointed_at, int(labels.selected_label))
-
-
-def tool_in_hand(viewer: Viewer, chosen: Chosen) -> tuple[Active, bool]:
-    """Return which kind of layer gets the user's clicks, and whether its tool adds prompts."""
-    active = viewer.layers.selection.active
-    if active is not None and active == chosen.points:
-        return "points", active.mode == "add"
-    if active is not None and active == chosen.shapes:
-        return "shapes", active.mode.startswith("add")
-    return "other", False
-
-
-def take_tool(viewer: Viewer, layer: Points | Shapes | None, mode: str) -> None:
-    """Make a layer active, with a tool that adds prompts; one that does so already stays."""
-    if layer is not None:
-        viewer.layers.selection.active = layer
-        if not layer.mode.startswith("add"):
-            layer.mode = mode

@@ -1,36 +1,49 @@
-"""Files of prompts: asking for their names, and from there to the labels or from the labels there.
+"""Files of prompts and labels: asking for their names, reading and writing them in the worker.
 
-What was asked for in a dialog is read and written in the worker; a script's calls return when they
-are done.  Not here: how labels are made from prompts (``saving.py``).
+A call of a script returns when it is done.
+
+Not here: how labels are made from prompts (``saved_prompts.py``), formats (``io``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from napari.utils.notifications import show_error
+from numpy.typing import NDArray
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_samv2_prompts.engine import ModelChoice
-from napari_samv2_prompts.io.records import (
-    Record,
-    own_weights,
-    with_models,
-    with_weights,
-)
+from napari_samv2_prompts.geometry import Plane, PlaneError
+from napari_samv2_prompts.io.exports import LabelledImage, write_coco, write_labels
+from napari_samv2_prompts.io.geojson import write_geojson
+from napari_samv2_prompts.io.records import Record, own_weights, with_models, with_weights
+from napari_samv2_prompts.layers import Chosen, current_plane
+from napari_samv2_prompts.layers.classes import object_classes
 
-from .choices import LayerChoices
+from .layer_choices import LayerChoices
+from .model_picker import ModelPicker
 from .models import WEIGHT_FILES
-from .picker import ModelPicker
-from .saving import Saving
+from .saved_prompts import SavedPrompts
 from .threads import Disk
 
-__all__ = ["PromptFiles"]
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+__all__ = [
+    "PromptFiles",
+    "ask_and_export",
+    "exporter",
+]
 
 _KIND = "Prompts (*.json)"
+_KINDS = "GeoJSON, as for QuPath (*.geojson);;COCO (*.json);;Label image (*.tif *.ome.tif)"
+Export = Callable[[Path], None]
 
 
 class PromptFiles:
@@ -42,12 +55,17 @@ class PromptFiles:
         Of the dialogs.
     layers : LayerChoices
     picker : ModelPicker
-    saving : Saving
+    saving : SavedPrompts
     disk : Disk
     """
 
     def __init__(
-        self, parent: QWidget, layers: LayerChoices, picker: ModelPicker, saving: Saving, disk: Disk
+        self,
+        parent: QWidget,
+        layers: LayerChoices,
+        picker: ModelPicker,
+        saving: SavedPrompts,
+        disk: Disk,
     ) -> None:
         self._parent, self._layers, self._picker = parent, layers, picker
         self._saving, self._disk = saving, disk
@@ -167,3 +185,52 @@ def _write(path: Path, recording: Callable[[], Record]) -> None:
     except OSError as error:
         why = error.strerror or error
         raise OSError(f"{path.name} could not be saved ({why}): choose another folder.") from error
+
+
+def ask_and_export(parent: QWidget, viewer: Viewer, chosen: Chosen, disk: Disk) -> None:
+    """Ask for a name, and write the labels of the shown plane in the worker."""
+    name, _ = QFileDialog.getSaveFileName(parent, "Export labels", "labels.geojson", _KINDS)
+    if not name:
+        return
+    try:
+        export = exporter(viewer, chosen)
+    except ValueError as error:
+        show_error(f"SAMV2 Prompts: {error}")
+        return
+    path = Path(name)
+    done = f"Wrote {path.name}."
+    disk.do(f"Writing {path.name}…", partial(export, path), lambda nothing: done)
+
+
+def exporter(viewer: Viewer, chosen: Chosen) -> Export:
+    """Copy the labels of the shown plane; return what writes them, in any thread.
+
+    Raises
+    ------
+    ValueError
+        If there are no labels, or no plane is shown.
+    """
+    labels = chosen.labels
+    if labels is None:
+        raise ValueError("There are no labels to export yet: press Box or Click first.")
+    try:
+        plane: Plane = current_plane(viewer.dims, labels)
+    except PlaneError as error:
+        raise ValueError(str(error)) from None
+    pixels = np.array(labels.data[plane.in_data_order().indexer()])
+    classes = object_classes(chosen.points, chosen.shapes, labels)
+    name = chosen.image.name if chosen.image is not None else labels.name
+    return partial(_write_labels, pixels, classes, name)
+
+
+def _write_labels(pixels: NDArray[Any], classes: Mapping[int, str], name: str, path: Path) -> None:
+    kind = path.suffix.lower()
+    if kind == ".geojson":
+        write_geojson(path, pixels, classes)
+    elif kind == ".json":
+        try:
+            write_coco(path, [LabelledImage(name, pixels, classes=classes)])
+        except ImportError:  # outlines need nothing that may be missing
+            write_coco(path, [LabelledImage(name, pixels, classes=classes)], polygons=True)
+    else:
+        write_labels(path, pixels)

@@ -1,50 +1,158 @@
-"""Saving the prompts of the window beside its labels, and making the same labels from them.
+"""The steps that led to labels: noted as they are done, and done again from a file.
 
 Loaded prompts go to layers of their own, so that nothing that is there is touched.
 
-Not here: what is in the file (``records``), doing the steps (``replaying``), buttons (``form.py``).
+Not here: what is in the file (``io.records``), doing the steps (``replaying``), dialogs
+(``files.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-import numpy as np
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import PredictorFactory, Runner, Session
+from napari_samv2_prompts.engine import (
+    ModelChoice,
+    Place,
+    PredictorFactory,
+    Removal,
+    Request,
+    Results,
+    Runner,
+    Session,
+)
+from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
-from napari_samv2_prompts.io.records import Accept, Point, Predict, Record, Remove, Shape, Step
+from napari_samv2_prompts.io.record_layers import (
+    fill_layers,
+    recorded_points,
+    recorded_shapes,
+)
+from napari_samv2_prompts.io.records import (
+    Accept,
+    Ask,
+    Choose,
+    Picture,
+    Point,
+    Predict,
+    Record,
+    Remove,
+    Shape,
+    Step,
+)
 from napari_samv2_prompts.layers import (
     Chosen,
     LabelsTarget,
     layer_shape,
     make_layers,
     mapped_view,
-    negatives,
-    object_numbers,
     prompted_objects,
-    to_image_data,
     view_of,
 )
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.replaying import Replay
 
 from .controller import Controller
-from .recorder import Recorder, unpacked
-from .situation import place_of
-from .threads import Mailbox
+from .labels_writer import place_of
+from .threads import MainThreadQueue
+from .viewer_events import Connections
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Points, Shapes
+    from napari.layers import Image
     from napari.viewer import Viewer
 
-__all__ = ["Saving"]
+__all__ = [
+    "Recorder",
+    "SavedPrompts",
+    "unpacked",
+]
 
 
-class Saving:
+# The models of the file are built when they are imported, which takes a sixth of the time that
+# the window opens in: they wait for the first step.
+
+
+def _packed(step: Step) -> str:
+    """Return a step in few bytes: masks are large."""
+    from napari_samv2_prompts.io.record_files import packed_step
+
+    return packed_step(step)
+
+
+def unpacked(noted: Iterable[str]) -> tuple[Step, ...]:
+    """Return the steps that a recorder noted."""
+    from napari_samv2_prompts.io.record_files import unpacked_step
+
+    return tuple(unpacked_step(step) for step in noted)
+
+
+class Recorder:
+    """Listens to a session and remembers the steps for each Labels layer.
+
+    Parameters
+    ----------
+    session : Session
+    policy : callable
+        What masks do to labels now.
+    """
+
+    def __init__(self, session: Session, policy: Callable[[], Policy]) -> None:
+        self._policy = policy
+        self._steps: dict[UUID | None, list[str]] = {}  # packed: masks are large
+        self._links = Connections()
+        self._links.add(self._on_decoded, session.decoded)
+        self._links.add(self._on_removed, session.removed)
+
+    def noted(self, labels: UUID) -> tuple[str, ...]:
+        """Return the steps that led to the labels of a layer, for :func:`unpacked`."""
+        return tuple(self._steps.get(labels, ()))
+
+    def resume(self, labels: UUID, steps: Iterable[Step]) -> None:
+        """Go on from steps that were done without the session."""
+        self._steps[labels] = [_packed(step) for step in steps]
+
+    def accepted(self, objects: Iterable[int]) -> None:
+        """Take note that labels were kept and their prompts cleared."""
+        gone = frozenset(objects)
+        for steps in self._steps.values():
+            steps.append(_packed(Accept(tuple(sorted(gone)))))
+
+    def close(self) -> None:
+        """Listen no more; idempotent."""
+        self._links.close()
+
+    def _on_decoded(self, results: Results) -> None:
+        plane = results.place.plane
+        if results.is_choice:
+            for item in results.items:
+                self._add(results.place, Choose(plane, item.object, item.chosen))
+        elif results.request is not None:
+            self._add(results.place, self._predict(plane, results.request))
+
+    def _predict(self, plane: Plane, request: Request) -> Predict:
+        view = request.view
+        limits, gamma = view.contrast or (None, 1.0)
+        return Predict(
+            plane,
+            tuple(Ask.of(prompt) for prompt in request.prompts),
+            Picture(limits, gamma, view.region, view.side, channels=view.contrast is None),
+            # Where the model ran, and where its file lay, is another machine's business.
+            ModelChoice(request.model.name, request.model.checkpoint),
+            self._policy(),
+        )
+
+    def _on_removed(self, removal: Removal) -> None:
+        self._add(removal.place, Remove(removal.objects, removal.place.plane))
+
+    def _add(self, place: Place, step: Step) -> None:
+        self._steps.setdefault(place.labels, []).append(_packed(step))
+
+
+class SavedPrompts:
     """The record of one controller's work.
 
     Parameters
@@ -71,7 +179,7 @@ class Saving:
         self._viewer, self._controller = viewer, controller
         self._make_predictor, self._make_runner = make_predictor, make_runner
         self.recorder = Recorder(controller.session, policy)
-        self._mailbox = Mailbox()
+        self._queue = MainThreadQueue()
         self._replay: Replay | None = None
         self.closed = False
         self._loading: tuple[Record, Chosen, LabelsTarget] | None = None
@@ -80,10 +188,6 @@ class Saving:
     def busy(self) -> bool:
         """Whether saved prompts are being replayed."""
         return self._replay is not None
-
-    def record(self) -> Record:
-        """Return the record of the chosen layers; see :meth:`recording`."""
-        return self.recording()()
 
     def recording(self) -> Callable[[], Record]:
         """Note the chosen layers as they are; return what makes a record of that, in any thread.
@@ -105,8 +209,8 @@ class Saving:
             prompted_objects(now.points, now.shapes),
             now.image.name,
             layer_shape(now.image),
-            tuple(_points(now.points, now.image, dims)),
-            tuple(_shapes(now.shapes, now.image, dims)),
+            tuple(recorded_points(now.points, now.image, dims)),
+            tuple(recorded_shapes(now.shapes, now.image, dims)),
         )
 
     def load(self, record: Record) -> Chosen:
@@ -123,7 +227,7 @@ class Saving:
         if self.busy:
             raise ValueError("Prompts are being loaded: wait until that is done.")
         record.check(layer_shape(image))
-        self._controller.held = True
+        self._controller.paused = True
         points, shapes, labels = make_layers(self._viewer, image)
         return Chosen(image, points, shapes, labels)
 
@@ -133,7 +237,7 @@ class Saving:
         with self._controller.quietly() as target:
             pass
         if now.image is None or target is None:
-            self._controller.held = False
+            self._controller.paused = False
             raise ValueError("The labels can't be written: choose another image.")
         session = Session(self._make_predictor, self._make_runner())
         self._loading = record, now, target
@@ -143,7 +247,7 @@ class Saving:
             target,
             partial(self._view, now.image),
             partial(place_of, now),
-            self._mailbox.post,
+            self._queue.post,
         )
         self._replay.finished.connect(self._on_finished)
         self._replay.start()
@@ -154,7 +258,7 @@ class Saving:
         replay, self._replay = self._replay, None
         if replay is not None:
             replay.session.close()
-        self._mailbox.close()
+        self._queue.close()
         self.recorder.close()
 
     def _view(self, image: Image, step: Predict) -> ImageView:
@@ -170,7 +274,7 @@ class Saving:
             return
         record, chosen, target = loading
         with self._controller.quietly():
-            _fill(chosen, record)
+            fill_layers(chosen, record)
         prompted = prompted_objects(chosen.points, chosen.shapes)
         kept = target.live() - prompted  # without prompts they would go again
         replay.session.accept(kept)
@@ -179,7 +283,7 @@ class Saving:
         if chosen.labels is not None:
             steps = record.steps + ((Accept(tuple(sorted(kept))),) if kept else ())
             self.recorder.resume(chosen.labels.unique_id, steps)
-        self._controller.held = False
+        self._controller.paused = False
         self._controller.choose(chosen)
         self.finished.emit(reason)
 
@@ -209,35 +313,3 @@ def _open_objects(steps: tuple[Step, ...]) -> frozenset[int]:
         elif isinstance(step, Accept) or (isinstance(step, Remove) and step.plane is None):
             there -= set(step.objects)
     return frozenset(there)
-
-
-def _points(layer: Points | None, image: Image, dims: Any) -> Iterator[Point]:
-    if layer is None or layer.ndim != len(layer_shape(image)):
-        return
-    at = to_image_data(layer, np.asarray(layer.data), image, dims)
-    for number, negative, place in zip(object_numbers(layer), negatives(layer), at, strict=True):
-        yield Point(int(number), tuple(map(float, place)), not negative)
-
-
-def _shapes(layer: Shapes | None, image: Image, dims: Any) -> Iterator[Shape]:
-    if layer is None or layer.ndim != len(layer_shape(image)):
-        return
-    items = zip(object_numbers(layer), layer.shape_type, layer.data, strict=True)
-    for number, kind, vertices in items:
-        at = to_image_data(layer, np.asarray(vertices), image, dims)
-        yield Shape(int(number), str(kind), tuple(tuple(map(float, v)) for v in at))
-
-
-def _fill(chosen: Chosen, record: Record) -> None:
-    """Put the saved prompts into the new layers."""
-    points, shapes = chosen.points, chosen.shapes
-    if points is not None and record.points:
-        points.data = np.array([point.at for point in record.points])
-        points.features = {
-            "object": [point.object for point in record.points],
-            "polarity": ["positive" if p.positive else "negative" for p in record.points],
-        }
-    if shapes is not None and record.shapes:
-        vertices = [np.array(shape.vertices) for shape in record.shapes]
-        shapes.add(vertices, shape_type=[shape.kind for shape in record.shapes])
-        shapes.features = {"object": [shape.object for shape in record.shapes]}

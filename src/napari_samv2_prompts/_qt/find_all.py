@@ -4,13 +4,14 @@ Candidates are kept as they come, and shown in a layer of their own; choosing am
 (score, size, overlap) needs no model.  Accepted, they are labels like any other, written as one
 step that can be undone.
 
-Not here: the search (``samv2.find_all``), the controls (``panels/find_all.py``).
+Not here: the search (``samv2.find_all``), the controls (``form/background.py``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +22,13 @@ from napari_samv2_prompts.candidates import Candidates, Selection
 from napari_samv2_prompts.engine import Generation, News, Request
 from napari_samv2_prompts.layers.found import FoundLayer, numbered
 from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.propagation.patches import pasted
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
-from .events import Connections
+from .models import input_sides
+from .viewer_events import Connections
+from .widget_state import FindAllState
 
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
@@ -33,32 +37,11 @@ if TYPE_CHECKING:
 
     from .controller import Controller
 
-__all__ = ["Finding", "Found"]
+__all__ = [
+    "FindAll",
+]
 
 SHOWN = 150  # ms between two paintings of what was found
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Where things stand.
-
-    Attributes
-    ----------
-    running : bool
-    n_found, n_chosen : int
-        Candidates, and those that the sliders leave.
-    done, total : int
-        Parts of the plane that were searched.
-    problem : str
-        Why nothing can be looked for, or why the search ended early, in a sentence.
-    """
-
-    running: bool = False
-    n_found: int = 0
-    n_chosen: int = 0
-    done: int = 0
-    total: int = 0
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +55,7 @@ class _Search:
     example: MaskCrop | None
 
 
-class Finding:
+class FindAll:
     """Finds objects on the shown plane of one widget's image.
 
     Parameters
@@ -81,7 +64,7 @@ class Finding:
     controller : Controller
     """
 
-    changed = Signal(Found)
+    changed = Signal(FindAllState)
 
     def __init__(self, viewer: Viewer, controller: Controller) -> None:
         self._viewer, self._controller = viewer, controller
@@ -123,7 +106,7 @@ class Finding:
             self._tell()
             return
         shape, region = request.view.shape, request.view.region
-        side = self._controller.largest_side
+        side = self._side
         if whole and not alike:
             tiles = tiles_of(shape, side, int(side * OVERLAP))
         else:  # an example says what its like are where the model has seen it
@@ -158,7 +141,11 @@ class Finding:
         if search is None or not crops:
             self._tell()
             return ()
-        numbers = self._controller.add_labels(search.request.place, crops)
+        now = self._controller
+        with now.events.blocked():
+            used = max(now.prompts.prompted, default=0)
+            numbers = now.targets.add(search.request.place, crops, used)
+        now.refresh()
         self._tell()
         return numbers
 
@@ -179,6 +166,11 @@ class Finding:
         """Whether objects are being looked for."""
         return self._generation is not None
 
+    @property
+    def _side(self) -> int:
+        """Side of the largest picture that the model sees in its own resolution, in pixels."""
+        return input_sides(self._controller.options.model).most
+
     # --- searching --------------------------------------------------------------------------
 
     def _next_tile(self) -> None:
@@ -190,9 +182,9 @@ class Finding:
         tile, request = search.tiles[self._at], search.request
         view = request.view
         if tile.region != view.region:
-            view = view.within(tile.region, self._controller.largest_side)
-        example = None if search.example is None else _in_region(search.example, tile.region)
-        find = _Find(self._selection, _labelled(search, tile.region), example)
+            view = view.within(tile.region, self._side)
+        example = search.example and MaskCrop(0, 0, pasted(search.example, tile.region))
+        find = partial(_find, self._selection, _labelled(search, tile.region), example)
         self._generation = Generation(view, request.place, request.model, find)
         self._controller.session.generate(self._generation)
         self._tell()
@@ -216,12 +208,11 @@ class Finding:
 
     def _example(self, request: Request | None) -> MaskCrop | None:
         """Return the current object's mask on the shown plane."""
-        number = self._controller.situation().current
+        number = self._controller.state().current
         result = self._controller.session.result(number) if request is not None else None
         if request is None or result is None:
             return None
-        inside = _in_region(result.crop, request.view.region).mask.any()
-        return result.crop if inside else None
+        return result.crop if pasted(result.crop, request.view.region).any() else None
 
     # --- what is shown ----------------------------------------------------------------------
 
@@ -244,7 +235,7 @@ class Finding:
     def _tell(self) -> None:
         total = 0 if self._search is None else len(self._search.tiles)
         self.changed.emit(
-            Found(
+            FindAllState(
                 self.running, len(self._candidates), len(self._chosen), self._at, total,
                 self._problem,
             )
@@ -258,24 +249,19 @@ class Finding:
         self._at = 0
 
 
-class _Find:
-    """The search, as the engine calls it in the worker."""
+def _find(
+    selection: Selection,
+    taken: NDArray[np.bool_] | None,
+    example: MaskCrop | None,
+    predictor: Any,
+    embedding: Any,
+    found: Sequence[Any],
+) -> Any:
+    """Search, as the engine has it done in the worker."""
+    from napari_samv2_prompts.samv2.find_all import Search, find_all
 
-    def __init__(
-        self,
-        selection: Selection,
-        taken: NDArray[np.bool_] | None,
-        example: MaskCrop | None,
-    ) -> None:
-        self._selection, self._taken, self._example = selection, taken, example
-
-    def __call__(self, predictor: Any, embedding: Any, found: Sequence[Any]) -> Any:
-        from napari_samv2_prompts.samv2.find_all import Search, find_all
-
-        search = Search(self._selection)
-        return find_all(
-            predictor, embedding, search, taken=self._taken, example=self._example, known=found
-        )
+    search = Search(selection)
+    return find_all(predictor, embedding, search, taken=taken, example=example, known=found)
 
 
 def _missing(
@@ -299,17 +285,3 @@ def _labelled(search: _Search, region: Region) -> NDArray[np.bool_] | None:
     part = plane.indexer(slice(region.top, region.bottom), slice(region.left, region.right))
     taken: NDArray[np.bool_] = plane.oriented(np.asarray(search.labels.data[part])) != 0
     return taken
-
-
-def _in_region(crop: MaskCrop, region: Region) -> MaskCrop:
-    """Bring a mask from the plane's pixels to a region's; what is outside of it goes."""
-    whole = np.zeros((region.bottom - region.top, region.right - region.left), bool)
-    top, left, bottom, right = crop.box
-    rows = slice(max(top, region.top), max(min(bottom, region.bottom), region.top))
-    columns = slice(max(left, region.left), max(min(right, region.right), region.left))
-    part = crop.mask[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
-    whole[
-        rows.start - region.top : rows.stop - region.top,
-        columns.start - region.left : columns.stop - region.left,
-    ] = part
-    return MaskCrop(0, 0, whole)

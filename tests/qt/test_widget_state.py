@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from napari.layers import Labels
 
-from napari_samv2_prompts._qt.situation import _candidates
+from napari_samv2_prompts._qt.reading import _candidates
 from napari_samv2_prompts.layers import Chosen
 
 

@@ -18,7 +18,6 @@ from napari_samv2_prompts.engine import (
     Outcome,
     Place,
     Removal,
-    Report,
     Request,
     Results,
     Runner,
@@ -27,22 +26,23 @@ from napari_samv2_prompts.engine import (
 )
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
 from napari_samv2_prompts.layers import (
+    Chosen,
     LabelsTarget,
     TargetError,
     check_numbers,
-    converted_labels,
+    id_of,
 )
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
 
-from .events import Connections, Watch
+from .threads import ignore_report
+from .viewer_events import Connections, ViewerEvents
 
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Labels
-    from numpy.typing import NDArray
 
-__all__ = ["LabelsWriting", "Targets"]
+__all__ = ["LabelsWriter", "Targets", "place_of"]
 
 QUICK = 4_000_000  # labels that are searched for the highest one in a few milliseconds
 
@@ -75,9 +75,10 @@ class Targets:
 
     def of(self, labels: Labels, highest: int | None = None) -> LabelsTarget:
         """Return the target for a layer, whose highest label may be known."""
-        if labels.unique_id not in self._targets:
-            self._targets[labels.unique_id] = LabelsTarget(labels, highest)
-        return self._targets[labels.unique_id]
+        key = labels.unique_id
+        if key not in self._targets:
+            self._targets[key] = LabelsTarget(labels, highest)
+        return self._targets[key]
 
     @property
     def all(self) -> tuple[LabelsTarget, ...]:
@@ -98,7 +99,7 @@ class Targets:
             self._searching.add(key)
             search = target.scan_job()
             job = Job(key, lambda task: search())
-            self._runner.submit(Task(job), self._on_searched, _ignore)
+            self._runner.submit(Task(job), self._on_searched, ignore_report)
         return False
 
     def _on_searched(self, task: Task, outcome: Outcome) -> None:
@@ -111,12 +112,7 @@ class Targets:
     def check(self, labels: Labels, image: Image, dims: Dims, at: AffineMap | None = None) -> bool:
         """Whether masks of an image can be written to a layer; if not, the problem says why.
 
-        Parameters
-        ----------
-        labels, image : layers
-        dims : Dims
-        at : AffineMap, optional
-            The image's place, if that is known already.
+        The image's place `at` need not be worked out again where it is known.
         """
         try:
             self.of(labels).check(image, dims, at)
@@ -202,12 +198,6 @@ class Targets:
         """The objects that have a mask which is in no layer."""
         return frozenset(number for objects in self._unwritten.values() for number in objects)
 
-    def converted(self, labels: Labels) -> NDArray[Any]:
-        """Return a layer's labels in the dtype that was offered."""
-        data: NDArray[Any] = converted_labels(labels, self.offer)
-        self.solved()
-        return data
-
     def accept(self, objects: frozenset[int]) -> None:
         """Leave objects to the user."""
         for target in self._targets.values():
@@ -235,15 +225,15 @@ class Targets:
         self.problem, self.offer = str(error), getattr(error, "dtype", None)
 
 
-class LabelsWriting:
+class LabelsWriter:
     """Writes what a session brings to the Labels layers.
 
     Parameters
     ----------
     session : Session
     targets : Targets
-    watch : Watch
-        Paused while labels are written.
+    events : ViewerEvents
+        Blocked while labels are written.
 
     Attributes
     ----------
@@ -252,17 +242,16 @@ class LabelsWriting:
 
     written = Signal()
 
-    def __init__(self, session: Session, targets: Targets, watch: Watch) -> None:
+    def __init__(self, session: Session, targets: Targets, events: ViewerEvents) -> None:
         self.policy: Policy = "keep"
-        self._session, self._targets, self._watch = session, targets, watch
+        self._session, self._targets, self._events = session, targets, events
         self._links = Connections()
         self._links.add(self._on_decoded, session.decoded)
         self._links.add(self._on_removed, session.removed)
 
     def accept(self) -> frozenset[int]:
         """Leave all objects whose masks are in their labels to the user; return them."""
-        refused = self._targets.refused
-        done = self._session.accept(_AllBut(refused) if refused else None)
+        done = self._session.accept(but=self._targets.refused)
         objects = frozenset(number for _, number in done)
         self._targets.accept(objects)
         return objects
@@ -304,25 +293,16 @@ class LabelsWriting:
         self._write(removal.place, dict.fromkeys(removal.objects))
 
     def _write(self, place: Place, masks: Mapping[int, MaskCrop | None]) -> None:
-        with self._watch.paused():
+        with self._events.blocked():
             self._targets.write(place.labels, place.plane, masks, self.policy)
         self.written.emit()
 
 
-class _AllBut:
-    """All objects but some."""
-
-    def __init__(self, others: frozenset[int]) -> None:
-        self._others = others
-
-    def __contains__(self, number: object) -> bool:
-        return number not in self._others
+def place_of(chosen: Chosen, plane: Plane) -> Place:
+    """Return the place of the chosen layers on a plane."""
+    return Place(plane, id_of(chosen.points), id_of(chosen.shapes), id_of(chosen.labels))
 
 
 def _holds(labels: Labels, number: int) -> bool:
     dtype = labels.data.dtype
     return dtype.kind in "iu" and number <= np.iinfo(dtype).max
-
-
-def _ignore(task: Task, report: Report) -> None:
-    """Take no notice."""

@@ -1,12 +1,11 @@
-"""Embeddings that are kept: how much memory, which folder, all planes.
-
-It shows a :class:`~.hints.Situation` and says what the user chose; it touches no disk itself.
-"""
+"""The model: which one and where it runs, what it sees of the image, what is kept of that."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -17,15 +16,120 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_samv2_prompts._qt.controls import Lines, keep_place, rows, side_by_side
-from napari_samv2_prompts._qt.hints import Situation, memory_line, planes_line
+from napari_samv2_prompts._qt.messages import memory_line, planes_line
 from napari_samv2_prompts._qt.settings import Choice
+from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import EmbeddingStore
 
-__all__ = ["EmbeddingsPanel"]
+from .controls import Lines, add_row, button, keep_place, rows, shrinking, side_by_side
 
+__all__ = [
+    "EmbeddingsPanel",
+    "ModelPanel",
+    "PicturePanel",
+]
+
+_OVERLAPS = (
+    ("keep labels", "keep"),
+    ("replace labels", "replace"),
+    ("background only", "background"),
+)
+_PICTURES = (
+    ("as displayed", "displayed"),
+    ("by percentiles", "percentiles"),
+    ("all visible channels", "channels"),
+)
+_PARTS = (("visible region", "visible"), ("whole plane", "whole"))
 _GB = 1000  # megabytes
 _LONGEST = 16  # letters of a folder's name that the button has room for
+
+
+class ModelPanel(QWidget):
+    """The model, its card in a line, and the device.
+
+    Parameters
+    ----------
+    devices : iterable of str
+    """
+
+    changed = Signal()  # another device was chosen
+    download_wanted = Signal()
+    file_wanted = Signal()
+    folder_wanted = Signal()
+
+    def __init__(self, devices: Iterable[str]) -> None:
+        super().__init__()
+        self.model = ComboBox(name="model", choices=())
+        self.device = ComboBox(name="device", choices=tuple(devices))
+        self.card, self.reason = Lines(2), Lines(2)
+        self.download = button("Download", "Fetch the weights of this model")
+        self.download.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.file = button("File…", "Use weights of your own: .pt, .pth or .safetensors")
+        self.folder = button("Folder…", "List the weights of a folder, and download to it")
+        layout = rows(self)
+        add_row(layout, "Model", shrinking(self.model), "Which model segments")
+        layout.addRow(self.card)
+        layout.addRow(self.download)
+        layout.addRow("Own", side_by_side(self.file, self.folder))
+        add_row(layout, "Device", shrinking(self.device), "Where the model runs")
+        layout.addRow(self.reason)
+        self.device.changed.connect(self._on_device)
+        self.download.clicked.connect(self.download_wanted)
+        self.file.clicked.connect(self.file_wanted)
+        self.folder.clicked.connect(self.folder_wanted)
+
+    def show_models(self, lines: Sequence[tuple[str, str]]) -> None:
+        """Offer models: pairs of what is read and the value; what is chosen stays, if offered."""
+        chosen = self.model.value
+        with self.model.changed.blocked():  # a line that reads otherwise would be another choice,
+            self.model.choices = ()  # and go to the end
+            self.model.choices = tuple(lines)
+            if chosen in (value for _, value in lines):
+                self.model.value = chosen
+        if self.model.value != chosen:
+            self.model.changed.emit(self.model.value)
+        view = self.model.native.view()
+        view.setMinimumWidth(view.sizeHintForColumn(0) + 24)  # the open list shows whole lines
+
+    def show_card(self, line: str, card: str, megabytes: int) -> None:
+        """Say what the chosen model is good for, and what has to be fetched to use it.
+
+        Its whole line is shown on hovering, as the closed list is narrow.
+        """
+        self.model.tooltip = f"Which model segments: {line}"
+        self.card.setText(card)
+        self.download.setEnabled(megabytes > 0)
+        self.download.setText(f"Download ({megabytes} MB)" if megabytes else "Download")
+
+    def show_state(self, now: WidgetState) -> None:
+        """Show where things stand."""
+        self.reason.setText(now.status.device_reason)
+
+    def _on_device(self, device: object) -> None:
+        self.changed.emit()
+
+
+class PicturePanel(QWidget):
+    """Three choices: contrast and channels, part of the plane, overlap."""
+
+    changed = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.look = ComboBox(name="look", choices=_PICTURES)
+        self.part = ComboBox(name="part", choices=_PARTS)
+        self.policy = ComboBox(name="policy", choices=_OVERLAPS)
+        layout = rows(self)
+        for text, box, tip in (
+            ("Picture", self.look, "What the model sees of the image: its contrast and channels"),
+            ("Part", self.part, "What the model sees of a large image: what is on screen, or all"),
+            ("Overlap", self.policy, "What a mask does where there are labels already"),
+        ):
+            add_row(layout, text, shrinking(box), tip)
+            box.changed.connect(self._on_change)
+
+    def _on_change(self, value: object) -> None:
+        self.changed.emit()
 
 
 class EmbeddingsPanel(QWidget):
@@ -101,7 +205,7 @@ class EmbeddingsPanel(QWidget):
 
     # --- what is shown ----------------------------------------------------------------------
 
-    def show_situation(self, now: Situation) -> None:
+    def show_state(self, now: WidgetState) -> None:
         """Show where things stand."""
         status, planes = now.status, now.status.planes
         self._usage.setText(memory_line(now))
@@ -141,9 +245,9 @@ class EmbeddingsPanel(QWidget):
 
     def _lay_out(self) -> None:
         layout = rows(self)
-        for button in (self.choose, self.all_planes):
-            button.setMinimumWidth(60)
-            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        for wide in (self.choose, self.all_planes):
+            wide.setMinimumWidth(60)
+            wide.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         layout.addRow("Memory", self.memory)
         layout.addRow(self._usage)
         layout.addRow("Folder", side_by_side(self.choose, self.forget))

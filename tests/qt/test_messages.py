@@ -4,9 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from napari_samv2_prompts._qt.hints import (
-    Seen,
-    Situation,
+from napari_samv2_prompts._qt.messages import (
     kept_line,
     mask_line,
     note_line,
@@ -14,10 +12,11 @@ from napari_samv2_prompts._qt.hints import (
     state_line,
     what_next,
 )
+from napari_samv2_prompts._qt.widget_state import Seen, WidgetState
 from napari_samv2_prompts.engine import ModelChoice, Progress, State, Status
 
 READY = Status(State.READY, "", ModelChoice("nano"), "cpu", "no GPU")
-BASE = Situation(status=READY, image=True, points=True, shapes=True, labels=True)
+BASE = WidgetState(status=READY, image=True, points=True, shapes=True, labels=True)
 
 
 def at(state: State, reason: str = "") -> Status:
@@ -25,9 +24,9 @@ def at(state: State, reason: str = "") -> Status:
 
 
 @pytest.mark.parametrize(
-    ("situation", "words"),
+    ("state", "words"),
     [
-        (Situation(), "Open an image"),
+        (WidgetState(), "Open an image"),
         (replace(BASE, download=156), "Press Download"),
         (replace(BASE, status=at(State.FAILED, "The file is broken.")), "The file is broken. Then"),
         (replace(BASE, status=at(State.IDLE, "Cancelled. Press Run to go on.")), "Press Run"),
@@ -52,8 +51,8 @@ def at(state: State, reason: str = "") -> Status:
         ),
     ],
 )
-def test_the_advice_fits_the_situation(situation: Situation, words: str) -> None:
-    assert words in what_next(situation)
+def test_the_advice_fits_the_situation(state: WidgetState, words: str) -> None:
+    assert words in what_next(state)
 
 
 def test_the_state_names_model_and_device() -> None:

@@ -1,10 +1,13 @@
 """The four layer choices: kept up to date with the viewer, and with each other.
 
-Which layers belong together is decided here.  What is done with them is the controller's business.
+Which layers belong together is decided here.
+
+Not here: layers that are missing (``drawing.py``), what is done with them (the controller).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -17,11 +20,9 @@ from psygnal import Signal
 from napari_samv2_prompts.layers import Chosen
 from napari_samv2_prompts.layers.belonging import channels_with, made_for, single_layers
 
-from .events import Connections
+from .viewer_events import Connections
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from napari.layers import Layer
     from napari.viewer import Viewer
 

@@ -1,25 +1,75 @@
-"""Labels that are there: which one, and what to do with it.
+"""The layers that are worked on, single labels in them, and files of what they hold.
 
-The buttons act on the number in the panel, the keys on the label under the mouse.
-
-Not here: what is done (``label_tools.py``), and what came of it, which the note says.
+Not here: what is done to labels (``label_tools.py``), with files (``files.py``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QGridLayout, QPushButton, QSpinBox, QWidget
 
-from napari_samv2_prompts._qt.controls import Lines
-from napari_samv2_prompts._qt.hints import Situation, kept_line
+from napari_samv2_prompts._qt.messages import kept_line
+from napari_samv2_prompts._qt.widget_state import WidgetState
+
+from .controls import Lines, add_row, button, rows, shrinking
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from magicgui.widgets import ComboBox
 
     from napari_samv2_prompts._qt.label_tools import LabelTools
 
-__all__ = ["LabelPanel"]
+__all__ = [
+    "FilesPanel",
+    "LabelPanel",
+    "LayersPanel",
+]
+
+_TIPS = {
+    "image": "The image to segment; follows the active layer",
+    "points": "The Points layer whose clicks are prompts",
+    "shapes": "The Shapes layer whose boxes, outlines and lines are prompts",
+    "labels": "The Labels layer that the masks go to",
+}
+
+
+class LayersPanel(QWidget):
+    """The four layer choices, and a button that makes what is missing.
+
+    Parameters
+    ----------
+    boxes : sequence of ComboBox
+        Image, points, shapes, labels.
+    """
+
+    new_wanted = Signal()
+
+    def __init__(self, boxes: Sequence[ComboBox]) -> None:
+        super().__init__()
+        self._boxes = boxes
+        layout = rows(self)
+        for box in boxes:
+            control = shrinking(box, Qt.TextElideMode.ElideMiddle)  # names differ at their ends
+            add_row(layout, box.name.capitalize(), control, _TIPS[box.name])
+        self.new = button("New layers", "Make the layers for clicks, boxes and labels that are"
+                          " not chosen, or another set if all are")  # fmt: skip
+        self.new.clicked.connect(self.new_wanted)
+        layout.addRow(self.new)
+
+    @property
+    def title(self) -> str:
+        """The chosen layers in one line."""
+        chosen = {box.name: box.value for box in self._boxes if box.value is not None}
+        image = chosen.pop("image", None)
+        if image is None:
+            return "No image"
+        return f"{image.name} · {', '.join(chosen) or 'no layers for prompts yet'}"
+
+    def show_state(self, now: WidgetState) -> None:
+        """Show where things stand."""
+        self.new.setEnabled(now.image)
 
 
 class LabelPanel(QWidget):
@@ -65,7 +115,7 @@ class LabelPanel(QWidget):
         layout.setColumnStretch(1, 1)
 
     @property
-    def keys(self) -> tuple[tuple[str, Callable[[object], None]], ...]:
+    def keys(self) -> tuple[tuple[str, Callable[[], None]], ...]:
         """Letters, and what they do with the label under the mouse."""
         return ("J", self.edit_under_mouse), ("U", self.merge_under_mouse), (
             "K", self.keep_under_mouse,
@@ -82,7 +132,7 @@ class LabelPanel(QWidget):
         """Work with these tools, or with none."""
         self._tools = tools
 
-    def show_situation(self, now: Situation) -> None:
+    def show_state(self, now: WidgetState) -> None:
         """Show where things stand; the number follows the current object."""
         self._kept = now.kept
         if now.current != self._current and now.current > 0:
@@ -94,15 +144,15 @@ class LabelPanel(QWidget):
 
     # --- the mouse ------------------------------------------------------------------------------
 
-    def edit_under_mouse(self, viewer: object = None) -> None:
+    def edit_under_mouse(self) -> None:
         """Refine the label under the mouse."""
         self._with_number_under_mouse(self._on_edit)
 
-    def merge_under_mouse(self, viewer: object = None) -> None:
+    def merge_under_mouse(self) -> None:
         """Make the label under the mouse part of the current object."""
         self._with_number_under_mouse(self._on_merge)
 
-    def keep_under_mouse(self, viewer: object = None) -> None:
+    def keep_under_mouse(self) -> None:
         """Keep the label under the mouse, or release it."""
         self._with_number_under_mouse(self.keep.click)
 
@@ -136,3 +186,46 @@ class LabelPanel(QWidget):
     def _on_keep(self) -> None:
         if self._tools is not None:
             self._tools.keep(self.number.value(), self.keep.isChecked())
+
+
+class FilesPanel(QWidget):
+    """What led to the labels, to a file and back."""
+
+    save_wanted = Signal()
+    load_wanted = Signal()
+    export_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._savable = self._loadable = self._busy = False
+        self.save = button("Save prompts…", "Save what led to these labels, to be loaded again")
+        self.load = button("Load prompts…", "Make the labels of saved prompts, in new layers")
+        self.export = button(
+            "Export labels…", "Write the shown plane as COCO, GeoJSON or TIFF, with its classes"
+        )
+        self.said = Lines(1)
+        self.save.clicked.connect(self.save_wanted)
+        self.load.clicked.connect(self.load_wanted)
+        self.export.clicked.connect(self.export_wanted)
+        layout = QGridLayout(self)
+        layout.setContentsMargins(6, 0, 6, 4)
+        layout.addWidget(self.save, 0, 0)
+        layout.addWidget(self.load, 0, 1)
+        layout.addWidget(self.export, 1, 0, 1, 2)
+        layout.addWidget(self.said, 2, 0, 1, 2)
+
+    def show_state(self, now: WidgetState) -> None:
+        """Show where things stand."""
+        self._savable, self._loadable = now.labels, now.image and not now.download
+        self._enable()
+
+    def show_files(self, said: str, busy: bool) -> None:
+        """Show how reading and writing goes."""
+        self.said.setText(said)
+        self._busy = busy
+        self._enable()
+
+    def _enable(self) -> None:
+        self.save.setEnabled(self._savable and not self._busy)
+        self.export.setEnabled(self._savable and not self._busy)
+        self.load.setEnabled(self._loadable and not self._busy)

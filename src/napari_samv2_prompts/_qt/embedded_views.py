@@ -9,30 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, overload
+from uuid import uuid4
 
 import numpy as np
+from napari.components.overlays import ZoomOverlay
 
 from napari_samv2_prompts.engine import Request
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.layers import Shown
-from napari_samv2_prompts.layers.visible import visible_part
+from napari_samv2_prompts.layers.visible import canvas_box, visible_part
 from napari_samv2_prompts.regions import InputSides, Region, choose_region
 
-from .hints import Seen
-from .overlays import RegionOutline
+from .widget_state import Part, Seen
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-__all__ = ["Framing", "OtherPlanes", "Part"]
+__all__ = ["OtherPlanes", "Part", "RegionChoice"]
 
-Part = Literal["visible", "whole"]
 ViewAt = Callable[[Plane], ImageView]
+OPACITY = 0.8
 
 
-class Framing:
+class RegionChoice:
     """Chooses the part of a plane that is embedded, and shows it.
 
     Planes that are larger than the model's largest input are embedded in parts.
@@ -221,3 +222,46 @@ class _AllViews(Sequence[ImageView]):
         numbers = iter(np.unravel_index(number, self._sizes))
         index = tuple(None if i is None else int(next(numbers)) for i in self._start.index)
         return replace(self._start, index=index)
+
+
+class RegionOutline:
+    """A thin box around a region, drawn on the canvas: no layer, nothing to click on or to save.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._name = f"samv2_prompts_region_{uuid4().hex}"
+        self._overlay: ZoomOverlay | None = None
+        self._shown: tuple[Shown, Region] | None = None
+
+    def show(self, shown: Shown, region: Region) -> None:
+        """Show where a region is."""
+        self._shown = (shown, region)
+        if self._overlay is None:
+            self._overlay = ZoomOverlay(opacity=OPACITY)
+            self._viewer.canvas.overlays[self._name] = self._overlay
+        self.follow()
+        self._overlay.visible = True
+
+    def follow(self) -> None:
+        """Stay around the same pixels."""
+        if self._overlay is not None and self._shown is not None:
+            first, last = canvas_box(self._viewer, *self._shown)
+            self._overlay.position = tuple(first), tuple(last)
+
+    def hide(self) -> None:
+        """Show nothing."""
+        self._shown = None
+        if self._overlay is not None:
+            self._overlay.visible = False
+
+    def close(self) -> None:
+        """Leave nothing behind; idempotent."""
+        self.hide()
+        if self._overlay is not None:
+            del self._viewer.canvas.overlays[self._name]
+            self._overlay = None

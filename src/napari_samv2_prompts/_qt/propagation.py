@@ -1,0 +1,259 @@
+"""Following objects through a stack: which objects and axis, what is asked of the engine.
+
+Not here: what was found and written (``tracks.py``), buttons (``form/background.py``), the
+algorithm (``propagation`` of the package).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from psygnal import Signal
+
+from napari_samv2_prompts.engine import News, Propagation
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers import (
+    LabelsTarget,
+    TargetError,
+    kept_labels,
+    layer_shape,
+    shown_plane,
+    view_of,
+)
+from napari_samv2_prompts.propagation import Filled, Wanted
+
+from .models import input_sides
+from .tracks import Track, place_on
+from .viewer_events import Connections
+from .widget_state import Axis, Direction, PropagationState
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import Viewer
+
+    from .controller import Controller
+
+__all__ = ["StackPropagation"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """The image and its labels, and the plane that is shown of them."""
+
+    image: Image
+    target: LabelsTarget
+    plane: Plane
+
+
+class StackPropagation:
+    """Follows objects of the chosen layers through planes.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    controller : Controller
+
+    Attributes
+    ----------
+    state : PropagationState
+    """
+
+    changed = Signal(PropagationState)
+
+    def __init__(self, viewer: Viewer, controller: Controller) -> None:
+        self.state = PropagationState()
+        self._viewer, self._controller = viewer, controller
+        self._tracks: dict[Hashable, Track] = {}
+        self._track: Track | None = None  # the one that is shown
+        self._running: tuple[Track, Propagation] | None = None
+        self._last_doubtful: tuple[int, int] | None = None
+        self._links = Connections()
+        self._links.add(self._on_news, controller.session.propagated)
+        self._links.add(self._on_state, controller.state_changed)
+
+    @property
+    def running(self) -> bool:
+        """Whether objects are being followed."""
+        return self._running is not None
+
+    def axes(self) -> tuple[Axis, ...]:
+        """Return the axes that can be gone through, the one whose slider was moved last first."""
+        try:
+            shown = self._shown()
+        except ValueError:
+            return ()
+        plane, last = shown.plane, self._controller.reader.other_planes.axis
+        sizes, names = layer_shape(shown.image), self._viewer.dims.axis_labels[-plane.ndim :]
+        axes = [
+            Axis(axis, str(names[axis]), sizes[axis], int(plane.index[axis] or 0))
+            for axis in plane.hidden
+            if sizes[axis] > 1
+        ]
+        return tuple(sorted(axes, key=lambda axis: axis.number != last))
+
+    # --- what the user does -----------------------------------------------------------------
+
+    def propagate(
+        self,
+        objects: Collection[int] | None = None,
+        direction: Direction = "both",
+        first: int | None = None,
+        last: int | None = None,
+        axis: int | None = None,
+        stop_when_lost: bool = True,
+    ) -> None:
+        """Follow objects along an axis in the background; see the widget's ``propagate``."""
+        self._controller.flush()
+        shown, options = self._shown(), self._controller.options
+        through = self._axis(axis)
+        planes = layer_shape(shown.image)[through]
+        low, high = first or 0, planes - 1 if last is None else last
+        if not 0 <= low <= high < planes:
+            raise ValueError(f"There are no planes from {low} to {high}: the axis has {planes}.")
+        if direction not in ("forward", "back", "both"):
+            raise ValueError(f"direction is {direction!r}: 'forward', 'back' or 'both'.")
+        numbers = self._objects(shown) if objects is None else frozenset(map(int, objects))
+        if not numbers:
+            raise ValueError(
+                "There is no object to follow: draw one, or go to a plane with labels."
+            )
+        track = self._track = self._track_of(shown, through)
+        track.begin(options.policy)
+        layers, dims = self._viewer.layers, self._viewer.dims
+        request = Propagation(
+            [view_of(layers, shown.image, here, dims, options.look) for here in track.planes],
+            options.model,
+            input_sides(options.model),
+            partial(track.read_anchors, numbers),
+            Wanted(low, high, direction, objects=numbers, stop_when_lost=stop_when_lost),
+            track.found,
+        )
+        self._running = track, request
+        self._tell(replace(self.state, running=True, done=0, total=0, said=""))
+        self._controller.session.propagate(request)
+
+    def cancel(self) -> None:
+        """Stop; what was found stays, and following again goes on from there."""
+        if self._running is not None:
+            self._controller.session.propagate(None)
+
+    def next_doubtful(self) -> tuple[int, int] | None:
+        """Go to the next doubtful plane, from the most doubtful on; return place and object."""
+        track, ranked = self._track, self._track.doubtful if self._track else ()
+        if track is None or not ranked:
+            return None
+        last = self._last_doubtful
+        index = ranked.index(last) + 1 if last in ranked else 0
+        place, number = self._last_doubtful = ranked[index % len(ranked)]
+        dims = self._viewer.dims
+        dims.set_current_step(track.axis + dims.ndim - track.planes[0].ndim, place)
+        self._controller.pick_object(number)
+        return place, number
+
+    def end_here(self, number: int | None = None) -> None:
+        """Say that an object, the current one by default, is not on the shown plane."""
+        self._controller.flush()
+        shown, axis = self._shown(), self._axis(None)
+        number = self._controller.state().current if number is None else number
+        track = self._track = self._track_of(shown, axis)
+        track.end(number, place_on(shown.plane, axis), self._controller.events.blocked)
+        self._tell(replace(self.state, doubtful=track.doubtful))
+
+    def accepted(self, objects: Collection[int]) -> None:
+        """Leave what was found of objects to the user."""
+        for track in self._tracks.values():
+            for number in objects:
+                track.accept(number)
+        self._tell(replace(self.state, doubtful=()))
+
+    def close(self) -> None:
+        """Let go of everything; idempotent."""
+        self._links.close()
+        self._running = self._track = None
+        self._tracks.clear()
+
+    # --- what there is to follow ------------------------------------------------------------
+
+    def _shown(self) -> _Shown:
+        """Return what is shown; ValueError if nothing can be followed in it."""
+        now, chosen = self._controller, self._controller.chosen
+        if chosen.image is None or chosen.labels is None:
+            raise ValueError("Open an image and draw an object first.")
+        shown = shown_plane(self._viewer.dims, chosen.image)
+        target = now.prompts.target(shown)
+        if target is None:
+            reading = "The labels are being read: try again in a moment."
+            raise ValueError(now.targets.problem or reading)
+        return _Shown(chosen.image, target, shown.plane)
+
+    def _axis(self, axis: int | None) -> int:
+        axes = [one.number for one in self.axes()]
+        if axis is None and axes:
+            return axes[0]
+        if axis not in axes:
+            raise ValueError("There is no such axis to go through: the image has one plane there.")
+        return axis
+
+    def _objects(self, shown: _Shown) -> frozenset[int]:
+        """Return the objects that have prompts, or else the labels of the shown plane."""
+        labels = shown.target.labels
+        pixels = labels.data[shown.plane.indexer()]
+        prompted = self._controller.prompts.prompted
+        numbers = prompted or frozenset(set(map(int, set(pixels.ravel().tolist()))) - {0})
+        return numbers - kept_labels(labels)
+
+    def _track_of(self, shown: _Shown, axis: int) -> Track:
+        plane = shown.plane
+        others = tuple(index for at, index in enumerate(plane.index) if at != axis)
+        key = id(shown.target), plane.axes, axis, others
+        if key not in self._tracks:
+            self._tracks[key] = Track.along(axis, plane, shown.target)
+        return self._tracks[key]
+
+    # --- what comes back --------------------------------------------------------------------
+
+    def _on_news(self, news: News[Propagation]) -> None:
+        if self._running is None or news.request is not self._running[1]:
+            return
+        track, state = self._running[0], self.state
+        if news.part is not None:
+            if not self._write(track, news.part):
+                return
+            state = replace(
+                state, place=news.part.plane, done=news.done, total=news.total,
+                seconds_left=news.seconds_left,
+            )  # fmt: skip
+        if news.finished:
+            self._running = None
+            state = replace(state, running=False, said=news.problem or track.ends)
+        self._tell(replace(state, doubtful=track.doubtful))
+
+    def _write(self, track: Track, part: Filled) -> bool:
+        """Write what a plane gained; where that can't be done, follow no more."""
+        try:
+            written = track.write(part, self._controller.events.blocked)
+        except TargetError as error:
+            self.cancel()
+            self._tell(replace(self.state, said=str(error)))
+            return False
+        if not written:
+            self.cancel()
+        return written
+
+    def _on_state(self, now: object) -> None:
+        """Let go of the layers that are gone; tell what can be followed now."""
+        there = self._controller.targets.all
+        self._tracks = {key: track for key, track in self._tracks.items() if track.target in there}
+        if self._running is not None and self._running[0].target not in there:
+            self.cancel()
+        if self._track is not None and self._track.target not in there:
+            self._track = None
+        self.changed.emit(replace(self.state))
+
+    def _tell(self, state: PropagationState) -> None:
+        if state != self.state:
+            self.state = state
+            self.changed.emit(state)

@@ -1,0 +1,187 @@
+"""What was found of objects along an axis of a Labels layer, and what of it stands in the layer.
+
+What is missing follows from that and from the pixels: there is nothing else to remember, and
+cancelling and going on are the same as asking again.
+
+Not here: the algorithm (``propagation`` of the package), when it runs (``propagation.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers import LabelsTarget, OpenStep
+from napari_samv2_prompts.layers.anchors import read_anchors, read_mask
+from napari_samv2_prompts.masks import Policy
+from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.propagation import Anchors, End, Filled, Found
+
+__all__ = ["Track"]
+
+EMPTY = MaskCrop(0, 0, np.zeros((0, 0), bool))
+
+Writing = Callable[[], AbstractContextManager[object]]
+"""Returns a context in which labels are changed without it being the user's doing."""
+
+
+@dataclass(slots=True, eq=False)
+class Track:
+    """One Labels layer along one axis, at one index of the other axes.
+
+    Attributes
+    ----------
+    target : LabelsTarget
+        Where objects are known, and where what is found of them goes.
+    axis : int
+    planes : sequence of Plane
+    found : Found
+        Changed by whoever follows.
+    written : dict
+        By object and place, the pixels that the layer took of a found section.
+    ended : dict
+        By object the places where the user said that it is not.
+    step : OpenStep
+        The step of undo that the run under way writes into.
+    policy : {"keep", "replace", "background"}
+    """
+
+    target: LabelsTarget
+    axis: int
+    planes: Sequence[Plane]
+    found: Found = field(default_factory=Found)
+    written: dict[int, dict[int, MaskCrop]] = field(default_factory=dict)
+    ended: dict[int, set[int]] = field(default_factory=dict)
+    step: OpenStep = field(default_factory=OpenStep)
+    policy: Policy = "keep"
+
+    @classmethod
+    def along(cls, axis: int, plane: Plane, target: LabelsTarget) -> Track:
+        """Return the track through a plane; see :func:`place_on` for the error."""
+        place_on(plane, axis)
+        indices = (
+            tuple(place if at == axis else here for at, here in enumerate(plane.index))
+            for place in range(target.labels.data.shape[axis])
+        )
+        return cls(target, axis, [replace(plane, index=index) for index in indices])
+
+    def read_anchors(self, objects: frozenset[int]) -> Anchors:
+        """Return the anchors as they are now.  In the worker."""
+        anchors = read_anchors(self.target.labels.data, self.planes, objects, self.written)
+        for number in objects:
+            for place in self.ended.get(number, ()):
+                anchors.setdefault(number, {}).setdefault(place, EMPTY)
+        return {n: places for n, places in anchors.items() if any(c.area for c in places.values())}
+
+    @property
+    def doubtful(self) -> tuple[tuple[int, int], ...]:
+        """Place and object of each found section, the most doubtful first."""
+        ranked = sorted(
+            (-section.doubt, place, number)
+            for number, places in self.found.sections.items()
+            for place, section in places.items()
+        )
+        return tuple((place, number) for _, place, number in ranked)
+
+    @property
+    def ends(self) -> str:
+        """Who was lost where, in sentences."""
+        ends = sorted(self.found.ends.values(), key=lambda end: (end.object, end.plane))
+        return " ".join(map(str, ends))
+
+    # --- changing it ------------------------------------------------------------------------
+
+    def begin(self, policy: Policy) -> None:
+        """Begin a run, which is one step of undo."""
+        self.step, self.policy = OpenStep(), policy
+        self._forget_lost()
+
+    def _forget_lost(self) -> None:
+        """Forget sections whose pixels are gone: undone, or deleted."""
+        data = self.target.labels.data
+        for number, places in self.written.items():
+            for place in list(places):
+                if not read_mask(data, self.planes[place], number, places[place]).mask.any():
+                    del places[place]
+                    self.found.sections.get(number, {}).pop(place, None)
+        for end in list(self.found.ends.values()):
+            if not self.found.sections.get(end.object):
+                self.found.ends.pop((end.object, end.way))
+
+    def write(self, filled: Filled, writing: Writing) -> bool:
+        """Write what a plane gained; return False if the user took the run back meanwhile.
+
+        Raises
+        ------
+        TargetError
+            If the labels can't be written.
+        """
+        if not self.target.is_open(self.step):
+            return False
+        plane = self.planes[filled.plane]
+        masks: dict[int, MaskCrop | None] = {n: s.crop for n, s in filled.sections.items()}
+        with writing():
+            self.target.write_into(self.step, plane, masks, self.policy)
+            for end in filled.ends:
+                self._remove_beyond(end)
+        data = self.target.labels.data
+        for number, section in filled.sections.items():
+            left = read_mask(data, plane, number, section.crop)
+            self.written.setdefault(number, {})[filled.plane] = left
+        return True
+
+    def end(self, number: int, here: int, writing: Writing) -> None:
+        """Take it that an object is not at a place; what was found of it beyond goes with it."""
+        self.ended.setdefault(number, set()).add(here)
+        sections = self.found.sections.get(number, {})
+        anchors = self.read_anchors(frozenset({number})).get(number, {})
+        known = [place for place, crop in anchors.items() if crop.area and place != here]
+        before = max((place for place in known if place < here), default=None)
+        after = min((place for place in known if place > here), default=None)
+        gone = [
+            place
+            for place in {here, *sections}
+            if (before is None or place > before) and (after is None or place < after)
+            and (place >= here if after is None else place <= here if before is None
+                 else place == here)
+        ]  # fmt: skip
+        step = OpenStep()
+        with writing():
+            for place in sorted(gone):
+                self._remove(number, place, step)
+
+    def accept(self, number: int) -> None:
+        """Take what was found of an object for the user's own."""
+        self.written.pop(number, None)
+        self.found.forget(number)
+
+    def _remove_beyond(self, end: End) -> None:
+        """Take away what was found beyond an end before it was known."""
+        limit = end.between[1 if end.way == 1 else 0]
+        for place in sorted(self.found.sections.get(end.object, {})):
+            beyond = (place - end.plane) * end.way >= 0
+            if beyond and (limit is None or (limit[0] - place) * end.way > 0):
+                self._remove(end.object, place, self.step)
+
+    def _remove(self, number: int, place: int, step: OpenStep) -> None:
+        self.found.sections.get(number, {}).pop(place, None)
+        self.written.get(number, {}).pop(place, None)
+        self.target.write_into(step, self.planes[place], {number: None})
+
+
+def place_on(plane: Plane, axis: int) -> int:
+    """Return the place of a plane on an axis.
+
+    Raises
+    ------
+    ValueError
+        If the axis is shown.
+    """
+    place = plane.index[axis]
+    if place is None:
+        raise ValueError("The axis to go through is shown: choose another, or turn the image.")
+    return place

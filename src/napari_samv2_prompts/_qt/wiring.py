@@ -1,0 +1,293 @@
+"""All that works for an open widget, and its connections with the form, keys and viewer.
+
+It is made when the widget is shown in a window and ends in one go when it leaves it.
+
+Not here: what scripts can call (``widget.py``), how a part looks (``form``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from napari.utils.notifications import show_error, show_warning
+
+from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
+
+from .controller import Controller
+from .drawing import Drawing
+from .files import PromptFiles, ask_and_export
+from .find_all import FindAll
+from .form import Form
+from .layer_choices import LayerChoices
+from .model_picker import ModelPicker
+from .object_list import ObjectList
+from .propagation import StackPropagation
+from .saved_prompts import SavedPrompts
+from .settings import Remembered
+from .threads import Disk
+from .viewer_events import Connections, Keys
+from .widget_state import Direction, Options, PropagationState, WidgetState
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+    from qtpy.QtWidgets import QWidget
+
+__all__ = ["Wiring"]
+
+
+class Wiring:
+    """What must end with the widget.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    form : Form
+    layers : LayerChoices
+    picker : ModelPicker
+    remembered : Remembered
+    disk : Disk
+    make_predictor, make_runner : callable
+        See :class:`~.widget.SAMV2PromptsWidget`.
+    parent : QWidget
+        Of menus and dialogs.
+
+    Attributes
+    ----------
+    controller, find_all, propagation, objects, saved, files
+        What the form and scripts speak to.
+    """
+
+    def __init__(
+        self,
+        viewer: Viewer,
+        form: Form,
+        layers: LayerChoices,
+        picker: ModelPicker,
+        remembered: Remembered,
+        disk: Disk,
+        make_predictor: PredictorFactory,
+        make_runner: Callable[[], Runner],
+        parent: QWidget,
+    ) -> None:
+        self._viewer, self._form, self._layers, self._picker = viewer, form, layers, picker
+        self._remembered, self._disk, self._parent = remembered, disk, parent
+        self._shown: WidgetState | None = None
+        memory = form.embeddings.memory.value()
+        store = form.embeddings.store()
+        session = Session(make_predictor, make_runner(), memory, store, make_runner())
+        self.controller = controller = Controller(viewer, session, make_runner())
+        self.drawing = Drawing(viewer, layers, controller.new_layers, parent)
+        self.saved = SavedPrompts(
+            viewer, controller, make_predictor, make_runner, form.picture.policy.get_value
+        )
+        self.files = PromptFiles(parent, layers, picker, self.saved, disk)
+        self.objects = ObjectList(viewer, controller, make_runner())
+        self.find_all = FindAll(viewer, controller)
+        self.propagation = StackPropagation(viewer, controller)
+        self._keys = Keys(viewer, self._key_slots())
+        self._links, self._form_links = Connections(), Connections()
+        self._follow_work()
+        self._follow_form()
+        form.labels.use(controller.label_tools)
+        form.name_keys(self._keys.letters)
+        self.objects.is_open = form.fold_of("objects").isExpanded()
+        self._on_options()
+        layers.start()
+        self._on_state(controller.state())
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way."""
+        busy = self._disk.busy or self.saved.busy or self.objects.busy or self.propagation.running
+        return self.controller.idle and not busy
+
+    def use_keys(self) -> None:
+        """Have the viewer's keys work here, and not in another widget of ours."""
+        self._keys.use()
+
+    def disconnect_form(self) -> None:
+        """Follow the form no more; not to be called once Qt has deleted it."""
+        self._form_links.close()
+        self._form.labels.use(None)
+
+    def close(self, destroyed: object = None) -> None:
+        """End everything, touching nothing that Qt may have deleted; idempotent."""
+        self._links.close()
+        self.drawing.close()
+        for part in (self.saved, self.objects, self.find_all, self.propagation, self._keys):
+            part.close()
+        self._layers.stop()
+        self.controller.close()
+
+    # --- who follows whom -------------------------------------------------------------------
+
+    def _key_slots(self) -> tuple[tuple[str, Callable[[], object]], ...]:
+        return (
+            ("Q", self.controller.flip_sign),
+            ("N", self.controller.next_object),
+            ("W", self.controller.cycle_mask),
+            ("G", self.drawing.change),
+            ("H", self._form.prompts.preview.toggle),
+            *self._form.labels.keys,
+        )
+
+    def _follow_work(self) -> None:
+        add, form, controller = self._links.add, self._form, self.controller
+        add(self._on_state, controller.state_changed)
+        add(self.drawing.points, controller.label_tools.editing)
+        add(self._show_again, self.drawing.taken)
+        add(controller.choose, self._layers.changed)
+        add(form.find_all.show_found, self.find_all.changed)
+        add(form.objects.show_rows, self.objects.changed)
+        add(self._on_propagation, self.propagation.changed)
+        add(self._on_loaded, self.saved.finished)
+
+    def _follow_form(self) -> None:
+        add, form, controller = self._form_links.add, self._form, self.controller
+        prompts, through, found, files = form.prompts, form.through, form.find_all, form.files
+        add(self.drawing.make_layers, form.layers.new_wanted)
+        add(self.drawing.shapes, prompts.box_wanted)
+        add(self.drawing.points, prompts.click_wanted)
+        add(controller.flip_sign, prompts.sign_flipped)
+        add(controller.pick_object, prompts.object_picked)
+        add(controller.next_object, prompts.next_wanted)
+        add(self._on_candidate, prompts.candidate_picked)
+        add(controller.cycle_mask, prompts.cycle_wanted)
+        add(self._undo, prompts.undo_wanted)
+        add(self.accept, prompts.accept_wanted)
+        add(controller.run, prompts.run_wanted)
+        add(controller.prompts.select_left_out, prompts.left_out_wanted)
+        add(self.files.ask_and_save, files.save_wanted)
+        add(self.files.ask_and_load, files.load_wanted)
+        add(self._export, files.export_wanted)
+        add(controller.session.cancel, form.head.cancelled)
+        add(self._convert, form.head.converted)
+        add(self._on_store, form.embeddings.store_changed)
+        add(self._on_memory, form.embeddings.memory.valueChanged)
+        add(controller.embed_all, form.embeddings.all_planes.clicked)
+        add(self.look_for_all, found.wanted)
+        add(self.find_all.cancel, found.cancelled)
+        add(self.find_all.select, found.selected)
+        add(self.find_all.accept, found.accepted)
+        add(self.find_all.discard, found.discarded)
+        add(self._propagate, through.wanted)
+        add(self.propagation.cancel, through.cancelled)
+        add(self.propagation.next_doubtful, through.doubtful_wanted)
+        add(self._end_here, through.end_wanted)
+        add(self.objects.pick, form.objects.picked)
+        add(self.objects.delete, form.objects.deleted)
+        add(self.objects.keep, form.objects.kept)
+        add(self.objects.name, form.objects.named)
+        for fold in form.folds:
+            add(self._on_fold, fold.toggled)
+        add(self._on_options, prompts.changed, form.picture.changed, form.model.changed)
+        add(self._on_options, self._picker.changed, form.model.model.changed)
+
+    # --- prompts ----------------------------------------------------------------------------
+
+    def accept(self) -> tuple[int, ...]:
+        """Keep the labels and clear their prompts; return the objects."""
+        objects = self.controller.accept()
+        self.saved.recorder.accepted(objects)
+        self.propagation.accepted(objects)
+        return objects
+
+    def _on_candidate(self, index: int) -> None:
+        self.controller.choose_mask(index)
+        self._show_again()
+
+    def _undo(self) -> None:
+        if not self.drawing.take_back():
+            self.controller.undo()
+
+    def _convert(self) -> None:
+        chosen = self.controller.label_tools.convert()
+        self._layers.refresh()
+        self._layers.set(chosen)
+        self.controller.run()
+
+    # --- in the background ------------------------------------------------------------------
+
+    def look_for_all(self, whole: bool, alike: bool) -> None:
+        """Find all, in layers that are made first where they are missing."""
+        chosen = self._layers.chosen
+        if chosen.labels is None and chosen.image is not None:
+            self.drawing.add_layers()
+        self.find_all.select(self._form.find_all.selection)
+        self.find_all.start(whole, alike)
+
+    def _propagate(self, direction: Direction) -> None:
+        panel = self._form.through
+        objects = [self.controller.state().current] if panel.only_current else None
+        _warned(
+            self.propagation.propagate, objects, direction, *panel.planes, panel.chosen_axis,
+            panel.stop.isChecked(),
+        )  # fmt: skip
+
+    def _end_here(self) -> None:
+        _warned(self.propagation.end_here)
+
+    def _on_propagation(self, state: PropagationState) -> None:
+        if self._form.fold_of("through").isExpanded():
+            self._form.through.show_axes(self.propagation.axes())
+        self._form.through.show_through(state)
+
+    # --- files and options ------------------------------------------------------------------
+
+    def _export(self) -> None:
+        ask_and_export(self._parent, self._viewer, self.controller.chosen, self._disk)
+
+    def _on_loaded(self, reason: str) -> None:
+        if reason:
+            show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
+
+    def _on_options(self, value: object = None) -> None:
+        """Work with what is chosen now, and remember it."""
+        self._remembered.save()
+        picture, picker, prompts = self._form.picture, self._picker, self._form.prompts
+        options = Options(
+            picker.choice, picker.to_download, picture.policy.value, picture.look.value,
+            picture.part.value, prompts.live.isChecked(), prompts.preview.isChecked(),
+        )  # fmt: skip
+        self.controller.set_options(options)
+
+    def _on_memory(self, megabytes: int) -> None:
+        self.controller.session.set_cache_size(megabytes)
+        self._remembered.save()
+
+    def _on_store(self, store: EmbeddingStore | None) -> None:
+        self.controller.session.set_store(store)
+        self._remembered.save()
+
+    def _on_fold(self, opened: bool) -> None:
+        self._remembered.save()
+        self.objects.is_open = self._form.fold_of("objects").isExpanded()
+        self._on_propagation(self.propagation.state)
+
+    # --- what is shown ----------------------------------------------------------------------
+
+    def _show_again(self) -> None:
+        self._shown = None
+        self._on_state(self.controller.state())
+
+    def _on_state(self, now: WidgetState) -> None:
+        """Show where things stand, and an error once."""
+        before, self._shown = self._shown, now
+        if now == before:
+            return
+        self._form.show_state(now)
+        if before is None or now.status.model != before.status.model:
+            self._picker.refresh()  # one more may be on this computer now
+        failed = now.status.state is State.FAILED
+        said = before is not None and before.status.reason == now.status.reason
+        if failed and not (said and before and before.status.state is State.FAILED):
+            show_error(f"SAMV2 Prompts: {now.status.reason}")
+
+
+def _warned(call: Callable[..., object], *arguments: Any) -> None:
+    """Do something; show why it can't be done."""
+    try:
+        call(*arguments)
+    except ValueError as error:
+        show_warning(f"SAMV2 Prompts: {error}")
