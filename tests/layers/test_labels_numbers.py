@@ -19,11 +19,11 @@ from napari_samv2_prompts.layers import (
 def test_next_free_label_follows_painting_without_reading_the_volume_again(monkeypatch):
     reads = []
     monkeypatch.setattr(
-        "napari_samv2_prompts.layers.labels_target.highest_label",
+        "napari_samv2_prompts.layers.label_numbers.highest_label",
         lambda data: reads.append(1) or highest_label(data),
     )
     target = target_on(np.full(SHAPE, 41, np.uint16))
-    assert target.needs_scan
+    assert target.numbers.needs_scan
     assert target.next_free() == 42
     target.write(PLANE, {50: disc(5, 5, 2)}, "replace")
     assert target.next_free() == 51
@@ -38,10 +38,10 @@ def test_next_free_label_follows_painting_without_reading_the_volume_again(monke
 
 def test_labels_painted_during_the_scan_count():
     target = target_on(np.full(SHAPE, 41, np.uint16))
-    found = target.scan_job()()
+    found = target.numbers.scan_job(target.labels)()
     target.labels.paint((1, 1), 60)
-    target.set_highest(found)
-    assert not target.needs_scan
+    target.numbers.set_highest(found)
+    assert not target.numbers.needs_scan
     assert target.next_free() == 61
 
 
@@ -49,7 +49,7 @@ def test_a_new_layer_needs_no_scan():
     viewer = ViewerModel()
     labels = make_layers(viewer, viewer.add_image(np.zeros(SHAPE)))[2]
     target = LabelsTarget(labels, highest=0)
-    assert not target.needs_scan
+    assert not target.numbers.needs_scan
     assert target.next_free() == 1
 
 

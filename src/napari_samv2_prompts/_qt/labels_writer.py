@@ -93,11 +93,11 @@ class Targets:
     def numbered(self, labels: Labels) -> bool:
         """Whether new objects can have their number; if not, the search for it is under way."""
         target, key = self.of(labels), labels.unique_id
-        if not target.needs_scan or labels.data.size <= QUICK:
+        if not target.numbers.needs_scan or labels.data.size <= QUICK:
             return True
         if key not in self._searching:
             self._searching.add(key)
-            search = target.scan_job()
+            search = target.numbers.scan_job(labels)
             job = Job(key, lambda task: search())
             self._runner.submit(Task(job), self._on_searched, ignore_report)
         return False
@@ -106,7 +106,7 @@ class Targets:
         key: UUID = task.job.key  # type: ignore[assignment]
         self._searching.discard(key)
         if isinstance(outcome, Done) and key in self._targets:
-            self._targets[key].set_highest(outcome.value)  # type: ignore[arg-type]
+            self._targets[key].numbers.set_highest(outcome.value)  # type: ignore[arg-type]
         self.searched.emit()
 
     def check(self, labels: Labels, image: Image, dims: Dims, at: AffineMap | None = None) -> bool:

@@ -35,7 +35,8 @@ from napari_samv2_prompts.layers.labels_reading import (
     label_mask,
     starting_from,
 )
-from napari_samv2_prompts.layers.labels_target import LabelsTarget, OpenStep
+from napari_samv2_prompts.layers.labels_target import LabelsTarget
+from napari_samv2_prompts.layers.left_out import LeftOut, Reading
 from napari_samv2_prompts.layers.planes import (
     Shown,
     current_plane,
@@ -51,9 +52,7 @@ from napari_samv2_prompts.layers.prompt_layers import (
     set_new_prompt,
 )
 from napari_samv2_prompts.layers.prompt_reading import (
-    LeftOut,
     PromptReader,
-    Reading,
     prompts_on_plane,
     read_prompts,
 )
@@ -77,6 +76,7 @@ from napari_samv2_prompts.layers.sync import (
     write_next,
     write_tables,
 )
+from napari_samv2_prompts.layers.undo_steps import OpenStep
 from napari_samv2_prompts.layers.views import (
     Look,
     composed_view,

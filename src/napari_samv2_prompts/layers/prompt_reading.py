@@ -1,20 +1,22 @@
 """Points and Shapes on a plane become prompts of the model, one per object.
 
-Here: merging points and shapes of the same object, the meaning of each type of shape, and what is
-left out with a note.  Reading alters no layer and raises nothing that a user can bring about.
+Here: merging points and shapes of the same object, and the meaning of each type of shape.  Reading
+alters no layer and raises nothing that a user can bring about.
 
-Not here: feature columns (``prompt_layers``), transforms (``planes``).
+Not here: feature columns (``rows``), transforms (``planes``), how it is said what is left out
+(``left_out``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane, PlaneError
+from napari_samv2_prompts.layers.left_out import Kind, LeftOut, Reading, Reason
 from napari_samv2_prompts.layers.planes import WHOLE, Shown, project_to_plane, world_map
 from napari_samv2_prompts.layers.rows import PromptRows, is_points, read_rows
 from napari_samv2_prompts.prompts import Prompt
@@ -25,92 +27,10 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["LeftOut", "PromptReader", "Reading", "prompts_on_plane", "read_prompts"]
+__all__ = ["PromptReader", "prompts_on_plane", "read_prompts"]
 
 # Between two planes the viewer shows this on the lower one, and all others on the nearest.
 _CUT_SHORT = "rectangle"
-
-Reason = Literal["outside", "degenerate", "numberless", "nowhere", "spread"]
-
-NOTES: dict[Reason, tuple[str, str]] = {
-    "outside": (
-        "a prompt outside the image is left out",
-        "{n} prompts outside the image are left out",
-    ),
-    "degenerate": (
-        "a shape too small to mean anything is left out",
-        "{n} shapes too small to mean anything are left out",
-    ),
-    "nowhere": (
-        "a prompt without a place (NaN) is left out",
-        "{n} prompts without a place (NaN) are left out",
-    ),
-    "spread": (
-        "a shape that reaches through several planes is left out: draw it on one",
-        "{n} shapes that reach through several planes are left out: draw each on one",
-    ),
-    "numberless": (
-        "a prompt without a whole number as object is left out",
-        "{n} prompts without a whole number as object are left out",
-    ),
-}
-_LISTED = 5  # object numbers that are read out before the list is cut short
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Rows of a prompt layer that mean nothing.
-
-    Attributes
-    ----------
-    reason : {"outside", "degenerate", "numberless", "nowhere", "spread"}
-    layer : {"points", "shapes"}
-    rows : tuple of int
-    objects : tuple of int
-        Of these rows, each once, in ascending order.
-    """
-
-    reason: Reason
-    layer: Literal["points", "shapes"]
-    rows: tuple[int, ...]
-    objects: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What the prompt layers say about a plane.
-
-    Attributes
-    ----------
-    prompts : tuple of Prompt
-        One per object, in ascending order.
-    left_out : tuple of LeftOut
-    remarks : tuple of str
-        A sentence for each layer that can't be read as it should.
-    """
-
-    prompts: tuple[Prompt, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-    remarks: tuple[str, ...] = ()
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """One sentence for each kind of thing that was left out."""
-        kinds: dict[Reason, list[LeftOut]] = {}
-        for item in self.left_out:
-            kinds.setdefault(item.reason, []).append(item)
-        return (*self.remarks, *(_sentence(reason, kinds[reason]) for reason in kinds))
-
-
-def _sentence(reason: Reason, items: list[LeftOut]) -> str:
-    count = sum(len(item.rows) for item in items)
-    objects = sorted({number for item in items for number in item.objects if number})
-    one, many = NOTES[reason]
-    what = one if count == 1 else many.format(n=count)
-    if not objects:
-        return what[0].upper() + what[1:] + "."
-    listed = ", ".join(map(str, objects[:_LISTED])) + (", …" if objects[_LISTED:] else "")
-    return f"Object{'s' if len(objects) > 1 else ''} {listed}: {what}."
 
 
 def read_prompts(
@@ -226,14 +146,10 @@ class _Gathered:
     """What was found so far."""
 
     parts: dict[int, Parts] = field(default_factory=dict)
-    left: dict[tuple[Reason, Literal["points", "shapes"]], list[tuple[int, int]]] = field(
-        default_factory=dict
-    )
+    left: dict[tuple[Reason, Kind], list[tuple[int, int]]] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
-    def leave(
-        self, reason: Reason, layer: Literal["points", "shapes"], row: int, number: int
-    ) -> None:
+    def leave(self, reason: Reason, layer: Kind, row: int, number: int) -> None:
         self.left.setdefault((reason, layer), []).append((row, number))
 
     def all_left(self) -> tuple[LeftOut, ...]:

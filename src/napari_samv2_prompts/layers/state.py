@@ -14,8 +14,9 @@ from uuid import UUID
 
 import numpy as np
 
+from napari_samv2_prompts.layers.left_out import Reading
 from napari_samv2_prompts.layers.planes import Shown
-from napari_samv2_prompts.layers.prompt_reading import PromptReader, Reading
+from napari_samv2_prompts.layers.prompt_reading import PromptReader
 from napari_samv2_prompts.layers.rows import FreeNumber, PromptRows, numbered, read_rows
 
 if TYPE_CHECKING:

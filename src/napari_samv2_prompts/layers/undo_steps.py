@@ -10,7 +10,8 @@ Not here: writing (``labels_target``).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,11 +23,18 @@ from napari_samv2_prompts.masks import Painted, release
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-__all__ = ["Live", "UndoSteps", "less"]
+__all__ = ["Live", "OpenStep", "UndoSteps", "less"]
 
 Live = Mapping[Plane, Mapping[int, Painted]]
 Item = Sequence[Any]
 """A step as the viewer records it: edits, in the order in which they are made or taken back."""
+
+
+@dataclass(slots=True)
+class OpenStep:
+    """A step that is still being written; see :meth:`UndoSteps.joined_into`."""
+
+    first: object = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,23 +73,40 @@ class UndoSteps:
         self._undone.clear()
         self._done.append(_Step((item[0], item[-1]), before, after))
 
-    def oldest(self) -> tuple[Item | None, _Step | None]:
-        """Return what full lists forget when one more step is made; see :meth:`merge_last`."""
+    @contextmanager
+    def joined_into(self, into: OpenStep) -> Iterator[None]:
+        """Make the step that is written meanwhile, if any, part of an earlier one.
+
+        What the user painted in between stays steps of its own, to be undone before.
+        """
+        undo = histories(self._labels).undo
+        oldest = self._oldest()
+        last = undo[-1] if undo else None
+        yield
+        if not undo or undo[-1] is last:  # a viewer that keeps no steps undoes nothing anyway
+            return
+        if into.first is None:
+            into.first = undo[-1][0]
+        else:
+            self._merge_last(into.first, oldest)
+
+    def is_open(self, step: OpenStep) -> bool:
+        """Tell whether more can be written into a step: it can be undone."""
+        undo, first = histories(self._labels).undo, step.first
+        return first is None or any(
+            step.ends[0] is first and step.lies_in(undo) for step in self._done
+        )
+
+    def _oldest(self) -> tuple[Item | None, _Step | None]:
+        """Return what full lists forget when one more step is made."""
         undo = histories(self._labels).undo
         item = undo[0] if undo and len(undo) == undo.maxlen else None
         return item, self._done[0] if self._done and len(self._done) == self._done.maxlen else None
 
-    def merge_last(self, first: object, oldest: tuple[Item | None, _Step | None]) -> None:
-        """Make the step that was made last part of an earlier one.
+    def _merge_last(self, first: object, oldest: tuple[Item | None, _Step | None]) -> None:
+        """Make the step that was made last part of one that begins with an edit.
 
-        What the user painted in between stays steps of its own, to be undone before.
-
-        Parameters
-        ----------
-        first : object
-            The first edit of the earlier step, which can still be undone (:meth:`can_undo`).
-        oldest : tuple
-            What :meth:`oldest` said before the last step was made: it is not to be forgotten.
+        What full lists forgot for it (:meth:`_oldest`) is remembered again.
         """
         undo = histories(self._labels).undo
         added, item = self._done.pop(), undo.pop()
@@ -99,11 +124,6 @@ class UndoSteps:
         for later in range(place + 1, len(self._done)):
             after = self._done[later]
             self._done[later] = replace(after, before=grow(after.before), after=grow(after.after))
-
-    def can_undo(self, first: object) -> bool:
-        """Tell whether the step that begins with an edit can be undone."""
-        undo = histories(self._labels).undo
-        return any(step.ends[0] is first and step.lies_in(undo) for step in self._done)
 
     def followed(self, live: Live) -> Live:
         """Return the live objects after what the user has undone and redone since."""

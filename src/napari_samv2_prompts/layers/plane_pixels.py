@@ -1,0 +1,112 @@
+"""The pixels of a Labels layer on one plane: read, painted and relabelled.
+
+Here: what is done to a plane's pixels, and to the live objects there.
+
+Not here: undo steps and live objects of all planes (``labels_target``), the rules by which objects
+share the pixels (``masks``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask
+from napari_samv2_prompts.masks import (
+    Box,
+    Painted,
+    Policy,
+    adopt,
+    edits,
+    paint,
+    release,
+    respect_edits,
+)
+from napari_samv2_prompts.prompts import MaskCrop
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+    from numpy.typing import NDArray
+
+__all__ = ["adopted", "read_box", "repaint", "replace_label", "same_pixels", "transposed"]
+
+PlaneObjects = Mapping[int, Painted]
+
+
+def read_box(labels: Labels, plane: Plane, box: Box) -> NDArray[Any]:
+    """Return the labels in a half-open box of a plane, shape (h, w)."""
+    top, left, bottom, right = box
+    part: NDArray[Any] = labels.data[plane.indexer(slice(top, bottom), slice(left, right))]
+    return part
+
+
+def repaint(
+    labels: Labels,
+    plane: Plane,
+    live: PlaneObjects,
+    masks: Mapping[int, MaskCrop | None],
+    policy: Policy,
+    next_rank: int,
+) -> tuple[PlaneObjects, PlaneObjects, int]:
+    """Write new masks of objects; None takes one away.
+
+    Returns
+    -------
+    before, after : mapping of int to Painted
+        The live objects, with what the user edited by hand in mind.
+    changed : int
+        Number of pixels that changed.
+    """
+    kept = kept_labels(labels)
+    origins = {n: live[n].origin for n, mask in masks.items() if mask is None and n in live}
+    masks = {n: mask or origins.get(n) for n, mask in masks.items() if n not in kept}
+    read = partial(read_box, labels, plane)
+    boxes = [mask.box for mask in masks.values() if mask is not None]
+    boxes += [live[number].box for number in masks if number in live]
+    before = respect_edits(read, live, boxes)
+    after = paint(read, before, masks, policy, next_rank, kept)
+    changed = 0
+    for edit in edits(read, before, after):
+        labels.data_setitem(plane.indices(edit.rows, edit.columns), edit.values)
+        changed += len(edit.values)
+    given_back = [number for number, origin in origins.items() if origin is not None]
+    return before, release(after, given_back), changed
+
+
+def adopted(
+    labels: Labels, plane: Plane, live: PlaneObjects, label: int, origin: MaskCrop
+) -> PlaneObjects:
+    """Return the live objects with a label that is there as one more; changes no pixel."""
+    read = partial(read_box, labels, plane)
+    return adopt(read, respect_edits(read, live, [origin.box]), label, origin)
+
+
+def replace_label(labels: Labels, plane: Plane, old: int, new: int) -> int:
+    """Give the pixels of a label another one; return how many there are."""
+    mask = label_mask(labels, plane, old)
+    if mask is None:
+        return 0
+    rows, columns = np.nonzero(mask.mask)
+    labels.data_setitem(plane.indices(rows + mask.top, columns + mask.left), new)
+    return len(rows)
+
+
+def same_pixels(live: Mapping[Plane, PlaneObjects], before: Any, now: Any) -> bool:
+    """Whether two arrays are the same wherever there are live objects, hand edits included."""
+    if not isinstance(now, np.ndarray) or now.shape != before.shape:
+        return False
+    parts = [
+        plane.indexer(slice(top, bottom), slice(left, right))
+        for plane, there in live.items()
+        for top, left, bottom, right in (painted.box for painted in there.values())
+    ]
+    return bool(parts) and all(np.array_equal(now[part], before[part]) for part in parts)
+
+
+def transposed(mask: MaskCrop) -> MaskCrop:
+    """Return a mask with rows and columns exchanged."""
+    return MaskCrop(mask.left, mask.top, mask.mask.T)
