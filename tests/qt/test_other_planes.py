@@ -140,17 +140,17 @@ def test_another_contrast_begins_anew_and_moving_on_does_not() -> None:
 def test_each_plane_is_made_once_however_often_the_wish_is_renewed(
     zyx: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from napari_samv2_prompts._qt import controller
+    from napari_samv2_prompts._qt import reading
 
     made: list[Plane] = []
-    real = controller.view_of
+    real = reading.view_of
 
     def counted(layers, image, plane, **how):
         made.append(plane)
         return real(layers, image, plane, **how)
 
     zyx.session.set_cache_size(1)  # nothing can begin
-    monkeypatch.setattr(controller, "view_of", counted)
+    monkeypatch.setattr(reading, "view_of", counted)
     zyx.controller.embed_all(True)
     list(zyx.session.request.all_planes)
     before = len(made)
