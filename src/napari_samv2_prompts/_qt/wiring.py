@@ -268,8 +268,8 @@ class Wiring:
     # --- what is shown ----------------------------------------------------------------------
 
     def _show_again(self) -> None:
-        self._shown = None
-        self._on_state(self.controller.state())
+        """Have a button that was pressed show what is, not that it was pressed."""
+        self._form.show_state(self.controller.state())
 
     def _on_state(self, now: WidgetState) -> None:
         """Show where things stand, and an error once."""
