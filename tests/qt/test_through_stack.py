@@ -21,7 +21,7 @@ PLANES = 7
 class Bright(BrightModel):
     """As the session wants it."""
 
-    device, device_reason, packing = "cpu", "because this is a test", None
+    device, device_reason, packing, remembers = "cpu", "because this is a test", None, False
 
     def embed(self, image, progress=None, image_size=None):
         if progress is not None:
