@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -48,7 +49,9 @@ selections = st.builds(
 
 
 @given(some, selections)
-def test_the_choice_is_the_greedy_one(found: list[Candidate], selection: Selection) -> None:
+def test_the_choice_is_the_greedy_one_and_parts_may_replace_a_whole(
+    found: list[Candidate], selection: Selection
+) -> None:
     key = {
         "best": lambda c: -c.score * c.stability,
         "wholes": lambda c: -c.area,
@@ -63,7 +66,40 @@ def test_the_choice_is_the_greedy_one(found: list[Candidate], selection: Selecti
             continue
         if all(share(one, found[other]) <= selection.max_overlap for other in expected):
             expected.append(index)
-    assert Candidates(found).select(selection) == expected
+    if selection.order != "best":
+        assert Candidates(found).select(selection) == expected
+        return
+    chosen = Candidates(found).select(selection)
+    assert [key(found[i]) for i in chosen] == sorted(key(found[i]) for i in chosen)
+    for one, other in combinations(chosen, 2):
+        assert share(found[one], found[other]) <= selection.max_overlap
+    for gone in set(expected) - set(chosen):
+        parts = [found[i] for i in set(chosen) - set(expected) if inside(found[i], found[gone])]
+        assert len(parts) > 1
+        assert -sum(map(key, parts)) >= -1.5 * key(found[gone])
+    if set(chosen) <= set(expected):
+        assert chosen == expected
+
+
+def inside(part: Candidate, whole: Candidate) -> bool:
+    return part.area < whole.area and share(part, whole) >= 0.7
+
+
+def test_a_clump_gives_way_to_the_objects_in_it_that_score_as_well() -> None:
+    clump, left, right = (
+        candidate(0, 0, 10, 20),
+        candidate(0, 0, 10, 9, 0.8),
+        candidate(0, 11, 10, 9, 0.8),
+    )
+    assert Candidates([clump, left, right]).select(Selection()) == [1, 2]
+
+
+def test_a_whole_stays_when_its_parts_are_doubtful_or_fill_little_of_it() -> None:
+    whole = candidate(0, 0, 10, 20)
+    doubtful = [candidate(0, column, 10, 9, 0.65) for column in (0, 11)]
+    small = [candidate(0, column, 4, 9, 0.85) for column in (0, 11)]
+    assert Candidates([whole, *doubtful]).select(Selection()) == [0]
+    assert Candidates([whole, *small]).select(Selection()) == [0]
 
 
 @given(some, some)

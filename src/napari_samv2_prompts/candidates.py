@@ -10,7 +10,7 @@ Not here: proposing them (``samv2.automatic_masks``, ``samv2.find_all``), writin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "Candidates", "Order", "Selection", "box_nms", "intersection"]
 
 Order = Literal["best", "wholes", "parts"]
+
+SMALLER = 0.8
+"""Largest area of a part, as a share of the whole's."""
+INSIDE = 0.7
+"""Share of a part that lies in the whole."""
+FILLED = 0.5
+"""Share of the whole that its parts cover together."""
+BETTER = 1.5
+"""By how much the summed scores of the parts have to be above the whole's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,7 +81,8 @@ class Selection:
         Largest share that a mask may have in common with another one, of the smaller of the two.
     order : {"best", "wholes", "parts"}
         Which of two that overlap more stays: the one with the better score, the larger one, or
-        the smaller one.
+        the smaller one. With "best" one mask gives way to several in it that score clearly more
+        together: it is a clump of objects.
     """
 
     min_score: float = 0.6
@@ -160,14 +170,48 @@ class Candidates:
         fit &= (area >= selection.min_area) & (area <= selection.max_area)
         rank = {"best": -score * stability, "wholes": -area, "parts": area}[selection.order]
         order = np.argsort(rank, kind="stable")
+        ranked = order[fit[order]].tolist()
         kept: dict[int, None] = {}
         beaten: set[int] = set()
         touching = self._touching(selection.max_overlap)
-        for index in order[fit[order]].tolist():
+        for index in ranked:
             if index not in beaten:
                 kept[index] = None
                 beaten.update(touching.get(index, ()))
+        if selection.order == "best":
+            place = {index: number for number, index in enumerate(ranked)}
+            for whole in list(kept):
+                if parts := self._parts(whole, kept, touching, place):
+                    del kept[whole]
+                    kept.update(dict.fromkeys(parts))
+            return sorted(kept, key=place.__getitem__)
         return list(kept)
+
+    def _parts(
+        self,
+        whole: int,
+        kept: Container[int],
+        touching: Mapping[int, Sequence[int]],
+        place: Mapping[int, int],
+    ) -> list[int]:
+        """Return two or more masks that fill one and are better together, or nothing."""
+        weights = self._numbers[:, 0] * self._numbers[:, 1]
+        areas = self._numbers[:, 2]
+        parts: list[int] = []
+        inside = total = 0.0
+        fit = [index for index in touching.get(whole, ()) if index in place]
+        for part in sorted(fit, key=place.__getitem__):
+            share = self._shared[max(part, whole)].get(min(part, whole), 0.0)
+            others = touching.get(part, ())
+            if areas[part] > SMALLER * areas[whole] or share < INSIDE:
+                continue
+            if any(other != whole and (other in kept or other in parts) for other in others):
+                continue
+            parts.append(part)
+            inside += share * areas[part]
+            total += weights[part]
+        enough = inside >= FILLED * areas[whole] and total >= BETTER * weights[whole]
+        return parts if len(parts) > 1 and enough else []
 
     def _touching(self, limit: float) -> dict[int, list[int]]:
         """Return for each candidate those that it has more in common with than is allowed."""

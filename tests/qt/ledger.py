@@ -42,6 +42,8 @@ class Page:
         What the plugin has to bring back when it leaves a pixel.
     latest : mapping of Plane to mapping of int to array of bool
         The last mask of each live object on whole planes in data order, the highest one last.
+    written : bool
+        Whether the plugin's edit led here, and not the user's.
     """
 
     data: np.ndarray
@@ -49,6 +51,7 @@ class Page:
     touched: np.ndarray
     base: np.ndarray
     latest: Masks = field(default_factory=dict)
+    written: bool = False
 
 
 def fresh(data: np.ndarray) -> Page:
@@ -167,9 +170,25 @@ class Ledger:
         if changed.any():
             self.edits += 1
             base = np.where(changed & ~page.ours, page.data, page.base)
-            self._turn(Page(now, ours, page.touched, base, latest))
+            self._turn(Page(now, ours, page.touched, base, latest, written=True))
         else:
             self.page = replace(page, ours=ours, latest=latest)
+            self._between_edits(latest)
+
+    def _between_edits(self, latest: Masks) -> None:
+        """Have a change without a pixel hold as far as the edits before and after it.
+
+        The user's strokes in between can be undone; what changed does not come back with them.
+        """
+        page, number = self.page, len(self.past)
+        while not page.written and number:
+            number -= 1
+            page = self.past[number]
+            self.past[number] = _with(page, latest)
+        number = len(self.future)
+        while number and not self.future[number - 1].written:
+            number -= 1
+            self.future[number] = _with(self.future[number], latest)
 
     def check(self, target: LabelsTarget | None) -> None:
         """Check that the layer shows what it has to."""
@@ -188,7 +207,8 @@ class Ledger:
             np.testing.assert_array_equal(page.data[part][nobodys], expected[nobodys])
         if target is not None:
             for plane, masks in page.latest.items():
-                assert target.live(plane) == set(masks), "the target lost count"
+                live = target.live(plane)
+                assert live == set(masks), f"the target counts {live}, not {set(masks)}"
 
 
 class Witness(LabelsTarget):
@@ -239,6 +259,13 @@ def _shows_one_of(latest: Masks, data: np.ndarray) -> np.ndarray:
     return out
 
 
+def _with(page: Page, latest: Masks) -> Page:
+    """Return a page with other live objects; pixels of none of them are the user's."""
+    ours = page.ours & _shows_one_of(latest, page.data)
+    base = np.where(page.ours & ~ours, page.data, page.base)
+    return replace(page, ours=ours, base=base, latest=latest)
+
+
 def _without(page: Page, gone: set[int] | None) -> Page:
     """Return a page on which objects (all for None) are the user's.
 
@@ -255,5 +282,4 @@ def _without(page: Page, gone: set[int] | None) -> Page:
             base[part][mask & page.ours[part] & ~page.touched[part]] = number
             for below in here:
                 here[below] = here[below] & ~(mask & ~page.touched[part])
-    ours = page.ours & _shows_one_of(latest, page.data)
-    return Page(page.data, ours, page.touched, np.where(page.ours & ~ours, page.data, base), latest)
+    return _with(replace(page, base=base), latest)

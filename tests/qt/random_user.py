@@ -347,6 +347,8 @@ class RandomUser(RuleBasedStateMachine):
         corners = (a, (a[0], b[1]), b, (b[0], a[1])) if kind in SHAPES_2D[:3] else (a, b)
         if kind in SHAPES_2D[:3] and (a[0] == b[0] or a[1] == b[1]):
             return  # the viewer itself does not make such shapes
+        if shapes.ndim < self.viewer.dims.ndisplay:
+            return  # nor does napari draw in a layer of fewer dimensions than it shows
         outline = np.array([self.spot(corner, shapes.ndim) for corner in corners])
         shapes.add([outline] * copies, shape_type=kind)
         self.go_on(then)

@@ -32,6 +32,9 @@ from .image_predictor import SAMV2ImagePredictor
 
 __all__ = ["Search", "find_all"]
 
+SMALLER = 0.5
+"""Radius of what is looked for last, as a share of that of what is found."""
+
 Bool = NDArray[np.bool_]
 Points = NDArray[np.float64]
 
@@ -118,7 +121,8 @@ def _search(
         while not len(places) and finer:
             places = state.grid(finer.pop(0))
         if not len(places):
-            return
+            break
+    yield from state.ask(predictor, state.left_over())
 
 
 class _State:
@@ -213,13 +217,25 @@ class _State:
 
     def alike(self) -> Points:
         """Return places that look like what is found, or none while too little is known."""
-        chosen = [self.candidates[i].crop for i in self.candidates.select(self.search.selection)]
-        known = chosen + ([self.example] if self.example else [])
+        known = self._known()
         if len(known) < (1 if self.example else 3) or len(known) == self.n_known:
             return np.empty((0, 2))
         self.n_known = len(known)
+        return self._like(known, 1.0)
+
+    def _known(self) -> list[MaskCrop]:
+        chosen = [self.candidates[i].crop for i in self.candidates.select(self.search.selection)]
+        return chosen + ([self.example] if self.example else [])
+
+    def left_over(self) -> Points:
+        """Return places that look like what is found and are smaller, or what is left of one."""
+        known = self._known()
+        return self._like(known, SMALLER) if known else np.empty((0, 2))
+
+    def _like(self, known: Sequence[MaskCrop], share: float) -> Points:
+        """Return the middles of what looks like known objects, of a share of their radius."""
         likely = self.features.like(known, self.found)
-        radius = float(np.median([np.sqrt(crop.area / np.pi) for crop in known]))
+        radius = share * float(np.median([np.sqrt(crop.area / np.pi) for crop in known]))
         points = _deepest(
             likely & ~self.features.shrunk(self.found), radius / float(self.features.scale.mean())
         )
@@ -236,7 +252,8 @@ class _State:
 
 def _deepest(inside: Bool, radius: float) -> Points:
     """Return the places ``(x, y)`` deepest inside a region, one per object of a radius or so."""
-    depth = ndimage.distance_transform_edt(np.pad(inside, 1))[1:-1, 1:-1]
+    # Objects go on beyond the edges of the image.
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1, "edge"))[1:-1, 1:-1]
     # A little smoothing: plateaus and bumps of the distance are no objects of their own.
     depth = ndimage.gaussian_filter(depth, max(radius / 4, 0.5)) * inside
     side = 2 * max(1, round(radius * 0.6)) + 1
