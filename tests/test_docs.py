@@ -12,6 +12,7 @@ import pytest
 from skimage.data import coins
 from tifffile import imwrite
 
+import napari_samv2_prompts
 from napari_samv2_prompts import cli
 from napari_samv2_prompts.io.record_files import write_record
 from napari_samv2_prompts.samv2.weights.registry import bundled_file
@@ -90,6 +91,12 @@ def test_every_message_of_the_troubleshooting_page_is_in_the_code() -> None:
     for message in messages:
         for part in message.split("..."):
             assert part.strip(" ,.") in code, part
+
+
+def test_every_public_name_is_on_the_reference_page() -> None:
+    page = (TOP / "docs" / "reference.md").read_text("utf-8")
+    listed = {name.rpartition(".")[2] for name in re.findall(r"^::: (\S+)", page, re.MULTILINE)}
+    assert set(napari_samv2_prompts.__all__) - {"__version__"} <= listed
 
 
 def test_every_picture_is_there_and_none_is_left_over() -> None:

@@ -20,6 +20,7 @@ from napari_samv2_prompts.io.exports import (
     write_coco,
     write_labels,
 )
+from napari_samv2_prompts.io.pixel_size import FileWarning
 
 # of the reader, which is not of this year
 READER = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -68,6 +69,15 @@ def test_the_pixel_size_of_imagej_and_of_nothing(tmp_path) -> None:
     tifffile.imwrite(path, image, resolution=(72, 72), resolutionunit="INCH")
     assert read_pixel_size(path) is None
     assert read_pixel_size(tmp_path / "photo.png") is None
+
+
+def test_metadata_that_would_grow_without_bound_is_not_parsed(tmp_path) -> None:
+    path = tmp_path / "laughs.ome.tif"
+    tifffile.imwrite(path, np.zeros((4, 5), np.uint8))
+    xml = '<!DOCTYPE OME [<!ENTITY a "ha">]><OME xmlns="http://www.openmicroscopy.org/">&a;</OME>'
+    tifffile.tiffcomment(path, xml)
+    with pytest.warns(FileWarning, match=r"laughs\.ome\.tif.*entities"):
+        assert read_pixel_size(path) is None
 
 
 def test_another_ending_is_refused_and_a_failed_write_leaves_the_old_file(tmp_path) -> None:

@@ -124,7 +124,10 @@ def _told_by(file: TiffFile) -> PixelSize | None:
 def _told_by_ome(xml: str) -> PixelSize | None:
     from xml.etree import ElementTree
 
-    pixels = next((e for e in ElementTree.fromstring(xml).iter() if e.tag.endswith("Pixels")), None)
+    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:  # what grows without bound is written with these
+        raise ElementTree.ParseError("it declares entities, which OME-XML never does")
+    root = ElementTree.fromstring(xml)  # nosec B314
+    pixels = next((e for e in root.iter() if e.tag.endswith("Pixels")), None)
     sizes = []
     for axis in "YX":
         value = None if pixels is None else pixels.get(f"PhysicalSize{axis}")

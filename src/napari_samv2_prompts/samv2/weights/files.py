@@ -7,7 +7,7 @@ tensors mean is :mod:`.checkpoints`.
 from __future__ import annotations
 
 import json
-import pickle
+import pickle  # for the name of its error  # nosec B403
 import struct
 import zipfile
 from collections.abc import Mapping
