@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +20,9 @@ from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.cluster import cluster_client, run_on
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
 from napari_samv2_prompts.units import ModelSettings, Outcome, perform, run_units
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 CPU = ModelSettings(device="cpu")
 
@@ -45,13 +51,22 @@ def files(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in out.iterdir()}
 
 
+def kill_a_worker(client: Client) -> None:
+    """End one of the worker processes from outside, as a machine that fails does."""
+    os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+
+
 def test_the_same_files_bit_for_bit_as_without(client, folder, tmp_path) -> None:
     (folder / "1.tif").write_bytes(b"II*\0junk")
-    for out, given in (("here", None), ("there", client)):
-        found = list(segment_folder(folder, tmp_path / out, device="cpu", client=given))
+    for out, given in (("here", None), ("there", client), ("killed", client)):
+        found = []
+        for outcome in segment_folder(folder, tmp_path / out, device="cpu", client=given):
+            found.append(outcome)
+            if out == "killed" and len(found) == 1 and sys.platform != "win32":
+                kill_a_worker(client)
         assert sorted(outcome.unit.name for outcome in found if outcome.error) == ["1.tif"]
-        assert sum(outcome.objects for outcome in found) == 2
-    assert files(tmp_path / "here") == files(tmp_path / "there")
+        assert sum(outcome.objects or outcome.skipped for outcome in found) == 2
+    assert files(tmp_path / "here") == files(tmp_path / "there") == files(tmp_path / "killed")
     again = list(segment_folder(folder, tmp_path / "there", device="cpu", client=client))
     assert sum(outcome.skipped for outcome in again) == 2
 
@@ -101,14 +116,16 @@ class Note:
             os._exit(1)
         if self.harm == "full":
             raise OSError(28, "No space left on device")
+        if self.harm == "slow":
+            time.sleep(0.1)
         if self.harm == "odd":
             raise RuntimeError("an odd one")
         self.out.write_text(key)
         return Outcome(self, objects=1)
 
 
-def notes(tmp_path: Path, count: int) -> list[Note]:
-    return [Note(f"unit {n}", tmp_path / f"{n}.txt") for n in range(count)]
+def notes(tmp_path: Path, count: int, harm: str = "") -> list[Note]:
+    return [Note(f"unit {n}", tmp_path / f"{n}.txt", harm) for n in range(count)]
 
 
 def test_a_worker_that_dies_is_replaced_and_its_unit_done_again(client, tmp_path) -> None:
@@ -155,6 +172,30 @@ def test_units_are_taken_as_they_are_needed_and_a_client_may_leave(client, tmp_p
     again = list(run_on(client, notes(tmp_path, 8), CPU))
     assert sum(outcome.skipped for outcome in again) >= min(3, 8 - len(left))
     assert len(done) == 3
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+def test_a_client_that_is_killed_leaves_whole_files_and_the_next_goes_on(client, tmp_path) -> None:
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from tests.test_cluster import CPU, cluster_client, notes, run_on
+
+        with cluster_client(scheduler=sys.argv[1]) as client:
+            for outcome in run_on(client, notes(Path(sys.argv[2]), 30, "slow"), CPU):
+                print(outcome.unit.name, flush=True)
+    """
+    command = [sys.executable, "-c", code, client.scheduler.address, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for _ in range(2):
+            assert process.stdout.readline()
+        process.kill()
+    units = notes(tmp_path, 30)
+    assert 2 <= sum(unit.out.is_file() for unit in units) < 30
+    found = list(run_on(client, units, CPU))
+    assert sum(outcome.skipped for outcome in found) >= 2
+    assert {unit.out.read_text() for unit in units} == {unit.key(CPU.key()) for unit in units}
 
 
 def test_a_task_costs_less_than_ten_milliseconds(client, tmp_path) -> None:
