@@ -133,9 +133,8 @@ def main() -> None:
         run = lambda units: run_units(units, cache(lambda: predictor), weights)  # noqa: E731
         for outcome in work.find(run):
             assert not outcome.error, outcome.error
-        print(
-            f"{work.write(run).objects} objects, {time.process_time() - started:.0f} s of processor time"
-        )
+        count = work.write(run).objects
+        print(f"{count} objects, {time.process_time() - started:.0f} s of processor time")
     judge(imread(unit.labels), known, work.tiles)
 
 

@@ -1,9 +1,9 @@
 """Units of work on several processes or machines, by dask.distributed (the extra ``cluster``).
 
 Here: how to come to a client, and :func:`run_on`.  Each worker makes one predictor and keeps it.
-Units are submitted a few more than there are workers, so that a million of them weigh nothing; a
-worker that dies is replaced and its unit done again; a unit that ends several workers is named and
-left out.  dask's own configuration is never changed.
+Units are submitted a few more than there are workers, so that a million of them weigh nothing, and
+several in a message.  A worker that dies is replaced and its unit done again; a unit that ends
+several workers is named and left out.  dask's own configuration is never changed.
 
 Not here: what a unit is (``units.py``, ``batch.py``).
 """
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
+from itertools import islice
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -115,30 +116,41 @@ def run_on(
     waiting: dict[Any, Unit] = {}
 
     def submit(count: int) -> None:
-        for _ in range(count):
-            unit = next(left, None)
-            if unit is None:
-                return
-            future = client.submit(
-                _perform, unit, settings, weights, overwrite, pure=False, resources=resources
-            )
-            waiting[future] = unit
-            running.add(future)
+        """Send more units, all in one message: each message costs milliseconds."""
+        more = list(islice(left, count))
+        if not more:
+            return
+        futures = client.map(
+            _perform, more, pure=False, resources=resources,
+            settings=settings, weights=weights, overwrite=overwrite,
+        )  # fmt: skip
+        waiting.update(zip(futures, more, strict=True))
+        running.update(futures)
 
     submit(AHEAD * max(1, len(client.nthreads())))
     try:
-        for future in running:
-            unit = waiting.pop(future)
-            yield _outcome(future, unit, distributed)
-            submit(1)
+        for batch in running.batches():
+            found = _outcomes(client, {future: waiting.pop(future) for future in batch})
+            submit(len(batch))
+            yield from found
     finally:
         client.cancel(list(waiting))
 
 
-def _outcome(future: Any, unit: Unit, distributed: Any) -> Outcome:
+def _outcomes(client: Client, done: dict[Any, Unit]) -> list[Outcome]:
+    """Return what became of units that are done, fetched in one message where all is well."""
+    well = [future for future in done if future.status == "finished"]
+    try:
+        found = dict(zip(well, client.gather(well), strict=True))
+    except Exception:  # noqa: BLE001 - one by one, so that the others are not lost with it
+        found = {}
+    return [found.get(future) or _outcome(future, unit) for future, unit in done.items()]
+
+
+def _outcome(future: Any, unit: Unit) -> Outcome:
     try:
         found: Outcome = future.result()
-    except distributed.KilledWorker:
+    except _distributed().KilledWorker:
         reason = "it ended every worker that tried it: it is left out (too little memory?)."
         return Outcome(unit, error=reason)
     except Exception as error:  # noqa: BLE001 - also what can't be pickled back
