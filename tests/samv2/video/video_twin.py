@@ -83,7 +83,7 @@ def build_video_twin(network: SAMV2Network, side: int) -> Sam2VideoModel:
 
 
 class TwinFilm:
-    """A film in the twin: prompts of one object, and passes.
+    """A film in the twin: prompts, and passes of which the first object is looked at.
 
     Parameters
     ----------
@@ -100,17 +100,19 @@ class TwinFilm:
             video=torch.stack(pixels), video_height=side, video_width=side, dtype=torch.float32
         )
 
-    def prompt(self, frame: int, points: list[list[float]], labels: list[int]) -> Tensor:
+    def prompt(
+        self, frame: int, points: list[list[float]], labels: list[int], number: int = 1
+    ) -> Tensor:
         """Prompt with clicks, and corners of a box as labels 2 and 3; return low-res logits."""
         session = self._session
-        index = session.obj_id_to_idx(1)
+        index = session.obj_id_to_idx(number)
         inputs = {
             "point_coords": torch.tensor(points)[None, None],
             "point_labels": torch.tensor(labels)[None, None],
         }
         session.add_point_inputs(index, frame, inputs)
-        if 1 not in session.obj_with_new_inputs:
-            session.obj_with_new_inputs.append(1)
+        if number not in session.obj_with_new_inputs:
+            session.obj_with_new_inputs.append(number)
         with torch.inference_mode():
             return self._twin(session, frame_idx=frame).pred_masks[0, 0]
 
