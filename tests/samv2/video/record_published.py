@@ -2,7 +2,7 @@
 
 A development aid: needs the official package ``sam2`` 1.1.0 with hydra-core and iopath on the
 path, and nothing of it is needed to run the tests.  Weights and film are those of
-``tests/samv2/video/films.py``; cases are those of ``tests/samv2/published_cases.py``.
+``tests/samv2/video/films.py``; cases are those of ``tests/samv2/video/published_cases.py``.
 
     PYTHONPATH=src:.:OFFICIAL python tests/samv2/video/record_published.py
 """
@@ -23,6 +23,12 @@ from tests.samv2.video.films import MINI, moving_discs, network_with_memory
 from tests.samv2.video.published_cases import CASES, FRAMES, RECORDED, SIDE, Case
 
 VERSIONS = {"2.0": "configs/sam2/sam2_hiera_t.yaml", "2.1": "configs/sam2.1/sam2.1_hiera_t.yaml"}
+NAMES = {
+    "points": "add_new_points_or_box",
+    "mask": "add_new_mask",
+    "clear": "clear_all_prompts_in_frame",
+    "pass": "propagate_in_video",
+}
 OVERRIDES = [
     "++model._target_=sam2.sam2_video_predictor.SAM2VideoPredictor",
     "++model.sam_mask_decoder_extra_args.dynamic_multimask_via_stability=true",
@@ -64,8 +70,7 @@ def record(case: Case) -> dict[str, np.ndarray]:
             Image.fromarray(frame).save(path)
             path.rename(path.with_suffix(".jpg"))  # the only name that is read; nothing is lost
         state = model.init_state(folder)
-
-        def note(frame: int) -> None:
+        for frame in case.go(model, state, NAMES):
             for index in range(len(state["obj_ids"])):
                 for side in (
                     state["temp_output_dict_per_obj"][index],
@@ -76,19 +81,6 @@ def record(case: Case) -> dict[str, np.ndarray]:
                         found.append(known[frame]["pred_masks"][0, 0, ::2, ::2].numpy())
                         scores.append(float(known[frame]["object_score_logits"]))
                         break
-
-        for step in case.steps:
-            if step.kind == "points":
-                model.add_new_points_or_box(state, step.frame, step.object, **step.arguments())
-                note(step.frame)
-            elif step.kind == "mask":
-                model.add_new_mask(state, step.frame, step.object, step.arguments()["mask"])
-                note(step.frame)
-            elif step.kind == "clear":
-                model.clear_all_prompts_in_frame(state, step.frame, step.object)
-            else:
-                for frame, _, _ in model.propagate_in_video(state, reverse=step.reverse):
-                    note(frame)
     return {"logits": np.stack(found), "scores": np.array(scores, np.float32)}
 
 

@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+import torch
 from tests.samv2.video.films import MINI, moving_discs, network_with_memory
 from tests.samv2.video.published_cases import CASES, FRAMES, RECORDED, SIDE, Case
 
 from napari_samv2_prompts.samv2 import SAMV2VideoPredictor
+from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 
 TOLERANCE = 1e-3
-ONCE_IN_A_WHILE = 5e-2
-"""A prompted mask is remembered as all or nothing: one pixel whose logit is next to zero makes a
-difference that other pixels do not.  Anything done otherwise than published makes a larger one."""
+AMPLIFIED = 2e-2
+NAMES = {
+    "points": "addnewpointsorbox",
+    "mask": "addnewmask",
+    "clear": "clearallpromptsinframe",
+    "pass": "propagateinvideo",
+}
 
 
-def answers(case: Case) -> tuple[list[np.ndarray], list[float]]:
-    """Go through the steps of a case, and note low-res logits as the recording did."""
+def answers(
+    case: Case, change: Callable[[SAMV2Network], None] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Go through the steps of a case; return low-res logits and scores as the recording has them.
+
+    ``change`` may do something to the network first.
+    """
     network = network_with_memory(MINI, SIDE, version=case.version, present=case.present)
+    if change is not None:
+        change(network)
     predictor = SAMV2VideoPredictor(
         network,
         device="cpu",
@@ -27,28 +42,14 @@ def answers(case: Case) -> tuple[list[np.ndarray], list[float]]:
     )
     state = predictor.initstate(moving_discs(FRAMES, SIDE))
     found, scores = [], []
-
-    def note(frame: int) -> None:
+    for frame in case.go(predictor, state, NAMES):
         for item in state.objects.values():
             logits = item.logits(frame)
             if logits is not None:
                 known = item.pending[frame][0] if frame in item.pending else item.answers[frame]
                 found.append(logits.float().numpy()[::2, ::2])
                 scores.append(known.object_score)
-
-    for step in case.steps:
-        if step.kind == "points":
-            predictor.addnewpointsorbox(state, step.frame, step.object, **step.arguments())
-            note(step.frame)
-        elif step.kind == "mask":
-            predictor.addnewmask(state, step.frame, step.object, step.arguments()["mask"])
-            note(step.frame)
-        elif step.kind == "clear":
-            predictor.clearallpromptsinframe(state, step.frame, step.object)
-        else:
-            for frame, _, _ in predictor.propagateinvideo(state, reverse=step.reverse):
-                note(frame)
-    return found, scores
+    return np.stack(found), np.array(scores)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -57,12 +58,36 @@ def test_the_published_predictor_gave_the_same(case: Case) -> None:
         logits, scores = recorded[f"{case.name}/logits"], recorded[f"{case.name}/scores"]
     found, ours = answers(case)
     assert len(found) == len(logits)
-    errors = np.abs(np.stack(found) - logits).max(axis=(1, 2))
+    tolerance = AMPLIFIED if case.amplifies else TOLERANCE
+    errors = np.abs(found - logits).max(axis=(1, 2))
+    assert errors.max() < tolerance, errors
     assert np.median(errors) < TOLERANCE, errors
-    assert errors.max() < ONCE_IN_A_WHILE, errors
-    assert np.median(np.abs(np.array(ours) - scores)) < TOLERANCE
-    certain = np.abs(logits) > ONCE_IN_A_WHILE
-    assert ((np.stack(found) > 0) == (logits > 0))[certain].all()
+    assert np.abs(ours - scores).max() < 2 * TOLERANCE
+    certain = np.abs(logits) > tolerance
+    assert ((found > 0) == (logits > 0))[certain].all()
+
+
+def test_where_the_tolerance_is_wide_rounding_alone_needs_it() -> None:
+    """Weights changed in their last bit move our own answers as far as the published ones lie.
+
+    The logits that a correction feeds back have errors of rounding, which the decoder makes twenty
+    times as large in these networks; what is prompted is remembered as all or nothing, so that a
+    pixel next to zero counts whole.
+    """
+
+    def round_otherwise(network: SAMV2Network) -> None:
+        torch.manual_seed(1)
+        for parameter in network.parameters():
+            parameter.data *= 1 + 1e-7 * torch.randn(parameter.shape)
+
+    case = next(case for case in CASES if case.name == "a correction that counts")
+    with np.load(RECORDED) as recorded:
+        published = recorded[f"{case.name}/logits"]
+    ours = answers(case)[0]
+    error = np.abs(ours - published).max()
+    moved = np.abs(answers(case, round_otherwise)[0] - ours).max()
+    assert error > TOLERANCE  # else the case needs no tolerance of its own
+    assert error < 4 * moved
 
 
 def test_some_recorded_objects_are_hidden_and_some_are_not() -> None:
