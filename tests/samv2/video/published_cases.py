@@ -1,4 +1,4 @@
-"""What the published video predictor was asked, and asking it; its answers are in ``tests/data``."""
+"""What the published video predictor was asked, and asking it; ``tests/data`` has its answers."""
 
 from __future__ import annotations
 
