@@ -12,8 +12,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["Pair", "in_new_process", "machine", "pairs", "peak_mb", "seconds"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["Pair", "in_new_process", "machine", "pairs", "peak_mb", "seconds", "wait"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,14 @@ class Pair:
     low: float
     high: float
     cpu_ratio: float | None = None
+
+
+def wait(device: torch.device) -> None:
+    """Wait until a device has done all that it was asked for."""
+    if device.type == "cuda":
+        import torch
+
+        torch.cuda.synchronize(device)
 
 
 def seconds(work: Callable[[], object]) -> tuple[float, float]:

@@ -20,17 +20,25 @@ from tests.samv2.modeling.transformers_twin import build_twin
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.measure import Pair, pairs
+from benchmarks.measure import Pair, pairs, wait
 from benchmarks.pictures import N_BOXES, SIZE, boxes, picture
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
+from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 
-__all__ = ["agreement", "compare", "nano_against_tiny", "random_network", "share_of_rate"]
+__all__ = [
+    "against_compiled",
+    "agreement",
+    "compare",
+    "nano_against_tiny",
+    "random_network",
+    "share_of_rate",
+]
 
 
-def random_network(name: str) -> SAMV2Network:
+def random_network(name: str | Variant) -> SAMV2Network:
     """Build a network with the same random weights each time."""
     torch.manual_seed(0)
     return build_samv2(name)
@@ -71,12 +79,29 @@ class Ours:
 
 
 class Theirs:
-    """The same of the peer."""
+    """The same of the peer.
 
-    def __init__(self, network: SAMV2Network, image: np.ndarray, device: torch.device) -> None:
+    Parameters
+    ----------
+    network, image, device
+    compiled_by : str, optional
+        What compiles it, as somebody would who wants it fast; it then computes in bfloat16.
+    """
+
+    def __init__(
+        self,
+        network: SAMV2Network,
+        image: np.ndarray,
+        device: torch.device,
+        compiled_by: str | None = None,
+    ) -> None:
         self.side = network.variant.input_size
         self.twin = build_twin(network, self.side)
         nn.Module.to(self.twin, device)
+        self.half = compiled_by is not None
+        if compiled_by is not None:
+            self.twin.vision_encoder.compile(backend=compiled_by)
+            self.twin.mask_decoder.compile(backend=compiled_by)
         self.image = image
         self.device = device
         self.scale = torch.tensor([self.side / SIZE[1], self.side / SIZE[0]], device=device)
@@ -84,7 +109,8 @@ class Theirs:
     @torch.inference_mode()
     def embed(self) -> list[Tensor]:
         pixels = to_pixels(self.image, self.side, self.device)
-        embeddings = list(self.twin.get_image_embeddings(pixels))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            embeddings = list(self.twin.get_image_embeddings(pixels))
         wait(self.device)
         return embeddings
 
@@ -93,7 +119,9 @@ class Theirs:
 
     @torch.inference_mode()
     def _masks(self, embeddings: list[Tensor], multimask: bool, **prompts: Tensor) -> np.ndarray:
-        output = self.twin(image_embeddings=list(embeddings), multimask_output=multimask, **prompts)
+        given = {"image_embeddings": list(embeddings), "multimask_output": multimask, **prompts}
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.half):
+            output = self.twin(**given)
         full = F.interpolate(output.pred_masks[0], SIZE, mode="bilinear", align_corners=False)
         return (full > 0).cpu().numpy()
 
@@ -109,22 +137,33 @@ class Theirs:
         return lambda: self._masks(embeddings, False, input_boxes=given[None])
 
 
-def wait(device: torch.device) -> None:
-    """Wait until a device has done all that it was asked for."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def both(name: str, device: str, dtype: str = "auto") -> tuple[Ours, Theirs]:
+def both(
+    name: str | Variant, device: str, dtype: str = "auto", compiled_by: str | None = None
+) -> tuple[Ours, Theirs]:
     """Make a published size and its twin, with the same weights on the same device."""
     image = picture()
     ours = Ours(SAMV2ImagePredictor(random_network(name), device=device, dtype=dtype), image)
-    return ours, Theirs(random_network(name), image, ours.predictor.device)
+    return ours, Theirs(random_network(name), image, ours.predictor.device, compiled_by)
 
 
-def compare(name: str, repeat: int, device: str = "cpu", dtype: str = "auto") -> list[Pair]:
+def against_compiled(name: str | Variant, repeat: int, device: str, backend: str) -> list[Pair]:
+    """Compare with the peer in bfloat16, compiled."""
+    ours, theirs = both(name, device, compiled_by=backend)
+    name = name if isinstance(name, str) else name.size
+    how = "the peer in bfloat16, compiled"
+    return [
+        pairs(f"{name}, {how}: embed", ours.embed, theirs.embed, repeat),
+        pairs(f"{name}, {how}: one click", ours.click(), theirs.click(), repeat),
+        pairs(f"{name}, {how}: {N_BOXES} boxes", ours.boxes(), theirs.boxes(), repeat),
+    ]
+
+
+def compare(
+    name: str | Variant, repeat: int, device: str = "cpu", dtype: str = "auto"
+) -> list[Pair]:
     """Compare one published size with the peer."""
     ours, theirs = both(name, device, dtype)
+    name = name if isinstance(name, str) else name.size
     few = max(1, repeat // 2)
     rows = [
         pairs(f"{name}: embed", ours.embed, theirs.embed, repeat),
@@ -137,7 +176,7 @@ def compare(name: str, repeat: int, device: str = "cpu", dtype: str = "auto") ->
     return rows
 
 
-def agreement(name: str, device: str = "cpu", dtype: str = "auto") -> tuple[float, float]:
+def agreement(name: str | Variant, device: str = "cpu", dtype: str = "auto") -> tuple[float, float]:
     """Return worst and median IoU of our masks of the boxes with the peer's.
 
     Candidate by candidate: random weights score them alike, so that which is best is chance.
@@ -155,13 +194,15 @@ def agreement(name: str, device: str = "cpu", dtype: str = "auto") -> tuple[floa
     return float(np.min(ious)), float(np.median(ious))
 
 
-def nano_against_tiny(repeat: int, device: str = "cpu", dtype: str = "auto") -> list[Pair]:
+def nano_against_tiny(
+    repeat: int, device: str = "cpu", dtype: str = "auto", tiny_is: str | Variant = "tiny"
+) -> list[Pair]:
     """Compare the bundled model with this package's own smallest published size."""
     image = picture()
     # Its own weights: with random ones a click's mask has no end, and its window grows for nothing.
     nano, tiny = (
         Ours(SAMV2ImagePredictor(network, device=device, dtype=dtype), image)
-        for network in ("nano", random_network("tiny"))
+        for network in ("nano", random_network(tiny_is))
     )
     small = image[:512, :512]
     few = Ours(nano.predictor, small), Ours(tiny.predictor, small)
@@ -176,18 +217,18 @@ def nano_against_tiny(repeat: int, device: str = "cpu", dtype: str = "auto") -> 
     ]
 
 
-def share_of_rate(name: str, device: str) -> float:
+def share_of_rate(name: str | Variant, device: str, side: int = 8192) -> float:
     """Return how much of a GPU's rate of bfloat16 products an encoder reaches, all in all.
 
-    The rate is that of a product of two matrices of 8192 x 8192; what is counted of the encoder
-    are its products.
+    The rate is that of a product of two square matrices; what is counted of the encoder are its
+    products.
     """
     predictor = SAMV2ImagePredictor(random_network(name), device=device)
     pixels = torch.rand(1, 3, *[predictor.variant.input_size] * 2, device=predictor.device)
     predictor._network.requires_grad_(False)  # counting looks for gradients
     with FlopCounterMode(display=False) as counter:
         predictor._network.encode_image(pixels)
-    a, b = (torch.randn(8192, 8192, device=device, dtype=torch.bfloat16) for _ in range(2))
+    a, b = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
 
     def rate(work: Callable[[], object], products: float) -> float:
         times = []
@@ -201,4 +242,4 @@ def share_of_rate(name: str, device: str) -> float:
 
     with torch.inference_mode():
         ours = rate(lambda: predictor._encoder(pixels, None), counter.get_total_flops())
-        return ours / rate(lambda: a @ b, 2 * 8192**3)
+        return ours / rate(lambda: a @ b, 2 * side**3)

@@ -11,8 +11,9 @@ import argparse
 from tests.samv2.video.films import calm_network, moving_discs
 
 from benchmarks.__main__ import table
-from benchmarks.measure import Pair, in_new_process, machine, pairs
+from benchmarks.measure import Pair, in_new_process, machine, pairs, wait
 from napari_samv2_prompts.samv2 import SAMV2VideoPredictor
+from napari_samv2_prompts.samv2.modeling.config import Variant
 
 PLACES = (0.3, 0.4), (0.7, 0.6), (0.5, 0.2), (0.2, 0.8)  # of the clicks, as shares of the side
 FRAME = 7
@@ -23,15 +24,17 @@ def clicks(side: int, objects: int) -> dict[int, list[list[float]]]:
     return {n: [[side * share for share in PLACES[n]]] for n in range(objects)}
 
 
-def tracked(size: str, side: int, objects: int, repeat: int, dtype: str) -> Pair:
+def tracked(
+    size: str | Variant, side: int, objects: int, repeat: int, dtype: str, device: str = "cpu"
+) -> Pair:
     """Compare one tracked frame; the peer has float32."""
     # Here, since the peer's library is no part of what a film of ours takes in memory.
     from tests.samv2.video.video_twin import TwinFilm, build_video_twin
 
     network, film = calm_network(size, side), moving_discs(FRAME + 1, side)
-    predictor = SAMV2VideoPredictor(network, device="cpu", dtype=dtype)
+    predictor = SAMV2VideoPredictor(network, device=device, dtype=dtype)
     state = predictor.initstate(film)
-    peer = TwinFilm(build_video_twin(network, side), film)
+    peer = TwinFilm(build_video_twin(network, side), film, device)
     for number, place in clicks(side, objects).items():
         predictor.addnewpoints(state, 0, number, place, [1])
         peer.prompt(0, place, [1], number)
@@ -43,11 +46,14 @@ def tracked(size: str, side: int, objects: int, repeat: int, dtype: str) -> Pair
     def ours() -> None:
         state.embeddings.clear()
         list(predictor.propagateinvideo(state, FRAME, 0))
+        wait(predictor.device)
 
     def theirs() -> None:
         peer.forget_embeddings()
         list(peer.follow(start_frame_idx=FRAME, max_frame_num_to_track=0))
+        wait(predictor.device)
 
+    size = size if isinstance(size, str) else size.size
     what = f"{size}: a tracked frame at {side}, objects: {objects}, {dtype}"
     return pairs(what, ours, theirs, repeat)
 

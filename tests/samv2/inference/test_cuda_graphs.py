@@ -14,7 +14,7 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.inference import cuda_graphs as recordings
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
-from napari_samv2_prompts.samv2.modeling.network import PreparedImage
+from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 24, 20, 3), np.uint8).repeat(20, 1)
@@ -76,6 +76,26 @@ def test_a_recording_is_tried_once_and_from_the_second_time_on(possible, monkeyp
     replayed(torch.zeros(3))  # other shapes, for which the first is given up
     replayed(torch.zeros(2))
     assert len(tried) == 1
+
+
+def test_another_image_of_the_same_shapes_is_played_back(monkeypatch) -> None:
+    """Features are compared by what they are, not by their values or which ones they are."""
+
+    class Recording:
+        def play(self, inputs):
+            return "played back"
+
+    monkeypatch.setattr(recordings.GraphedCallable, "_recorded", lambda *_: Recording())
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**12, 10**12))
+    graphed = recordings.GraphedCallable(lambda *_: "computed", keep=2)
+
+    def image(value: float) -> PreparedImage:
+        features = ImageFeatures(*(torch.full((1,), value) for _ in range(3)))
+        return PreparedImage(features, (), torch.zeros(1), None)
+
+    found = [graphed(image(float(number)), torch.zeros(1), None) for number in range(3)]
+    assert found == ["computed", "played back", "played back"]
+    assert graphed(image(0.0), torch.zeros(1), torch.zeros(1)) == "computed"  # with a mask
 
 
 def test_work_that_is_not_recorded_keeps_nobody_waiting() -> None:

@@ -90,14 +90,22 @@ class TwinFilm:
     twin : Sam2VideoModel
     frames : array of shape (T, side, side, 3), uint8
         As large as the network's input, so that nothing is resized.
+    device : str
+        Where the twin is brought, and computes.
     """
 
-    def __init__(self, twin: Sam2VideoModel, frames: np.ndarray) -> None:
+    def __init__(self, twin: Sam2VideoModel, frames: np.ndarray, device: str = "cpu") -> None:
         side = frames.shape[1]
         pixels = [to_pixels(frame, side, torch.device("cpu"))[0] for frame in frames]
-        self._twin = twin
+        self._twin = torch.nn.Module.to(twin, device)
         self._session = Sam2VideoInferenceSession(
-            video=torch.stack(pixels), video_height=side, video_width=side, dtype=torch.float32
+            video=torch.stack(pixels),
+            video_height=side,
+            video_width=side,
+            inference_device=device,
+            inference_state_device=device,
+            video_storage_device=device,
+            dtype=torch.float32,
         )
 
     def prompt(

@@ -75,7 +75,7 @@ class GraphedCallable(Generic[T]):
         """Return what ``work`` returns, in tensors of its own."""
         inputs = tuple(_tensors(arguments))
         shapes = tuple((tensor.shape, tensor.stride(), tensor.dtype) for tensor in inputs)
-        key = shapes, _with_tensors(arguments, iter([None] * len(inputs)))
+        key = shapes, _structure(arguments)
         with self._lock:
             again = key in self._recordings
             recording = self._recordings.pop(key, None)
@@ -146,6 +146,13 @@ def _with_tensors(tree: Any, tensors: Iterator[Any]) -> Any:
         return None
     parts = [_with_tensors(part, tensors) for part in _parts(tree)]
     return tuple(parts) if type(tree) is tuple else type(tree)(*parts)
+
+
+def _structure(tree: Any) -> object:
+    """Return what nested tuples and dataclasses are without their tensors: equal for like ones."""
+    if tree is None or isinstance(tree, Tensor):
+        return tree is None
+    return type(tree), tuple(_structure(part) for part in _parts(tree))
 
 
 def _parts(tree: Any) -> Iterable[Any]:

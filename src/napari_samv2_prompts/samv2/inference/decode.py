@@ -24,11 +24,12 @@ from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_sin
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
 from napari_samv2_prompts.samv2.nano.decode import decode_on_levels
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
-from napari_samv2_prompts.samv2.nano.network import NanoNetwork
+from napari_samv2_prompts.samv2.nano.network import NanoNetwork, PromptDecoder
 
 from .cuda_graphs import GraphedCallable
 from .embedding import Embedding
 from .low_res import LOGIT_LIMIT, LowResMasks
+from .played_nano import PlayedNano
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +67,10 @@ class Decoder:
         self._network = network
         self._choice = choice
         self._graphed: Decode | None = None
-        if choice.device.type == "cuda":
+        self._nano: PromptDecoder | None = None
+        if isinstance(network, NanoNetwork):
+            self._nano = PlayedNano(network) if choice.device.type == "cuda" else network
+        elif choice.device.type == "cuda":
             self._graphed = GraphedCallable[Decoded](network.decode_prompts, keep=8)
         self._last: tuple[tuple[ImageFeatures, ...], _Prepared] | None = None
 
@@ -128,7 +132,7 @@ class Decoder:
             features, *coarser = (
                 level.to(device=self._choice.device, dtype=dtype) for level in embedding.levels
             )
-            if self._choice.dtype == torch.bfloat16 and not isinstance(self._network, NanoNetwork):
+            if self._choice.dtype == torch.bfloat16 and self._nano is None:
                 half = features.embedding.to(self._choice.dtype)
                 features = replace(features, embedding=half)
             ready = _Prepared(self._network.prepare(features), tuple(coarser))
@@ -139,8 +143,8 @@ class Decoder:
     def _at_once(self, embedding: Embedding) -> int:
         """Return how many prompts are decoded at a time."""
         side = embedding.logits_size
-        if isinstance(self._network, NanoNetwork):
-            side = self._network.variant.window // 4
+        if self._nano is not None:
+            side = self._nano.variant.window // 4
         cells = _CELLS_AT_ONCE if self._choice.device.type == "cpu" else _CELLS_AT_ONCE_GPU
         return max(1, cells // side**2)
 
@@ -154,7 +158,7 @@ class Decoder:
         """Decode prompts of one kind: the same number of points, all with a mask or none."""
         image = prepared.image
         tensors = arrays.on(image.position.device)
-        if not isinstance(self._network, NanoNetwork):
+        if self._nano is None:
             work: Decode = self._network.decode_prompts
             if self._graphed is not None and len(multimask) <= _FEW:
                 work = self._graphed
@@ -164,9 +168,7 @@ class Decoder:
             for level in (image.features, *prepared.coarser)
             if isinstance(level, NanoFeatures)
         ]
-        offered = decode_on_levels(
-            self._network, levels, *tensors, multimask, threshold, -LOGIT_LIMIT
-        )
+        offered = decode_on_levels(self._nano, levels, *tensors, multimask, threshold, -LOGIT_LIMIT)
         return [
             LowResMasks(
                 one.logits.float().cpu().numpy(),

@@ -19,7 +19,7 @@ from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, POSITIVE
 
 from .candidates import Offered, offer, on_grid, to_finest
 from .features import NanoFeatures
-from .network import NanoNetwork
+from .network import PromptDecoder
 from .pyramid import candidates_of_clicks, scaled_to
 from .scale_scores import measures
 from .window_decoding import decode_in_windows
@@ -35,7 +35,7 @@ N_OFFERED = 3
 
 
 def decode_on_levels(
-    network: NanoNetwork,
+    network: PromptDecoder,
     levels: Sequence[NanoFeatures],
     coords: Tensor,
     labels: Tensor,
@@ -48,7 +48,7 @@ def decode_on_levels(
 
     Parameters
     ----------
-    network : NanoNetwork
+    network : PromptDecoder
     levels : sequence of NanoFeatures
         Of one image (B = 1), finest first.
     coords, labels, mask_input : Tensor
@@ -89,7 +89,7 @@ def decode_on_levels(
 
 
 def _first_levels(
-    network: NanoNetwork,
+    network: PromptDecoder,
     levels: Sequence[NanoFeatures],
     coords: Tensor,
     labels: Tensor,
@@ -109,7 +109,7 @@ def _first_levels(
 
 
 def _of_clicks(
-    network: NanoNetwork,
+    network: PromptDecoder,
     levels: Sequence[NanoFeatures],
     coords: Tensor,
     labels: Tensor,
@@ -127,7 +127,7 @@ def _of_clicks(
 
 
 def _of_the_rest(
-    network: NanoNetwork,
+    network: PromptDecoder,
     level: NanoFeatures,
     coords: Tensor,
     labels: Tensor,

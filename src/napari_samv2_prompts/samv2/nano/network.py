@@ -6,6 +6,8 @@ find what looks alike.
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -20,10 +22,30 @@ from .config import NanoVariant
 from .contrast import stretch_contrast
 from .features import NanoFeatures
 from .mask_decoder import NanoMaskDecoder
-from .prompt_encoder import NanoPromptEncoder
+from .prompt_encoder import DrawnPrompts, NanoPromptEncoder
 from .scale_scores import ScaleScores
 
-__all__ = ["NanoNetwork"]
+__all__ = ["NanoNetwork", "PromptDecoder"]
+
+
+class PromptDecoder(Protocol):
+    """What decodes prompts in windows and on levels: the network, or a faster way to run it."""
+
+    @property
+    def variant(self) -> NanoVariant:
+        """The shape of the network."""
+        ...
+
+    @property
+    def scale_scores(self) -> ScaleScores:
+        """What judges masks across scales."""
+        ...
+
+    def decode_prompts(
+        self, image: NanoFeatures, coords: Tensor, labels: Tensor, mask_input: Tensor | None
+    ) -> Decoded:
+        """Predict all four masks of each prompt; see :meth:`.NanoNetwork.decode_prompts`."""
+        ...
 
 
 class NanoNetwork(SAMV2Network):
@@ -73,15 +95,21 @@ class NanoNetwork(SAMV2Network):
         mask_input: Tensor | None = None,
     ) -> Decoded:
         """Predict all four masks of each prompt; see :meth:`.SAMV2Network.decode_prompts`."""
-        if isinstance(image, ImageFeatures):
-            image = self.unshared(image)
-        features, finer, position, _ = image
+        features = image if isinstance(image, ImageFeatures) else image.features
         assert isinstance(features, NanoFeatures)
+        return self.read(features, self.draw(features, coords, labels, mask_input))
+
+    def draw(
+        self, features: NanoFeatures, coords: Tensor, labels: Tensor, mask_input: Tensor | None
+    ) -> DrawnPrompts:
+        """Draw prompts on an image, or on windows of it; it looks at what is prompted."""
         grid = (features.embedding.shape[-2], features.embedding.shape[-1])
-        prompts = self.sam_prompt_encoder.draw(
-            coords, labels, mask_input, grid, features.descriptors
-        )
-        decoded: Decoded = self.sam_mask_decoder(features.embedding, position, *finer, prompts)
+        return self.sam_prompt_encoder.draw(coords, labels, mask_input, grid, features.descriptors)
+
+    def read(self, features: NanoFeatures, drawn: DrawnPrompts) -> Decoded:
+        """Predict all four masks of drawn prompts; it looks at no value of a tensor in Python."""
+        _, finer, position, _ = self.unshared(features)
+        decoded: Decoded = self.sam_mask_decoder(features.embedding, position, *finer, drawn)
         return decoded
 
 

@@ -23,7 +23,7 @@ from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 from .candidates import Candidates, cover
 from .config import COARSEST
 from .features import NanoFeatures
-from .network import NanoNetwork
+from .network import PromptDecoder
 from .window_decoding import at_once, without_unprompted
 from .windows import STRIDE, Window, around, cut
 
@@ -47,7 +47,7 @@ class _Decoded(NamedTuple):
 
 
 def candidates_of_clicks(
-    network: NanoNetwork,
+    network: PromptDecoder,
     levels: Sequence[NanoFeatures],
     coords: Tensor,
     labels: Tensor,
@@ -57,7 +57,7 @@ def candidates_of_clicks(
 
     Parameters
     ----------
-    network : NanoNetwork
+    network : PromptDecoder
     levels : sequence of NanoFeatures
         Of one image (B = 1), finest first.
     coords, labels : Tensor
@@ -83,7 +83,7 @@ def candidates_of_clicks(
 
 
 def _on_all_levels(
-    network: NanoNetwork,
+    network: PromptDecoder,
     levels: Sequence[NanoFeatures],
     coords: Tensor,
     labels: Tensor,

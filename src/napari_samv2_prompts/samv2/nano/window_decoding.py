@@ -23,7 +23,7 @@ from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, POSITIVE
 from .components import drop_unprompted
 from .features import NanoFeatures
 from .mask_scores import with_agreement
-from .network import NanoNetwork
+from .network import PromptDecoder
 from .windows import STRIDE, Window, around, cut, first_windows, part_of_prompts
 
 __all__ = ["WindowMasks", "at_once", "decode_in_windows", "without_unprompted"]
@@ -49,7 +49,7 @@ class WindowMasks(NamedTuple):
 
 
 def decode_in_windows(
-    network: NanoNetwork,
+    network: PromptDecoder,
     features: NanoFeatures,
     coords: Tensor,
     labels: Tensor,
@@ -61,7 +61,7 @@ def decode_in_windows(
 
     Parameters
     ----------
-    network : NanoNetwork
+    network : PromptDecoder
     features : NanoFeatures
         One image (B = 1).
     coords, labels, mask_input : Tensor
