@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 import tifffile
@@ -62,6 +64,46 @@ def test_the_command_line_gives_the_same_as_the_function(stack, predictor, tmp_p
     expected = segment_stack(stack, boxes=table, predictor=predictor)
     assert np.array_equal(tifffile.imread(out), expected)
     assert "5 planes" in capsys.readouterr().out
+
+
+def test_embeddings_that_workers_made_give_the_same_labels(stack, predictor, tmp_path, monkeypatch):
+    from napari_samv2_prompts.cli import segment_stack as cli
+    from napari_samv2_prompts.units import run_units
+
+    tifffile.imwrite(tmp_path / "stack.tif", np.moveaxis(stack, 0, 2))
+    table = tmp_path / "boxes.csv"
+    table.write_text("object,plane,x0,y0,x1,y1\n3,2,10.5,6.5,25.5,21.5\n5,0,26.5,26.5,41.5,41.5\n")
+    made = []
+
+    @contextmanager
+    def runner_of(options, overwrite):
+        def run(units):
+            for outcome in run_units(units, lambda: predictor, "weights"):
+                made.append(outcome.objects)
+                yield outcome
+
+        yield run
+
+    monkeypatch.setattr("napari_samv2_prompts.cli.workers.runner_of", runner_of)
+    monkeypatch.setattr(cli, "predictor", lambda options: predictor)
+    arguments = ["segment", str(tmp_path / "stack.tif"), "--through", "2", "--boxes", str(table)]
+    assert main([*arguments, "-o", str(tmp_path / "here.tif")]) == 0
+    with monkeypatch.context() as patch:
+        assert main([*arguments, "-o", str(tmp_path / "there.tif"), "--workers", "2"]) == 0
+        assert made == [PLANES]
+        assert not list(tmp_path.glob("*.embeddings")), "what was for this run is left behind"
+        store = ["--store", str(tmp_path / "store")]
+        assert main([*arguments, "-o", str(tmp_path / "kept.tif"), *store, "--workers", "2"]) == 0
+
+        def never(*arguments):
+            raise AssertionError("embedded again")
+
+        patch.setattr(predictor, "embed", never)
+        assert main([*arguments, "-o", str(tmp_path / "again.tif"), *store]) == 0
+    labels = {
+        (tmp_path / f"{name}.tif").read_bytes() for name in ("here", "there", "kept", "again")
+    }
+    assert len(labels) == 1
 
 
 def test_what_is_only_for_pictures_is_refused(tmp_path, capsys):

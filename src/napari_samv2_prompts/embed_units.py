@@ -20,7 +20,7 @@ import numpy as np
 from napari_samv2_prompts.engine import EmbeddingStore, Job, Task
 from napari_samv2_prompts.engine.embed import embed
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.images import ImageView, render_plane
+from napari_samv2_prompts.images import ImageView, StackPicture, render_plane
 from napari_samv2_prompts.io.window_layers import WindowLayer, lazily, window_layers
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, run_units
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["EmbedUnit", "embed_stack", "embed_units"]
+__all__ = ["EmbedUnit", "embed_stack", "embed_units", "stack_units"]
 
 StackContrast = Literal["displayed", "percentiles"] | tuple[float, float]
 
@@ -207,6 +207,34 @@ def embed_units(
         EmbedUnit(image, folder, some, layer, bool(shown.rgb), limits, gamma, data=data)
         for some in (planes[n : n + PLANES] for n in range(0, len(planes), PLANES))
     ]
+
+
+def stack_units(
+    image: Path, folder: Path, stack: StackPicture, place: int, planes: range
+) -> list[EmbedUnit]:
+    """Return units that embed the planes of a stack as :func:`.segment_stack` reads them.
+
+    Parameters
+    ----------
+    image : Path
+    folder : Path
+        The store.
+    stack : StackPicture
+        What the file holds, planes first.
+    place : int
+        Of the axis of planes in the file.
+    planes : range
+    """
+    rgb = stack.planes.ndim > 3
+    rows, columns = (axis for axis in range(3) if axis != place)
+    wanted = []
+    for plane in planes:
+        index: list[int | None] = [None] * 3
+        index[place] = plane
+        wanted.append(Plane((rows, columns), tuple(index), stack.shape[1:]))
+    limits = (0.0, 255.0) if stack.limits is None else stack.limits
+    some = (tuple(wanted[n : n + PLANES]) for n in range(0, len(wanted), PLANES))
+    return [EmbedUnit(image, folder, part, rgb=rgb, limits=limits) for part in some]
 
 
 def _opened(image: Path) -> list[WindowLayer]:

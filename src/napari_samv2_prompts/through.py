@@ -7,12 +7,14 @@ Here: :func:`segment_stack` and what it is made of.  Not here: how objects are f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.box_formats import BoxFormat
@@ -58,6 +60,7 @@ def segment_stack(
     checkpoint: str | Path | None = None,
     device: str = "auto",
     predictor: SAMV2ImagePredictor | None = None,
+    store: str | Path | None = None,
     progress: Callable[[Filled], object] | None = None,
 ) -> NDArray[np.uint16] | NDArray[np.uint32]:
     """Segment objects on all planes of a stack, or all frames of a film, from prompts on a few.
@@ -83,6 +86,8 @@ def segment_stack(
         How objects are followed: ``"hand-over"`` makes prompts of the last mask, with any model;
         ``"memory"`` is the published models' own way.  ``"auto"`` is the memory if the model has
         one and sees planes in full detail, else hand-over.
+    store : path, optional
+        Folder of embeddings: what is there is not embedded again, what is not is kept there.
     progress : callable, optional
         Told what each plane gained; what it raises ends the work.
 
@@ -108,7 +113,8 @@ def segment_stack(
         predictor = SAMV2ImagePredictor(model, checkpoint=checkpoint, device=device)
     anchors: dict[int, dict[int, MaskCrop]] = {}
     found = Found()
-    for filled in follow(seen, prompts, predictor, wanted, anchors, method):
+    kept = None if store is None else EmbeddingStore(Path(store), limit_mb=np.inf)
+    for filled in follow(seen, prompts, predictor, wanted, anchors, method, kept):
         found.add(filled)
         if progress is not None:
             progress(filled)
@@ -185,6 +191,7 @@ def follow(
     wanted: Wanted,
     anchors: dict[int, dict[int, MaskCrop]],
     method: Method = "auto",
+    store: EmbeddingStore | None = None,
 ) -> Iterator[Filled]:
     """Answer the prompts, then fill the other planes.
 
@@ -194,10 +201,13 @@ def follow(
         Empty; the masks on the prompted planes are put here first.
     method : str
         See :func:`segment_stack`.
+    store : EmbeddingStore, optional
+        Where embeddings are looked for and kept.
     """
     variant = predictor.variant
     sides = InputSides(variant.input_size, variant.largest_side)
-    embed = Embeddings.of_stack(seen, predictor.embed, sides)
+    make = predictor.embed if store is None else partial(_embedded, predictor, store)
+    embed = Embeddings.of_stack(seen, make, sides)
     follower = follower_of(method, seen, embed, predictor)
     for plane, batch in sorted(prompts.items()):
         for number, crop in _answered(embed, predictor, plane, batch, seen.shape[1:]).items():
@@ -205,6 +215,19 @@ def follow(
     for number in [n for n, planes in anchors.items() if not any(c.area for c in planes.values())]:
         del anchors[number]  # the model finds nothing of it where it was prompted
     yield from propagate(follower, anchors, Found(), wanted)
+
+
+def _embedded(
+    predictor: SAMV2ImagePredictor, store: EmbeddingStore, pixels: NDArray[np.uint8]
+) -> Any:
+    """Embed pixels, or find their embedding: under the name that the window gives it, too."""
+    packing = predictor.packing
+    key = store.key(pixels, f"{packing.fingerprint} {(pixels.shape[0], pixels.shape[1])}")
+    found: Any = store.get(key, packing.unpack)
+    if found is None:
+        found = predictor.embed(pixels).halved()
+        store.put(key, packing.pack(found, key))
+    return found
 
 
 def _answered(

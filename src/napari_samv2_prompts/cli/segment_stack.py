@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--first", type=int, metavar="PLANE", help="first plane to fill")
     add("--last", type=int, metavar="PLANE", help="last plane to fill")
+    add(
+        "--store",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of embeddings: none that is there is made again",
+    )
 
 
 def wanted(options: argparse.Namespace) -> bool:
@@ -68,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
     stack = np.moveaxis(opened.data, place, 0)
     ends: list[str] = []
     started = time.perf_counter()
+    store = _store(options, output, stack, place)
     with tqdm(unit="plane", disable=None, leave=False) as bar:
 
         def report(filled: Filled) -> None:
@@ -84,8 +92,11 @@ def run(options: argparse.Namespace) -> int:
             last=options.last,
             method=options.method,
             predictor=predictor(options),
+            store=store,
             progress=report,
         )
+    if store is not None and store != options.store:
+        shutil.rmtree(store, ignore_errors=True)  # it was for this run
     print(f"{len(stack)} planes in {time.perf_counter() - started:.2f} s")
     for sentence in ends:
         print(sentence)
@@ -95,6 +106,30 @@ def run(options: argparse.Namespace) -> int:
         _write_tracks(options.tracks, labels)
         print(f"Tracks: {options.tracks}")
     return 0
+
+
+def _store(options: argparse.Namespace, output: Path, stack: Any, place: int) -> Path | None:
+    """Return the folder of embeddings to use, if any; workers have filled it, if there are any.
+
+    Objects are then followed here: how far a mask reaches depends, in its last digits, on which
+    others are decoded with it, and labels are to be the same as without workers.
+    """
+    store: Path | None = options.store
+    if options.workers is None and options.scheduler is None:
+        return store
+    from napari_samv2_prompts.cli.workers import runner_of, with_bar
+    from napari_samv2_prompts.embed_units import stack_units
+    from napari_samv2_prompts.images import StackPicture
+
+    seen = StackPicture.of(stack)
+    low, high = options.first or 0, len(stack) - 1 if options.last is None else options.last
+    planes = range(max(0, low), min(high + 1, len(stack)))
+    store = store or output.with_name(f"{output.name}.embeddings")
+    units = stack_units(options.image.absolute(), store.absolute(), seen, place, planes)
+    with runner_of(options, overwrite=False) as do:
+        for _ in with_bar(do(units), len(units), "part"):
+            pass  # what could not be embedded there is embedded here, or fails here
+    return store
 
 
 def _write_tracks(path: Path, labels: NDArray[Any]) -> None:
