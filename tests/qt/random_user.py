@@ -387,12 +387,12 @@ class RandomUser(RuleBasedStateMachine):
     @rule(data=st.data(), then=THEN)
     def copy_and_paste(self, data: st.DataObject, then: str) -> None:
         """Copy prompts and paste them: on their plane they are other objects."""
+        self.look()  # which may take back what can't have been meant
         layer = self.prompt_layer(data)
         if layer is None or "object" not in layer.features:
             return
         if isinstance(layer, Points) and layer.ndim > 2:
             return  # which the viewer itself fails at
-        self.look()
         rows = data.draw(st.sets(st.integers(0, len(layer.data) - 1), min_size=1, max_size=2))
         objects = object_numbers(layer)
         layer.selected_data = rows
