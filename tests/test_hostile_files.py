@@ -18,6 +18,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import save
 from tifffile import imwrite
 
@@ -37,6 +38,16 @@ from napari_samv2_prompts.io.records import (
     Shape,
 )
 from napari_samv2_prompts.prompts import Prompt
+from napari_samv2_prompts.samv2.video.frames import open_frames
+from napari_samv2_prompts.samv2.video.memory import Memory
+from napari_samv2_prompts.samv2.video.state import (
+    Answer,
+    PointPrompts,
+    TrackedObject,
+    VideoState,
+)
+from napari_samv2_prompts.samv2.video.state_file import read_state as read_state_of_film
+from napari_samv2_prompts.samv2.video.state_file import write_state
 from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError, read_state
 
 Reader = Callable[[Path], object]
@@ -247,6 +258,49 @@ def setting_files(tmp: Path) -> st.SearchStrategy[bytes]:
     return text.map(str.encode) | bytes_like(b'{"live": true}')
 
 
+def some_film() -> VideoState:
+    return VideoState(open_frames(np.zeros((3, 8, 10), np.uint8)), "nano", torch.device("cpu"))
+
+
+def film_state(path: Path) -> object:
+    state = some_film()
+    read_state_of_film(state, path)
+    return state
+
+
+def film_state_files(tmp: Path) -> st.SearchStrategy[bytes]:
+    state = some_film()
+    item = state.objects.setdefault(4, TrackedObject())
+    item.prompts[0] = PointPrompts(np.zeros((1, 2), np.float32), np.ones(1, np.int64))
+    item.prompts[1] = np.ones((8, 10), bool)
+    memory = Memory(torch.zeros(4), torch.zeros(3, 2, dtype=torch.bfloat16), 1.0)
+    item.keep(0, Answer(torch.zeros(2, 2), 0.9, 1.0, True), memory, conditioning=True)
+    write_state(state, tmp / "valid.state")
+    whole = (tmp / "valid.state").read_bytes()
+    film_state(tmp / "valid.state")  # or nothing below it is tried
+    with safe_open(tmp / "valid.state", framework="pt") as file:
+        described = json.loads(file.metadata()["state"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    lost = st.sampled_from([*tensors, None])
+    changed = st.builds(
+        lambda value, gone: save(
+            {n: t for n, t in tensors.items() if n != gone}, {"state": json.dumps(value)}
+        ),
+        changed_json(described),
+        lost,
+    )
+    return changed | bytes_like(whole)
+
+
+def frames_of_folder(path: Path) -> object:
+    folder = path.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    path.replace(folder / "10.png")
+    Image.new("L", (14, 12)).save(folder / "9.png")
+    frames = open_frames(folder)
+    return [frames.read(number) for number in range(len(frames))]
+
+
 USUAL = (ValueError, OSError)
 READERS = {
     "boxes.csv": (boxes, table_files, USUAL),
@@ -260,6 +314,8 @@ READERS = {
     "yolo.txt": (boxes, yolo_files, USUAL),
     "prompts.json": (read_record, record_files, USUAL),
     "old-prompts.json": (read_record, old_record_files, USUAL),
+    "film.state": (film_state, film_state_files, USUAL),
+    "frames.png": (frames_of_folder, lambda tmp: pictures("png"), USUAL),
     "settings.json": (remembered, setting_files, ()),
     "weights.pt": (read_state, lambda tmp: weights(), (CheckpointError,)),
     "weights.safetensors": (read_state, lambda tmp: weights(), (CheckpointError,)),
