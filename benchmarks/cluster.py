@@ -3,17 +3,21 @@
 - ``overhead``: units that do nothing, on two worker processes.
 - ``speed``: a folder of 64 pictures with one worker and with two.
 - ``simulate``: units that only wait, as long as measured ones take, on up to 200 workers that are
-  threads of this process.  Scheduler, client and all workers share one interpreter here, so a real
-  cluster carries more.
+  threads of another process (``threads``); client and scheduler share this one.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+import logging
 import os
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +32,8 @@ from napari_samv2_prompts.units import ModelSettings, Outcome, Standing
 
 SETTINGS = ModelSettings(device="cpu")
 PICTURES = 64
-MANY = 2000  # units that do nothing, to tell what one costs
+IDLE = 5.0  # seconds
+MANY = 1000  # units that do nothing, to tell what one costs
 
 
 @dataclass(frozen=True)
@@ -93,46 +98,83 @@ def speed() -> None:
 def simulate(workers: list[int], seconds: list[float]) -> None:
     """Print the share of the workers' time that goes into units, by their number and length.
 
-    The last column is the processor's time for one more unit, of client, scheduler and workers
-    together: it tells what a machine carries that has nothing else to do.
+    The last columns are the processor's time of client and scheduler, which are this process: for
+    one more unit, and as a share of a core while all workers have nothing to do.
     """
     from distributed import Client, LocalCluster
 
-    print(
-        "| workers | " + " | ".join(f"{length:g} s" for length in seconds) + " | units a second |"
-    )
-    print("|---" * (len(seconds) + 2) + "|")
+    lengths = " | ".join(f"{length:g} s" for length in seconds)
+    print(f"| workers | {lengths} | a unit | idle |")
+    print("|---" * (len(seconds) + 3) + "|")
     for count in workers:
         with (
-            LocalCluster(
-                n_workers=count, threads_per_worker=1, processes=False, memory_limit=0,
-                dashboard_address=None, silence_logs=50,
-            ) as cluster,
+            LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as cluster,
             Client(cluster, set_as_default=False) as client,
-        ):  # fmt: skip
+            _threads(cluster.scheduler_address, count),
+        ):
+            client.wait_for_workers(count, timeout=300)
             list(run_on(client, [Pause("warm", 0.0)] * (3 * count), SETTINGS))
-            started = time.process_time()
-            list(run_on(client, [Pause("", 0.0)] * MANY, SETTINGS))
-            own = (time.process_time() - started) / MANY
+            own = time.process_time()
+            time.sleep(IDLE)
+            idle = (time.process_time() - own) / IDLE
+            outcomes = run_on(client, [Pause("", 0.0)] * MANY, SETTINGS)
+            next(outcomes)
+            own = time.process_time()
+            left = len(list(outcomes))
+            unit = (time.process_time() - own) / left
             cells = []
             for length in seconds:
                 units = count * max(3, min(20, round(10 / length)))
-                started = time.perf_counter()
-                list(run_on(client, [Pause("", length)] * units, SETTINGS))
+                outcomes = run_on(client, [Pause("", length)] * units, SETTINGS)
+                next(outcomes)  # all workers have been asked for their versions, and are at work
+                started = time.perf_counter() - length
+                list(outcomes)
                 wall = time.perf_counter() - started
                 cells.append(f"{units * length / (wall * count):.0%}")
-            print(f"| {count} | " + " | ".join(cells) + f" | {own * 1e3:.1f} ms |", flush=True)
+            shown = " | ".join(cells)
+            print(f"| {count} | {shown} | {unit * 1e3:.1f} ms | {idle:.1%} |", flush=True)
+
+
+@contextmanager
+def _threads(address: str, count: int) -> Iterator[None]:
+    """Start workers that are threads of one other process."""
+    command = [sys.executable, "-m", "benchmarks.cluster", "threads", "--workers", str(count),
+               "--address", address]  # fmt: skip
+    with subprocess.Popen(command) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def threads(address: str, count: int) -> None:
+    """Be so many workers, until the process is ended."""
+    from distributed import Worker
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+
+    async def work(folder: str) -> None:
+        options = {"nthreads": 1, "memory_limit": 0, "dashboard": False, "local_directory": folder}
+        some = [Worker(address, name=n, **options) for n in range(count)]
+        await asyncio.gather(*some)
+        await asyncio.gather(*(worker.finished() for worker in some))
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(work(folder))
 
 
 def main() -> None:
     """Run what is named."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
-    parser.add_argument("what", choices=("overhead", "speed", "simulate"))
+    parser.add_argument("what", choices=("overhead", "speed", "simulate", "threads"))
+    parser.add_argument("--address", help="of the scheduler, for threads")
     parser.add_argument("--workers", type=int, nargs="*", default=[10, 50, 100, 200])
     parser.add_argument("--seconds", type=float, nargs="*", default=[0.1, 0.5, 2.0, 5.0])
     options = parser.parse_args()
     if options.what == "simulate":
         simulate(options.workers, options.seconds)
+    elif options.what == "threads":
+        threads(options.address, options.workers[0])
     else:
         {"overhead": overhead, "speed": speed}[options.what]()
 

@@ -228,7 +228,7 @@ class SAMV2PromptsWidget(QWidget):
 
     def embed_all_planes(self, wanted: bool = True) -> None:
         """Embed all planes of the image while there is nothing else to do, or stop that."""
-        self._controller.embed_all(wanted)
+        self._open.embed_all(wanted)
 
     def save_prompts(self, path: str | Path) -> None:
         """Save what led to the labels as JSON; see :meth:`.PromptFiles.save` for the errors."""

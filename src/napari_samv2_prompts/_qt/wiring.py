@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error, show_warning
 
 from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
+from napari_samv2_prompts.layers.views import is_image
 
+from .cluster_help import ClusterHelp
 from .controller import Controller
 from .drawing import Drawing
 from .files import PromptFiles, ask_and_export
@@ -30,6 +32,7 @@ from .viewer_events import Connections, Keys
 from .widget_state import Direction, Options, PropagationState, WidgetState
 
 if TYPE_CHECKING:
+    from napari.layers import Image
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
 
@@ -85,6 +88,7 @@ class Wiring:
         self.objects = ObjectList(viewer, controller, make_runner())
         self.find_all = FindAll(viewer, controller)
         self.propagation = StackPropagation(viewer, controller)
+        self.cluster = ClusterHelp(make_runner())
         self._keys = Keys(viewer, self._key_slots())
         self._links, self._form_links = Connections(), Connections()
         self._follow_work()
@@ -115,7 +119,9 @@ class Wiring:
         """End everything, touching nothing that Qt may have deleted; idempotent."""
         self._links.close()
         self.drawing.close()
-        for part in (self.saved, self.objects, self.find_all, self.propagation, self._keys):
+        for part in (
+            self.saved, self.objects, self.find_all, self.propagation, self.cluster, self._keys
+        ):  # fmt: skip
             part.close()
         self._layers.stop()
         self.controller.close()
@@ -165,7 +171,7 @@ class Wiring:
         add(self._convert, form.head.converted)
         add(self._on_store, form.embeddings.store_changed)
         add(self._on_memory, form.embeddings.memory.valueChanged)
-        add(controller.embed_all, form.embeddings.all_planes.clicked)
+        add(self.embed_all, form.embeddings.all_planes.clicked)
         add(self.look_for_all, found.wanted)
         add(self.find_all.cancel, found.cancelled)
         add(self.find_all.select, found.selected)
@@ -208,6 +214,24 @@ class Wiring:
         self.controller.run()
 
     # --- in the background ------------------------------------------------------------------
+
+    def embed_all(self, wanted: bool) -> None:
+        """Embed all planes, on the cluster too if one is named, or stop that."""
+        self.controller.embed_all(wanted)
+        image, options = self.controller.chosen.image, self.controller.options
+        address = self._form.embeddings.cluster.text().strip() if wanted else ""
+        _warned(
+            self.cluster.start, address, image, options.look, options.model,
+            self.controller.session.store, self._place_in_file(image),
+        )  # fmt: skip
+
+    def _place_in_file(self, image: Image | None) -> int:
+        """Return which of the image layers of its file an image is."""
+        if image is None:
+            return 0
+        path = image.source.path
+        same = [one for one in self._viewer.layers if is_image(one) and one.source.path == path]
+        return same.index(image) if image in same else 0
 
     def look_for_all(self, whole: bool, alike: bool) -> None:
         """Find all, in layers that are made first where they are missing."""

@@ -9,6 +9,7 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QFileDialog,
+    QLineEdit,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -141,6 +142,8 @@ class EmbeddingsPanel(QWidget):
         Budget for memory in MB and for the folder in GB.
     all_planes : QPushButton
         Checked while all planes are to be embedded.
+    cluster : QLineEdit
+        Address of a dask scheduler whose workers help with that; empty at first, never remembered.
     """
 
     store_changed = Signal(object)  # an EmbeddingStore, or None for none
@@ -153,6 +156,8 @@ class EmbeddingsPanel(QWidget):
         self.choose, self.forget = QPushButton(), QPushButton("None")
         self.all_planes = QPushButton()
         self.all_planes.setCheckable(True)
+        self.cluster = QLineEdit()
+        self.cluster.setPlaceholderText("scheduler:8786")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(12)
@@ -252,6 +257,10 @@ class EmbeddingsPanel(QWidget):
         layout.addRow(self._usage)
         layout.addRow("Folder", side_by_side(self.choose, self.forget))
         layout.addRow("At most", self.limit)
+        add_row(
+            layout, "Cluster", self.cluster,
+            "Workers of this dask scheduler embed planes, too; they must see image and folder",
+        )  # fmt: skip
         layout.addRow(self.all_planes)
         layout.addRow(side_by_side(keep_place(self.progress)))
         layout.addRow(self._said)
