@@ -1,6 +1,6 @@
 """A cluster embeds planes beside the window, which neither waits for it nor needs it.
 
-Not in tests/qt: no viewer is needed, but the readers that napari comes with.
+Not in tests/qt, where the readers that napari comes with are not to be had.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Image
-from tests.fakes import SyncRunner
+from tests.fakes import Factory, SyncRunner
 from tifffile import imwrite
 
 from napari_samv2_prompts._qt import cluster_help
 from napari_samv2_prompts._qt.cluster_help import ClusterHelp
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.engine import EmbeddingStore, ModelChoice
 from napari_samv2_prompts.io.opening import choose_reader
 from napari_samv2_prompts.units import Outcome
@@ -113,3 +114,21 @@ def test_what_workers_can_not_do_is_a_sentence(change, said, image, sent, told, 
     with pytest.raises(ValueError, match=said):
         ClusterHelp(SyncRunner()).start("host:1", shown, look, ModelChoice(), store)
     assert sent == []
+
+
+def test_the_button_sends_planes_to_the_address_that_was_typed(
+    make_napari_viewer, monkeypatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(ClusterHelp, "start", lambda self, *given: asked.append(given))
+    viewer = make_napari_viewer()
+    image = viewer.add_image(np.zeros((3, 40, 50)), name="film")
+    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory())
+    viewer.window.add_dock_widget(widget)
+    widget.embed_all_planes()
+    assert asked[-1][0] == "", "an address that nobody typed"
+    widget._form.embeddings.cluster.setText(" host:8786 ")
+    widget.embed_all_planes()
+    assert asked[-1][:3] == ("host:8786", image, "displayed")
+    widget.embed_all_planes(False)
+    assert asked[-1][0] == ""
