@@ -19,8 +19,8 @@ def memory(name: str) -> Pair:
     return Pair(f"{name}: peak memory (MB)", ours, theirs, ratio, ratio, ratio)
 
 
-def table(rows: list[Pair]) -> str:
-    """Format the rows as a Markdown table."""
+def table(rows: list[Pair], *, busy: bool = False) -> str:
+    """Format the rows as a Markdown table; of a busy machine with times of the processor."""
     lines = [
         "| what | ours | peer | peer / ours | range | of processor time |",
         "|---|---|---|---|---|---|",
@@ -28,6 +28,8 @@ def table(rows: list[Pair]) -> str:
     for row in rows:
         if "MB" in row.what:
             values = f"{row.ours:.0f} MB | {row.theirs:.0f} MB"
+        elif busy and row.ours_cpu is not None and row.theirs_cpu is not None:
+            values = f"{row.ours_cpu * 1e3:.1f} ms | {row.theirs_cpu * 1e3:.1f} ms"
         else:
             values = f"{row.ours * 1e3:.1f} ms | {row.theirs * 1e3:.1f} ms"
         cpu = "" if row.cpu_ratio is None else f"{row.cpu_ratio:.2f}"
@@ -50,6 +52,7 @@ def main() -> None:
         "--quick", action="store_true", help="only ratios, in two minutes; fails where one fell"
     )
     parser.add_argument("--write", action="store_true", help="with --quick: store the ratios")
+    parser.add_argument("--busy", action="store_true", help="print times of the processor")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; the peer's too")
     parser.add_argument("--dtype", default="auto", help="of our encoder; the peer has float32")
     parser.add_argument("--json", type=Path, help="file to write")
@@ -85,7 +88,7 @@ def main() -> None:
     }
     for key, value in described.items():
         print(f"- {key}: {value}")
-    print(f"\n{table(rows)}\n")
+    print(f"\n{table(rows, busy=arguments.busy)}\n")
     for name, (worst, median) in agreements.items():
         print(
             f"- {name}: IoU of candidates with the peer's: worst {worst:.4f}, median {median:.4f}"

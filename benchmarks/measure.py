@@ -35,6 +35,8 @@ class Pair:
         Smallest and largest of these ratios.
     cpu_ratio : float or None
         The same as ``ratio`` of processor time, which other work on the machine disturbs less.
+    ours_cpu, theirs_cpu : float or None
+        Median seconds of processor time.
     """
 
     what: str
@@ -44,6 +46,8 @@ class Pair:
     low: float
     high: float
     cpu_ratio: float | None = None
+    ours_cpu: float | None = None
+    theirs_cpu: float | None = None
 
 
 def wait(device: torch.device) -> None:
@@ -75,6 +79,8 @@ def pairs(what: str, ours: Callable[[], object], theirs: Callable[[], object], r
         min(ratios),
         max(ratios),
         statistics.median(theirs[1] / ours[1] for ours, theirs in times),
+        statistics.median(ours[1] for ours, _ in times),
+        statistics.median(theirs[1] for _, theirs in times),
     )
 
 

@@ -90,6 +90,7 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=3, help="pairs")
     parser.add_argument("--dtypes", nargs="*", default=["auto", "float32"], help="ours")
     parser.add_argument("--memory", nargs="*", type=int, default=[], help="films of so many frames")
+    parser.add_argument("--busy", action="store_true", help="print times of the processor")
     parser.add_argument("--film", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     size, side, objects = arguments.size, arguments.side, arguments.objects
@@ -99,7 +100,7 @@ def main() -> None:
     for key, value in machine("cpu", "auto").items():
         print(f"- {key}: {value}")
     rows = [tracked(size, side, objects, arguments.repeat, dtype) for dtype in arguments.dtypes]
-    print(f"\n{table(rows)}\n")
+    print(f"\n{table(rows, busy=arguments.busy)}\n")
     given = "--size", size, "--side", str(side), "--objects", str(objects), "--film"
     for frames in arguments.memory:
         peak = in_new_process("benchmarks.video", *given, str(frames))["peak_mb"]
