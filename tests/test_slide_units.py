@@ -196,6 +196,12 @@ def test_other_options_are_other_tiles(tmp_path, quick_search) -> None:
     assert quick_search
 
 
+def test_a_slide_that_is_not_there_is_a_sentence(tmp_path, capsys) -> None:
+    missing = str(tmp_path / "gone.tif")
+    assert cli.main(["segment", missing, "--all", "-o", str(tmp_path / "x.tif")]) == 1
+    assert f"There is no file {missing}." in capsys.readouterr().err
+
+
 def test_the_command_line_goes_by_tiles(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.setattr(cli.segment_slide, "find_variant", lambda name: Looker())
     monkeypatch.setattr(cli.workers, "predictor", lambda options: Looker())
