@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_samv2_prompts.masks import (
-    adopt,
     edits,
+    freeze,
     paint,
     relabelled,
-    release,
     respect_edits,
+    unfreeze,
 )
 from napari_samv2_prompts.prompts import MaskCrop
 
@@ -290,14 +290,14 @@ def two_that_overlap():
 
 def test_what_is_released_comes_back_from_under_what_lies_over_it():
     page = two_that_overlap()
-    page.live = release(page.live, [1])
+    page.live = freeze(page.live, [1])
     page.write({2: None})
     np.testing.assert_array_equal(page.labels, rectangle(0, 0, 5, 5).full(SHAPE))
 
 
 def test_what_lies_under_a_released_object_gives_up_what_it_covers():
     page = two_that_overlap()
-    page.live = release(page.live, [2])
+    page.live = freeze(page.live, [2])
     page.write({1: rectangle(0, 0, 6, 6)}, "replace")
     assert (page.labels[2:5, 2:5] == 2).all()
     page.write({1: None})
@@ -307,8 +307,8 @@ def test_what_lies_under_a_released_object_gives_up_what_it_covers():
 def test_who_has_nothing_to_do_with_what_is_released_stays_the_same():
     page = two_that_overlap()
     page.write({3: rectangle(8, 8, 1, 1)})
-    assert release(page.live, [70]) == page.live
-    kept = release(page.live, [1])
+    assert freeze(page.live, [70]) == page.live
+    kept = freeze(page.live, [1])
     assert set(kept) == {2, 3}
     assert kept[3] is page.live[3]
     assert kept[2] is not page.live[2]
@@ -333,7 +333,7 @@ def test_an_adopted_label_lies_below_all_objects_with_nothing_under_it():
     for number, left in ((1, 3), (2, 4)):
         page.write({number: rectangle(2, left, 4, 4)}, "replace")
     origin = rectangle(0, 1, 4, 4)
-    page.live = adopt(page.read, page.live, 7, origin)
+    page.live = unfreeze(page.read, page.live, 7, origin)
     assert page.write({}) == []
     page.write({1: None})
     assert (page.labels[2:4, 3] == 7).all()
@@ -348,7 +348,7 @@ def test_an_adopted_label_lies_below_all_objects_with_nothing_under_it():
 def test_a_label_can_be_adopted_where_there_is_no_object_yet():
     page = Page()
     page.labels[0:4, 1:5] = 7
-    page.live = adopt(page.read, {}, 7, rectangle(0, 1, 4, 4))
+    page.live = unfreeze(page.read, {}, 7, rectangle(0, 1, 4, 4))
     page.write({7: None})
     assert not page.labels.any()
 
@@ -440,8 +440,8 @@ def test_adopting_takes_the_label_out_from_under_those_above():
     page.labels[2:4, 2:4], page.labels[0, 0] = 7, 5
     page.write({1: rectangle(0, 0, 3, 3)}, "replace")
     origin = rectangle(2, 2, 2, 2)
-    live = adopt(page.read, respect_edits(page.read, page.live, [origin.box]), 7, origin)
-    assert live[1].under.tolist() == [[5, 0, 0], [0, 0, 0], [0, 0, 0]]
+    live = unfreeze(page.read, respect_edits(page.read, page.live, [origin.box]), 7, origin)
+    assert live[1].covered.tolist() == [[5, 0, 0], [0, 0, 0], [0, 0, 0]]
     page.live = live
     page.write({7: rectangle(8, 8, 1, 1)})
     page.write({1: None})
@@ -454,9 +454,9 @@ def test_what_is_released_is_no_more_of_those_below_than_it_covers():
     page.write({1: rectangle(0, 0, 4, 4)})
     page.write({2: rectangle(2, 2, 4, 4)})
     page.write({3: rectangle(5, 5, 2, 2)})
-    page.live = release(page.live, [2])
-    assert page.live[1].held.sum() == 12
-    assert page.live[3].held.all()
+    page.live = freeze(page.live, [2])
+    assert page.live[1].owned.sum() == 12
+    assert page.live[3].owned.all()
     page.write({1: None, 3: None})
     expected = 2 * rectangle(2, 2, 4, 4).full(SHAPE)
     np.testing.assert_array_equal(page.labels, expected)

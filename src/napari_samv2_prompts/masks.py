@@ -13,8 +13,8 @@ The rules, in the words of the user guide:
 4. A pixel of a live object that the user edits by hand is the user's from then on, for as long as
    the object's mask covers it.
 5. A label that is kept is never covered, whatever the policy.
-6. A label that was there becomes a live object when it is refined (:func:`adopt`), with nothing
-   under it; a live object that is let go of becomes a label that was there (:func:`release`), also
+6. A label that was there becomes a live object when it is refined (:func:`unfreeze`), with nothing
+   under it; a live object that is let go of becomes a label that was there (:func:`freeze`), also
    where others cover it at the moment.
 
 Work and memory go with the boxes of the masks, never with the size of the plane.
@@ -41,12 +41,12 @@ __all__ = [
     "Edit",
     "Painted",
     "Policy",
-    "adopt",
     "edits",
+    "freeze",
     "paint",
     "relabelled",
-    "release",
     "respect_edits",
+    "unfreeze",
 ]
 
 # Having one more region written takes a viewer as long as looking at about this many more pixels.
@@ -69,29 +69,29 @@ class Painted:
         Where objects overlap, the one of higher rank is seen.
     top, left : int
         Row and column of the arrays' first pixel on the plane.
-    held : array of shape (h, w), bool
+    owned : array of shape (h, w), bool
         Pixels that belong to the object, seen or covered by other live objects.
-    under : array of shape (h, w), integer
-        What each held pixel was before any live object held it.
-    yielded : array of shape (h, w), bool
+    covered : array of shape (h, w), integer
+        What each owned pixel was before any live object owned it.
+    edited : array of shape (h, w), bool
         Pixels of the object's mask that the user has edited by hand.
     origin : MaskCrop, optional
-        What an adopted label was before: the same comes back when the object goes.
+        What an unfrozen label was before: the same comes back when the object goes.
     """
 
     label: int
     rank: int
     top: int
     left: int
-    held: NDArray[np.bool_]
-    under: NDArray[np.integer[Any]]
-    yielded: NDArray[np.bool_]
+    owned: NDArray[np.bool_]
+    covered: NDArray[np.integer[Any]]
+    edited: NDArray[np.bool_]
     origin: MaskCrop | None = None
 
     @property
     def box(self) -> Box:
         """Half-open box ``(top, left, bottom, right)`` on the plane."""
-        height, width = self.held.shape
+        height, width = self.owned.shape
         return self.top, self.left, self.top + height, self.left + width
 
 
@@ -116,9 +116,9 @@ Read = Callable[[Box], "NDArray[np.integer[Any]]"]
 def respect_edits(read: Read, live: Live, boxes: Iterable[Box]) -> dict[int, Painted]:
     """Return the live objects with what the user has edited since in mind.
 
-    A held pixel that no longer shows what was painted becomes a yielded one, unless the object's
-    own label was painted there over others.  A yielded pixel that shows the object's label again
-    (the edit was undone) is held again, also by objects that lie below and yielded it too.
+    An owned pixel that no longer shows what was painted becomes an edited one, unless the object's
+    own label was painted there over others.  An edited pixel that shows the object's label again
+    (the edit was undone) is owned again, also by objects that lie below and were edited there too.
 
     Parameters
     ----------
@@ -133,12 +133,12 @@ def respect_edits(read: Read, live: Live, boxes: Iterable[Box]) -> dict[int, Pai
     for painted in {p.label: p for box in boxes for p in stack.near(box)}.values():
         now = read(painted.box)
         other = (now != stack.over(painted.box, now)) & (now != painted.label)
-        edited = painted.held & other
-        again = painted.yielded & stack.given_back(painted, now)
+        edited = painted.owned & other
+        again = painted.edited & stack.given_back(painted, now)
         if edited.any() or again.any():
-            held = painted.held & ~edited | again
-            yielded = (painted.yielded | edited) & ~held
-            checked[painted.label] = replace(painted, held=held, yielded=yielded)
+            owned = painted.owned & ~edited | again
+            edited = (painted.edited | edited) & ~owned
+            checked[painted.label] = replace(painted, owned=owned, edited=edited)
     return checked
 
 
@@ -172,26 +172,26 @@ def paint(
     new.sort(key=lambda item: -item[1].area)  # the smallest ends up on top
     for rank, (number, mask) in enumerate(new, start=next_rank):
         now = read(mask.box)
-        under = old.under(mask.box, now)
-        yielded = np.zeros(mask.mask.shape, dtype=bool)
+        covered = old.uncovered(mask.box, now)
+        edited = np.zeros(mask.mask.shape, dtype=bool)
         if number in live:
-            _paste(yielded, mask.box, live[number], live[number].yielded)
+            _paste(edited, mask.box, live[number], live[number].edited)
             # Should the edit be undone, the pixel is the object's again with what was under it.
-            _paste(under, mask.box, live[number], live[number].under, live[number].yielded)
-            yielded &= mask.mask
-        held = mask.mask & ~yielded
+            _paste(covered, mask.box, live[number], live[number].covered, live[number].edited)
+            edited &= mask.mask
+        owned = mask.mask & ~edited
         if policy != "replace":
-            held &= under == 0
+            owned &= covered == 0
         if policy == "background":
-            held &= ~others.held(mask.box)
+            owned &= ~others.owned(mask.box)
         if kept:
-            held &= ~np.isin(now, list(kept)) & ~np.isin(under, list(kept))
+            owned &= ~np.isin(now, list(kept)) & ~np.isin(covered, list(kept))
         origin = live[number].origin if number in live else None
-        after[number] = Painted(number, rank, mask.top, mask.left, held, under, yielded, origin)
+        after[number] = Painted(number, rank, mask.top, mask.left, owned, covered, edited, origin)
     return after
 
 
-def adopt(read: Read, live: Live, label: int, origin: MaskCrop) -> dict[int, Painted]:
+def unfreeze(read: Read, live: Live, label: int, origin: MaskCrop) -> dict[int, Painted]:
     """Return the live objects with a label that was there as one more, below all others.
 
     Parameters
@@ -206,14 +206,14 @@ def adopt(read: Read, live: Live, label: int, origin: MaskCrop) -> dict[int, Pai
     """
     box = origin.box
     now = read(box)
-    held = _Stack(live).under(box, now) == label
+    owned = _Stack(live).uncovered(box, now) == label
     rank = min((painted.rank for painted in live.values()), default=0) - 1
     nothing = np.zeros_like(now)
-    new = Painted(label, rank, box[0], box[1], held, nothing, np.zeros_like(held), origin)
+    new = Painted(label, rank, box[0], box[1], owned, nothing, np.zeros_like(owned), origin)
     return {**relabelled(live, label, 0), label: new}
 
 
-def release(live: Live, labels: Iterable[int]) -> dict[int, Painted]:
+def freeze(live: Live, labels: Iterable[int]) -> dict[int, Painted]:
     """Return the live objects without some, which become labels that were there.
 
     Objects that lie over them find them under themselves; objects below give up what they cover.
@@ -225,11 +225,11 @@ def release(live: Live, labels: Iterable[int]) -> dict[int, Painted]:
     for number, painted in live.items():
         if number in gone:
             continue
-        under = ground.over(painted.box, painted.under)
-        lost = painted.held & ground.held(painted.box, above=painted.rank)
-        if lost.any() or not np.array_equal(under, painted.under):
-            yielded = painted.yielded | lost
-            painted = replace(painted, held=painted.held & ~lost, under=under, yielded=yielded)
+        covered = ground.over(painted.box, painted.covered)
+        lost = painted.owned & ground.owned(painted.box, above=painted.rank)
+        if lost.any() or not np.array_equal(covered, painted.covered):
+            edited = painted.edited | lost
+            painted = replace(painted, owned=painted.owned & ~lost, covered=covered, edited=edited)
         kept[number] = painted
     return kept
 
@@ -237,8 +237,8 @@ def release(live: Live, labels: Iterable[int]) -> dict[int, Painted]:
 def relabelled(live: Live, old: int, new: int) -> dict[int, Painted]:
     """Return the live objects with one label under them replaced by another."""
     return {
-        number: replace(painted, under=np.where(painted.under == old, new, painted.under))
-        if (painted.under == old).any()
+        number: replace(painted, covered=np.where(painted.covered == old, new, painted.covered))
+        if (painted.covered == old).any()
         else painted
         for number, painted in live.items()
     }
@@ -272,7 +272,7 @@ def _differences(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.integer[Any]]]:
     """Return rows, columns and values to be written in a box, but not in boxes that are done."""
     now = read(box)
-    then = new.over(box, old.under(box, now))
+    then = new.over(box, old.uncovered(box, now))
     differs = then != now
     for top, left, bottom, right in done[_meet(done, box)]:
         rows = slice(max(top - box[0], 0), bottom - box[0])
@@ -294,38 +294,38 @@ class _Stack:
         """Return the objects that reach into a box."""
         return [self._objects[i] for i in np.flatnonzero(_meet(self._boxes, box))]
 
-    def under(self, box: Box, now: NDArray[Any]) -> NDArray[Any]:
+    def uncovered(self, box: Box, now: NDArray[Any]) -> NDArray[Any]:
         """Return the labels in a box as they would be without the objects."""
         out = now.copy()
         for painted in self.near(box):
-            _paste(out, box, painted, painted.under, painted.held)
+            _paste(out, box, painted, painted.covered, painted.owned)
         return out
 
     def over(self, box: Box, ground: NDArray[Any]) -> NDArray[Any]:
         """Return the labels in a box with the objects laid over the ground."""
         out = ground.copy()
         for painted in self.near(box):
-            _paste(out, box, painted, painted.label, painted.held)
+            _paste(out, box, painted, painted.label, painted.owned)
         return out
 
     def given_back(self, painted: Painted, now: NDArray[Any]) -> NDArray[np.bool_]:
-        """Tell where an object's box shows it, or one above it, though that had yielded there."""
+        """Tell where an object's box shows it, or one above it, though that was edited there."""
         out = np.zeros(now.shape, dtype=bool)
-        if not painted.yielded.any():
+        if not painted.edited.any():
             return out
         for other in self.near(painted.box):
-            if other.rank >= painted.rank and other.yielded.any():
-                yielded = np.zeros(now.shape, dtype=bool)
-                _paste(yielded, painted.box, other, other.yielded)
-                out |= yielded & (now == other.label)
+            if other.rank >= painted.rank and other.edited.any():
+                edited = np.zeros(now.shape, dtype=bool)
+                _paste(edited, painted.box, other, other.edited)
+                out |= edited & (now == other.label)
         return out
 
-    def held(self, box: Box, above: float = -math.inf) -> NDArray[np.bool_]:
-        """Tell which pixels of a box are held by any of the objects above a rank."""
+    def owned(self, box: Box, above: float = -math.inf) -> NDArray[np.bool_]:
+        """Tell which pixels of a box are owned by any of the objects above a rank."""
         out = np.zeros((box[2] - box[0], box[3] - box[1]), dtype=bool)
         for painted in self.near(box):
             if painted.rank > above:
-                _paste(out, box, painted, True, painted.held)
+                _paste(out, box, painted, True, painted.owned)
         return out
 
 

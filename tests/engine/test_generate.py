@@ -9,7 +9,15 @@ import pytest
 from tests.engine.test_session import NANO, TINY, Watched, click, snap
 from tests.fakes import FakePredictor, FakeView, ManualRunner, SyncRunner, outcome_of, place
 
-from napari_samv2_prompts.engine import Generation, News, Partial, Priority, Session, State, Step
+from napari_samv2_prompts.engine import (
+    Generation,
+    Partial,
+    Priority,
+    Session,
+    State,
+    Step,
+    WorkUpdate,
+)
 
 Chunk = tuple[int, ...]
 
@@ -40,7 +48,7 @@ class Looking(Watched):
         self.background = ManualRunner() if isinstance(runner, ManualRunner) else SyncRunner()
         self.session = Session(self.factory, runner, background=self.background)
         self.session.decoded.connect(self.results.append)
-        self.news: list[News] = []
+        self.news: list[WorkUpdate] = []
         self.session.generated.connect(self.news.append)
         self.find = Finder()
         self.view = FakeView("a")

@@ -11,7 +11,6 @@ from tests.fakes import FakeView, ManualRunner, SyncRunner, outcome_of, place
 
 from napari_samv2_prompts.engine import (
     Generation,
-    News,
     Partial,
     Priority,
     Propagation,
@@ -19,6 +18,7 @@ from napari_samv2_prompts.engine import (
     Results,
     Session,
     State,
+    WorkUpdate,
 )
 from napari_samv2_prompts.engine.propagate import _ReadPlanes
 from napari_samv2_prompts.geometry import Plane
@@ -61,7 +61,7 @@ class Propagating(Watched):
         self.background = ManualRunner() if isinstance(runner, ManualRunner) else SyncRunner()
         self.session = Session(self.factory, runner, background=self.background, **arguments)
         self.session.decoded.connect(self.results.append)
-        self.news: list[News] = []
+        self.news: list[WorkUpdate] = []
         self.session.propagated.connect(self.news.append)
         self.views = [FakeView(z) for z in range(COUNT)]
         self.anchors = {1: {0: SQUARE}}
@@ -281,7 +281,7 @@ def test_results_of_a_large_run_take_no_memory_twice(sync: Propagating) -> None:
 
 
 def test_candidates_and_planes_are_worked_off_one_after_the_other(manual: Propagating) -> None:
-    generated: list[News] = []
+    generated: list[WorkUpdate] = []
     manual.session.generated.connect(generated.append)
     manual.session.propagate(manual.propagation())
     find = lambda predictor, embedding, found: iter([("a",), ("b",)])  # noqa: E731

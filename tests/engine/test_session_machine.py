@@ -11,12 +11,12 @@ from napari_samv2_prompts.engine import (
     AllPlanes,
     Generation,
     ModelChoice,
-    News,
     Removal,
     Request,
     Results,
     Session,
     State,
+    WorkUpdate,
 )
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
@@ -36,7 +36,7 @@ class SessionMachine(RuleBasedStateMachine):
         self.place, self.model = 0, "nano"
         self.all_planes = False
         self.generation: Generation | None = None
-        self.news: list[News] = []
+        self.news: list[WorkUpdate] = []
         self.session.generated.connect(self.news.append)
         self.planes = tuple(FakeView((place, "view")) for place in range(2))
         self.prompts: dict[int, dict[int, list[tuple[int, int]]]] = {0: {}, 1: {}}

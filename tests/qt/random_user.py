@@ -308,9 +308,11 @@ class RandomUser(RuleBasedStateMachine):
     def choose_option(self, data: st.DataObject, name: str) -> None:
         form = self.widget._form
         picture = form.picture
-        box = {"policy": picture.policy, "look": picture.look, "device": form.model.device}.get(
-            name
-        )
+        box = {
+            "policy": picture.policy,
+            "look": picture.rendering,
+            "device": form.model.device,
+        }.get(name)
         if box is not None:
             box.value = data.draw(st.sampled_from(box.choices))
             return

@@ -400,7 +400,7 @@ def test_all_visible_channels_are_seen_together(bench: Bench) -> None:
     bench.viewer.layers.remove(bench.image)
     red = bench.viewer.add_image(np.eye(80, 100), colormap="red", blending="additive")
     green = bench.viewer.add_image(np.eye(80, 100)[::-1], colormap="green", blending="additive")
-    bench.controller.set_options(Options(look="channels"))
+    bench.controller.set_options(Options(rendering="channels"))
     bench.choose(Chosen(red))
     assert images[-1][0, 0].tolist() == [255, 0, 0]
     assert images[-1][79, 0].tolist() == [0, 255, 0]
@@ -411,7 +411,7 @@ def test_all_visible_channels_are_seen_together(bench: Bench) -> None:
 
 def test_a_channel_that_changes_is_noticed(bench: Bench, qtbot) -> None:
     green = bench.viewer.add_image(np.ones((80, 100)), name="green")
-    bench.controller.set_options(Options(look="channels"))
+    bench.controller.set_options(Options(rendering="channels"))
     bench.controller.refresh()
     embedded = len(bench.factory.predictor.images)
     green.visible = False

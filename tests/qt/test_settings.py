@@ -39,7 +39,7 @@ def test_the_last_choices_come_back(open_widget, tmp_path: Path) -> None:
     weights.write_bytes(b"")
     first = open_widget()
     form = first._form
-    form.model.device.value, form.picture.look.value, form.picture.policy.value = (
+    form.model.device.value, form.picture.rendering.value, form.picture.policy.value = (
         "cpu",
         "percentiles",
         "replace",
@@ -52,7 +52,7 @@ def test_the_last_choices_come_back(open_widget, tmp_path: Path) -> None:
     written()
     second = open_widget()
     form = second._form
-    assert (form.model.device.value, form.picture.look.value, form.picture.policy.value) == (
+    assert (form.model.device.value, form.picture.rendering.value, form.picture.policy.value) == (
         "cpu", "percentiles", "replace"
     )  # fmt: skip
     assert (form.embeddings.memory.value(), second.session.cache.budget_mb, second.live) == (

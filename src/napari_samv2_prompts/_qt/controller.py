@@ -278,7 +278,7 @@ class Controller:
         if self.reader.region.follows_camera:
             self.schedule(CAMERA)
 
-    # --- news -------------------------------------------------------------------------------
+    # --- what is told -----------------------------------------------------------------------
 
     def _on_status(self, status: Status) -> None:
         if status.planes is not None and status.planes.finished:

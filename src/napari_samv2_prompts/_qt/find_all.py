@@ -19,7 +19,7 @@ from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.candidates import Candidates, Selection
-from napari_samv2_prompts.engine import Generation, News, Request
+from napari_samv2_prompts.engine import Generation, Request, WorkUpdate
 from napari_samv2_prompts.layers.found import FoundLayer, numbered
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation.patches import pasted
@@ -81,7 +81,7 @@ class FindAll:
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self._show)
         self._links = Connections()
-        self._links.add(self._on_news, controller.session.generated)
+        self._links.add(self._on_update, controller.session.generated)
 
     # --- what the user does -----------------------------------------------------------------
 
@@ -189,20 +189,20 @@ class FindAll:
         self._controller.session.generate(self._generation)
         self._tell()
 
-    def _on_news(self, news: News[Generation]) -> None:
+    def _on_update(self, update: WorkUpdate[Generation]) -> None:
         search = self._search
-        if news.request is not self._generation or search is None:
+        if update.request is not self._generation or search is None:
             return
-        if news.part:
+        if update.part:
             tile = search.tiles[self._at]
-            found = [item.moved(tile.region.top, tile.region.left) for item in news.part]
+            found = [item.moved(tile.region.top, tile.region.left) for item in update.part]
             self._candidates.extend(item for item in found if tile.keeps(item.crop.box))
             if not self._timer.isActive():
                 self._timer.start(SHOWN)
-        if news.finished and news.problem:
-            self._problem, self._generation = news.problem, None
+        if update.finished and update.problem:
+            self._problem, self._generation = update.problem, None
             self._show()
-        elif news.finished:
+        elif update.finished:
             self._at += 1
             self._next_tile()
 

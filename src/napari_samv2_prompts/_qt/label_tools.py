@@ -195,14 +195,14 @@ class LabelTools:
         mask = self._start_of(prompt.object)
         return prompt if mask is None else starting_from(prompt, mask)
 
-    def adopt(self, prompt: Prompt) -> Prompt:
+    def unfreeze(self, prompt: Prompt) -> Prompt:
         """Let results change the label that a prompt refines; return it with the label's mask."""
         mask = self._start_of(prompt.object)
         if mask is None:
             return prompt
         plane, target = self._plane(), self._target()
         if plane is not None and target is not None:
-            target.adopt(plane, prompt.object)
+            target.unfreeze(plane, prompt.object)
         return starting_from(prompt, mask)
 
     # --- inside -----------------------------------------------------------------------------

@@ -43,7 +43,7 @@ Planes = Mapping[int, tuple[PlaneIndex, ...]]
 
 
 class ObjectList:
-    """Makes the rows of one widget's list, and does what is wished for with them.
+    """Makes the rows of one widget's list, and does what is asked for with them.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class ObjectList:
         first = dims.ndim - labels.ndim
         return tuple(sorted(axis - first for axis in dims.not_displayed if axis >= first))
 
-    # --- what is wished for -----------------------------------------------------------------
+    # --- what is asked for ------------------------------------------------------------------
 
     def pick(self, number: int) -> None:
         """Make an object current and show it."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import News, Propagation
+from napari_samv2_prompts.engine import Propagation, WorkUpdate
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
     LabelsTarget,
@@ -71,7 +71,7 @@ class StackPropagation:
         self._running: tuple[Track, Propagation] | None = None
         self._last_doubtful: tuple[int, int] | None = None
         self._links = Connections()
-        self._links.add(self._on_news, controller.session.propagated)
+        self._links.add(self._on_update, controller.session.propagated)
         self._links.add(self._on_state, controller.state_changed)
 
     @property
@@ -124,7 +124,7 @@ class StackPropagation:
         track.begin(options.policy)
         layers, dims = self._viewer.layers, self._viewer.dims
         request = Propagation(
-            [view_of(layers, shown.image, here, dims, options.look) for here in track.planes],
+            [view_of(layers, shown.image, here, dims, options.rendering) for here in track.planes],
             options.model,
             input_sides(options.model),
             partial(track.read_anchors, numbers),
@@ -215,20 +215,20 @@ class StackPropagation:
 
     # --- what comes back --------------------------------------------------------------------
 
-    def _on_news(self, news: News[Propagation]) -> None:
-        if self._running is None or news.request is not self._running[1]:
+    def _on_update(self, update: WorkUpdate[Propagation]) -> None:
+        if self._running is None or update.request is not self._running[1]:
             return
         track, state = self._running[0], self.state
-        if news.part is not None:
-            if not self._write(track, news.part):
+        if update.part is not None:
+            if not self._write(track, update.part):
                 return
             state = replace(
-                state, place=news.part.plane, done=news.done, total=news.total,
-                seconds_left=news.seconds_left,
+                state, place=update.part.plane, done=update.done, total=update.total,
+                seconds_left=update.seconds_left,
             )  # fmt: skip
-        if news.finished:
+        if update.finished:
             self._running = None
-            state = replace(state, running=False, said=news.problem or track.ends)
+            state = replace(state, running=False, said=update.problem or track.ends)
         self._tell(replace(state, doubtful=track.doubtful))
 
     def _write(self, track: Track, part: Filled) -> bool:

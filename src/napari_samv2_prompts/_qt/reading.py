@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Reader"]
 
 GREY = (0.8, 0.8, 0.8)
-"""Colour of candidates that have no label to take it from, in shares of 1."""
+"""Colour of candidates that have no label to take it from, as red, green and blue from 0 to 1."""
 
 
 class Reader:
@@ -70,12 +70,14 @@ class Reader:
             return None
         dims, sides = self._viewer.dims, input_sides(options.model)
         shown = shown_plane(dims, chosen.image)
-        whole_at = partial(view_of, self._viewer.layers, chosen.image, dims=dims, look=options.look)
+        whole_at = partial(
+            view_of, self._viewer.layers, chosen.image, dims=dims, rendering=options.rendering
+        )
         view_at = self.region.choose(shown, sides, options.part, whole_at)
         view = view_at(shown.plane)
         target, batch = self._prompts.read(shown), PromptBatch(())
         if target is not None:
-            batch = PromptBatch(tuple(map(self._tools.adopt, self._prompts.reading.prompts)))
+            batch = PromptBatch(tuple(map(self._tools.unfreeze, self._prompts.reading.prompts)))
         if options.download:
             return None
         # While masks can't be written, no object of these labels is gone: theirs is another place.

@@ -191,7 +191,7 @@ class ViewerEvents:
 
     @contextmanager
     def blocked(self) -> Iterator[None]:
-        """Say nothing of what happens meanwhile: our own edits are no news."""
+        """Say nothing of what happens meanwhile: our own edits are not the user's."""
         before, self._blocked = self._blocked, True
         try:
             yield

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from napari_samv2_prompts.engine import ModelChoice, Status
-from napari_samv2_prompts.layers import Look
+from napari_samv2_prompts.layers import Rendering
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import ItemMasks
 
@@ -197,7 +197,7 @@ class Options:
     download : int
         Megabytes that the user has not agreed to fetch yet; 0 if there is nothing to agree to.
     policy : {"keep", "replace", "background"}
-    look : {"displayed", "percentiles", "channels"}
+    rendering : {"displayed", "percentiles", "channels"}
     part : {"visible", "whole"}
         Which part of a large plane the model sees.
     live : bool
@@ -208,7 +208,7 @@ class Options:
     model: ModelChoice = field(default_factory=ModelChoice)
     download: int = 0
     policy: Policy = "keep"
-    look: Look = "displayed"
+    rendering: Rendering = "displayed"
     part: Part = "visible"
     live: bool = True
     preview: bool = False

@@ -271,7 +271,7 @@ class Wiring:
         self._remembered.save()
         picture, picker, prompts = self._form.picture, self._picker, self._form.prompts
         options = Options(
-            picker.choice, picker.to_download, picture.policy.value, picture.look.value,
+            picker.choice, picker.to_download, picture.policy.value, picture.rendering.value,
             picture.part.value, prompts.live.isChecked(), prompts.preview.isChecked(),
         )  # fmt: skip
         self.controller.set_options(options)

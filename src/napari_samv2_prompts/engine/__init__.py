@@ -30,7 +30,7 @@ from .load import PredictorFactory
 from .preview import Outline, Preview
 from .propagate import Propagation
 from .protocols import Embedding, Packing, Predictor
-from .requested import News, Step, Tools
+from .requested import Step, Tools, WorkUpdate
 from .requests import ModelChoice, Place, Request
 from .results import ObjectResult, Provenance, Removal, Results
 from .session import Session
@@ -51,7 +51,6 @@ __all__ = [
     "Job",
     "Memory",
     "ModelChoice",
-    "News",
     "ObjectResult",
     "Outcome",
     "Outline",
@@ -77,4 +76,5 @@ __all__ = [
     "Stopped",
     "Task",
     "Tools",
+    "WorkUpdate",
 ]

@@ -27,7 +27,7 @@ from .result_store import ResultStore
 from .results import ObjectResult
 from .store import EmbeddingStore
 
-__all__ = ["News", "RequestedWork", "Step", "Tools", "WorkRequest"]
+__all__ = ["RequestedWork", "Step", "Tools", "WorkRequest", "WorkUpdate"]
 
 OTHER_MODEL = "Stopped, since another model was chosen: what was found is kept."
 
@@ -102,20 +102,20 @@ R_ = TypeVar("R_", bound=WorkRequest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class News(Generic[R_]):
+class WorkUpdate(Generic[R_]):
     """What became of a request.
 
     Attributes
     ----------
     request : WorkRequest
     part : object
-        What was found now; None in the last news.
+        What was found now; None in the last update.
     done, total : int
         See :class:`Step`.
     seconds_left : float, optional
         How long the rest will take, where that can be told.
     finished : bool
-        Whether this is the last news.
+        Whether this is the last update.
     problem : str
         Why it ended early, in a sentence; empty if it did not, or if the user stopped it.
     """
@@ -135,12 +135,12 @@ class RequestedWork(Generic[R_]):
     Parameters
     ----------
     tell : callable
-        Told every :class:`News`.
+        Told every :class:`WorkUpdate`.
     store : ResultStore
         Where results go.
     """
 
-    def __init__(self, tell: Callable[[News[R_]], object], store: ResultStore) -> None:
+    def __init__(self, tell: Callable[[WorkUpdate[R_]], object], store: ResultStore) -> None:
         self._tell, self._store = tell, store
         self.request: R_ | None = None
 
@@ -184,9 +184,9 @@ class RequestedWork(Generic[R_]):
             request.take(step)
             for place, result in request.results(step):
                 self._store.put(place, result)
-            self._tell(News(request, step.part, step.done, step.total, left))
+            self._tell(WorkUpdate(request, step.part, step.done, step.total, left))
 
     def _end(self, request: R_ | None, problem: str = "") -> None:
         if request is not None and request is self.request:
             self.request = None
-            self._tell(News(request, finished=True, problem=problem))
+            self._tell(WorkUpdate(request, finished=True, problem=problem))

@@ -29,7 +29,7 @@ from .preview import Preview
 from .prompt_changes import changed
 from .propagate import Propagation
 from .protocols import Embedding
-from .requested import News, RequestedWork
+from .requested import RequestedWork, WorkUpdate
 from .requests import Place, Request
 from .result_store import ResultStore
 from .results import ObjectResult, Removal, Results
@@ -62,8 +62,8 @@ class Session:
     status_changed = Signal(Status)
     decoded = Signal(Results)
     removed = Signal(Removal)
-    propagated = Signal(News)
-    generated = Signal(News)
+    propagated = Signal(WorkUpdate)
+    generated = Signal(WorkUpdate)
 
     def __init__(
         self,

@@ -82,7 +82,7 @@ def _mapped(values: NDArray[Any], limits: tuple[float, float], gamma: float) -> 
     if not high > low:
         return np.where(values > low, np.uint8(255), np.uint8(0))
     # Clip before scaling, so that infinities and huge values don't overflow.
-    shares = (np.clip(values.astype(np.float64), low, high) - low) / (high - low)
+    scaled = (np.clip(values.astype(np.float64), low, high) - low) / (high - low)
     if gamma != 1:
-        shares **= gamma
-    return np.rint(np.nan_to_num(shares) * 255).astype(np.uint8)
+        scaled **= gamma
+    return np.rint(np.nan_to_num(scaled) * 255).astype(np.uint8)

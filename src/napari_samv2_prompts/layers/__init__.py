@@ -16,7 +16,7 @@ Reading, which changes nothing:
 
 Writing:
 
-``prompt_layers``   making layers, looks, what is drawn next
+``prompt_layers``   making layers, their colours, what is drawn next
 ``sync``            what the prompt layers lack of what a state says
 ``labels_target``   masks -> one undoable edit of a Labels layer
 
@@ -78,7 +78,7 @@ from napari_samv2_prompts.layers.sync import (
 )
 from napari_samv2_prompts.layers.undo_steps import OpenStep
 from napari_samv2_prompts.layers.views import (
-    Look,
+    Rendering,
     composed_view,
     cover_the_same,
     image_view,
@@ -91,12 +91,12 @@ __all__ = [
     "LabelsTarget",
     "LayerState",
     "LeftOut",
-    "Look",
     "NextPrompt",
     "OpenStep",
     "PromptReader",
     "PromptTables",
     "Reading",
+    "Rendering",
     "Shown",
     "TargetError",
     "adopt_prompt_layer",

@@ -24,11 +24,11 @@ from napari_samv2_prompts.layers.labels_checks import (
 )
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
 from napari_samv2_prompts.layers.plane_pixels import (
-    adopted,
     repaint,
     replace_label,
     same_pixels,
     transposed,
+    unfrozen,
 )
 from napari_samv2_prompts.layers.undo_steps import Live, OpenStep, UndoSteps, less
 from napari_samv2_prompts.masks import Policy, relabelled
@@ -48,8 +48,8 @@ class LabelsTarget:
     :meth:`remove`) or accepted.  Only the pixels of live objects are ever changed or removed,
     according to the rules in ``masks``.  What the user undid counts as never painted.
 
-    A label that was there is *adopted* when it is refined: live, but taking it away gives back what
-    it was.  Labels that are *kept* are changed by no result.
+    A label that was there is *unfrozen* when it is refined: live, but taking it away gives back
+    what it was.  Labels that are *kept* are changed by no result.
 
     Holds bound methods on the layer's events: call :meth:`close` when done.
 
@@ -190,7 +190,7 @@ class LabelsTarget:
         if on:
             self.accept({label})
 
-    def adopt(self, plane: Plane, label: int) -> MaskCrop | None:
+    def unfreeze(self, plane: Plane, label: int) -> MaskCrop | None:
         """Make a label that is there a live object, to be refined; changes no pixel.
 
         Looks at all of the plane, unless the label is live already.
@@ -198,7 +198,7 @@ class LabelsTarget:
         Returns
         -------
         MaskCrop or None
-            What it was when it was adopted, in plane pixels; None for one that is not there, or
+            What it was when it was unfrozen, in plane pixels; None for one that is not there, or
             kept, or live for other reasons.
         """
         self._follow_undo()
@@ -208,7 +208,7 @@ class LabelsTarget:
         if origin is None or label in kept_labels(self.labels):
             return None
         if known is None:
-            live = adopted(self.labels, where, self._live.get(where, {}), label, origin)
+            live = unfrozen(self.labels, where, self._live.get(where, {}), label, origin)
             self._live = {**self._live, where: live}
             self._steps.join(self._live)
         return transposed(origin) if plane.is_transposed else origin

@@ -20,11 +20,11 @@ from napari_samv2_prompts.masks import (
     Box,
     Painted,
     Policy,
-    adopt,
     edits,
+    freeze,
     paint,
-    release,
     respect_edits,
+    unfreeze,
 )
 from napari_samv2_prompts.prompts import MaskCrop
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
-__all__ = ["adopted", "read_box", "repaint", "replace_label", "same_pixels", "transposed"]
+__all__ = ["read_box", "repaint", "replace_label", "same_pixels", "transposed", "unfrozen"]
 
 PlaneObjects = Mapping[int, Painted]
 
@@ -74,15 +74,15 @@ def repaint(
         labels.data_setitem(plane.indices(edit.rows, edit.columns), edit.values)
         changed += len(edit.values)
     given_back = [number for number, origin in origins.items() if origin is not None]
-    return before, release(after, given_back), changed
+    return before, freeze(after, given_back), changed
 
 
-def adopted(
+def unfrozen(
     labels: Labels, plane: Plane, live: PlaneObjects, label: int, origin: MaskCrop
 ) -> PlaneObjects:
     """Return the live objects with a label that is there as one more; changes no pixel."""
     read = partial(read_box, labels, plane)
-    return adopt(read, respect_edits(read, live, [origin.box]), label, origin)
+    return unfreeze(read, respect_edits(read, live, [origin.box]), label, origin)
 
 
 def replace_label(labels: Labels, plane: Plane, old: int, new: int) -> int:

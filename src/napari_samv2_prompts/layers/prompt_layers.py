@@ -1,4 +1,4 @@
-"""Making prompt layers and the Labels layer; their looks, and what is drawn next.
+"""Making prompt layers and the Labels layer; their colours and sizes, what is drawn next.
 
 Not here: the feature columns (``rows`` reads them, ``sync`` writes them), writing labels
 (``labels_target``).
@@ -36,8 +36,8 @@ Polarity = Literal["positive", "negative"]
 FACE_COLOURS = {"positive": (0.0, 0.447, 0.698, 1.0), "negative": (0.835, 0.369, 0.0, 1.0)}
 SYMBOLS = {"positive": "disc", "negative": "x"}
 WITHOUT_LABEL = (0.6, 0.6, 0.6, 1.0)
-# Sizes of new prompt layers, as shares of the longer side of the image, or of LARGE: larger images
-# are prompted zoomed in, where prompts must not hide the objects.
+# Sizes of new prompt layers, as fractions of the longer side of the image, or of LARGE: larger
+# images are prompted zoomed in, where prompts must not hide the objects.
 POINT_SIZE = 1 / 60
 EDGE_WIDTH = 1 / 300
 LARGE = 1000
@@ -163,10 +163,10 @@ def set_new_prompt(
         _set_current(shapes, edge_color=_label_colours(labels, np.array([number]))[0])
 
 
-def _set_current(layer: Points | Shapes, **looks: Any) -> None:
-    """Set looks of what is drawn next that are others now: each makes the window draw controls."""
+def _set_current(layer: Points | Shapes, **values: Any) -> None:
+    """Set what is drawn next, where it is other than now: each makes the window draw controls."""
     with layer.block_update_properties():
-        for name, value in looks.items():
+        for name, value in values.items():
             shown = value if isinstance(value, str) else _hex(value)
             if str(getattr(layer, f"current_{name}")) != shown:
                 setattr(layer, f"current_{name}", value)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers.private_api import histories
-from napari_samv2_prompts.masks import Painted, release
+from napari_samv2_prompts.masks import Painted, freeze
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -187,6 +187,6 @@ def _with_difference(live: Live, before: Live, after: Live) -> Live:
 def less(live: Live, gone: frozenset[int], only: Plane | None) -> Live:
     """Return the live objects without some: on one plane, or on all for None."""
     return {
-        plane: release(objects, gone) if only in (None, plane) else objects
+        plane: freeze(objects, gone) if only in (None, plane) else objects
         for plane, objects in live.items()
     }

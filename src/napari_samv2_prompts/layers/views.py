@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Layer
 
-__all__ = ["Look", "composed_view", "cover_the_same", "image_view", "mapped_view", "view_of"]
+__all__ = ["Rendering", "composed_view", "cover_the_same", "image_view", "mapped_view", "view_of"]
 
-Look = Contrast | Literal["channels"]
+Rendering = Contrast | Literal["channels"]
 
 
 def view_of(
-    layers: Sequence[Layer], image: Image, plane: Plane, dims: Dims, look: Look
+    layers: Sequence[Layer], image: Image, plane: Plane, dims: Dims, rendering: Rendering
 ) -> ImageView:
     """Return what is to be embedded for a plane of an image.
 
@@ -46,12 +46,12 @@ def view_of(
     plane : Plane
         The shown plane of it.
     dims : Dims
-    look : {"displayed", "percentiles", "channels"}
+    rendering : {"displayed", "percentiles", "channels"}
         The image as displayed, or in a contrast of its own, or with all other visible images that
         lie in the same place.
     """
-    if look != "channels":
-        return image_view(image, plane, look)
+    if rendering != "channels":
+        return image_view(image, plane, rendering)
     channels = [
         layer
         for layer in layers
@@ -167,8 +167,8 @@ def composed_view(
             rgb=bool(layer.rgb),
         )
         channels.append(channel)
-        look = channel.limits, channel.gamma, channel.opacity, channel.blending
-        key.append((layer.unique_id, _Same(layer.data), look, channel.colours.tobytes()))
+        shown_as = channel.limits, channel.gamma, channel.opacity, channel.blending
+        key.append((layer.unique_id, _Same(layer.data), shown_as, channel.colours.tobytes()))
     return ImageView(
         picture=(tuple(key), revision, plane),
         shape=plane.shape,

@@ -108,7 +108,7 @@ class Form(QWidget):
         """What is to survive a restart, by the name to remember it by."""
         controls: dict[str, ComboBox | QWidget] = {
             "device": self.model.device,
-            "picture": self.picture.look,
+            "picture": self.picture.rendering,
             "part": self.picture.part,
             "overlap": self.picture.policy,
             "memory": self.embeddings.memory,

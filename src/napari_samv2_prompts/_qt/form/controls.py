@@ -2,7 +2,7 @@
 
 Nothing here changes its place or size because of what it shows.
 
-Not here: what is shown (``hints.py``), which controls there are (``panels``).
+Not here: what is shown (``messages.py``), which controls there are (the modules beside this one).
 """
 
 from __future__ import annotations

@@ -117,12 +117,16 @@ class PicturePanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.look = ComboBox(name="look", choices=_PICTURES)
+        self.rendering = ComboBox(name="rendering", choices=_PICTURES)
         self.part = ComboBox(name="part", choices=_PARTS)
         self.policy = ComboBox(name="policy", choices=_OVERLAPS)
         layout = rows(self)
         for text, box, tip in (
-            ("Picture", self.look, "What the model sees of the image: its contrast and channels"),
+            (
+                "Picture",
+                self.rendering,
+                "What the model sees: contrast and channels of the image",
+            ),
             ("Part", self.part, "What the model sees of a large image: what is on screen, or all"),
             ("Overlap", self.policy, "What a mask does where there are labels already"),
         ):
