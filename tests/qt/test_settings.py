@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from qtpy.QtWidgets import QCheckBox, QSpinBox
 from tests.fakes import Factory, SyncRunner
 
-from napari_samv2_prompts._qt.settings import Choice, Remembered, choice_of, settings_file
+from napari_samv2_prompts._qt.form.controls import choice_of
+from napari_samv2_prompts._qt.settings import Choice, Remembered, settings_file
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 
 

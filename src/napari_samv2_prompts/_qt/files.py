@@ -20,9 +20,6 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane, PlaneError
-from napari_samv2_prompts.io.exports import LabelledImage, write_coco, write_labels
-from napari_samv2_prompts.io.geojson import write_geojson
-from napari_samv2_prompts.io.records import Record, own_weights, with_models, with_weights
 from napari_samv2_prompts.layers import Chosen, current_plane
 from napari_samv2_prompts.layers.classes import object_classes
 
@@ -34,6 +31,10 @@ from .threads import Disk
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
+
+    from napari_samv2_prompts.io.records import Record
+
+# What is in files is imported when one is read or written: the window opens without it.
 
 __all__ = [
     "PromptFiles",
@@ -128,6 +129,8 @@ class PromptFiles:
         """Ask where the weights are that a file needs, as it is not believed; load it."""
         if self._saving.closed:  # with the widget, while the file was being read
             return ""
+        from napari_samv2_prompts.io.records import own_weights
+
         wanted, weights = own_weights(record), self._listed(record)
         if len(wanted) > 1:
             title = f"Folder of {', '.join(wanted)}, with which the prompts were made"
@@ -147,11 +150,15 @@ class PromptFiles:
         chosen = self._saving.load(record)
         self._layers.refresh()
         self._layers.set(chosen)
+        from napari_samv2_prompts.io.records import with_models
+
         self._saving.start(with_models(record, partial(_placed, choice)))
         return ""
 
     def _listed(self, record: Record) -> Path | None:
         """Return the record's own weights if the user picked them before."""
+        from napari_samv2_prompts.io.records import own_weights
+
         wanted = own_weights(record)
         return self._picker.listed(wanted[0]) if len(wanted) == 1 else None
 
@@ -164,6 +171,8 @@ def _placed(choice: ModelChoice, model: ModelChoice) -> ModelChoice:
 
 def _weighed(record: Record, weights: Path | str | None) -> Record:
     """Return a record with the weights that the user points at, which are there."""
+    from napari_samv2_prompts.io.records import with_weights
+
     record = with_weights(record, weights)
     own = record.model.checkpoint if record.model else None
     if own is not None and not own.is_file():
@@ -172,13 +181,13 @@ def _weighed(record: Record, weights: Path | str | None) -> Record:
 
 
 def _read(path: str | Path) -> Record:
-    from napari_samv2_prompts.io.record_files import read_record  # see recorder.py
+    from napari_samv2_prompts.io.record_files import read_record
 
     return read_record(path)
 
 
 def _write(path: Path, recording: Callable[[], Record]) -> None:
-    from napari_samv2_prompts.io.record_files import write_record  # see recorder.py
+    from napari_samv2_prompts.io.record_files import write_record
 
     try:
         write_record(path, recording())
@@ -224,6 +233,9 @@ def exporter(viewer: Viewer, chosen: Chosen) -> Export:
 
 
 def _write_labels(pixels: NDArray[Any], classes: Mapping[int, str], name: str, path: Path) -> None:
+    from napari_samv2_prompts.io.exports import LabelledImage, write_coco, write_labels
+    from napari_samv2_prompts.io.geojson import write_geojson
+
     kind = path.suffix.lower()
     if kind == ".geojson":
         write_geojson(path, pixels, classes)

@@ -22,7 +22,6 @@ from napari_samv2_prompts.candidates import Candidates, Selection
 from napari_samv2_prompts.engine import Generation, Request, WorkUpdate
 from napari_samv2_prompts.layers.found import FoundLayer, numbered
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.propagation.patches import pasted
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
@@ -183,7 +182,7 @@ class FindAll:
         view = request.view
         if tile.region != view.region:
             view = view.within(tile.region, self._side)
-        example = search.example and MaskCrop(0, 0, pasted(search.example, tile.region))
+        example = search.example and MaskCrop(0, 0, _cut(search.example, tile.region))
         find = partial(_find, self._selection, _labelled(search, tile.region), example)
         self._generation = Generation(view, request.place, request.model, find)
         self._controller.session.generate(self._generation)
@@ -212,7 +211,7 @@ class FindAll:
         result = self._controller.session.result(number) if request is not None else None
         if request is None or result is None:
             return None
-        return result.crop if pasted(result.crop, request.view.region).any() else None
+        return result.crop if _cut(result.crop, request.view.region).any() else None
 
     # --- what is shown ----------------------------------------------------------------------
 
@@ -285,3 +284,10 @@ def _labelled(search: _Search, region: Region) -> NDArray[np.bool_] | None:
     part = plane.indexer(slice(region.top, region.bottom), slice(region.left, region.right))
     taken: NDArray[np.bool_] = plane.oriented(np.asarray(search.labels.data[part])) != 0
     return taken
+
+
+def _cut(crop: MaskCrop, region: Region) -> NDArray[np.bool_]:
+    """Return a mask as an array of a region's size."""
+    from napari_samv2_prompts.propagation.patches import pasted  # see propagation.py
+
+    return pasted(crop, region)

@@ -16,17 +16,15 @@ Neither changes what is imported.  Not here: where files lie, how they come (``s
 from __future__ import annotations
 
 import ctypes
-import gc
 import importlib
 import importlib.util
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from napari_samv2_prompts._qt import collector_resting
 from napari_samv2_prompts.engine import Cancelled, ModelChoice, Predictor, Task
 from napari_samv2_prompts.regions import InputSides
 from napari_samv2_prompts.samv2.torch_problem import torch_problem
@@ -210,7 +208,7 @@ def import_quietly(name: str) -> ModuleType:
     if "torch" not in sys.modules:
         _load_library()
     try:
-        with _collector_resting():
+        with collector_resting():
             return importlib.import_module(name)
     except (ImportError, OSError) as error:
         raise ImportError(torch_problem(error)) from error
@@ -228,16 +226,3 @@ def _load_library() -> None:
         dlopen.restype = ctypes.c_void_p
         dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
         dlopen(os.fsencode(path), os.RTLD_NOW)  # kept open: the import needs it
-
-
-@contextmanager
-def _collector_resting() -> Iterator[None]:
-    resting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if resting:
-            gc.freeze()
-            gc.unfreeze()
-            gc.enable()

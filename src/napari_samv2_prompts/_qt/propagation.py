@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import Propagation, WorkUpdate
+from napari_samv2_prompts.engine import WorkUpdate
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
     LabelsTarget,
@@ -23,10 +23,8 @@ from napari_samv2_prompts.layers import (
     shown_plane,
     view_of,
 )
-from napari_samv2_prompts.propagation import Filled, Wanted
 
 from .models import input_sides
-from .tracks import Track, place_on
 from .viewer_events import Connections
 from .widget_state import Axis, Direction, PropagationState
 
@@ -34,7 +32,13 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
+    from napari_samv2_prompts.engine import Propagation
+    from napari_samv2_prompts.propagation import Filled
+
     from .controller import Controller
+    from .tracks import Track
+
+# Opening the window must not wait for what following objects needs: it is imported when they are.
 
 __all__ = ["StackPropagation"]
 
@@ -106,6 +110,9 @@ class StackPropagation:
         stop_when_lost: bool = True,
     ) -> None:
         """Follow objects along an axis in the background; see the widget's ``propagate``."""
+        from napari_samv2_prompts.engine import Propagation
+        from napari_samv2_prompts.propagation import Wanted
+
         self._controller.flush()
         shown, options = self._shown(), self._controller.options
         through = self._axis(axis)
@@ -159,7 +166,7 @@ class StackPropagation:
         shown, axis = self._shown(), self._axis(None)
         number = self._controller.state().current if number is None else number
         track = self._track = self._track_of(shown, axis)
-        track.end(number, place_on(shown.plane, axis), self._controller.events.blocked)
+        track.end(number, shown.plane, self._controller.events.blocked)
         self._tell(replace(self.state, doubtful=track.doubtful))
 
     def accepted(self, objects: Collection[int]) -> None:
@@ -210,6 +217,8 @@ class StackPropagation:
         others = tuple(index for at, index in enumerate(plane.index) if at != axis)
         key = id(shown.target), plane.axes, axis, others
         if key not in self._tracks:
+            from .tracks import Track
+
             self._tracks[key] = Track.along(axis, plane, shown.target)
         return self._tracks[key]
 

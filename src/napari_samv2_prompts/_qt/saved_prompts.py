@@ -10,40 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import (
-    ModelChoice,
-    Place,
-    PredictorFactory,
-    Removal,
-    Request,
-    Results,
-    Runner,
-    Session,
-)
-from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.engine import PredictorFactory, Removal, Results, Runner, Session
 from napari_samv2_prompts.images import ImageView
-from napari_samv2_prompts.io.record_layers import (
-    fill_layers,
-    recorded_points,
-    recorded_shapes,
-)
-from napari_samv2_prompts.io.records import (
-    Accept,
-    Ask,
-    Choose,
-    Picture,
-    Point,
-    Predict,
-    Record,
-    Remove,
-    Shape,
-    Step,
-)
 from napari_samv2_prompts.layers import (
     Chosen,
     LabelsTarget,
@@ -54,7 +27,6 @@ from napari_samv2_prompts.layers import (
     view_of,
 )
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.replaying import Replay
 
 from .controller import Controller
 from .labels_writer import place_of
@@ -65,29 +37,12 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
-__all__ = [
-    "Recorder",
-    "SavedPrompts",
-    "unpacked",
-]
+    from napari_samv2_prompts.io.records import Predict, Record, Step
+    from napari_samv2_prompts.replaying import Replay
 
+__all__ = ["Recorder", "SavedPrompts"]
 
-# The models of the file are built when they are imported, which takes a sixth of the time that
-# the window opens in: they wait for the first step.
-
-
-def _packed(step: Step) -> str:
-    """Return a step in few bytes: masks are large."""
-    from napari_samv2_prompts.io.record_files import packed_step
-
-    return packed_step(step)
-
-
-def unpacked(noted: Iterable[str]) -> tuple[Step, ...]:
-    """Return the steps that a recorder noted."""
-    from napari_samv2_prompts.io.record_files import unpacked_step
-
-    return tuple(unpacked_step(step) for step in noted)
+# Records and their models are imported with the first step, not when the window opens.
 
 
 class Recorder:
@@ -108,48 +63,40 @@ class Recorder:
         self._links.add(self._on_removed, session.removed)
 
     def noted(self, labels: UUID) -> tuple[str, ...]:
-        """Return the steps that led to the labels of a layer, for :func:`unpacked`."""
+        """Return the packed steps that led to the labels of a layer."""
         return tuple(self._steps.get(labels, ()))
 
     def resume(self, labels: UUID, steps: Iterable[Step]) -> None:
         """Go on from steps that were done without the session."""
-        self._steps[labels] = [_packed(step) for step in steps]
+        self._steps[labels] = []
+        self._add(labels, steps)
 
     def accepted(self, objects: Iterable[int]) -> None:
         """Take note that labels were kept and their prompts cleared."""
-        gone = frozenset(objects)
-        for steps in self._steps.values():
-            steps.append(_packed(Accept(tuple(sorted(gone)))))
+        from napari_samv2_prompts.io.recording import accepted_step
+
+        step = accepted_step(objects)
+        for labels in self._steps:
+            self._add(labels, [step])
 
     def close(self) -> None:
         """Listen no more; idempotent."""
         self._links.close()
 
     def _on_decoded(self, results: Results) -> None:
-        plane = results.place.plane
-        if results.is_choice:
-            for item in results.items:
-                self._add(results.place, Choose(plane, item.object, item.chosen))
-        elif results.request is not None:
-            self._add(results.place, self._predict(plane, results.request))
+        from napari_samv2_prompts.io.recording import decoded_steps
 
-    def _predict(self, plane: Plane, request: Request) -> Predict:
-        view = request.view
-        limits, gamma = view.contrast or (None, 1.0)
-        return Predict(
-            plane,
-            tuple(Ask.of(prompt) for prompt in request.prompts),
-            Picture(limits, gamma, view.region, view.side, channels=view.contrast is None),
-            # Where the model ran, and where its file lay, is another machine's business.
-            ModelChoice(request.model.name, request.model.checkpoint),
-            self._policy(),
-        )
+        self._add(results.place.labels, decoded_steps(results, self._policy()))
 
     def _on_removed(self, removal: Removal) -> None:
-        self._add(removal.place, Remove(removal.objects, removal.place.plane))
+        from napari_samv2_prompts.io.recording import removed_step
 
-    def _add(self, place: Place, step: Step) -> None:
-        self._steps.setdefault(place.labels, []).append(_packed(step))
+        self._add(removal.place.labels, [removed_step(removal)])
+
+    def _add(self, labels: UUID | None, steps: Iterable[Step]) -> None:
+        from napari_samv2_prompts.io.recording import packed
+
+        self._steps.setdefault(labels, []).extend(map(packed, steps))
 
 
 class SavedPrompts:
@@ -203,8 +150,10 @@ class SavedPrompts:
             raise ValueError(
                 "There is nothing to save yet: choose an image and press Box or Click."
             )
+        from napari_samv2_prompts.io.recording import record_of, recorded_points, recorded_shapes
+
         return partial(
-            _recorded,
+            record_of,
             self.recorder.noted(now.labels.unique_id),
             prompted_objects(now.points, now.shapes),
             now.image.name,
@@ -239,6 +188,8 @@ class SavedPrompts:
         if now.image is None or target is None:
             self._controller.paused = False
             raise ValueError("The labels can't be written: choose another image.")
+        from napari_samv2_prompts.replaying import Replay
+
         session = Session(self._make_predictor, self._make_runner())
         self._loading = record, now, target
         self._replay = Replay(
@@ -272,6 +223,8 @@ class SavedPrompts:
         replay, loading, self._replay = self._replay, self._loading, None
         if replay is None or loading is None:
             return
+        from napari_samv2_prompts.io.recording import accepted_step, fill_layers
+
         record, chosen, target = loading
         with self._controller.quietly():
             fill_layers(chosen, record)
@@ -281,35 +234,8 @@ class SavedPrompts:
         target.accept(kept)
         self._controller.session.merge(replay.session)
         if chosen.labels is not None:
-            steps = record.steps + ((Accept(tuple(sorted(kept))),) if kept else ())
+            steps = (*record.steps, *([accepted_step(kept)] if kept else []))
             self.recorder.resume(chosen.labels.unique_id, steps)
         self._controller.paused = False
         self._controller.choose(chosen)
         self.finished.emit(reason)
-
-
-def _recorded(
-    noted: tuple[Any, ...],
-    prompted: frozenset[int],
-    image: str,
-    shape: tuple[int, ...],
-    points: tuple[Point, ...],
-    shapes: tuple[Shape, ...],
-) -> Record:
-    """Make a record of what was noted; unpacking the masks of many steps takes its time."""
-    steps = unpacked(noted)
-    lost = _open_objects(steps) - prompted
-    if lost:  # prompts that were deleted from a plane that was not shown
-        steps += (Remove(tuple(sorted(lost))),)
-    return Record(image, shape, steps, points, shapes)
-
-
-def _open_objects(steps: tuple[Step, ...]) -> frozenset[int]:
-    """Return the objects that were predicted and neither accepted nor removed since."""
-    there: set[int] = set()
-    for step in steps:
-        if isinstance(step, Predict):
-            there |= {ask.object for ask in step.asks}
-        elif isinstance(step, Accept) or (isinstance(step, Remove) and step.plane is None):
-            there -= set(step.objects)
-    return frozenset(there)

@@ -20,13 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from magicgui.widgets import ComboBox
 from platformdirs import user_config_path
-from qtpy.QtWidgets import QCheckBox, QSpinBox, QWidget
 
-from .form.controls import Fold
-
-__all__ = ["SETTINGS_VARIABLE", "Choice", "Remembered", "choice_of", "settings_file"]
+__all__ = ["SETTINGS_VARIABLE", "Choice", "Remembered", "settings_file"]
 
 SETTINGS_VARIABLE = "NAPARI_SAMV2_PROMPTS_SETTINGS"
 """Environment variable that names the file; empty for remembering nothing."""
@@ -47,19 +43,6 @@ class Choice:
 
     get: Callable[[], Value]
     set: Callable[[Any], object]
-
-
-def choice_of(control: ComboBox | QWidget) -> Choice:
-    """Return the choice that a control of the form makes."""
-    if isinstance(control, ComboBox):
-        return Choice(lambda: str(control.value), lambda value: setattr(control, "value", value))
-    if isinstance(control, QSpinBox):
-        return Choice(control.value, lambda value: _set_number(control, value))
-    if isinstance(control, QCheckBox):
-        return Choice(control.isChecked, lambda value: _set_switch(control, value))
-    if isinstance(control, Fold):
-        return Choice(control.isExpanded, lambda value: _set_fold(control, value))
-    raise TypeError(f"A {type(control).__name__} can't be remembered.")
 
 
 def settings_file() -> Path | None:
@@ -152,23 +135,3 @@ def _read(path: Path | None) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError("it holds no settings")  # noqa: TRY004 - of the file, not an argument
     return content
-
-
-def _set_number(control: QSpinBox, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is no whole number.")
-    if not control.minimum() <= value <= control.maximum():
-        raise ValueError(f"{value!r} is out of range.")
-    control.setValue(value)
-
-
-def _set_switch(control: QCheckBox, value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is neither true nor false.")
-    control.setChecked(value)
-
-
-def _set_fold(control: Fold, value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is neither true nor false.")
-    control.open(value)

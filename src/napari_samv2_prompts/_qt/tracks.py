@@ -134,8 +134,9 @@ class Track:
             self.written.setdefault(number, {})[filled.plane] = left
         return True
 
-    def end(self, number: int, here: int, writing: Writing) -> None:
-        """Take it that an object is not at a place; what was found of it beyond goes with it."""
+    def end(self, number: int, plane: Plane, writing: Writing) -> None:
+        """Take it that an object is not on a plane; what was found of it beyond goes with it."""
+        here = place_on(plane, self.axis)
         self.ended.setdefault(number, set()).add(here)
         sections = self.found.sections.get(number, {})
         anchors = self.read_anchors(frozenset({number})).get(number, {})

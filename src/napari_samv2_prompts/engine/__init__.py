@@ -8,6 +8,8 @@ kinds of jobs are ``load``, ``embed``, ``decode``, ``choose``, ``prefetch`` and 
 plane and the view of it that is embedded, ``errors`` words failures.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from .cache import EmbeddingCache, Memory
 from .generate import Find, Generation
 from .jobs import (
@@ -28,7 +30,6 @@ from .jobs import (
 )
 from .load import PredictorFactory
 from .preview import Outline, Preview
-from .propagate import Propagation
 from .protocols import Embedding, Packing, Predictor
 from .requested import Step, Tools, WorkUpdate
 from .requests import ModelChoice, Place, Request
@@ -36,6 +37,9 @@ from .results import ObjectResult, Provenance, Removal, Results
 from .session import Session
 from .status import AllPlanes, Status
 from .store import EmbeddingStore
+
+if TYPE_CHECKING:
+    from .propagate import Propagation
 
 __all__ = [
     "AllPlanes",
@@ -78,3 +82,11 @@ __all__ = [
     "Tools",
     "WorkUpdate",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Propagation":  # following objects needs many modules, and few ask for it
+        from .propagate import Propagation
+
+        return Propagation
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

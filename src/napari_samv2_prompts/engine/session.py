@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from psygnal import Signal
@@ -27,7 +27,6 @@ from .load import PredictorFactory
 from .planner import Planner
 from .preview import Preview
 from .prompt_changes import changed
-from .propagate import Propagation
 from .protocols import Embedding
 from .requested import RequestedWork, WorkUpdate
 from .requests import Place, Request
@@ -36,6 +35,9 @@ from .results import ObjectResult, Removal, Results
 from .scheduler import Scheduler
 from .status import Status
 from .store import EmbeddingStore
+
+if TYPE_CHECKING:
+    from .propagate import Propagation
 
 __all__ = ["Session"]
 
@@ -78,7 +80,9 @@ class Session:
         self._request: Request | None = None  # the newest
         self._status, self._closed = Status(), False
         self._results = ResultStore(results_mb)
-        self._propagation = RequestedWork[Propagation](self.propagated.emit, self._results)
+        self._propagation: RequestedWork[Propagation] = RequestedWork(
+            self.propagated.emit, self._results
+        )
         self._generation = RequestedWork[Generation](self.generated.emit, self._results)
         self._requested: tuple[RequestedWork[Any], ...] = (self._generation, self._propagation)
         self._plan = Planner(

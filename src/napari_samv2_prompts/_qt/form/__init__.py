@@ -24,12 +24,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_samv2_prompts._qt.messages import seen_line, state_line, what_next
-from napari_samv2_prompts._qt.settings import Choice, choice_of
+from napari_samv2_prompts._qt.settings import Choice
 from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import State
 
 from .background import FindAllPanel, ThroughPanel
-from .controls import Fold, Lines, button, keep_place
+from .controls import Fold, Lines, button, choice_of, keep_place
 from .layers import FilesPanel, LabelPanel, LayersPanel
 from .model import EmbeddingsPanel, ModelPanel, PicturePanel
 from .objects import ObjectsPanel

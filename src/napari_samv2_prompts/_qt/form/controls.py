@@ -8,17 +8,19 @@ Not here: what is shown (``messages.py``), which controls there are (the modules
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from magicgui.widgets import ComboBox
 from qtpy.QtCore import QEvent, QObject, QRect, QSize, Qt
 from qtpy.QtGui import QFontMetrics, QIcon, QMouseEvent, QPainter, QPaintEvent, QTextLayout
 from qtpy.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QSizePolicy,
+    QSpinBox,
     QStyle,
     QStyleOptionComboBox,
     QStylePainter,
@@ -27,14 +29,14 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-if TYPE_CHECKING:
-    from magicgui.widgets import ComboBox
+from napari_samv2_prompts._qt.settings import Choice
 
 __all__ = [
     "Fold",
     "Lines",
     "add_row",
     "button",
+    "choice_of",
     "elide",
     "keep_place",
     "rows",
@@ -261,3 +263,39 @@ class _Elided(QObject):
         painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
         painter.end()
         return True
+
+
+# --- what is remembered ---------------------------------------------------------------------
+
+
+def choice_of(control: ComboBox | QWidget) -> Choice:
+    """Return the choice that a control of the form makes."""
+    if isinstance(control, ComboBox):
+        return Choice(lambda: str(control.value), lambda value: setattr(control, "value", value))
+    if isinstance(control, QSpinBox):
+        return Choice(control.value, lambda value: _set_number(control, value))
+    if isinstance(control, QCheckBox):
+        return Choice(control.isChecked, lambda value: _set_switch(control, value))
+    if isinstance(control, Fold):
+        return Choice(control.isExpanded, lambda value: _set_fold(control, value))
+    raise TypeError(f"A {type(control).__name__} can't be remembered.")
+
+
+def _set_number(control: QSpinBox, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no whole number.")
+    if not control.minimum() <= value <= control.maximum():
+        raise ValueError(f"{value!r} is out of range.")
+    control.setValue(value)
+
+
+def _set_switch(control: QCheckBox, value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false.")
+    control.setChecked(value)
+
+
+def _set_fold(control: Fold, value: object) -> None:
+    if not isinstance(value, bool):
+        raise TypeError(f"{value!r} is neither true nor false.")
+    control.open(value)
