@@ -13,7 +13,8 @@ from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 
-LEFT, NONE = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+LEFT = Qt.MouseButton.LeftButton
+NONE, SHIFT = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ShiftModifier
 PLACES = ((40, 50), (40, 150), (100, 100))  # (row, column) of three things to segment
 
 
@@ -47,18 +48,18 @@ class User:
         QTest.mouseClick(button, LEFT)
         self._done()
 
-    def click(self, row: float, column: float) -> None:
+    def click(self, row: float, column: float, held=NONE) -> None:
         QTest.mouseMove(self.canvas, self.at(row, column))
-        QTest.mouseClick(self.canvas, LEFT, NONE, self.at(row, column))
+        QTest.mouseClick(self.canvas, LEFT, held, self.at(row, column))
         self._done()
 
-    def drag(self, top: float, left: float, bottom: float, right: float) -> None:
+    def drag(self, top: float, left: float, bottom: float, right: float, held=NONE) -> None:
         shares = (0, 0.3, 0.6, 0.9, 1, 1)
         steps = [(top + (bottom - top) * t, left + (right - left) * t) for t in shares]
-        QTest.mousePress(self.canvas, LEFT, NONE, self.at(*steps[0]))
+        QTest.mousePress(self.canvas, LEFT, held, self.at(*steps[0]))
         for step in steps[1:]:
             QTest.mouseMove(self.canvas, self.at(*step), 20)
-        QTest.mouseRelease(self.canvas, LEFT, NONE, self.at(*steps[-1]))
+        QTest.mouseRelease(self.canvas, LEFT, held, self.at(*steps[-1]))
         self._done()
 
     def type(self, key: Qt.Key) -> None:
@@ -101,6 +102,29 @@ def test_three_clicks_take_seven_actions(user: User) -> None:
     user.press(prompts.accept)
     accepted(user)
     assert user.actions == 7
+
+
+def test_three_boxes_with_shift_take_four_actions_and_leave_the_image_where_it_is(user) -> None:
+    centre = user.viewer.scene.camera.center
+    for number, (row, column) in enumerate(PLACES):
+        held = NONE if number else SHIFT  # the first makes the layers and takes up their tool
+        user.drag(row - 15, column - 15, row + 15, column + 15, held)
+        assert user.viewer.scene.camera.center == centre
+    box = user.widget.shapes.value.data[0]
+    assert np.allclose(box.min(axis=0), (25, 35), atol=1)
+    assert np.allclose(box.max(axis=0), (55, 65), atol=1)
+    user.press(user.widget._form.prompts.accept)
+    accepted(user)
+    assert user.actions == 4
+
+
+def test_three_clicks_with_shift_take_four_actions(user: User) -> None:
+    for place in PLACES:
+        user.click(*place, held=SHIFT)
+    assert user.widget.points.value.features["object"].tolist() == [1, 2, 3]
+    user.press(user.widget._form.prompts.accept)
+    accepted(user)
+    assert user.actions == 4
 
 
 def test_another_candidate_is_one_press(user: User) -> None:

@@ -62,6 +62,8 @@ def test_a_class_is_written_in_its_column_only(panel: ObjectsPanel, qtbot) -> No
 
 def test_planes_are_listed_shortly() -> None:
     assert ObjectRow(1, planes=((),)).planes_text == ""
+    assert ObjectRow(1, score=0.9, doubt=0.7).is_doubtful
+    assert not ObjectRow(1, score=0.9, doubt=0.1).is_doubtful
     assert ObjectRow(1, planes=((3,), (4,))).planes_text == "3 4"
     assert ObjectRow(1, planes=((0, 1), (0, 2), (5, 0))).planes_text == "0,1…5,0 (3)"
 
@@ -120,11 +122,12 @@ def test_it_lists_what_is_prompted_painted_and_accepted(viewer, widget) -> None:
     assert found[2].planes == ((2,),)
     assert found[1].score == pytest.approx(0.9)
     assert (found[9].planes, found[9].prompts, found[9].score) == (((1,),), 0, None)
+    assert found[9].state == "by hand"
     red, green, blue, _ = widget.labels.value.get_color(1)
     assert found[1].colour == tuple(round(255 * c) for c in (red, green, blue))
     widget.accept()
     after = rows(widget)
-    assert after[2].state == ""
+    assert after[2].state == "accepted"
     assert after[2].score == pytest.approx(0.9), "what was known of it stays known"
 
 

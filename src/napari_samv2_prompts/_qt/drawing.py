@@ -1,34 +1,34 @@
 """Taking up a tool that draws prompts, in layers that come by themselves with the first use.
 
 Layers that are there already, and belong to no other image, are offered first.  What was made is
-taken back as long as nothing is in it.
+taken back as long as nothing is in it.  With Shift no tool is needed: where a drag would move
+the image it is a box, and a click is a point; each begins an object.
 
 Not here: how a layer is made (``layers``), which layers belong together (``layer_choices.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from napari.utils.notifications import show_error
 from psygnal import Signal
 from qtpy.QtGui import QAction, QCursor  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMenu, QWidget
 
-from napari_samv2_prompts.layers import Chosen
-
+from .controller import Controller
 from .layer_choices import LayerChoices
-from .viewer_events import Connections
-from .widget_state import Active
+from .viewer_events import DRAG, Connections, tool_in_hand
 
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-__all__ = ["Drawing", "tool_in_hand"]
+__all__ = ["Drawing"]
 
 Kind = Literal["points", "shapes"]
 _MODES: dict[Kind, str] = {"points": "add", "shapes": "add_rectangle"}
@@ -41,10 +41,14 @@ class Drawing:
     ----------
     viewer : napari.viewer.Viewer
     choices : LayerChoices
-    make_layers : callable
-        Makes the layers that are missing; see :meth:`.Controller.new_layers`.
+    controller : Controller
     parent : QWidget
         Of the menu.
+
+    Attributes
+    ----------
+    listens : callable
+        Whether a press with Shift is for this widget, not for another one in the viewer.
     """
 
     taken = Signal()  # a tool was taken up, or could not be
@@ -53,11 +57,13 @@ class Drawing:
         self,
         viewer: Viewer,
         choices: LayerChoices,
-        make_layers: Callable[[], Chosen],
+        controller: Controller,
         parent: QWidget,
     ) -> None:
+        self.listens: Callable[[], bool] = lambda: True
         self._viewer, self._choices = viewer, choices
-        self._make, self._parent = make_layers, parent
+        self._controller, self._parent = controller, parent
+        viewer.mouse_drag_callbacks.append(self._on_press)
         self._made: tuple[Layer, ...] = ()
         self._links = Connections()
 
@@ -98,6 +104,46 @@ class Drawing:
             if not layer.mode.startswith("add"):
                 layer.mode = _MODES[kind]
 
+    # --- without a tool ---------------------------------------------------------------------
+
+    def _on_press(self, viewer: object, event: Any) -> Iterator[None]:
+        """Begin an object where Shift is held, with a click or a box."""
+        chosen, active = self._choices.chosen, self._viewer.layers.selection.active
+        if "Shift" not in event.modifiers or chosen.image is None or not self.listens():
+            return
+        if tool_in_hand(self._viewer, chosen) == ("points", True):
+            self._controller.next_object()  # the layer's own tool adds the point
+        elif active is not None and active.mode == "pan_zoom":
+            camera, start = self._viewer.scene.camera, tuple(event.position)
+            pressed, pans = np.asarray(event.pos, float), camera.mouse_pan
+            camera.mouse_pan = False
+            yield
+            while event.type == "mouse_move":
+                yield
+            camera.mouse_pan = pans
+            far = np.abs(np.asarray(event.pos, float) - pressed).max()
+            self._begin("shapes" if far >= DRAG else "points", start, tuple(event.position))
+
+    def _begin(self, kind: Kind, start: Sequence[float], end: Sequence[float]) -> None:
+        chosen = self._choices.chosen
+        if None in (getattr(chosen, kind), chosen.labels) and not self.make_layers():
+            return
+        self._controller.next_object()
+        self._take(kind)
+        layer, dims = getattr(self._choices.chosen, kind), self._viewer.dims
+        first, last = (np.asarray(layer.world_to_data(at[-layer.ndim :])) for at in (start, end))
+        if kind == "points":
+            layer.add(first[None])
+        else:
+            down, right = (axis - dims.ndim + layer.ndim for axis in dims.displayed)
+            corners = np.stack([first, first, last, last])
+            corners[1, right], corners[3, right] = last[right], first[right]
+            corners[:, [a for a in range(layer.ndim) if a not in (down, right)]] = np.delete(
+                first, (down, right)
+            )
+            layer.add_rectangles([corners])
+        self.taken.emit()
+
     # --- layers that are missing ------------------------------------------------------------
 
     def make_layers(self) -> bool:
@@ -125,7 +171,7 @@ class Drawing:
     def add_layers(self) -> None:
         """Make the layers that are missing, and choose them."""
         before = set(self._viewer.layers)
-        chosen = self._make()
+        chosen = self._controller.new_layers()
         self._choices.refresh()
         self._choices.set(chosen)
         self._note(tuple(layer for layer in self._viewer.layers if layer not in before))
@@ -133,13 +179,18 @@ class Drawing:
     def take_back(self) -> bool:
         """Remove the layers that were made last, if nothing was done in them; tell whether so."""
         made = [layer for layer in self._made if layer in self._viewer.layers]
-        self.close()
+        self._note(())
         for layer in made:
             self._viewer.layers.remove(layer)
         return bool(made)
 
-    def close(self, event: Any = None) -> None:
-        """Let go of the layers that were made: they are used now; idempotent."""
+    def close(self) -> None:
+        """Let go of layers and viewer; idempotent."""
+        self._note(())
+        if self._on_press in self._viewer.mouse_drag_callbacks:
+            self._viewer.mouse_drag_callbacks.remove(self._on_press)
+
+    def _on_use(self, event: Any = None) -> None:
         self._note(())
 
     def _note(self, made: tuple[Layer, ...]) -> None:
@@ -149,7 +200,7 @@ class Drawing:
         for layer in made:
             for name in ("data", "paint", "labels_update"):
                 if hasattr(layer.events, name):
-                    self._links.add(self.close, getattr(layer.events, name))
+                    self._links.add(self._on_use, getattr(layer.events, name))
 
     def _offer(self, kind: Kind) -> bool:
         """Ask which layers to take if some are there; tell whether there are any to ask about."""
@@ -169,16 +220,6 @@ class Drawing:
     def _use(self, name: str, layer: Layer, kind: Kind) -> None:
         self._choices.set(replace(self._choices.chosen, **{name: layer}))
         self._draw_in_new(kind)
-
-
-def tool_in_hand(viewer: Viewer, chosen: Chosen) -> tuple[Active, bool]:
-    """Return which kind of layer gets the user's clicks, and whether its tool adds prompts."""
-    active = viewer.layers.selection.active
-    if active is not None and active == chosen.points:
-        return "points", active.mode == "add"
-    if active is not None and active == chosen.shapes:
-        return "shapes", active.mode.startswith("add")
-    return "other", False
 
 
 def _add(menu: QMenu, text: str, call: Callable[[], object]) -> None:

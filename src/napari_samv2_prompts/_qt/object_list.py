@@ -132,19 +132,22 @@ class ObjectList:
         key = labels.unique_id if labels is not None else None
         classes = object_classes(now.points, now.shapes, labels)
         kept = set(self._controller.label_tools.kept)
+        origins = self._controller.session.provenance(key)
         numbers = sorted(counts.keys() | planes.keys())
         colours = _colours(labels, numbers)
         for number, colour in zip(numbers, colours, strict=True):
             scores = self._scores.get((key, number), {}).values()
             prompts = counts.get(number, 0)
+            origin, doubt = origins.get(number, ("by hand" if number in planes else "", 0.0))
             yield ObjectRow(
                 number,
                 colour,
                 planes.get(number, ()),
                 min(scores, default=None),
                 prompts,
-                "kept" if number in kept else "prompted" if prompts else "",
+                "kept" if number in kept else str(origin) if planes or prompts else "",
                 classes.get(number, ""),
+                doubt,
             )
 
     def _search(self, labels: Labels) -> None:

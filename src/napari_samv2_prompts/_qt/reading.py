@@ -13,12 +13,12 @@ from napari_samv2_prompts.engine import ObjectResult, Request, Session
 from napari_samv2_prompts.layers import Chosen, layer_shape, shown_plane, view_of
 from napari_samv2_prompts.prompts import PromptBatch
 
-from .drawing import tool_in_hand
 from .embedded_views import OtherPlanes, RegionChoice
 from .label_tools import LabelTools
 from .labels_writer import Targets, place_of
 from .models import input_sides
 from .prompting import Prompting
+from .viewer_events import tool_in_hand
 from .widget_state import Candidates, Options, WidgetState
 
 if TYPE_CHECKING:

@@ -21,6 +21,8 @@ from psygnal import Signal
 from napari_samv2_prompts.layers import Chosen
 from napari_samv2_prompts.layers.rows import object_numbers
 
+from .widget_state import Active
+
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
@@ -33,6 +35,7 @@ __all__ = [
     "Connections",
     "Keys",
     "ViewerEvents",
+    "tool_in_hand",
 ]
 
 Slot = Callable[..., object]
@@ -111,6 +114,11 @@ class Keys:
     def letters(self) -> frozenset[str]:
         """The letters that are ours."""
         return frozenset(self._bound)
+
+    @property
+    def are_used(self) -> bool:
+        """Whether they do what is wanted here, not in another widget."""
+        return all(shared.slots[-1] == slot for shared, slot in self._bound.values())
 
     def use(self) -> None:
         """Have the keys do what is wanted here from now on, and not in another widget."""
@@ -269,3 +277,13 @@ class ViewerEvents:
         labels = self._chosen.labels
         if labels is not None and labels.selected_label > 0:
             self._tell(self.pointed_at, int(labels.selected_label))
+
+
+def tool_in_hand(viewer: Viewer, chosen: Chosen) -> tuple[Active, bool]:
+    """Return which kind of layer gets the user's clicks, and whether its tool adds prompts."""
+    active = viewer.layers.selection.active
+    if active is not None and active == chosen.points:
+        return "points", active.mode == "add"
+    if active is not None and active == chosen.shapes:
+        return "shapes", active.mode.startswith("add")
+    return "other", False

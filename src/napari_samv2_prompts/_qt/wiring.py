@@ -80,7 +80,7 @@ class Wiring:
         store = form.embeddings.store()
         session = Session(make_predictor, make_runner(), memory, store, make_runner())
         self.controller = controller = Controller(viewer, session, make_runner())
-        self.drawing = Drawing(viewer, layers, controller.new_layers, parent)
+        self.drawing = Drawing(viewer, layers, controller, parent)
         self.saved = SavedPrompts(
             viewer, controller, make_predictor, make_runner, form.picture.policy.get_value
         )
@@ -90,6 +90,7 @@ class Wiring:
         self.propagation = StackPropagation(viewer, controller)
         self.cluster = ClusterHelp(make_runner())
         self._keys = Keys(viewer, self._key_slots())
+        self.drawing.listens = lambda: self._keys.are_used
         self._links, self._form_links = Connections(), Connections()
         self._follow_work()
         self._follow_form()

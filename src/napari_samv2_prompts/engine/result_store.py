@@ -86,6 +86,23 @@ class ResultStore:
         """Every place that has objects."""
         return tuple(place for place, items in self._places.items() if items)
 
+    def provenance(self, labels: object) -> dict[int, tuple[Provenance, float]]:
+        """Return where each object in a Labels layer comes from, and the most doubt of its masks.
+
+        An object whose masks have several origins is propagated if any is, else prompted.
+        """
+        found: dict[int, tuple[Provenance, float]] = {}
+        for place, number, known in self._all():
+            if place.labels != labels:
+                continue
+            origin, doubt = known.result.provenance, known.result.doubt
+            if number in found:
+                other, more = found[number]
+                rank = {Provenance.PROPAGATED: 0, Provenance.PROMPTED: 1, Provenance.ACCEPTED: 2}
+                origin, doubt = min(origin, other, key=rank.__getitem__), max(doubt, more)
+            found[number] = origin, doubt
+        return found
+
     @property
     def nbytes(self) -> int:
         """Bytes of logits and crops that are kept."""

@@ -31,7 +31,7 @@ from .protocols import Embedding
 from .requested import RequestedWork, WorkUpdate
 from .requests import Place, Request
 from .result_store import ResultStore
-from .results import ObjectResult, Removal, Results
+from .results import ObjectResult, Provenance, Removal, Results
 from .scheduler import Scheduler
 from .status import Status
 from .store import EmbeddingStore
@@ -133,6 +133,10 @@ class Session:
     def places(self) -> tuple[Place, ...]:
         """Every place that has results."""
         return self._results.places
+
+    def provenance(self, labels: object) -> dict[int, tuple[Provenance, float]]:
+        """Return where each object in a Labels layer, by its id, comes from, and its most doubt."""
+        return self._results.provenance(labels)
 
     # --- settings --------------------------------------------------------------------------
 

@@ -45,9 +45,12 @@ class ObjectRow:
         The lowest of its masks' scores, as far as they are known.
     prompts : int
     state : str
-        ``"prompted"``, ``"kept"`` or ``""``: where its label comes from, if that is known.
+        Where its label comes from: ``"prompted"``, ``"propagated"``, ``"accepted"``, ``"by hand"``
+        or ``"kept"``; empty while that is not known.
     name : str
         Its class.
+    doubt : float
+        The most that any of its masks is expected to lack of the true one, as a share.
     """
 
     number: int
@@ -57,11 +60,12 @@ class ObjectRow:
     prompts: int = 0
     state: str = ""
     name: str = ""
+    doubt: float = 0.0
 
     @property
     def is_doubtful(self) -> bool:
         """Whether it deserves a second look."""
-        return self.score is not None and self.score < DOUBTFUL
+        return self.doubt > 1 - DOUBTFUL or (self.score is not None and self.score < DOUBTFUL)
 
     @property
     def planes_text(self) -> str:
@@ -78,13 +82,15 @@ COLUMNS: tuple[tuple[str, str, Callable[[ObjectRow], str], Callable[[ObjectRow],
     ("Score", "The lowest of its masks' scores", lambda r: "" if r.score is None else
      f"{r.score:.2f}{' ?' if r.is_doubtful else ''}", lambda r: 2.0 if r.score is None else
      r.score),
+    ("Doubt", "What a followed mask may lack, at most", lambda r: f"{r.doubt:.2f}" if r.doubt
+     else "", lambda r: r.doubt),
     ("Prompts", "How many points and shapes", lambda r: str(r.prompts or ""), lambda r: r.prompts),
     ("Planes", "Where it stands", lambda r: r.planes_text, lambda r: r.planes),
-    ("State", "Prompted or kept", lambda r: r.state, lambda r: r.state),
+    ("State", "Where its label comes from", lambda r: r.state, lambda r: r.state),
 )  # fmt: skip
 """Of each column its title, its tip, what it shows and what it is sorted by."""
 
-WIDTHS = (58, 60, 50, 56, 44)  # pixels, all but the last column, within the form
+WIDTHS = (58, 56, 50, 48, 56, 44)  # pixels, all but the last column, within the form
 SORTED_BY = Qt.ItemDataRole.UserRole
 
 
@@ -210,7 +216,7 @@ class ObjectsPanel(QWidget):
         self.table.setMinimumHeight(160)
         self._head()
         self.doubtful = QCheckBox("Doubtful only")
-        self.doubtful.setToolTip(f"List objects only whose score is below {DOUBTFUL}")
+        self.doubtful.setToolTip(f"List objects of a score below {DOUBTFUL}, or of much doubt")
         self.keep = button("Keep", "Let no result change the chosen objects any more")
         self.keep.setAccessibleName("Keep the chosen objects")
         self.delete = button("Delete", "Remove the chosen objects from this plane, with prompts")
