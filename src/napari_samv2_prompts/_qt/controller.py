@@ -11,15 +11,13 @@ Not here: widgets (``widget.py``), numbers of objects (``prompting.py``), what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
 from napari_samv2_prompts.engine import Runner, Session, Status
 from napari_samv2_prompts.geometry import PlaneError
-from napari_samv2_prompts.layers import Chosen, LabelsTarget, make_layers, remove_objects
+from napari_samv2_prompts.layers import Chosen, make_layers, remove_objects
 
 from .embedded_views import OtherPlanes
 from .label_tools import LabelTools
@@ -53,10 +51,8 @@ class Controller:
 
     Attributes
     ----------
-    chosen : Chosen
-        The layers to work on; see :meth:`choose`.
-    options : Options
-        See :meth:`set_options`.
+    chosen, options
+        What to work on and how; see :meth:`choose` and :meth:`set_options`.
     targets, events, prompts, label_tools, reader
         What it is made of.
     paused : bool
@@ -81,15 +77,16 @@ class Controller:
         self._closed, self._opening, self._refreshing = False, True, False
         self._later = DelayedCall(self.refresh)
         self._links = Connections()
-        self._links.add(self._on_status, session.status_changed)
-        self._links.add(self._on_written, self._writer.written)
-        self._links.add(self.schedule, self.events.changed)
-        self._links.add(self._on_camera, self.events.camera_moved)
-        self._links.add(self.refresh, self.targets.searched)
-        self._links.add(self._prepare, self.events.tool_changed)
-        self._links.add(self.prompts.take_rows, self.events.shapes_changed)
-        self._links.add(self.pick_object, self.events.pointed_at)
-        self._links.add(self._on_label_tool, self.label_tools.done)
+        add, events = self._links.add, self.events
+        add(self._on_status, session.status_changed)
+        add(self._on_written, self._writer.written)
+        add(self.schedule, events.changed)
+        add(self._on_camera, events.camera_moved)
+        add(self.refresh, self.targets.searched)
+        add(self._prepare, events.tool_changed)
+        add(self.prompts.take_rows, events.shapes_changed)
+        add(self.pick_object, events.pointed_at)
+        add(self._on_label_tool, self.label_tools.done)
 
     # --- what is chosen ---------------------------------------------------------------------
 
@@ -108,13 +105,6 @@ class Controller:
         self.session.forget_places(p for p in self.session.places if p.labels in gone)
         self.prompts.take_rows()  # at once: what is drawn next needs its number
         self.schedule()
-
-    @contextmanager
-    def quietly(self) -> Iterator[LabelsTarget | None]:
-        """Change layers without it being the user's doing; yields where masks can go."""
-        with self.events.blocked():
-            yield self.prompts.take_rows()
-            self.prompts.take_as_known()
 
     def set_options(self, options: Options) -> None:
         """Work with these options from now on."""
@@ -241,14 +231,14 @@ class Controller:
         if self._closed or self.paused:
             return
         self._opening, self._refreshing = False, True
+        self.prompts.state, self._n_prompts = None, self.chosen.n_prompts
         try:
-            self._refresh()
+            self._tell_session()
         finally:
             self._refreshing = False
         self._announce()
 
-    def _refresh(self) -> None:
-        self.prompts.state, self._n_prompts = None, self.chosen.n_prompts
+    def _tell_session(self) -> None:
         try:
             request = self.reader.request(self.chosen, self.options)
         except PlaneError as error:

@@ -225,7 +225,7 @@ class FindAll:
             chosen = self._candidates.select(self._selection)
             self._chosen = numbered(self._candidates[index].crop for index in chosen)
             if self._layer is None:
-                with self._controller.quietly():
+                with self._controller.prompts.quietly():
                     self._layer = FoundLayer(self._viewer, search.image, search.request.place.plane)
             if self._layer.is_there:
                 self._layer.show(self._chosen)

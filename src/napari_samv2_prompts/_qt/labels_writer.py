@@ -164,13 +164,7 @@ class Targets:
     def add(self, place: Place, crops: Sequence[MaskCrop], used: int = 0) -> tuple[int, ...]:
         """Write masks as new labels where there are none, as one undo step; return their numbers.
 
-        Parameters
-        ----------
-        place : Place
-        crops : sequence of MaskCrop
-            In pixels of the place's plane.
-        used : int
-            The highest number that any prompt has.
+        They are in pixels of the plane; `used` is the highest number that any prompt has.
         """
         target = None if place.labels is None else self._targets.get(place.labels)
         if target is None:
@@ -261,13 +255,7 @@ class LabelsWriter:
     ) -> None:
         """Write what the labels could not take before, and can now.
 
-        Parameters
-        ----------
-        request : Request
-            What was asked for last.
-        labels : Labels, optional
-        prompted : frozenset of int
-            The objects that have a prompt, on whatever plane.
+        `request` is what was asked for last, `prompted` are all objects that have a prompt.
         """
         place = request.place
         if labels is None or place.labels is None:

@@ -10,6 +10,8 @@ Not here: what a row means (``layers``), when it is looked at (``controller.py``
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -197,6 +199,13 @@ class Prompting:
             self.current.follow(tables, free(tables.prompted) if free else 0)
             write_next(self.chosen, self.current.following)
         return target
+
+    @contextmanager
+    def quietly(self) -> Iterator[LabelsTarget | None]:
+        """Change layers without it being the user's doing; yields where masks can go."""
+        with self._events.blocked():
+            yield self.take_rows()
+            self.take_as_known()
 
     def take_as_known(self) -> None:
         """Take it that what came has its objects: nothing of it is new, or a copy."""

@@ -183,7 +183,7 @@ class SavedPrompts:
     def start(self, record: Record) -> None:
         """Do the steps of a record in the layers that :meth:`load` made, which are chosen now."""
         now = self._controller.chosen
-        with self._controller.quietly() as target:
+        with self._controller.prompts.quietly() as target:
             pass
         if now.image is None or target is None:
             self._controller.paused = False
@@ -226,7 +226,7 @@ class SavedPrompts:
         from napari_samv2_prompts.io.recording import accepted_step, fill_layers
 
         record, chosen, target = loading
-        with self._controller.quietly():
+        with self._controller.prompts.quietly():
             fill_layers(chosen, record)
         prompted = prompted_objects(chosen.points, chosen.shapes)
         kept = target.live() - prompted  # without prompts they would go again

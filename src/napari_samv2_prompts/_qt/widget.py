@@ -186,7 +186,7 @@ class SAMV2PromptsWidget(QWidget):
         objects : collection of int, optional
             Those with prompts by default, or if there are none the labels of the shown plane.
         direction : {"both", "forward", "back"}
-            Beyond the planes on which an object is known; planes between those are always filled.
+            Beyond the planes where an object is known; planes between those are always filled.
         first, last : int, optional
             Planes to fill, both included; all by default.
         axis : int, optional
@@ -219,7 +219,7 @@ class SAMV2PromptsWidget(QWidget):
 
     @property
     def folder(self) -> Path | None:
-        """The folder that embeddings are kept in, so that they are there another day; or None."""
+        """The folder that embeddings are kept in, or None."""
         return self._form.embeddings.folder
 
     @folder.setter
@@ -239,18 +239,7 @@ class SAMV2PromptsWidget(QWidget):
         self._open.files.load(path, checkpoint)
 
     def wait_until_idle(self, timeout: float = 60) -> None:
-        """Process events until nothing is on its way.
-
-        Parameters
-        ----------
-        timeout : float
-            Seconds.
-
-        Raises
-        ------
-        TimeoutError
-            If something still is.
-        """
+        """Process events until nothing is on its way; TimeoutError if it is after so many s."""
         if not process_events_until(lambda: self._wiring is None or self._wiring.idle, timeout):
             raise TimeoutError(f"Still {self.session.status.state} after {timeout:g} s.")
 

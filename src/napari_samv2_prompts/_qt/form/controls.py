@@ -7,7 +7,7 @@ Not here: what is shown (``messages.py``), which controls there are (the modules
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import QEvent, QObject, QRect, QSize, Qt
@@ -275,27 +275,21 @@ def choice_of(control: ComboBox | QWidget) -> Choice:
     if isinstance(control, QSpinBox):
         return Choice(control.value, lambda value: _set_number(control, value))
     if isinstance(control, QCheckBox):
-        return Choice(control.isChecked, lambda value: _set_switch(control, value))
+        return Choice(control.isChecked, lambda value: _set_switch(control.setChecked, value))
     if isinstance(control, Fold):
-        return Choice(control.isExpanded, lambda value: _set_fold(control, value))
+        return Choice(control.isExpanded, lambda value: _set_switch(control.open, value))
     raise TypeError(f"A {type(control).__name__} can't be remembered.")
 
 
 def _set_number(control: QSpinBox, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if type(value) is not int:
         raise TypeError(f"{value!r} is no whole number.")
     if not control.minimum() <= value <= control.maximum():
         raise ValueError(f"{value!r} is out of range.")
     control.setValue(value)
 
 
-def _set_switch(control: QCheckBox, value: object) -> None:
+def _set_switch(set_on: Callable[[bool], object], value: object) -> None:
     if not isinstance(value, bool):
         raise TypeError(f"{value!r} is neither true nor false.")
-    control.setChecked(value)
-
-
-def _set_fold(control: Fold, value: object) -> None:
-    if not isinstance(value, bool):
-        raise TypeError(f"{value!r} is neither true nor false.")
-    control.open(value)
+    set_on(value)

@@ -290,9 +290,8 @@ def _picture(shape: NDArray[np.bool_], colour: tuple[int, int, int], framed: boo
 
 def _on_ground(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     """Return a colour that is seen on the ground: a dark one is mixed with white."""
-    red, green, blue = colour
-    brightness = (0.2126 * red + 0.7152 * green + 0.0722 * blue) / 255
-    share = max(0.0, (BRIGHT - brightness) / (1 - brightness)) if brightness < BRIGHT else 0.0
+    brightness = float(np.dot((0.2126, 0.7152, 0.0722), colour)) / 255
+    share = max(0.0, BRIGHT - brightness) / max(1 - brightness, 1e-6)
     return tuple(round(part + share * (255 - part)) for part in colour)  # type: ignore[return-value]
 
 
