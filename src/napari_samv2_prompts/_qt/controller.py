@@ -185,10 +185,7 @@ class Controller:
         self._announce()
 
     def accept(self) -> tuple[int, ...]:
-        """Keep the labels and clear the prompts of all objects that have their mask.
-
-        Returns the objects.  One that still waits for its mask keeps its prompts.
-        """
+        """Keep the labels and clear the prompts of all objects that have a mask; return them."""
         self.flush()
         objects = self._writer.accept()
         self.label_tools.accepted(objects)
@@ -199,7 +196,7 @@ class Controller:
         return tuple(sorted(objects))
 
     def undo(self) -> None:
-        """Bring a shape again that was taken back, or take back the last change of the labels."""
+        """Bring a shape again that was taken back, or take back the labels' last change."""
         if self.prompts.bring_again():
             self.refresh()
         elif self.chosen.labels is not None:

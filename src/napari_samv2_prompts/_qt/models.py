@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from napari_samv2_prompts._qt import collector_resting
 from napari_samv2_prompts.engine import Cancelled, ModelChoice, Predictor, Task
 from napari_samv2_prompts.regions import InputSides
 from napari_samv2_prompts.samv2.torch_problem import torch_problem
@@ -40,6 +39,8 @@ from napari_samv2_prompts.samv2.weights.variants import (
     available_models,
     find_variant,
 )
+
+from .collector import collector_resting
 
 __all__ = [
     "DEVICES",

@@ -118,8 +118,8 @@ class PromptsPanel(QWidget):
         """Return thirds that are wide enough for what stands in them."""
         thirds = (self.box, self.click, self.next, self.cycle, self.undo, self.accept, self.run,
                   self.live, self.preview)  # fmt: skip
-        sign = max(self.fontMetrics().horizontalAdvance(f"{text} (Q)") for text in SIGNS) + 16
-        third = max(sign, *(control.sizeHint().width() for control in thirds))
+        signs = (self.fontMetrics().horizontalAdvance(f"{text} (Q)") + 16 for text in SIGNS)
+        third = max(*signs, *(control.sizeHint().width() for control in thirds))
         return QSize(3 * third + 2 * _GAP + 12, super().minimumSizeHint().height())
 
     def _connect(self) -> None:
@@ -208,7 +208,6 @@ class CandidatePictures(QWidget):
         made.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         made.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         made.setAccessibleName(f"Mask {index + 1}")
-        made.setToolTip(f"Use candidate mask {index + 1}, best first")
         made.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         made.setIcon(QIcon(_blank()))
         made.setText(" ")
