@@ -109,7 +109,8 @@ class Drawing:
     def _on_press(self, viewer: object, event: Any) -> Iterator[None]:
         """Begin an object where Shift is held, with a click or a box."""
         chosen, active = self._choices.chosen, self._viewer.layers.selection.active
-        if "Shift" not in event.modifiers or chosen.image is None or not self.listens():
+        flat = self._viewer.dims.ndisplay == 2 and chosen.image is not None
+        if "Shift" not in event.modifiers or not flat or not self.listens():
             return
         if tool_in_hand(self._viewer, chosen) == ("points", True):
             self._controller.next_object()  # the layer's own tool adds the point
