@@ -222,7 +222,7 @@ class Wiring:
         image, options = self.controller.chosen.image, self.controller.options
         address = self._form.embeddings.cluster.text().strip() if wanted else ""
         _warned(
-            self.cluster.start, address, image, options.look, options.model,
+            self.cluster.start, address, image, options.rendering, options.model,
             self.controller.session.store, self._place_in_file(image),
         )  # fmt: skip
 
