@@ -9,7 +9,7 @@ Not here: units of work (``embed_units.py``), workers (``cluster.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,15 +17,16 @@ from napari.utils.notifications import show_info, show_warning
 
 from napari_samv2_prompts.engine import EmbeddingStore, Failed, Job, ModelChoice, Runner, Task
 from napari_samv2_prompts.engine.errors import sentence
+from napari_samv2_prompts.layers.views import is_image
 
 from .threads import ignore_report
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Layer
 
     from napari_samv2_prompts.embed_units import StackContrast
 
-__all__ = ["ClusterHelp"]
+__all__ = ["ClusterHelp", "place_in_file"]
 
 
 class ClusterHelp:
@@ -45,7 +46,7 @@ class ClusterHelp:
         self,
         address: str,
         image: Image | None,
-        look: str,
+        rendering: str,
         model: ModelChoice,
         store: EmbeddingStore | None,
         layer: int = 0,
@@ -57,8 +58,8 @@ class ClusterHelp:
         address : str
             As the user typed it; nothing is done where it is empty.
         image : napari.layers.Image, optional
-        look : str
-            What the model sees of it; see :data:`.Look`.
+        rendering : str
+            What the model sees of it; see :data:`.Rendering`.
         model : ModelChoice
         store : EmbeddingStore, optional
         layer : int
@@ -77,10 +78,10 @@ class ClusterHelp:
             raise ValueError("A cluster needs a folder for embeddings that its workers see, too.")
         if not path or image.source.parent is not None:
             raise ValueError(f"{image.name} was not opened from a file: no worker could read it.")
-        if look == "channels":
+        if rendering == "channels":
             raise ValueError("A cluster embeds one channel, and not all visible ones together.")
         limits: StackContrast = "percentiles"
-        if look == "displayed":
+        if rendering == "displayed":
             limits = float(image.contrast_limits[0]), float(image.contrast_limits[1])
             if image.gamma != 1:
                 raise ValueError("A cluster knows contrast limits and no gamma: set it to 1.")
@@ -140,3 +141,12 @@ def _work(
         return f"The cluster has embedded {new} planes."
 
     return run
+
+
+def place_in_file(image: Image | None, layers: Iterable[Layer]) -> int:
+    """Return which of the image layers of its file an image is."""
+    if image is None:
+        return 0
+    path = image.source.path
+    same = [one for one in layers if is_image(one) and one.source.path == path]
+    return same.index(image) if image in same else 0

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from napari.utils.notifications import show_error, show_warning
 
 from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
-from napari_samv2_prompts.layers.views import is_image
 
-from .cluster_help import ClusterHelp
+from .cluster_help import ClusterHelp, place_in_file
 from .controller import Controller
 from .drawing import Drawing
 from .files import PromptFiles, ask_and_export
@@ -32,7 +31,6 @@ from .viewer_events import Connections, Keys
 from .widget_state import Direction, Options, PropagationState, WidgetState
 
 if TYPE_CHECKING:
-    from napari.layers import Image
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
 
@@ -44,12 +42,8 @@ class Wiring:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-    form : Form
-    layers : LayerChoices
-    picker : ModelPicker
-    remembered : Remembered
-    disk : Disk
+    viewer, form, layers, picker, remembered, disk
+        What is there longer than this.
     make_predictor, make_runner : callable
         See :class:`~.widget.SAMV2PromptsWidget`.
     parent : QWidget
@@ -89,7 +83,11 @@ class Wiring:
         self.find_all = FindAll(viewer, controller)
         self.propagation = StackPropagation(viewer, controller)
         self.cluster = ClusterHelp(make_runner())
-        self._keys = Keys(viewer, self._key_slots())
+        self._keys = Keys(viewer, (
+            ("Q", controller.flip_sign), ("N", controller.next_object),
+            ("W", controller.cycle_mask), ("G", self.drawing.change),
+            ("H", form.prompts.preview.toggle), *form.labels.keys,
+        ))  # fmt: skip
         self.drawing.listens = lambda: self._keys.are_used
         self._links, self._form_links = Connections(), Connections()
         self._follow_work()
@@ -128,16 +126,6 @@ class Wiring:
         self.controller.close()
 
     # --- who follows whom -------------------------------------------------------------------
-
-    def _key_slots(self) -> tuple[tuple[str, Callable[[], object]], ...]:
-        return (
-            ("Q", self.controller.flip_sign),
-            ("N", self.controller.next_object),
-            ("W", self.controller.cycle_mask),
-            ("G", self.drawing.change),
-            ("H", self._form.prompts.preview.toggle),
-            *self._form.labels.keys,
-        )
 
     def _follow_work(self) -> None:
         add, form, controller = self._links.add, self._form, self.controller
@@ -223,16 +211,8 @@ class Wiring:
         address = self._form.embeddings.cluster.text().strip() if wanted else ""
         _warned(
             self.cluster.start, address, image, options.rendering, options.model,
-            self.controller.session.store, self._place_in_file(image),
+            self.controller.session.store, place_in_file(image, self._viewer.layers),
         )  # fmt: skip
-
-    def _place_in_file(self, image: Image | None) -> int:
-        """Return which of the image layers of its file an image is."""
-        if image is None:
-            return 0
-        path = image.source.path
-        same = [one for one in self._viewer.layers if is_image(one) and one.source.path == path]
-        return same.index(image) if image in same else 0
 
     def look_for_all(self, whole: bool, alike: bool) -> None:
         """Find all, in layers that are made first where they are missing."""
