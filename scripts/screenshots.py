@@ -178,7 +178,7 @@ def correcting(desk: Desk) -> None:
 
 def find_all(desk: Desk) -> None:
     """All objects of the plane, chosen by their size and accepted."""
-    panel, fold = desk.form.finding, desk.form.fold_of("find")
+    panel, fold = desk.form.find_all, desk.form.fold_of("find")
     fold.open()
     desk.settle()
     desk.form.ensure_visible(fold)
