@@ -84,13 +84,13 @@ COLUMNS: tuple[tuple[str, str, Callable[[ObjectRow], str], Callable[[ObjectRow],
      r.score),
     ("Doubt", "What a followed mask may lack, at most", lambda r: f"{r.doubt:.2f}" if r.doubt
      else "", lambda r: r.doubt),
+    ("State", "Where its label comes from", lambda r: r.state, lambda r: r.state),
     ("Prompts", "How many points and shapes", lambda r: str(r.prompts or ""), lambda r: r.prompts),
     ("Planes", "Where it stands", lambda r: r.planes_text, lambda r: r.planes),
-    ("State", "Where its label comes from", lambda r: r.state, lambda r: r.state),
 )  # fmt: skip
 """Of each column its title, its tip, what it shows and what it is sorted by."""
 
-WIDTHS = (58, 56, 50, 48, 56, 44)  # pixels, all but the last column, within the form
+WIDTHS = (54, 46, 50, 46, 66, 56)  # pixels, all but the last column, within the form
 SORTED_BY = Qt.ItemDataRole.UserRole
 
 
