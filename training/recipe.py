@@ -42,6 +42,7 @@ class Recipe:
 STAGES = {
     "all": Recipe(
         steps=1500,
+        rate=2e-4,
         batch=8,
         samples=SampleSettings(seed=21),
         wide=Wide(
