@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
+from skimage.data import coins
 from tifffile import imread
+from training.unseen import coin_labels
 
 from napari_samv2_prompts import segment_all
 from napari_samv2_prompts.candidates import Candidate, Selection
@@ -184,6 +186,12 @@ def test_one_large_thing_is_found_too(predictor: SAMV2ImagePredictor) -> None:
     true = ((y - 150) ** 2 + (x - 150) ** 2 < 120**2).astype(int)
     found = segment_all(picture_of(true), min_area=20_000, predictor=predictor)
     assert found_once(found, true) == 1
+
+
+def test_things_of_half_a_window_are_found_whole(predictor: SAMV2ImagePredictor) -> None:
+    """The finest view alone finds half of these coins, and pieces of others."""
+    found = segment_all(coins(), predictor=predictor)
+    assert found_once(found, coin_labels()) >= 0.85
 
 
 def test_a_click_sees_all_copies_after_a_search_of_the_finest(

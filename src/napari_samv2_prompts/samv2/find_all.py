@@ -15,7 +15,7 @@ Not here: the published generator (``automatic_masks.py``), choosing among candi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +32,12 @@ from .image_predictor import SAMV2ImagePredictor
 
 __all__ = ["Search", "find_all"]
 
+TRIED = 16
+"""Clicks that tell whether smaller copies of the image are of use."""
+BETTER = 0.12
+"""By how much their answers have to be surer."""
+LARGE_GRID = 4
+"""Clicks a side of the last grid, where nothing was found: with all copies of the image."""
 SMALLER = 0.5
 """Radius of what is looked for last, as a share of that of what is found."""
 
@@ -103,25 +109,29 @@ def find_all(
         state.learn_from(example)
         yield from _search(predictor, state, ())
         return
-    yield from _search(predictor, state, search.grids)
-    if embedding.coarser and not state.n_accepted:  # perhaps what is there is large
+    coarse, *finer = search.grids
+    yield from state.ask(predictor, state.grid(coarse))
+    if embedding.coarser and state.sees_more(predictor, embedding):
         state.look_at(embedding)
-        yield from _search(predictor, state, search.grids)
+        yield from state.ask(predictor, state.grid(coarse))
+    yield from _search(predictor, state, finer)
+    if embedding.coarser:  # something large among small things
+        state.look_at(embedding)
+        yield from state.ask(predictor, state.grid(LARGE_GRID))
 
 
 def _search(
     predictor: SAMV2ImagePredictor, state: _State, grids: Sequence[int]
 ) -> Iterator[tuple[Candidate, ...]]:
-    """Click on a coarse grid, then on what looks like what was found, or on finer grids."""
+    """Click on what looks like what was found, then on finer grids, last on what is left."""
     finer = list(grids)
-    places = state.grid(finer.pop(0)) if finer else state.alike()
     while True:
-        yield from state.ask(predictor, places)
         places = state.alike()
         while not len(places) and finer:
             places = state.grid(finer.pop(0))
         if not len(places):
             break
+        yield from state.ask(predictor, places)
     yield from state.ask(predictor, state.left_over())
 
 
@@ -152,23 +162,37 @@ class _State:
             if not len(now):
                 return
             self.asked = np.concatenate([self.asked, now])
-            clicks = tuple(Prompt.of(number, at[None]) for number, at in enumerate(now))
-            answers = predictor.decode(self.embedding, PromptBatch(clicks), True)
-            new = tuple(
-                candidate
-                for item, at in zip(answers, now, strict=True)
-                for index in np.flatnonzero(item.scores >= self.search.least_score)
-                if (candidate := candidate_of(item, int(index), at, self.shape)).area
-                and not self._covers_taken(candidate.crop)
-            )
+            new = self._answers(predictor, self.embedding, now)
             self.candidates.extend(new)
             self._mark()
             yield new
 
-    @property
-    def n_accepted(self) -> int:
-        """How many objects are found so far."""
-        return len(self.candidates.select(self.search.selection))
+    def _answers(
+        self, predictor: SAMV2ImagePredictor, embedding: Embedding, points: Points
+    ) -> tuple[Candidate, ...]:
+        clicks = tuple(Prompt.of(number, at[None]) for number, at in enumerate(points))
+        answers = predictor.decode(embedding, PromptBatch(clicks), True)
+        return tuple(
+            candidate
+            for item, at in zip(answers, points, strict=True)
+            for index in np.flatnonzero(item.scores >= self.search.least_score)
+            if (candidate := candidate_of(item, int(index), at, self.shape)).area
+            and not self._covers_taken(candidate.crop)
+        )
+
+    def sees_more(self, predictor: SAMV2ImagePredictor, embedding: Embedding) -> bool:
+        """Tell whether the surest clicks so far are answered better with smaller copies, too.
+
+        They show large things whole; where things are small they cost twice as much, and offer
+        groups.
+        """
+        before = _best_by_click(self.candidates)
+        surest = sorted(before, key=before.__getitem__, reverse=True)[:TRIED]
+        if not surest:
+            return True
+        after = _best_by_click(self._answers(predictor, embedding, np.array(surest)))
+        gains = [after.get(click, 0.0) - before[click] for click in surest]
+        return float(np.mean(gains)) > BETTER
 
     def look_at(self, embedding: Embedding) -> None:
         """Ask of another embedding of the same image from now on."""
@@ -248,6 +272,14 @@ class _State:
         apart = np.linalg.norm(points[:, None] - self.asked[None], axis=2).min(axis=1)
         far: Bool = apart > distance
         return far
+
+
+def _best_by_click(found: Iterable[Candidate]) -> dict[tuple[float, float], float]:
+    """Return for each click how sure its best mask is."""
+    best: dict[tuple[float, float], float] = {}
+    for one in found:
+        best[one.point] = max(best.get(one.point, 0.0), one.score * one.stability)
+    return best
 
 
 def _deepest(inside: Bool, radius: float) -> Points:
