@@ -12,6 +12,7 @@ from tests.propagation.fakes import BrightModel
 
 from napari_samv2_prompts._qt.propagation import StackPropagation
 from napari_samv2_prompts.layers import Chosen
+from napari_samv2_prompts.propagation import Track
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -257,3 +258,58 @@ def test_what_can_not_be_done_is_said(bench: Stack) -> None:
         bench.through.propagate(first=5, last=2)
     with pytest.raises(ValueError, match="no such axis"):
         bench.through.propagate(axis=2)
+
+
+# --- divisions and tracks ---
+
+
+def test_divides_here_makes_two_of_an_object_from_there_on(bench: Stack) -> None:
+    bench.through.propagate([2])
+    before = bench.labels.data.copy()
+    bench.go(4)
+    covered = bench.labels.data[4] == 2
+    daughters = bench.through.divide_here(2)
+    assert bench.planes_of(2) == [0, 1, 2, 3]
+    parts = [bench.labels.data[4] == number for number in daughters]
+    assert np.array_equal(parts[0] | parts[1], covered)
+    assert min(part.sum() for part in parts) > 0.4 * covered.sum()
+    bench.through.propagate([2, *daughters], "forward")
+    assert bench.planes_of(2) == [0, 1, 2, 3]
+    assert all(bench.planes_of(number)[0] == 4 for number in daughters)
+    assert bench.through.lineage().parents == dict.fromkeys(daughters, 2)
+    bench.labels.undo()
+    bench.labels.undo()
+    assert np.array_equal(bench.labels.data, before)
+
+
+def test_pieces_that_were_drawn_are_the_daughters(bench: Stack) -> None:
+    left, right = _box(4, 2, 8, 2, 12), _box(4, 2, 8, 20, 30)
+    bench.labels.data_setitem(np.nonzero(left | right), 5)
+    bench.go(4)
+    daughters = bench.through.divide_here(5)
+    assert sorted((bench.labels.data[4] == n).tobytes() for n in daughters) == sorted(
+        (left[4].tobytes(), right[4].tobytes())
+    )
+
+
+def test_an_object_that_is_not_there_does_not_divide(bench: Stack) -> None:
+    bench.go(4)
+    with pytest.raises(ValueError, match="Object 2 is not on this plane"):
+        bench.through.divide_here(2)
+    assert bench.planes_of(2) == [3]
+
+
+def test_tracks_are_shown_with_their_parents(bench: Stack) -> None:
+    bench.through.propagate([2])
+    bench.go(4)
+    one, other = bench.through.divide_here(2)
+    tracks = bench.through.show_tracks()
+    again = bench.through.show_tracks()
+    assert tracks not in bench.viewer.layers
+    assert again.graph == {one: [2], other: [2]}
+    rows = again.data[again.data[:, 0] == 2]
+    assert rows[:, 1].tolist() == [0, 1, 2, 3]
+    assert np.allclose(rows[:, 2:], (36, 40), atol=1)
+    assert bench.through.lineage().tracks == (
+        Track(1, 3, 3), Track(2, 0, 3), Track(one, 4, 4, 2), Track(other, 4, 4, 2)
+    )  # fmt: skip

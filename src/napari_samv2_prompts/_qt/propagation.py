@@ -1,7 +1,7 @@
 """Following objects through a stack: which objects and axis, what is asked of the engine.
 
-Not here: what was found and written (``tracks.py``), buttons (``form/background.py``), the
-algorithm (``propagation`` of the package).
+Not here: what was found and written (``layers/stack_labels.py``), buttons
+(``form/background.py``), the algorithm (``propagation`` of the package).
 """
 
 from __future__ import annotations
@@ -24,19 +24,20 @@ from napari_samv2_prompts.layers import (
     view_of,
 )
 
+from .labels_writer import place_of
 from .models import input_sides
 from .viewer_events import Connections
 from .widget_state import Axis, Direction, PropagationState
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Tracks
     from napari.viewer import Viewer
 
     from napari_samv2_prompts.engine import Propagation
-    from napari_samv2_prompts.propagation import Filled
+    from napari_samv2_prompts.layers.stack_labels import StackLabels
+    from napari_samv2_prompts.propagation import Filled, Lineage, Method
 
     from .controller import Controller
-    from .tracks import Track
 
 # Opening the window must not wait for what following objects needs: it is imported when they are.
 
@@ -70,9 +71,9 @@ class StackPropagation:
     def __init__(self, viewer: Viewer, controller: Controller) -> None:
         self.state = PropagationState()
         self._viewer, self._controller = viewer, controller
-        self._tracks: dict[Hashable, Track] = {}
-        self._track: Track | None = None  # the one that is shown
-        self._running: tuple[Track, Propagation] | None = None
+        self._tracks: dict[Hashable, StackLabels] = {}
+        self._track: StackLabels | None = None  # the one that is shown
+        self._running: tuple[StackLabels, Propagation] | None = None
         self._last_doubtful: tuple[int, int] | None = None
         self._links = Connections()
         self._links.add(self._on_update, controller.session.propagated)
@@ -108,10 +109,11 @@ class StackPropagation:
         last: int | None = None,
         axis: int | None = None,
         stop_when_lost: bool = True,
+        method: Method = "auto",
     ) -> None:
         """Follow objects along an axis in the background; see the widget's ``propagate``."""
         from napari_samv2_prompts.engine import Propagation
-        from napari_samv2_prompts.propagation import Wanted
+        from napari_samv2_prompts.propagation import METHODS, Wanted
 
         self._controller.flush()
         shown, options = self._shown(), self._controller.options
@@ -122,6 +124,8 @@ class StackPropagation:
             raise ValueError(f"There are no planes from {low} to {high}: the axis has {planes}.")
         if direction not in ("forward", "back", "both"):
             raise ValueError(f"direction is {direction!r}: 'forward', 'back' or 'both'.")
+        if method not in METHODS:
+            raise ValueError(f"There is no method {method!r}: it is one of {', '.join(METHODS)}.")
         numbers = self._objects(shown) if objects is None else frozenset(map(int, objects))
         if not numbers:
             raise ValueError(
@@ -137,6 +141,8 @@ class StackPropagation:
             partial(track.read_anchors, numbers),
             Wanted(low, high, direction, objects=numbers, stop_when_lost=stop_when_lost),
             track.found,
+            [place_of(self._controller.chosen, here) for here in track.planes],
+            method=method,
         )
         self._running = track, request
         self._tell(replace(self.state, running=True, done=0, total=0, said=""))
@@ -162,12 +168,54 @@ class StackPropagation:
 
     def end_here(self, number: int | None = None) -> None:
         """Say that an object, the current one by default, is not on the shown plane."""
-        self._controller.flush()
-        shown, axis = self._shown(), self._axis(None)
-        number = self._controller.state().current if number is None else number
-        track = self._track = self._track_of(shown, axis)
+        shown, track, number = self._told(number)
         track.end(number, shown.plane, self._controller.events.blocked)
         self._tell(replace(self.state, doubtful=track.doubtful))
+
+    def divide_here(self, number: int | None = None) -> tuple[int, int]:
+        """Say that an object, the current one by default, is two from the shown plane on."""
+        shown, track, number = self._told(number)
+        new = track.divide(number, shown.plane, self._controller.events.blocked)
+        said = f"Object {number} divides here into {new[0]} and {new[1]}."
+        self._tell(replace(self.state, doubtful=track.doubtful, said=said))
+        return new
+
+    def lineage(self) -> Lineage:
+        """Return the tracks of all labels along the axis that is gone through."""
+        self._controller.flush()
+        return self._track_of(self._shown(), self._axis(None)).lineage()
+
+    def show_tracks(self) -> Tracks:
+        """Add a Tracks layer with the middles of all labels, and who came from whom."""
+        shown, axis = self._shown(), self._axis(None)
+        if axis != 0 or shown.plane.ndim != 3:
+            raise ValueError("A Tracks layer needs time as the first of three axes.")
+        lineage, labels = self.lineage(), shown.target.labels
+        if not len(lineage.spots):
+            raise ValueError("There are no labels to show tracks of.")
+        turned = shown.plane.axes[0] > shown.plane.axes[1]
+        rows = lineage.spots[:, [0, 1, 3, 2]] if turned else lineage.spots
+        name = f"{labels.name} tracks"
+        if name in self._viewer.layers:
+            self._viewer.layers.remove(name)  # as it was before
+        return self._viewer.add_tracks(
+            rows,
+            graph={daughter: [parent] for daughter, parent in lineage.parents.items()},
+            name=name,
+            scale=labels.scale,
+            translate=labels.translate,
+            units=labels.units,
+            axis_labels=labels.axis_labels,
+        )
+
+    def _told(self, number: int | None) -> tuple[_Shown, StackLabels, int]:
+        """Stop following, since the user says something of an object on the shown plane."""
+        self._controller.flush()
+        shown, axis = self._shown(), self._axis(None)
+        self.cancel()
+        number = self._controller.state().current if number is None else number
+        track = self._track = self._track_of(shown, axis)
+        return shown, track, number
 
     def accepted(self, objects: Collection[int]) -> None:
         """Leave what was found of objects to the user."""
@@ -212,14 +260,14 @@ class StackPropagation:
         numbers = prompted or frozenset(set(map(int, set(pixels.ravel().tolist()))) - {0})
         return numbers - kept_labels(labels)
 
-    def _track_of(self, shown: _Shown, axis: int) -> Track:
+    def _track_of(self, shown: _Shown, axis: int) -> StackLabels:
         plane = shown.plane
         others = tuple(index for at, index in enumerate(plane.index) if at != axis)
         key = id(shown.target), plane.axes, axis, others
         if key not in self._tracks:
-            from .tracks import Track
+            from napari_samv2_prompts.layers.stack_labels import StackLabels
 
-            self._tracks[key] = Track.along(axis, plane, shown.target)
+            self._tracks[key] = StackLabels.along(axis, plane, shown.target)
         return self._tracks[key]
 
     # --- what comes back --------------------------------------------------------------------
@@ -240,7 +288,7 @@ class StackPropagation:
             state = replace(state, running=False, said=update.problem or track.ends)
         self._tell(replace(state, doubtful=track.doubtful))
 
-    def _write(self, track: Track, part: Filled) -> bool:
+    def _write(self, track: StackLabels, part: Filled) -> bool:
         """Write what a plane gained; where that can't be done, follow no more."""
         try:
             written = track.write(part, self._controller.events.blocked)

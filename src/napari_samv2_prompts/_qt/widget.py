@@ -28,8 +28,10 @@ from .wiring import Wiring
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
-    from napari.layers import Labels, Points, Shapes
+    from napari.layers import Labels, Points, Shapes, Tracks
     from napari.viewer import Viewer
+
+    from napari_samv2_prompts.propagation import Lineage, Method
 
 __all__ = ["SAMV2PromptsWidget"]
 
@@ -178,6 +180,7 @@ class SAMV2PromptsWidget(QWidget):
         *,
         axis: int | None = None,
         stop_when_lost: bool = True,
+        method: Method = "auto",
     ) -> None:
         """Follow objects through the planes of the image, in the background.
 
@@ -193,13 +196,18 @@ class SAMV2PromptsWidget(QWidget):
             Of the image; that of the slider that was moved last by default.
         stop_when_lost : bool
             Whether an object ends where it is not seen.
+        method : {"auto", "hand-over", "memory"}
+            The model's memory if it has one, or prompts made of the last mask; see
+            :func:`.segment_stack`.
 
         Raises
         ------
         ValueError
             If there is no image, no object or no such axis or planes.
         """
-        self._open.propagation.propagate(objects, direction, first, last, axis, stop_when_lost)
+        self._open.propagation.propagate(
+            objects, direction, first, last, axis, stop_when_lost, method
+        )
 
     def cancel_propagation(self) -> None:
         """Stop following; what was found stays, and :meth:`propagate` goes on from there."""
@@ -212,6 +220,21 @@ class SAMV2PromptsWidget(QWidget):
     def end_here(self, object_: int | None = None) -> None:
         """Say that an object, the current one by default, is not on the shown plane nor beyond."""
         self._open.propagation.end_here(object_)
+
+    def divide_here(self, object_: int | None = None) -> tuple[int, int]:
+        """Say that an object, the current one by default, is two from the shown plane on.
+
+        What its label covers there is shared out between the two; return their numbers.
+        """
+        return self._open.propagation.divide_here(object_)
+
+    def lineage(self) -> Lineage:
+        """Return the tracks of all labels, with parents, for :mod:`.lineage_files`."""
+        return self._open.propagation.lineage()
+
+    def show_tracks(self) -> Tracks:
+        """Add a Tracks layer with the middles of all labels, and who came from whom."""
+        return self._open.propagation.show_tracks()
 
     def use_weights(self, path: str) -> None:
         """Choose weights from a file, or list those of a folder and download to it from now on."""

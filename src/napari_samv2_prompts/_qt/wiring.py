@@ -170,6 +170,8 @@ class Wiring:
         add(self.propagation.cancel, through.cancelled)
         add(self.propagation.next_doubtful, through.doubtful_wanted)
         add(self._end_here, through.end_wanted)
+        add(self._divide_here, through.division_wanted)
+        add(self._show_tracks, through.tracks_wanted)
         add(self.objects.pick, form.objects.picked)
         add(self.objects.delete, form.objects.deleted)
         add(self.objects.keep, form.objects.kept)
@@ -232,6 +234,12 @@ class Wiring:
 
     def _end_here(self) -> None:
         _warned(self.propagation.end_here)
+
+    def _divide_here(self) -> None:
+        _warned(self.propagation.divide_here)
+
+    def _show_tracks(self) -> None:
+        _warned(self.propagation.show_tracks)
 
     def _on_propagation(self, state: PropagationState) -> None:
         if self._form.fold_of("through").isExpanded():

@@ -156,13 +156,15 @@ class ThroughPanel(QWidget):
 
     Attributes
     ----------
-    back, both, forward, cancel, doubtful, ends : QPushButton
+    back, both, forward, cancel, doubtful, ends, divides, tracks : QPushButton
     """
 
     wanted = Signal(str)  # the direction
     cancelled = Signal()
     doubtful_wanted = Signal()
     end_wanted = Signal()
+    division_wanted = Signal()
+    tracks_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,6 +180,8 @@ class ThroughPanel(QWidget):
         self.cancel = button("Cancel", "")
         self.doubtful = button("Next doubtful", "Go to the plane that needs a look most")
         self.ends = button("Ends here", "The current object is not on this plane, nor beyond")
+        self.divides = button("Divides here", "The current object is two from this plane on")
+        self.tracks = button("Show tracks", "Add a layer with the tracks of all labels")
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(12)
@@ -191,6 +195,8 @@ class ThroughPanel(QWidget):
         self.cancel.clicked.connect(lambda: self.cancelled.emit())
         self.doubtful.clicked.connect(lambda: self.doubtful_wanted.emit())
         self.ends.clicked.connect(lambda: self.end_wanted.emit())
+        self.divides.clicked.connect(lambda: self.division_wanted.emit())
+        self.tracks.clicked.connect(lambda: self.tracks_wanted.emit())
         self.axis.currentIndexChanged.connect(self._on_axis)
         self.show_axes(())
 
@@ -225,7 +231,8 @@ class ThroughPanel(QWidget):
             self.axis.addItems([f"{axis.name} ({axis.planes} planes)" for axis in axes])
             self._on_axis()
         for control in (self.axis, self.which, self.first, self.last, self.stop,
-                        self.back, self.both, self.forward, self.ends):  # fmt: skip
+                        self.back, self.both, self.forward, self.ends, self.divides,
+                        self.tracks):  # fmt: skip
             control.setEnabled(bool(axes))
 
     def show_through(self, now: PropagationState) -> None:
@@ -272,6 +279,7 @@ class ThroughPanel(QWidget):
         layout.addRow(side_by_side(self.back, self.both, self.forward))
         layout.addRow(side_by_side(keep_place(self.progress), keep_place(self.cancel)))
         layout.addRow(side_by_side(self.doubtful, self.ends))
+        layout.addRow(side_by_side(self.divides, self.tracks))
         layout.addRow(self.text)
 
 

@@ -3,7 +3,9 @@
 What is missing follows from that and from the pixels: there is nothing else to remember, and
 cancelling and going on are the same as asking again.
 
-Not here: the algorithm (``propagation`` of the package), when it runs (``propagation.py``).
+Also what the user said of objects there: where they end, and which divide into which.
+
+Not here: the algorithm (``propagation``), when it runs (``engine``).
 """
 
 from __future__ import annotations
@@ -11,17 +13,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.layers import LabelsTarget, OpenStep
-from napari_samv2_prompts.layers.anchors import read_anchors, read_mask
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.propagation import Anchors, End, Filled, Found
+from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.propagation import Anchors, End, Filled, Found, Lineage
 
-__all__ = ["Track"]
+from .anchors import read_anchors, read_mask
+from .labels_target import LabelsTarget
+from .undo_steps import OpenStep
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["StackLabels", "place_on"]
 
 EMPTY = MaskCrop(0, 0, np.zeros((0, 0), bool))
 
@@ -30,7 +39,7 @@ Writing = Callable[[], AbstractContextManager[object]]
 
 
 @dataclass(slots=True, eq=False)
-class Track:
+class StackLabels:
     """One Labels layer along one axis, at one index of the other axes.
 
     Attributes
@@ -45,6 +54,8 @@ class Track:
         By object and place, the pixels that the layer took of a found section.
     ended : dict
         By object the places where the user said that it is not.
+    parents : dict
+        Daughter: parent.
     step : OpenStep
         The step of undo that the run under way writes into.
     policy : {"keep", "replace", "background"}
@@ -56,12 +67,13 @@ class Track:
     found: Found = field(default_factory=Found)
     written: dict[int, dict[int, MaskCrop]] = field(default_factory=dict)
     ended: dict[int, set[int]] = field(default_factory=dict)
+    parents: dict[int, int] = field(default_factory=dict)
     step: OpenStep = field(default_factory=OpenStep)
     policy: Policy = "keep"
 
     @classmethod
-    def along(cls, axis: int, plane: Plane, target: LabelsTarget) -> Track:
-        """Return the track through a plane; see :func:`place_on` for the error."""
+    def along(cls, axis: int, plane: Plane, target: LabelsTarget) -> StackLabels:
+        """Return what is known through a plane; see :func:`place_on` for the error."""
         place_on(plane, axis)
         indices = (
             tuple(place if at == axis else here for at, here in enumerate(plane.index))
@@ -134,7 +146,9 @@ class Track:
             self.written.setdefault(number, {})[filled.plane] = left
         return True
 
-    def end(self, number: int, plane: Plane, writing: Writing) -> None:
+    def end(
+        self, number: int, plane: Plane, writing: Writing, step: OpenStep | None = None
+    ) -> None:
         """Take it that an object is not on a plane; what was found of it beyond goes with it."""
         here = place_on(plane, self.axis)
         self.ended.setdefault(number, set()).add(here)
@@ -150,10 +164,46 @@ class Track:
             and (place >= here if after is None else place <= here if before is None
                  else place == here)
         ]  # fmt: skip
-        step = OpenStep()
+        step = step or OpenStep()
         with writing():
             for place in sorted(gone):
                 self._remove(number, place, step)
+
+    def divide(self, number: int, plane: Plane, writing: Writing) -> tuple[int, int]:
+        """Take it that an object is two new ones from a plane on; return their numbers.
+
+        What the label covers there is shared out: two pieces to one each, a single one cut in two.
+
+        Raises
+        ------
+        ValueError
+            If the object has no pixels there.
+        TargetError
+            If the labels can't be written.
+        """
+        whole = MaskCrop(0, 0, np.ones(plane.shape, bool))
+        mask = read_mask(self.target.labels.data, plane, number, whole).mask
+        if np.count_nonzero(mask) < 2:
+            raise ValueError(
+                f"Object {number} is not on this plane: go to the first one after it divided, and "
+                "draw or paint it there."
+            )
+        first = self.target.next_free(number + 1)
+        daughters = first, first + 1
+        halves = {n: cropped(half) for n, half in zip(daughters, _halved(mask), strict=True)}
+        step = OpenStep()
+        with writing():
+            self.target.write_into(step, plane, halves, "replace")
+        self.end(number, plane, writing, step)
+        self.parents |= dict.fromkeys(daughters, number)
+        return daughters
+
+    def lineage(self) -> Lineage:
+        """Return the tracks of all labels along the axis.  Reads the whole layer."""
+        data = self.target.labels.data
+        frames = (np.asarray(plane.oriented(np.asarray(data[plane.indexer()])))
+                  for plane in self.planes)  # fmt: skip
+        return Lineage.of(frames, self.parents)
 
     def accept(self, number: int) -> None:
         """Take what was found of an object for the user's own."""
@@ -186,3 +236,26 @@ def place_on(plane: Plane, axis: int) -> int:
     if place is None:
         raise ValueError("The axis to go through is shown: choose another, or turn the image.")
     return place
+
+
+def _halved(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Cut a mask in two: between its two largest pieces, or across its longer axis."""
+    rows, columns = np.nonzero(mask)
+    pieces, count = ndimage.label(mask)
+    if count > 1:
+        sizes = np.bincount(pieces.ravel())[1:]
+        one, other = np.argsort(-sizes, kind="stable")[:2] + 1
+        nearer = ndimage.distance_transform_edt(pieces != one) <= ndimage.distance_transform_edt(
+            pieces != other
+        )
+        return mask & nearer, mask & ~nearer
+    places = np.stack([rows, columns], 1) - np.array([rows.mean(), columns.mean()])
+    axis = np.linalg.eigh(places.T @ places)[1][:, -1]
+    along = places @ axis
+    if axis[np.abs(axis).argmax()] < 0:
+        along = -along
+    first = np.zeros_like(mask)
+    first[rows, columns] = along <= np.median(along)
+    if not (mask & ~first).any():
+        first[rows[-1], columns[-1]] = False
+    return first, mask & ~first
