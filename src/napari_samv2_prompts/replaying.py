@@ -9,16 +9,42 @@ Not here: what a record is (``records.py``), where it was recorded (``_qt/record
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import Place, Removal, Request, Results, Session, State, Status
+from napari_samv2_prompts.engine import (
+    Place,
+    Propagation,
+    Removal,
+    Request,
+    Results,
+    Session,
+    State,
+    Status,
+    WorkUpdate,
+)
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
-from napari_samv2_prompts.io.records import Accept, Choose, Predict, Record, Remove, Step
-from napari_samv2_prompts.layers import LabelsTarget
+from napari_samv2_prompts.io.records import (
+    Accept,
+    Choose,
+    Divide,
+    EndHere,
+    Follow,
+    Picture,
+    Predict,
+    Record,
+    Remove,
+    Step,
+)
+from napari_samv2_prompts.layers import LabelsTarget, TargetError
+from napari_samv2_prompts.layers.stack_labels import StackLabels, place_on
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.regions import InputSides
+from napari_samv2_prompts.samv2.weights.variants import input_sides
 
 __all__ = ["Replay"]
 
@@ -34,7 +60,7 @@ class Replay:
     target : LabelsTarget
         Where masks go, as they went when the record was made.
     view_of : callable
-        What to embed for a step: ``(Predict) -> ImageView`` of the whole plane.
+        What to embed: ``(plane, picture) -> ImageView`` of the whole plane.
     place_of : callable
         What the session knows a plane by.
     later : callable
@@ -50,7 +76,7 @@ class Replay:
         record: Record,
         session: Session,
         target: LabelsTarget,
-        view_of: Callable[[Predict], ImageView],
+        view_of: Callable[[Plane, Picture], ImageView],
         place_of: Callable[[Plane], Place],
         later: Callable[[Callable[[], None]], object] = lambda work: work(),
     ) -> None:
@@ -62,7 +88,10 @@ class Replay:
         self._prompts: dict[Plane, dict[int, Prompt]] = {}
         self._plane: Plane | None = None
         self._policy: Policy = "keep"
+        self._stacks: dict[tuple[int, tuple[int | None, ...]], StackLabels] = {}
+        self._following: tuple[Propagation, StackLabels, int] | None = None  # and parts to come
         self._inside = self._ended = False
+        session.propagated.connect(self._on_followed)
         session.decoded.connect(self._on_decoded)
         session.removed.connect(self._on_removed)
         session.status_changed.connect(self._on_status)
@@ -78,14 +107,18 @@ class Replay:
             return
         self._inside = True
         try:
-            while self._steps and not self.session.status.busy and not self._ended:
+            while self._steps and not self._is_busy and not self._ended:
                 self._do(self._steps.pop())
-        except ValueError as error:  # pixels or labels that can't be read or written
+        except (ValueError, TargetError) as error:  # pixels or labels that can't be read or written
             self._end(str(error))
         finally:
             self._inside = False
-        if not self._steps and not self.session.status.busy:
+        if not self._steps and not self._is_busy:
             self._end("")
+
+    @property
+    def _is_busy(self) -> bool:
+        return self.session.status.busy or self._following is not None
 
     def _do(self, step: Step) -> None:
         if isinstance(step, Predict):
@@ -102,14 +135,21 @@ class Replay:
                 self.session.choose(step.object, step.candidate)
         elif isinstance(step, Remove):
             self._remove(step)
-        else:
+        elif isinstance(step, Accept):
             self._accept(step)
+        elif isinstance(step, Follow):
+            self._follow(step)
+        elif isinstance(step, EndHere):
+            stack = self._stack(step.axis, step.plane)
+            stack.end(step.object, step.plane, nullcontext)
+        else:
+            self._divide(step)
 
     def _show(self, plane: Plane, *, live: bool = True) -> None:
         """Ask for a plane as it was predicted last, with the prompts that are there now."""
         self._plane, last = plane, self._shown[plane]
         picture = last.picture
-        view = self._view_of(last)
+        view = self._view_of(plane, picture)
         if picture.region is not None:
             view = view.within(picture.region, picture.side)
         prompts = PromptBatch(tuple(self._prompts[plane][n] for n in sorted(self._prompts[plane])))
@@ -132,6 +172,66 @@ class Replay:
         for known in self._prompts.values():
             for number in step.objects:
                 known.pop(number, None)
+        for stack in self._stacks.values():
+            for number in step.objects:
+                stack.accept(number)
+
+    # --- through a stack --------------------------------------------------------------------
+
+    def _stack(self, axis: int, plane: Plane) -> StackLabels:
+        key = axis, tuple(None if at == axis else i for at, i in enumerate(plane.index))
+        if key not in self._stacks:
+            self._stacks[key] = StackLabels.along(axis, plane, self._target)
+        return self._stacks[key]
+
+    def _follow(self, step: Follow) -> None:
+        """Go on with following until as much is found as was found then."""
+        stack = self._stack(step.axis, step.plane)
+        if step.begun:
+            stack.begin(step.policy)
+        views = [self._view_of(plane, step.picture) for plane in stack.planes]
+        objects = step.wanted.objects or frozenset()
+        request = Propagation(
+            views,
+            step.model,
+            InputSides(*input_sides(step.model.name)),
+            partial(stack.read_anchors, objects),
+            step.wanted,
+            stack.found,
+            method=step.method,
+        )
+        known = self._prompts.get(step.plane, {})
+        prompts = PromptBatch(tuple(known[n] for n in sorted(known)))
+        self._plane = step.plane
+        self._following = request, stack, step.parts
+        place = self._place_of(step.plane)
+        view = views[place_on(step.plane, step.axis)]
+        self.session.update(Request(view, place, step.model, prompts))
+        self.session.propagate(request)
+
+    def _on_followed(self, update: WorkUpdate[Propagation]) -> None:
+        if self._following is None or update.request is not self._following[0]:
+            return
+        request, stack, left = self._following
+        if update.part is not None and left:
+            try:
+                stack.write(update.part, nullcontext)
+            except TargetError as error:
+                self._end(str(error))
+            left -= 1
+            self._following = request, stack, left
+        if update.finished and left:
+            self._end(update.problem or "Objects could not be followed as far as then.")
+        if update.finished or not left:
+            self._following = None
+            self.session.propagate(None)
+            self._later(self._advance)
+
+    def _divide(self, step: Divide) -> None:
+        stack = self._stack(step.axis, step.plane)
+        daughters = stack.divide(step.object, step.plane, nullcontext)
+        if daughters != step.daughters:
+            raise ValueError(f"Object {step.object} would divide into others than then.")
 
     # --- from the session -------------------------------------------------------------------
 

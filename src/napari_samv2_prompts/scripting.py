@@ -23,7 +23,7 @@ from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of
 from napari_samv2_prompts.io.pictures import as_picture, label_image, read_picture
 from napari_samv2_prompts.io.prompt_files import read_prompts
 from napari_samv2_prompts.io.record_files import read_record
-from napari_samv2_prompts.io.records import Ask, Predict, Record, with_weights
+from napari_samv2_prompts.io.records import Ask, Picture, Predict, Record, with_weights
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.replaying import Replay
@@ -243,16 +243,15 @@ def replay(
     return np.asarray(layer.data)
 
 
-def _view(image: Any, rgb: bool, step: Predict) -> ImageView:
-    picture = step.picture
+def _view(image: Any, rgb: bool, plane: Plane, picture: Picture) -> ImageView:
     if picture.channels:
         raise ValueError("The prompts were drawn on several channels: load them in napari.")
     return ImageView(
-        picture=(step.plane, picture.limits, picture.gamma),
-        shape=step.plane.shape,
-        region=Region.whole(step.plane.shape),
+        picture=(plane, picture.limits, picture.gamma),
+        shape=plane.shape,
+        region=Region.whole(plane.shape),
         render=partial(
-            render_plane, image, step.plane, rgb=rgb, limits=picture.limits, gamma=picture.gamma
+            render_plane, image, plane, rgb=rgb, limits=picture.limits, gamma=picture.gamma
         ),
     )
 

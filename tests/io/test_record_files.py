@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ from napari_samv2_prompts.io.records import (
     Accept,
     Ask,
     Choose,
+    Divide,
+    EndHere,
+    Follow,
     Picture,
     Point,
     Predict,
@@ -34,6 +37,7 @@ from napari_samv2_prompts.io.records import (
     Remove,
     Shape,
 )
+from napari_samv2_prompts.propagation import Wanted
 from napari_samv2_prompts.regions import Region
 
 OLD = Path(__file__).parents[1] / "data" / "prompts_version_1.json"
@@ -64,6 +68,14 @@ STEPS = (
     Remove((3,)),
     Accept((1, 2)),
 )
+SINCE_VERSION_3 = (
+    Follow(
+        plane(1), 0, Wanted(0, 2, "back", frozenset({2, 3}), stop_when_lost=False), 2, False,
+        Picture((10.0, 200.5), 0.75), ModelChoice("tiny"), "replace", "memory",
+    ),
+    EndHere(plane(2), 0, 3),
+    Divide(plane(1), 0, 2, (8, 9)),
+)  # fmt: skip
 RECTANGLE = ((0.0, 1.0, 2.0), (0.0, 1.0, 30.0), (0.0, 35.0, 30.0), (0.0, 35.0, 2.0))
 RECORD = Record(
     "cells \u00fc",
@@ -90,19 +102,36 @@ def test_a_file_of_version_1_says_what_it_said() -> None:
 
 
 def test_a_record_comes_back(tmp_path: Path) -> None:
+    record = replace(RECORD, steps=STEPS + SINCE_VERSION_3)
+    write_record(tmp_path / "p.json", record)
+    assert plain(read_record(tmp_path / "p.json")) == plain(record)
+
+
+def test_a_file_of_version_2_is_read(tmp_path: Path) -> None:
     write_record(tmp_path / "p.json", RECORD)
+    content = json.loads((tmp_path / "p.json").read_text("utf-8"))
+    (tmp_path / "p.json").write_text(json.dumps(content | {"version": 2}))
     assert plain(read_record(tmp_path / "p.json")) == plain(RECORD)
 
 
+@pytest.mark.parametrize(
+    "step", [replace(SINCE_VERSION_3[0], axis=1), replace(SINCE_VERSION_3[0], wanted=Wanted(1, 3))]
+)
+def test_following_where_there_are_no_planes_is_refused(tmp_path: Path, step) -> None:
+    write_record(tmp_path / "p.json", replace(RECORD, steps=(step,)))
+    with pytest.raises(ValueError, match="along an axis, or planes, that the image does not have"):
+        read_record(tmp_path / "p.json")
+
+
 def test_steps_that_a_session_keeps_come_back() -> None:
-    for step in STEPS:
+    for step in STEPS + SINCE_VERSION_3:
         assert plain(unpacked_step(packed_step(step))) == plain(step)
 
 
 def test_the_file_holds_no_name_of_a_class(tmp_path: Path) -> None:
-    write_record(tmp_path / "p.json", RECORD)
+    write_record(tmp_path / "p.json", replace(RECORD, steps=STEPS + SINCE_VERSION_3))
     content = json.loads((tmp_path / "p.json").read_text("utf-8"))
-    assert (content["format"], content["version"]) == ("napari-samv2-prompts", 2)
+    assert (content["format"], content["version"]) == ("napari-samv2-prompts", 3)
     classes = [name for name, value in vars(records).items() if isinstance(value, type)]
     words = {name.lower() for name in classes}
 
@@ -111,7 +140,7 @@ def test_the_file_holds_no_name_of_a_class(tmp_path: Path) -> None:
         return [part, *(value for item in inner for value in values(item))]
 
     said = {value.lower() for value in values(content) if isinstance(value, str)}
-    assert {"predicted", "chosen", "removed", "accepted"} <= said
+    assert {"predicted", "chosen", "removed", "accepted", "followed", "divided"} <= said
     assert not said & words
 
 

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from tests.bench import Bench
-from tests.fakes import ManualRunner, outcome_of
+from tests.fakes import ManualRunner, SyncRunner, outcome_of
 from tests.propagation.fakes import BrightModel
 
+from napari_samv2_prompts._qt.labels_writer import place_of
 from napari_samv2_prompts._qt.propagation import StackPropagation
-from napari_samv2_prompts.layers import Chosen
+from napari_samv2_prompts._qt.saved_prompts import Recorder
+from napari_samv2_prompts.engine import Session
+from napari_samv2_prompts.io.record_files import unpacked_step
+from napari_samv2_prompts.io.records import Follow, Record, Step
+from napari_samv2_prompts.layers import Chosen, LabelsTarget, mapped_view
 from napari_samv2_prompts.propagation import Track
+from napari_samv2_prompts.replaying import Replay
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
@@ -48,7 +54,8 @@ class Stack(Bench):
         self.image.data = image
         self.image.contrast_limits = (0, 255)
         self.factory.predictor = Bright()
-        self.through = StackPropagation(self.viewer, self.controller)
+        self.recorder = Recorder(self.session, lambda: "keep")
+        self.through = StackPropagation(self.viewer, self.controller, self.recorder)
         self.make_layers()
 
     def go(self, plane: int) -> None:
@@ -313,3 +320,62 @@ def test_tracks_are_shown_with_their_parents(bench: Stack) -> None:
     assert bench.through.lineage().tracks == (
         Track(1, 3, 3), Track(2, 0, 3), Track(one, 4, 4, 2), Track(other, 4, 4, 2)
     )  # fmt: skip
+
+
+# --- done again from what was noted ---
+
+
+def noted(bench: Stack) -> tuple[Step, ...]:
+    return tuple(map(unpacked_step, bench.recorder.noted(bench.labels.unique_id)))
+
+
+def again(bench: Stack) -> np.ndarray:
+    """Do the steps that a bench noted in a session and labels of their own; return the labels."""
+    labels = bench.viewer.add_labels(np.zeros_like(bench.labels.data))
+    predictor = bench.session._plan.predictor  # the one that answered the bench
+    session = Session(lambda choice, task: predictor, SyncRunner())
+    replay = Replay(
+        Record("cells", bench.labels.data.shape, noted(bench)),
+        session,
+        LabelsTarget(labels),
+        lambda plane, picture: mapped_view(bench.image, plane, picture.limits, picture.gamma),
+        lambda plane: place_of(bench.controller.chosen, plane),
+    )
+    reasons: list[str] = []
+    replay.finished.connect(reasons.append)
+    replay.start()
+    session.close()
+    assert reasons == [""]
+    return labels.data
+
+
+def test_following_is_done_again_bit_for_bit(bench: Stack) -> None:
+    bench.through.propagate()
+    bench.go(5)
+    bench.through.end_here(2)
+    bench.draw((2, 2, 10, 12))
+    bench.through.propagate()
+    bench.through.divide_here(1)
+    bench.through.propagate()
+    assert np.array_equal(again(bench), bench.labels.data)
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 7])
+def test_what_was_interrupted_and_cancelled_is_done_again_as_far_as_it_came(
+    bench: Stack, stop_at: int
+) -> None:
+    def interfere(state) -> None:
+        if state.running and state.done >= stop_at and not meddled:
+            meddled.append(state.done)
+            bench.through.cancel()
+
+    meddled: list[int] = []
+    bench.through.changed.connect(interfere)
+    bench.through.propagate()
+    bench.through.changed.disconnect(interfere)
+    bench.draw((2, 40, 12, 50))
+    half = bench.labels.data.copy()
+    assert np.array_equal(again(bench), half)
+    bench.through.propagate()
+    assert np.array_equal(again(bench), bench.labels.data)
+    assert [step.begun for step in noted(bench) if isinstance(step, Follow)] == [True, True]

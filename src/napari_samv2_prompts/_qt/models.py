@@ -39,6 +39,7 @@ from napari_samv2_prompts.samv2.weights.variants import (
     available_models,
     find_variant,
 )
+from napari_samv2_prompts.samv2.weights.variants import input_sides as variant_sides
 
 from .collector import collector_resting
 
@@ -152,10 +153,7 @@ def entry_of(path: str | Path) -> ModelEntry:
 
 def input_sides(choice: ModelChoice) -> InputSides:
     """Return the sides of a model's input; of weights from a file, those of the largest model."""
-    name = choice.name
-    rows = (find_variant(name),) if name in available_models() else tuple(VARIANTS.values())
-    least = max(row.input_size for row in rows)
-    return InputSides(least, max(least, *(row.largest_side for row in rows)))
+    return InputSides(*variant_sides(choice.name))
 
 
 def make_predictor(choice: ModelChoice, task: Task) -> Predictor:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.propagation import Filled, Lineage, Method
 
     from .controller import Controller
+    from .saved_prompts import Recorder
 
 # Opening the window must not wait for what following objects needs: it is imported when they are.
 
@@ -60,6 +61,8 @@ class StackPropagation:
     ----------
     viewer : napari.viewer.Viewer
     controller : Controller
+    recorder : Recorder
+        Told what is done, so that it can be done again.
 
     Attributes
     ----------
@@ -68,9 +71,9 @@ class StackPropagation:
 
     changed = Signal(PropagationState)
 
-    def __init__(self, viewer: Viewer, controller: Controller) -> None:
+    def __init__(self, viewer: Viewer, controller: Controller, recorder: Recorder) -> None:
         self.state = PropagationState()
-        self._viewer, self._controller = viewer, controller
+        self._viewer, self._controller, self._recorder = viewer, controller, recorder
         self._tracks: dict[Hashable, StackLabels] = {}
         self._track: StackLabels | None = None  # the one that is shown
         self._running: tuple[StackLabels, Propagation] | None = None
@@ -145,6 +148,8 @@ class StackPropagation:
             method=method,
         )
         self._running = track, request
+        labels = shown.target.labels.unique_id
+        self._recorder.follow(labels, shown.plane, through, request, options.policy)
         self._tell(replace(self.state, running=True, done=0, total=0, said=""))
         self._controller.session.propagate(request)
 
@@ -168,14 +173,16 @@ class StackPropagation:
 
     def end_here(self, number: int | None = None) -> None:
         """Say that an object, the current one by default, is not on the shown plane."""
-        shown, track, number = self._told(number)
+        shown, axis, track, number = self._told(number)
         track.end(number, shown.plane, self._controller.events.blocked)
+        self._recorder.ended(shown.target.labels.unique_id, shown.plane, axis, number)
         self._tell(replace(self.state, doubtful=track.doubtful))
 
     def divide_here(self, number: int | None = None) -> tuple[int, int]:
         """Say that an object, the current one by default, is two from the shown plane on."""
-        shown, track, number = self._told(number)
+        shown, axis, track, number = self._told(number)
         new = track.divide(number, shown.plane, self._controller.events.blocked)
+        self._recorder.divided(shown.target.labels.unique_id, shown.plane, axis, number, new)
         said = f"Object {number} divides here into {new[0]} and {new[1]}."
         self._tell(replace(self.state, doubtful=track.doubtful, said=said))
         return new
@@ -208,14 +215,14 @@ class StackPropagation:
             axis_labels=labels.axis_labels,
         )
 
-    def _told(self, number: int | None) -> tuple[_Shown, StackLabels, int]:
+    def _told(self, number: int | None) -> tuple[_Shown, int, StackLabels, int]:
         """Stop following, since the user says something of an object on the shown plane."""
         self._controller.flush()
         shown, axis = self._shown(), self._axis(None)
         self.cancel()
         number = self._controller.state().current if number is None else number
         track = self._track = self._track_of(shown, axis)
-        return shown, track, number
+        return shown, axis, track, number
 
     def accepted(self, objects: Collection[int]) -> None:
         """Leave what was found of objects to the user."""
@@ -279,12 +286,14 @@ class StackPropagation:
         if update.part is not None:
             if not self._write(track, update.part):
                 return
+            self._recorder.followed()
             state = replace(
                 state, place=update.part.plane, done=update.done, total=update.total,
                 seconds_left=update.seconds_left,
             )  # fmt: skip
         if update.finished:
             self._running = None
+            self._recorder.follow_no_more()
             state = replace(state, running=False, said=update.problem or track.ends)
         self._tell(replace(state, doubtful=track.doubtful))
 

@@ -9,6 +9,7 @@ Not here: what is in the file (``io.records``), doing the steps (``replaying``),
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import Viewer
 
-    from napari_samv2_prompts.io.records import Predict, Record, Step
+    from napari_samv2_prompts.engine import Propagation
+    from napari_samv2_prompts.geometry import Plane
+    from napari_samv2_prompts.io.records import Follow, Picture, Record, Step
     from napari_samv2_prompts.replaying import Replay
 
 __all__ = ["Recorder", "SavedPrompts"]
@@ -58,12 +61,14 @@ class Recorder:
     def __init__(self, session: Session, policy: Callable[[], Policy]) -> None:
         self._policy = policy
         self._steps: dict[UUID | None, list[str]] = {}  # packed: masks are large
+        self._following: tuple[UUID, Follow] | None = None
         self._links = Connections()
         self._links.add(self._on_decoded, session.decoded)
         self._links.add(self._on_removed, session.removed)
 
     def noted(self, labels: UUID) -> tuple[str, ...]:
         """Return the packed steps that led to the labels of a layer."""
+        self._note_following()
         return tuple(self._steps.get(labels, ()))
 
     def resume(self, labels: UUID, steps: Iterable[Step]) -> None:
@@ -75,8 +80,50 @@ class Recorder:
         """Take note that labels were kept and their prompts cleared."""
         from napari_samv2_prompts.io.recording import accepted_step
 
+        self._note_following()
         step = accepted_step(objects)
         for labels in self._steps:
+            self._add(labels, [step])
+
+    def ended(self, labels: UUID, plane: Plane, axis: int, number: int) -> None:
+        """Take note that an object ends before a plane."""
+        from napari_samv2_prompts.io.records import EndHere
+
+        self._add(labels, [EndHere(plane, axis, number)])
+
+    def divided(
+        self, labels: UUID, plane: Plane, axis: int, number: int, daughters: tuple[int, int]
+    ) -> None:
+        """Take note that an object is others from a plane on."""
+        from napari_samv2_prompts.io.records import Divide
+
+        self._add(labels, [Divide(plane, axis, number, daughters)])
+
+    def follow(
+        self, labels: UUID, plane: Plane, axis: int, request: Propagation, policy: Policy
+    ) -> None:
+        """Take note that objects are followed from now on."""
+        from napari_samv2_prompts.io.recording import following_step
+
+        self._note_following()
+        self._following = labels, following_step(plane, axis, request, policy)
+
+    def followed(self) -> None:
+        """Take note that a part of it was written."""
+        if self._following is not None:
+            labels, step = self._following
+            self._following = labels, replace(step, parts=step.parts + 1)
+
+    def follow_no_more(self) -> None:
+        """Take note that following has come to an end."""
+        self._note_following()
+        self._following = None
+
+    def _note_following(self) -> None:
+        """Note what was followed so far, before something else is: the rest is another step."""
+        if self._following is not None and self._following[1].parts:
+            labels, step = self._following
+            self._following = labels, replace(step, parts=0, begun=False)
             self._add(labels, [step])
 
     def close(self) -> None:
@@ -96,6 +143,7 @@ class Recorder:
     def _add(self, labels: UUID | None, steps: Iterable[Step]) -> None:
         from napari_samv2_prompts.io.recording import packed
 
+        self._note_following()
         self._steps.setdefault(labels, []).extend(map(packed, steps))
 
 
@@ -212,12 +260,11 @@ class SavedPrompts:
         self._queue.close()
         self.recorder.close()
 
-    def _view(self, image: Image, step: Predict) -> ImageView:
-        picture = step.picture
+    def _view(self, image: Image, plane: Plane, picture: Picture) -> ImageView:
         if picture.channels:
             layers, dims = self._viewer.layers, self._viewer.dims
-            return view_of(layers, image, step.plane, dims, "channels")
-        return mapped_view(image, step.plane, picture.limits, picture.gamma)
+            return view_of(layers, image, plane, dims, "channels")
+        return mapped_view(image, plane, picture.limits, picture.gamma)
 
     def _on_finished(self, reason: str) -> None:
         replay, loading, self._replay = self._replay, self._loading, None

@@ -81,7 +81,7 @@ class Wiring:
         self.files = PromptFiles(parent, layers, picker, self.saved, disk)
         self.objects = ObjectList(viewer, controller, make_runner())
         self.find_all = FindAll(viewer, controller)
-        self.propagation = StackPropagation(viewer, controller)
+        self.propagation = StackPropagation(viewer, controller, self.saved.recorder)
         self.cluster = ClusterHelp(make_runner())
         self._keys = Keys(viewer, (
             ("Q", controller.flip_sign), ("N", controller.next_object),

@@ -21,13 +21,23 @@ from napari_samv2_prompts.io.record_models import (
     step_file,
     step_of,
 )
-from napari_samv2_prompts.io.records import Accept, Predict, Record, Step
+from napari_samv2_prompts.io.records import (
+    Accept,
+    Divide,
+    EndHere,
+    Follow,
+    Predict,
+    Record,
+    Step,
+)
+from napari_samv2_prompts.propagation import Wanted
 
 __all__ = ["packed_step", "read_record", "unpacked_step", "write_record"]
 
 _STEPS_OF_VERSION_1 = {
     "predict": "predicted", "choose": "chosen", "remove": "removed", "accept": "accepted",
 }  # fmt: skip
+_KINDS = {*_STEPS_OF_VERSION_1.values(), "followed", "ended", "divided"}
 
 
 def packed_step(step: Step) -> str:
@@ -76,7 +86,7 @@ def read_record(path: str | Path) -> Record:
     version = content.get("version")
     if version == 1 and not isinstance(version, bool):
         content = _from_version_1(content)
-    elif version != VERSION:
+    elif version not in (2, VERSION):
         raise ValueError(
             f"{path.name} has version {version!r} of the format, and version {VERSION} is known "
             "here: update napari-samv2-prompts."
@@ -99,7 +109,7 @@ def _worded(error: ValidationError) -> str:
     for part in first["loc"]:
         if isinstance(part, int):
             where += f"[{part}]"
-        elif part not in _STEPS_OF_VERSION_1.values():  # which kind of step it is read as
+        elif part not in _KINDS:  # which kind of step it is read as
             where += f".{part}" if where else part
     shown = repr(first["input"])
     shown = shown if len(shown) < 40 else f"{shown[:37]}..."
@@ -115,6 +125,11 @@ def _check_step(step: Step, shape: tuple[int, ...]) -> None:
     if plane is None:
         return
     fits = plane.ndim == len(shape) and plane.shape == tuple(shape[axis] for axis in plane.axes)
+    if isinstance(step, Follow | EndHere | Divide):
+        size = shape[step.axis] if fits and step.axis in plane.hidden else 0
+        wanted = step.wanted if isinstance(step, Follow) else Wanted(0, 0)
+        if not 0 <= wanted.first <= wanted.last < size:
+            raise ValueError("a step goes along an axis, or planes, that the image does not have.")
     if not fits or any(
         i is not None and not 0 <= i < n for i, n in zip(plane.index, shape, strict=True)
     ):

@@ -20,6 +20,9 @@ from napari_samv2_prompts.io.records import (
     Accept,
     Ask,
     Choose,
+    Divide,
+    EndHere,
+    Follow,
     Picture,
     Point,
     Predict,
@@ -30,12 +33,13 @@ from napari_samv2_prompts.io.records import (
     file_name,
 )
 from napari_samv2_prompts.masks import Policy
+from napari_samv2_prompts.propagation import Method, Wanted
 from napari_samv2_prompts.regions import Region
 
 __all__ = ["FORMAT", "VERSION", "RecordFile", "StepFile", "step_file", "step_of"]
 
 FORMAT: Literal["napari-samv2-prompts"] = "napari-samv2-prompts"
-VERSION: Literal[2] = 2
+VERSION: Literal[3] = 3
 
 Pair = tuple[float, float]
 Box = tuple[float, float, float, float]
@@ -183,8 +187,75 @@ class AcceptedFile(_Model):
     objects: tuple[int, ...]
 
 
+class FollowedFile(_Model):
+    """Objects were followed along an axis; see :class:`.Follow`.  Since version 3."""
+
+    step: Literal["followed"]
+    plane: PlaneFile
+    axis: int
+    first: int
+    last: int
+    direction: Literal["forward", "back", "both"] = "both"
+    objects: tuple[int, ...]
+    stop_when_lost: bool = True
+    parts: int
+    begun: bool = True
+    picture: PictureFile = PictureFile()
+    model: ModelFile = ModelFile()
+    policy: Policy = "keep"
+    method: Method = "auto"
+
+    @classmethod
+    def of(cls, step: Follow) -> FollowedFile:
+        """Return what a file says of following."""
+        wanted = step.wanted
+        return cls(
+            step="followed", plane=PlaneFile.of(step.plane), axis=step.axis, first=wanted.first,
+            last=wanted.last, direction=wanted.direction,
+            objects=tuple(sorted(wanted.objects or ())), stop_when_lost=wanted.stop_when_lost,
+            parts=step.parts, begun=step.begun, picture=PictureFile.of(step.picture),
+            model=ModelFile.of(step.model), policy=step.policy, method=step.method,
+        )  # fmt: skip
+
+    def value(self) -> Follow:
+        """Return the step."""
+        wanted = Wanted(
+            self.first, self.last, self.direction, frozenset(self.objects), self.stop_when_lost
+        )
+        return Follow(
+            self.plane.value(), self.axis, wanted, self.parts, self.begun, self.picture.value(),
+            self.model.value(), self.policy, self.method,
+        )  # fmt: skip
+
+
+class EndedFile(_Model):
+    """An object is not on a plane, nor beyond it along an axis.  Since version 3."""
+
+    step: Literal["ended"]
+    plane: PlaneFile
+    axis: int
+    object: int
+
+
+class DividedFile(_Model):
+    """An object ended before a plane, and others came from it.  Since version 3."""
+
+    step: Literal["divided"]
+    plane: PlaneFile
+    axis: int
+    object: int
+    daughters: tuple[int, ...]
+
+
 StepFile = Annotated[
-    PredictedFile | ChosenFile | RemovedFile | AcceptedFile, Field(discriminator="step")
+    PredictedFile
+    | ChosenFile
+    | RemovedFile
+    | AcceptedFile
+    | FollowedFile
+    | EndedFile
+    | DividedFile,
+    Field(discriminator="step"),
 ]
 
 
@@ -208,7 +279,7 @@ class RecordFile(_Model):
     """All of the file."""
 
     format: Literal["napari-samv2-prompts"]
-    version: Literal[2]
+    version: Literal[2, 3]
     written_by: str = ""
     image: str
     shape: tuple[int, ...]
@@ -254,7 +325,16 @@ def step_file(step: Step) -> StepFile:
     if isinstance(step, Remove):
         where = None if step.plane is None else PlaneFile.of(step.plane)
         return RemovedFile(step="removed", objects=step.objects, plane=where)
-    return AcceptedFile(step="accepted", objects=step.objects)
+    if isinstance(step, Accept):
+        return AcceptedFile(step="accepted", objects=step.objects)
+    if isinstance(step, Follow):
+        return FollowedFile.of(step)
+    plane = PlaneFile.of(step.plane)
+    if isinstance(step, EndHere):
+        return EndedFile(step="ended", plane=plane, axis=step.axis, object=step.object)
+    return DividedFile(
+        step="divided", plane=plane, axis=step.axis, object=step.object, daughters=step.daughters
+    )
 
 
 def step_of(step: StepFile) -> Step:
@@ -268,4 +348,10 @@ def step_of(step: StepFile) -> Step:
         return Choose(step.plane.value(), step.object, step.candidate)
     if isinstance(step, RemovedFile):
         return Remove(step.objects, None if step.plane is None else step.plane.value())
-    return Accept(step.objects)
+    if isinstance(step, AcceptedFile):
+        return Accept(step.objects)
+    if isinstance(step, FollowedFile):
+        return step.value()
+    if isinstance(step, EndedFile):
+        return EndHere(step.plane.value(), step.axis, step.object)
+    return Divide(step.plane.value(), step.axis, step.object, step.daughters)

@@ -19,6 +19,7 @@ from napari_samv2_prompts.io.records import (
     Accept,
     Ask,
     Choose,
+    Follow,
     Picture,
     Point,
     Predict,
@@ -40,10 +41,14 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Points, Shapes
 
+    from napari_samv2_prompts.engine import Propagation
+    from napari_samv2_prompts.geometry import Plane
+
 __all__ = [
     "accepted_step",
     "decoded_steps",
     "fill_layers",
+    "following_step",
     "packed",
     "record_of",
     "recorded_points",
@@ -125,6 +130,15 @@ def _open_objects(steps: tuple[Step, ...]) -> frozenset[int]:
         elif isinstance(step, Accept) or (isinstance(step, Remove) and step.plane is None):
             there -= set(step.objects)
     return frozenset(there)
+
+
+def following_step(plane: Plane, axis: int, request: Propagation, policy: Policy) -> Follow:
+    """Return the step in which objects begin to be followed; nothing of it is done yet."""
+    limits, gamma = request.planes[0].contrast or (None, 1.0)
+    channels = request.planes[0].contrast is None
+    model = ModelChoice(request.model.name, request.model.checkpoint)
+    picture = Picture(limits, gamma, channels=channels)
+    return Follow(plane, axis, request.wanted, 0, True, picture, model, policy, request.method)
 
 
 # --- prompts ------------------------------------------------------------------------------------

@@ -24,12 +24,16 @@ from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.propagation import Method, Wanted
 from napari_samv2_prompts.regions import Region
 
 __all__ = [
     "Accept",
     "Ask",
     "Choose",
+    "Divide",
+    "EndHere",
+    "Follow",
     "Picture",
     "Point",
     "Predict",
@@ -136,7 +140,60 @@ class Accept:
     objects: tuple[int, ...]
 
 
-Step = Predict | Choose | Remove | Accept
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Objects were followed through planes, or went on being followed.
+
+    Attributes
+    ----------
+    plane : Plane
+        One of them; the others differ in the index on `axis`.
+    axis : int
+    wanted : Wanted
+        Which planes, and which objects.
+    parts : int
+        How many results came before something else was done, or it ended: the rest of what is
+        missing was not found then.
+    begun : bool
+        Whether this is the beginning of a run, or the rest of the one before.
+    picture : Picture
+        What the model saw of each plane; without a region.
+    model : ModelChoice
+    policy : {"keep", "replace", "background"}
+    method : {"auto", "hand-over", "memory"}
+    """
+
+    plane: Plane
+    axis: int
+    wanted: Wanted
+    parts: int
+    begun: bool = True
+    picture: Picture = field(default_factory=Picture)
+    model: ModelChoice = field(default_factory=ModelChoice)
+    policy: Policy = "keep"
+    method: Method = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class EndHere:
+    """An object is not on a plane, nor beyond it along an axis."""
+
+    plane: Plane
+    axis: int
+    object: int
+
+
+@dataclass(frozen=True, slots=True)
+class Divide:
+    """An object ended before a plane, and others came from it."""
+
+    plane: Plane
+    axis: int
+    object: int
+    daughters: tuple[int, ...]
+
+
+Step = Predict | Choose | Remove | Accept | Follow | EndHere | Divide
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +239,7 @@ class Record:
     @property
     def model(self) -> ModelChoice | None:
         """The model that was used last; None if nothing was predicted."""
-        models = [step.model for step in self.steps if isinstance(step, Predict)]
+        models = [step.model for step in self.steps if isinstance(step, Predict | Follow)]
         return models[-1] if models else None
 
     def check(self, shape: Iterable[int]) -> None:
@@ -202,7 +259,7 @@ class Record:
 
 def own_weights(record: Record) -> tuple[str, ...]:
     """Return the names of the files of the user's own weights, in the order of their use."""
-    models = [step.model for step in record.steps if isinstance(step, Predict)]
+    models = [step.model for step in record.steps if isinstance(step, Predict | Follow)]
     return tuple(dict.fromkeys(file_name(m.checkpoint) for m in models if m.checkpoint))
 
 
@@ -241,7 +298,7 @@ def with_weights(record: Record, given: str | Path | None) -> Record:
 def with_models(record: Record, change: Callable[[ModelChoice], ModelChoice]) -> Record:
     """Return a record with each model changed."""
     steps = tuple(
-        replace(step, model=change(step.model)) if isinstance(step, Predict) else step
+        replace(step, model=change(step.model)) if isinstance(step, Predict | Follow) else step
         for step in record.steps
     )
     return replace(record, steps=steps)

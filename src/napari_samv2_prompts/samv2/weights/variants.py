@@ -14,7 +14,14 @@ from dataclasses import replace
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.nano.config import NANO
 
-__all__ = ["DEFAULT_MODEL", "DEFAULT_VERSION", "VARIANTS", "available_models", "find_variant"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "DEFAULT_VERSION",
+    "VARIANTS",
+    "available_models",
+    "find_variant",
+    "input_sides",
+]
 
 DEFAULT_MODEL = "nano"
 DEFAULT_VERSION = "2.1"
@@ -41,6 +48,13 @@ def available_models() -> tuple[str, ...]:
     """Return the names that :class:`.SAMV2ImagePredictor` accepts, short ones first."""
     sizes = dict.fromkeys(variant.size for variant in VARIANTS.values())
     return tuple(dict.fromkeys((*sizes, *VARIANTS)))
+
+
+def input_sides(model: str | None) -> tuple[int, int]:
+    """Return the usual and the largest side of a model's input; the largest of all if unknown."""
+    rows = (find_variant(model),) if model in available_models() else tuple(VARIANTS.values())
+    least = max(row.input_size for row in rows)
+    return least, max(least, *(row.largest_side for row in rows))
 
 
 def find_variant(model: str, version: str = DEFAULT_VERSION) -> Variant:
