@@ -7,6 +7,8 @@ pictures is what every tool can write.
 from __future__ import annotations
 
 import re
+import struct
+import zlib
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -79,7 +81,7 @@ class _Folder:
                     "the contrast that you want the model to see."
                 )
             grey = picture.mode in ("L", "1", "LA")
-            image = np.asarray(picture.convert("L" if grey else "RGB"))
+            image = _converted(picture, "L" if grey else "RGB", path)
         _require_size(path.name, (image.shape[0], image.shape[1]), self.size)
         return image
 
@@ -151,6 +153,14 @@ def _opened(path: Path) -> Image.Image:
         return Image.open(path)
     except (OSError, SyntaxError) as error:
         raise ValueError(f"{path.name} is not a picture that can be read: {error}.") from error
+
+
+def _converted(picture: Image.Image, mode: str, path: Path) -> NDArray[np.uint8]:
+    try:
+        return np.asarray(picture.convert(mode))
+    # What decoders raise over damaged pictures is as various as they are.
+    except (OSError, SyntaxError, ValueError, IndexError, struct.error, zlib.error) as error:
+        raise ValueError(f"{path.name} is damaged: {error}.") from error
 
 
 def _size_of(path: Path) -> tuple[int, int]:
