@@ -259,12 +259,13 @@ class _State:
     def _like(self, known: Sequence[MaskCrop], share: float) -> Points:
         """Return the middles of what looks like known objects, of a share of their radius."""
         likely = self.features.like(known, self.found)
-        radius = share * float(np.median([np.sqrt(crop.area / np.pi) for crop in known]))
-        points = _deepest(
-            likely & ~self.features.shrunk(self.found), radius / float(self.features.scale.mean())
-        )
+        radius = float(np.median([np.sqrt(crop.area / np.pi) for crop in known]))
+        cells = radius / float(self.features.scale.mean())
+        left = likely & ~self.features.shrunk(self.found)
+        # Thinner than this are the rims of what is found.
+        points = _deepest(left, share * cells, least=min(0.3 * cells, 2.0))
         points = (points + 0.5) * self.features.scale - 0.5
-        return points[self._far_from_asked(points, radius / 2)]
+        return points[self._far_from_asked(points, share * radius / 2)]
 
     def _far_from_asked(self, points: Points, distance: float) -> Bool:
         if not len(self.asked) or not len(points):
@@ -282,14 +283,14 @@ def _best_by_click(found: Iterable[Candidate]) -> dict[tuple[float, float], floa
     return best
 
 
-def _deepest(inside: Bool, radius: float) -> Points:
+def _deepest(inside: Bool, radius: float, least: float) -> Points:
     """Return the places ``(x, y)`` deepest inside a region, one per object of a radius or so."""
     # Objects go on beyond the edges of the image.
     depth = ndimage.distance_transform_edt(np.pad(inside, 1, "edge"))[1:-1, 1:-1]
     # A little smoothing: plateaus and bumps of the distance are no objects of their own.
     depth = ndimage.gaussian_filter(depth, max(radius / 4, 0.5)) * inside
     side = 2 * max(1, round(radius * 0.6)) + 1
-    peaks = (depth == ndimage.maximum_filter(depth, side)) & (depth > min(0.3 * radius, 2.0))
+    peaks = (depth == ndimage.maximum_filter(depth, side)) & (depth > least)
     rows, columns = np.nonzero(peaks)
     order = np.argsort(-depth[rows, columns], kind="stable")
     return np.stack([columns[order], rows[order]], axis=1).astype(np.float64)
