@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tifffile import imread
 from training.unseen import coin_labels
 
 from napari_samv2_prompts import segment_all
-from napari_samv2_prompts.candidates import Candidate, Selection
+from napari_samv2_prompts.candidates import Candidate, Candidates, Selection
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.everything import candidates_in, joined, labels_from
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
@@ -192,6 +193,31 @@ def test_things_of_half_a_window_are_found_whole(predictor: SAMV2ImagePredictor)
     """The finest view alone finds half of these coins, and pieces of others."""
     found = segment_all(coins(), predictor=predictor)
     assert found_once(found, coin_labels()) >= 0.85
+
+
+def test_a_search_that_was_interrupted_goes_on_with_the_copies_that_it_had_chosen(
+    predictor: SAMV2ImagePredictor,
+) -> None:
+    embedding, search = predictor.embed(coins()), Search()
+    chunks = find_all(predictor, embedding, search)
+    known = [candidate for chunk in islice(chunks, 4) for candidate in chunk]
+    candidates = Candidates(known)
+    for chunk in find_all(predictor, embedding, search, known=known):
+        candidates.extend(chunk)
+    found = np.zeros(coins().shape, int)
+    for number, index in enumerate(candidates.select(search.selection), 1):
+        crop = candidates[index].crop
+        top, left, bottom, right = crop.box
+        found[top:bottom, left:right][crop.mask] = number
+    assert found_once(found, coin_labels()) >= 0.85
+
+
+def test_no_more_clicks_are_made_than_allowed(predictor: SAMV2ImagePredictor) -> None:
+    search = Search(max_points=96)
+    clicks: set[tuple[float, float]] = set()
+    for chunk in find_all(predictor, predictor.embed(coins()), search):
+        clicks |= {candidate.point for candidate in chunk}
+    assert len(clicks) <= 96
 
 
 def test_a_click_sees_all_copies_after_a_search_of_the_finest(

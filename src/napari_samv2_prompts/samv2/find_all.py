@@ -111,11 +111,11 @@ def find_all(
         return
     coarse, *finer = search.grids
     yield from state.ask(predictor, state.grid(coarse))
-    if embedding.coarser and state.sees_more(predictor, embedding):
+    if state.embedding is not embedding and state.sees_more(predictor, embedding, bool(known)):
         state.look_at(embedding)
         yield from state.ask(predictor, state.grid(coarse))
     yield from _search(predictor, state, finer)
-    if embedding.coarser:  # something large among small things
+    if state.embedding is not embedding:  # something large among small things
         state.look_at(embedding)
         yield from state.ask(predictor, state.grid(LARGE_GRID))
 
@@ -145,7 +145,8 @@ class _State:
         self.candidates = Candidates()
         self.taken = np.zeros(self.shape, bool) if taken is None else taken.astype(bool)
         self.found = self.taken.copy()
-        self.asked = np.empty((0, 2))
+        self.asked = np.empty((0, 2))  # of this embedding
+        self.n_clicks = 0
         self.example: MaskCrop | None = None
         self.n_known = -1
 
@@ -156,12 +157,13 @@ class _State:
     ) -> Iterator[tuple[Candidate, ...]]:
         """Click at points that are not inside what is found, and take in the answers."""
         size = self.search.points_per_batch
-        while len(points) and len(self.asked) < self.search.max_points:
+        while len(points) and self.n_clicks < self.search.max_points:
             points = points[~self._is_found(points)]
             now, points = points[:size], points[size:]
             if not len(now):
                 return
             self.asked = np.concatenate([self.asked, now])
+            self.n_clicks += len(now)
             new = self._answers(predictor, self.embedding, now)
             self.candidates.extend(new)
             self._mark()
@@ -180,18 +182,23 @@ class _State:
             and not self._covers_taken(candidate.crop)
         )
 
-    def sees_more(self, predictor: SAMV2ImagePredictor, embedding: Embedding) -> bool:
+    def sees_more(
+        self, predictor: SAMV2ImagePredictor, embedding: Embedding, ask_both: bool
+    ) -> bool:
         """Tell whether the surest clicks so far are answered better with smaller copies, too.
 
         They show large things whole; where things are small they cost twice as much, and offer
-        groups.
+        groups.  ``ask_both``: what is known may be answers of either.
         """
         before = _best_by_click(self.candidates)
         surest = sorted(before, key=before.__getitem__, reverse=True)[:TRIED]
         if not surest:
             return True
-        after = _best_by_click(self._answers(predictor, embedding, np.array(surest)))
-        gains = [after.get(click, 0.0) - before[click] for click in surest]
+        points = np.array(surest)
+        if ask_both:
+            before = _best_by_click(self._answers(predictor, self.embedding, points))
+        after = _best_by_click(self._answers(predictor, embedding, points))
+        gains = [after.get(click, 0.0) - before.get(click, 0.0) for click in surest]
         return float(np.mean(gains)) > BETTER
 
     def look_at(self, embedding: Embedding) -> None:
@@ -204,6 +211,7 @@ class _State:
         self.candidates.extend(known)
         if known:
             self.asked = np.unique([candidate.point for candidate in known], axis=0)
+            self.n_clicks = len(self.asked)
             self._mark()
 
     def _covers_taken(self, crop: MaskCrop) -> bool:

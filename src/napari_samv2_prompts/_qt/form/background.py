@@ -281,18 +281,3 @@ class ThroughPanel(QWidget):
         layout.addRow(side_by_side(self.doubtful, self.ends))
         layout.addRow(side_by_side(self.divides, self.tracks))
         layout.addRow(self.text)
-
-
-def through_line(now: PropagationState) -> str:
-    """Say where following stands, in a sentence."""
-    if now.running:
-        far = f", {now.done} of {now.total} sections" if now.total else ""
-        left = "" if now.seconds_left is None else f", {now.seconds_left:.0f} s left"
-        return f"Following: plane {now.place}{far}{left}"
-    if now.said:
-        return now.said
-    return (
-        "Every plane that was found has a doubt: look at the most doubtful ones first."
-        if now.doubtful
-        else "Prompt objects on a plane, then have them on all."
-    )
