@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 from tests.fakes import Factory
@@ -10,6 +12,7 @@ from tests.qt.test_through_stack import PLANES, Bright, film
 from napari_samv2_prompts._qt.form.background import ThroughPanel, propagation_line
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.widget_state import Axis, PropagationState
+from napari_samv2_prompts.layers.stack_labels import StackLabels
 
 
 def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(make_napari_viewer):
@@ -32,14 +35,37 @@ def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(mak
     assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4, 5]
     assert panel.doubtful.isEnabled()
     panel.doubtful.click()
-    place, number = widget._open.propagation.state.doubtful[0]
-    assert (viewer.dims.current_step[0], number) == (place, 1)
+    place, _ = widget._open.propagation._track.doubtful[0]
+    assert viewer.dims.current_step[0] == place
     viewer.dims.set_current_step(0, 5)
     panel.ends.click()
     assert not (labels.data[5] == 1).any()
     widget.propagate(last=PLANES - 1)
     widget.wait_until_idle(20)
     assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_window_does_not_read_all_labels_for_their_tracks(make_napari_viewer, monkeypatch):
+    viewer = make_napari_viewer()
+    viewer.add_image(np.zeros((PLANES, 40, 50), np.uint8), name="stack")
+    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory())
+    viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
+    _, _, labels = widget.new_prompt_layers()
+    labels.data_setitem((np.arange(3), np.full(3, 5), np.full(3, 6)), 4)
+    widget.wait_until_idle(20)
+    readers, read = [], StackLabels.lineage
+
+    def noted(track: StackLabels) -> object:
+        readers.append(threading.current_thread())
+        return read(track)
+
+    monkeypatch.setattr(StackLabels, "lineage", noted)
+    widget._form.fold_of("through").expand(animate=False)
+    widget._form.through.tracks.click()
+    widget.wait_until_idle(20)
+    assert readers
+    assert threading.main_thread() not in readers
+    assert viewer.layers[f"{labels.name} tracks"].data[:, 1].tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +78,7 @@ def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(mak
             PropagationState(said="Object 7 ended at plane 31: not seen."),
             "Object 7 ended at plane 31",
         ),
-        (PropagationState(doubtful=((3, 1),)), "most doubtful ones first"),
+        (PropagationState(doubtful=True), "most doubtful ones first"),
     ],
 )
 def test_the_line_says_where_following_stands(now: PropagationState, said: str) -> None:

@@ -6,7 +6,7 @@ Not here: what was found and written (``layers/stack_labels.py``), buttons
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ from napari_samv2_prompts.layers import (
     shown_plane,
     view_of,
 )
+from napari_samv2_prompts.layers.label_planes import labels_by_plane
 
 from .labels_writer import place_of
 from .models import input_sides
@@ -176,7 +177,7 @@ class StackPropagation:
         shown, axis, track, number = self._told(number)
         track.end(number, shown.plane, self._controller.events.blocked)
         self._recorder.ended(shown.target.labels.unique_id, shown.plane, axis, number)
-        self._tell(replace(self.state, doubtful=track.doubtful))
+        self._tell(replace(self.state, doubtful=track.has_found))
 
     def divide_here(self, number: int | None = None) -> tuple[int, int]:
         """Say that an object, the current one by default, is two from the shown plane on."""
@@ -184,7 +185,7 @@ class StackPropagation:
         new = track.divide(number, shown.plane, self._controller.events.blocked)
         self._recorder.divided(shown.target.labels.unique_id, shown.plane, axis, number, new)
         said = f"Object {number} divides here into {new[0]} and {new[1]}."
-        self._tell(replace(self.state, doubtful=track.doubtful, said=said))
+        self._tell(replace(self.state, doubtful=track.has_found, said=said))
         return new
 
     def lineage(self) -> Lineage:
@@ -194,10 +195,19 @@ class StackPropagation:
 
     def show_tracks(self) -> Tracks:
         """Add a Tracks layer with the middles of all labels, and who came from whom."""
+        read, show = self.tracks_in_steps()
+        return show(read())
+
+    def tracks_in_steps(self) -> tuple[Callable[[], Lineage], Callable[[Lineage], Tracks]]:
+        """Return what reads all labels, for a worker, and what then adds the layer."""
+        self._controller.flush()
         shown, axis = self._shown(), self._axis(None)
         if axis != 0 or shown.plane.ndim != 3:
             raise ValueError("A Tracks layer needs time as the first of three axes.")
-        lineage, labels = self.lineage(), shown.target.labels
+        return self._track_of(shown, axis).lineage, partial(self._add_tracks, shown)
+
+    def _add_tracks(self, shown: _Shown, lineage: Lineage) -> Tracks:
+        labels = shown.target.labels
         if not len(lineage.spots):
             raise ValueError("There are no labels to show tracks of.")
         turned = shown.plane.axes[0] > shown.plane.axes[1]
@@ -229,7 +239,7 @@ class StackPropagation:
         for track in self._tracks.values():
             for number in objects:
                 track.accept(number)
-        self._tell(replace(self.state, doubtful=()))
+        self._tell(replace(self.state, doubtful=False))
 
     def close(self) -> None:
         """Let go of everything; idempotent."""
@@ -262,10 +272,9 @@ class StackPropagation:
     def _objects(self, shown: _Shown) -> frozenset[int]:
         """Return the objects that have prompts, or else the labels of the shown plane."""
         labels = shown.target.labels
-        pixels = labels.data[shown.plane.indexer()]
         prompted = self._controller.prompts.prompted
-        numbers = prompted or frozenset(set(map(int, set(pixels.ravel().tolist()))) - {0})
-        return numbers - kept_labels(labels)
+        numbers = prompted or labels_by_plane(labels.data[shown.plane.indexer()], ()).keys()
+        return frozenset(numbers) - kept_labels(labels)
 
     def _track_of(self, shown: _Shown, axis: int) -> StackLabels:
         plane = shown.plane
@@ -295,7 +304,7 @@ class StackPropagation:
             self._running = None
             self._recorder.follow_no_more()
             state = replace(state, running=False, said=update.problem or track.ends)
-        self._tell(replace(state, doubtful=track.doubtful))
+        self._tell(replace(state, doubtful=track.has_found))
 
     def _write(self, track: StackLabels, part: Filled) -> bool:
         """Write what a plane gained; where that can't be done, follow no more."""

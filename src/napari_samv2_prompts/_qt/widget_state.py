@@ -249,8 +249,8 @@ class PropagationState:
     done, total : int
         Sections found, and to be found, since the work was taken up.
     seconds_left : float, optional
-    doubtful : tuple of (int, int)
-        Place and object of found sections, the most doubtful first.
+    doubtful : bool
+        Whether there are found sections to look at.
     said : str
         What there is to say: who ended where, or why nothing can be done.
     """
@@ -260,7 +260,7 @@ class PropagationState:
     done: int = 0
     total: int = 0
     seconds_left: float | None = None
-    doubtful: tuple[tuple[int, int], ...] = ()
+    doubtful: bool = False
     said: str = ""
 
 

@@ -239,7 +239,12 @@ class Wiring:
         _warned(self.propagation.divide_here)
 
     def _show_tracks(self) -> None:
-        _warned(self.propagation.show_tracks)
+        _warned(self._read_tracks)
+
+    def _read_tracks(self) -> None:
+        """Read all labels in a worker, then add the layer."""
+        read, show = self.propagation.tracks_in_steps()
+        self._disk.do("Reading the labels", read, lambda lineage: f"Added {show(lineage).name}.")
 
     def _on_propagation(self, state: PropagationState) -> None:
         if self._form.fold_of("through").isExpanded():

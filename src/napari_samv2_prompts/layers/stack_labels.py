@@ -90,6 +90,11 @@ class StackLabels:
         return {n: places for n, places in anchors.items() if any(c.area for c in places.values())}
 
     @property
+    def has_found(self) -> bool:
+        """Whether there is any found section."""
+        return any(self.found.sections.values())
+
+    @property
     def doubtful(self) -> tuple[tuple[int, int], ...]:
         """Place and object of each found section, the most doubtful first."""
         ranked = sorted(
@@ -182,15 +187,18 @@ class StackLabels:
             If the labels can't be written.
         """
         whole = MaskCrop(0, 0, np.ones(plane.shape, bool))
-        mask = read_mask(self.target.labels.data, plane, number, whole).mask
-        if np.count_nonzero(mask) < 2:
+        found = cropped(read_mask(self.target.labels.data, plane, number, whole).mask)
+        if found is None or found.area < 2:
             raise ValueError(
                 f"Object {number} is not on this plane: go to the first one after it divided, and "
                 "draw or paint it there."
             )
         first = self.target.next_free(number + 1)
         daughters = first, first + 1
-        halves = {n: cropped(half) for n, half in zip(daughters, _halved(mask), strict=True)}
+        halves = {
+            n: MaskCrop(found.top, found.left, half)
+            for n, half in zip(daughters, _halved(found.mask), strict=True)
+        }
         step = OpenStep()
         with writing():
             self.target.write_into(step, plane, halves, "replace")

@@ -243,7 +243,7 @@ class ThroughPanel(QWidget):
         self.progress.setVisible(now.running)
         self.progress.setRange(0, max(now.total, 1))
         self.progress.setValue(now.done)
-        self.doubtful.setEnabled(bool(now.doubtful))
+        self.doubtful.setEnabled(now.doubtful)
         self.text.setText(propagation_line(now) if self._axes else "The image has one plane only.")
 
     def _on_axis(self, index: int = 0) -> None:
