@@ -15,7 +15,6 @@ from tifffile import imwrite
 import napari_samv2_prompts
 from napari_samv2_prompts import cli
 from napari_samv2_prompts.io.record_files import write_record
-from napari_samv2_prompts.samv2.weights.registry import bundled_file
 from napari_samv2_prompts.scripting import prompts_of, record_of
 
 TOP = Path(__file__).parent.parent
@@ -51,7 +50,6 @@ def desk(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.skipif(not bundled_file("nano").is_file(), reason="no weights in this checkout")
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=lambda page: page.name)
 def test_every_block_of_python_runs(page: Path, desk, make_napari_viewer, monkeypatch) -> None:
     monkeypatch.setattr("napari.Viewer", make_napari_viewer)

@@ -16,13 +16,6 @@ from napari_samv2_prompts import SAMV2ImagePredictor
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.engine import State
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
-from napari_samv2_prompts.samv2.weights.registry import bundled_file
-
-pytestmark = [
-    pytest.mark.skipif(
-        not bundled_file("nano").is_file(), reason="the bundled weights are not in this checkout"
-    ),
-]
 
 
 def coin_regions(n: int):

@@ -14,7 +14,6 @@ from napari_samv2_prompts import replay
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.io.record_files import read_record
 from napari_samv2_prompts.io.records import Accept, Choose, Predict
-from napari_samv2_prompts.samv2.weights.registry import bundled_file
 
 
 @pytest.fixture
@@ -77,7 +76,6 @@ def prompts_in(widget: SAMV2PromptsWidget) -> tuple:
     )  # fmt: skip
 
 
-@pytest.mark.skipif(not bundled_file("nano").is_file(), reason="no weights in this checkout")
 def test_the_labels_come_back_bit_for_bit(open_widget, tmp_path) -> None:
     first = open_widget(coins())
     work_of_a_user(first)

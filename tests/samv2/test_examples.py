@@ -13,7 +13,6 @@ from PIL import Image
 from tests.samv2.video.films import MINI, calm_network
 
 from napari_samv2_prompts.samv2 import SAMV2VideoPredictor, video_predictor
-from napari_samv2_prompts.samv2.weights.registry import bundled_file
 
 matplotlib.use("Agg")
 
@@ -33,7 +32,6 @@ def test_there_is_an_example_for_each_way_of_prompting() -> None:
     assert len(FILMS) == 7
 
 
-@pytest.mark.skipif(not bundled_file("nano").exists(), reason="the bundled weights are missing")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_runs_and_writes_its_picture(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -46,7 +44,6 @@ def test_an_example_runs_and_writes_its_picture(
     assert (np.ptp(picture, axis=-1) > 60).mean() > 0.005
 
 
-@pytest.mark.skipif(not bundled_file("nano").exists(), reason="the bundled weights are missing")
 def test_an_example_takes_an_image_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save("mine.png")
     path = FOLDER / "box.py"

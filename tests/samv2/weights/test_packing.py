@@ -16,7 +16,6 @@ from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.weights.packing import Packing
-from napari_samv2_prompts.samv2.weights.registry import bundled_file
 
 MINI = Variant(
     "mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
@@ -40,8 +39,6 @@ def random_predictor() -> SAMV2ImagePredictor:
 def predictor(request: pytest.FixtureRequest) -> SAMV2ImagePredictor:
     if request.param == "random":
         return random_predictor()
-    if not bundled_file("nano").exists():
-        pytest.skip("the bundled weights are missing")
     return SAMV2ImagePredictor("nano", device="cpu", dtype="float32")
 
 
