@@ -10,6 +10,7 @@ from tests.engine.test_session import NANO, TINY, Watched, click, snap
 from tests.fakes import FakePredictor, FakeView, ManualRunner, SyncRunner, outcome_of, place
 
 from napari_samv2_prompts.engine import (
+    Chunk,
     Generation,
     Partial,
     Priority,
@@ -17,9 +18,10 @@ from napari_samv2_prompts.engine import (
     State,
     Step,
     WorkUpdate,
+    with_time,
 )
 
-Chunk = tuple[int, ...]
+Numbers = tuple[int, ...]
 
 
 class Finder:
@@ -27,11 +29,11 @@ class Finder:
 
     def __init__(self) -> None:
         self.fails_at = 99
-        self.begun_with: list[Chunk] = []
+        self.begun_with: list[Numbers] = []
 
     def __call__(
-        self, predictor: FakePredictor, embedding: object, found: Sequence[int]
-    ) -> Iterator[Chunk]:
+        self, predictor: FakePredictor, embedding: object, view: int, found: Sequence[int]
+    ) -> Iterator[Numbers]:
         self.begun_with.append(tuple(found))
         left = [n for n in range(10) if n not in found]
         for start in range(0, len(left), 2):
@@ -54,11 +56,11 @@ class Looking(Watched):
         self.view = FakeView("a")
 
     def generation(self, **changes) -> Generation:
-        return replace(Generation(self.view, place(), NANO, self.find), **changes)
+        return replace(Generation([self.view], place(), NANO, self.find), **changes)
 
     @property
     def found(self) -> list[int]:
-        return [number for news in self.news for number in news.part or ()]
+        return [n for news in self.news if news.part for n in news.part.candidates]
 
     def chunks(self, count: int) -> None:
         """Let the job in the background come as far as this."""
@@ -94,9 +96,11 @@ def test_candidates_come_chunk_by_chunk_and_then_the_end(sync: Looking) -> None:
     sync.session.update(snap(view=sync.view))
     generation = sync.generation()
     sync.session.generate(generation)
-    assert [news.part for news in sync.news] == [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9), None]
-    assert [news.finished for news in sync.news] == [False] * 5 + [True]
-    assert generation.found == list(range(10))
+    *parts, end, over = [news.part for news in sync.news]
+    assert [part.candidates for part in parts] == [(0, 1), (2, 3), (4, 5), (6, 7), (8, 9)]
+    assert (end, over) == (Chunk(0, whole=True), None)
+    assert [news.finished for news in sync.news] == [False] * 6 + [True]
+    assert generation.found[0] == list(range(10))
     assert sync.session.generation is None
     assert len(sync.predictor.images) == 1, "the picture on screen was embedded already"
 
@@ -128,8 +132,8 @@ def test_what_a_stopped_job_still_brings_is_found_again_and_not_twice(manual: Lo
     task, _, on_report = manual.background.jobs[0]
     manual.session.update(snap(click(1, (5, 5)), view=manual.view))
     task.on_report = None
-    for part in Finder()(manual.predictor, None, ()):
-        on_report(task, Partial((Step(part), None)))
+    for part in Finder()(manual.predictor, None, 0, ()):
+        on_report(task, Partial((Step(Chunk(0, part)), None)))
     assert manual.found == []
     manual.runner.finish()
     manual.background.finish_all()
@@ -154,11 +158,11 @@ def test_it_stops_at_once_and_what_was_found_is_kept(manual: Looking, by: str) -
     assert manual.news[-1].finished
     assert manual.news[-1].problem == ""
     assert manual.background.live == []
-    assert generation.found == manual.found == [0, 1, 2, 3, 4, 5]
+    assert generation.found[0] == manual.found == [0, 1, 2, 3, 4, 5]
     assert manual.session.status.state is State.READY
     manual.session.generate(generation)
     manual.background.finish_all()
-    assert generation.found == list(range(10))
+    assert generation.found[0] == list(range(10))
 
 
 def test_cancel_stops_what_somebody_waits_for_first(manual: Looking) -> None:
@@ -197,24 +201,24 @@ def test_a_failure_in_the_middle_keeps_what_has_come(sync: Looking) -> None:
     sync.find.fails_at = 5
     generation = sync.generation()
     sync.session.generate(generation)
-    assert generation.found == [0, 1, 2, 3]
+    assert generation.found[0] == [0, 1, 2, 3]
     assert sync.news[-1].finished
     assert sync.news[-1].problem == "The disk is gone."
     assert sync.session.status.state is State.READY
     sync.find.fails_at = 99
     sync.session.generate(generation)
-    assert generation.found == list(range(10))
+    assert generation.found[0] == list(range(10))
     assert sync.find.begun_with == [(), (0, 1, 2, 3)]
 
 
 def test_a_new_request_ends_the_one_before(manual: Looking) -> None:
-    first, second = manual.generation(), manual.generation(view=FakeView("b"))
+    first, second = manual.generation(), manual.generation(views=[FakeView("b")])
     manual.session.generate(first)
     manual.session.generate(second)
     assert [(news.request, news.finished) for news in manual.news] == [(first, True)]
     manual.background.finish_all()
-    assert first.found == []
-    assert second.found == list(range(10))
+    assert first.found == {}
+    assert second.found[0] == list(range(10))
     assert len(manual.predictor.images) == 2
 
 
@@ -241,3 +245,35 @@ def test_a_closed_session_tells_nothing_more(manual: Looking) -> None:
     manual.background.finish()
     manual.session.generate(manual.generation())
     assert manual.news == []
+
+
+def test_what_is_done_elsewhere_is_taken_like_our_own_and_the_rest_is_done_here(
+    manual: Looking,
+) -> None:
+    generation = manual.generation(views=[manual.view, FakeView("b")])
+    manual.session.generate(generation, elsewhere=True)
+    assert manual.background.jobs == []
+    steps = [Step(Chunk(1, tuple(range(10)))), Step(Chunk(1, whole=True), 1, 2)]
+    for timed in with_time(steps):
+        manual.session.take(generation, timed)
+    assert manual.news[-1].seconds_left is not None
+    manual.session.update(snap(click(1, (5, 5)), view=manual.view))
+    manual.runner.finish()
+    assert manual.objects == [[1]], "prompts are answered meanwhile"
+    assert not any(news.finished for news in manual.news)
+    manual.session.come_back(generation)
+    manual.background.finish_all()
+    assert generation.found == {0: list(range(10)), 1: list(range(10))}
+    assert manual.find.begun_with == [()], "what was done elsewhere is not done again"
+    assert [news.finished for news in manual.news][-2:] == [False, True]
+
+
+def test_what_comes_from_elsewhere_after_the_end_is_dropped(manual: Looking) -> None:
+    generation = manual.generation()
+    manual.session.generate(generation, elsewhere=True)
+    manual.session.generate(None)
+    manual.session.take(generation, (Step(Chunk(0, (1, 2))), None))
+    manual.session.come_back(generation)
+    assert manual.background.jobs == []
+    assert generation.found == {}
+    assert [news.finished for news in manual.news] == [True]

@@ -284,10 +284,10 @@ def test_candidates_and_planes_are_worked_off_one_after_the_other(manual: Propag
     generated: list[WorkUpdate] = []
     manual.session.generated.connect(generated.append)
     manual.session.propagate(manual.propagation())
-    find = lambda predictor, embedding, found: iter([("a",), ("b",)])  # noqa: E731
-    manual.session.generate(Generation(manual.views[0], PLACES[0], NANO, find))
+    find = lambda predictor, embedding, view, found: iter([("a",), ("b",)])  # noqa: E731
+    manual.session.generate(Generation(manual.views[:1], PLACES[0], NANO, find))
     manual.background.finish_all()
-    assert [news.part for news in generated] == [("a",), ("b",), None]
+    assert [news.part.candidates for news in generated[:-1]] == [("a",), ("b",), ()]
     assert manual.planes == list(range(1, COUNT))
 
 

@@ -94,9 +94,9 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule()
     def generate(self) -> None:
-        find = lambda predictor, embedding, found: ((n,) for n in range(len(found), 5))  # noqa: E731
+        find = lambda predictor, embedding, view, found: ((n,) for n in range(len(found), 5))  # noqa: E731
         model = ModelChoice(self.model)
-        self.generation = Generation(self.planes[0], PLACES[0], model, find)
+        self.generation = Generation(self.planes[:1], PLACES[0], model, find)
         self.session.generate(self.generation)
 
     @rule()
@@ -150,7 +150,7 @@ class SessionMachine(RuleBasedStateMachine):
         if self.generation is not None:
             ends = [n for n in self.news if n.request is self.generation and n.finished]
             assert len(ends) == 1
-            found = self.generation.found
+            found = self.generation.found.get(0, [])
             assert found == list(range(5 if not ends[0].problem else len(found)))
         if self.all_planes:
             assert self.session.status.planes == AllPlanes(2, 2, 2, running=False)

@@ -9,7 +9,6 @@ Not here: the search (``samv2.find_all``), the controls (``form/background.py``)
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from napari_samv2_prompts.engine import Generation, Request, WorkUpdate
 from napari_samv2_prompts.layers.found import FoundLayer, numbered
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.tile_search import TileSearches, cut
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
 from .models import input_sides
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from napari.viewer import Viewer
     from numpy.typing import NDArray
+
+    from napari_samv2_prompts.geometry import Plane
 
     from .controller import Controller
 
@@ -49,9 +51,8 @@ class _Search:
 
     request: Request
     image: Image
-    labels: Labels | None
     tiles: tuple[Tile, ...]
-    example: MaskCrop | None
+    generation: Generation
 
 
 class FindAll:
@@ -70,8 +71,7 @@ class FindAll:
         self._selection = Selection()
         self._candidates = Candidates()
         self._search: _Search | None = None
-        self._generation: Generation | None = None
-        self._at = 0  # which tile is searched
+        self._running = False
         self._layer: FoundLayer | None = None
         self._chosen: dict[int, MaskCrop] = {}
         self._problem = ""
@@ -104,20 +104,26 @@ class FindAll:
         if request is None or image is None or self._problem:
             self._tell()
             return
-        shape, region = request.view.shape, request.view.region
+        view, shape, region = request.view, request.view.shape, request.view.region
         side = self._side
         if whole and not alike:
             tiles = tiles_of(shape, side, int(side * OVERLAP))
         else:  # an example says what its like are where the model has seen it
             tiles = [Tile(region, region, shape)]
-        self._search = _Search(request, image, labels, tuple(tiles), example)
-        self._at = 0
-        self._next_tile()
+        views = [
+            view if tile.region == region else view.within(tile.region, side) for tile in tiles
+        ]
+        taken = None if labels is None else partial(_labelled, labels.data, request.place.plane)
+        find = TileSearches(self._selection, tuple(tiles), taken, example)
+        generation = Generation(views, request.place, request.model, find)
+        self._search, self._running = _Search(request, image, find.tiles, generation), True
+        self._controller.session.generate(generation)
+        self._tell()
 
     def cancel(self) -> None:
         """Stop looking; what was found so far stays to choose from."""
-        if self._generation is not None:
-            self._generation = None
+        if self._running:
+            self._running = False
             self._controller.session.generate(None)
         self._show()
 
@@ -163,7 +169,7 @@ class FindAll:
     @property
     def running(self) -> bool:
         """Whether objects are being looked for."""
-        return self._generation is not None
+        return self._running
 
     @property
     def _side(self) -> int:
@@ -172,38 +178,22 @@ class FindAll:
 
     # --- searching --------------------------------------------------------------------------
 
-    def _next_tile(self) -> None:
-        search = self._search
-        if search is None or self._at >= len(search.tiles):
-            self._generation = None
-            self._show()
-            return
-        tile, request = search.tiles[self._at], search.request
-        view = request.view
-        if tile.region != view.region:
-            view = view.within(tile.region, self._side)
-        example = search.example and MaskCrop(0, 0, _cut(search.example, tile.region))
-        find = partial(_find, self._selection, _labelled(search, tile.region), example)
-        self._generation = Generation(view, request.place, request.model, find)
-        self._controller.session.generate(self._generation)
-        self._tell()
-
     def _on_update(self, update: WorkUpdate[Generation]) -> None:
         search = self._search
-        if update.request is not self._generation or search is None:
+        if search is None or not self._running or update.request is not search.generation:
             return
-        if update.part:
-            tile = search.tiles[self._at]
-            found = [item.moved(tile.region.top, tile.region.left) for item in update.part]
+        if update.part is not None:
+            tile = search.tiles[update.part.view]
+            top, left = tile.region.top, tile.region.left
+            found = [item.moved(top, left) for item in update.part.candidates]
             self._candidates.extend(item for item in found if tile.keeps(item.crop.box))
             if not self._timer.isActive():
                 self._timer.start(SHOWN)
-        if update.finished and update.problem:
-            self._problem, self._generation = update.problem, None
+            if update.part.whole:
+                self._tell()
+        if update.finished:
+            self._problem, self._running = update.problem, False
             self._show()
-        elif update.finished:
-            self._at += 1
-            self._next_tile()
 
     def _example(self, request: Request | None) -> MaskCrop | None:
         """Return the current object's mask on the shown plane."""
@@ -211,7 +201,7 @@ class FindAll:
         result = self._controller.session.result(number) if request is not None else None
         if request is None or result is None:
             return None
-        return result.crop if _cut(result.crop, request.view.region).any() else None
+        return result.crop if cut(result.crop, request.view.region).any() else None
 
     # --- what is shown ----------------------------------------------------------------------
 
@@ -232,35 +222,19 @@ class FindAll:
         self._tell()
 
     def _tell(self) -> None:
-        total = 0 if self._search is None else len(self._search.tiles)
+        search = self._search
+        done, total = (0, 0) if search is None else (len(search.generation.done), len(search.tiles))
         self.changed.emit(
             FindAllState(
-                self.running, len(self._candidates), len(self._chosen), self._at, total,
-                self._problem,
+                self.running, len(self._candidates), len(self._chosen), done, total, self._problem
             )
-        )  # fmt: skip
+        )
 
     def _forget(self) -> None:
         if self._layer is not None:
             self._layer.remove()
-        self._layer = self._search = self._generation = None
+        self._layer = self._search = None
         self._candidates, self._chosen, self._problem = Candidates(), {}, ""
-        self._at = 0
-
-
-def _find(
-    selection: Selection,
-    taken: NDArray[np.bool_] | None,
-    example: MaskCrop | None,
-    predictor: Any,
-    embedding: Any,
-    found: Sequence[Any],
-) -> Any:
-    """Search, as the engine has it done in the worker."""
-    from napari_samv2_prompts.samv2.find_all import Search, find_all
-
-    search = Search(selection)
-    return find_all(predictor, embedding, search, taken=taken, example=example, known=found)
 
 
 def _missing(
@@ -276,18 +250,8 @@ def _missing(
     return ""
 
 
-def _labelled(search: _Search, region: Region) -> NDArray[np.bool_] | None:
+def _labelled(labels: Any, plane: Plane, region: Region) -> NDArray[np.bool_]:
     """Return where there are labels in a part of the plane already; the rest is not read."""
-    if search.labels is None:
-        return None
-    plane = search.request.place.plane
     part = plane.indexer(slice(region.top, region.bottom), slice(region.left, region.right))
-    taken: NDArray[np.bool_] = plane.oriented(np.asarray(search.labels.data[part])) != 0
+    taken: NDArray[np.bool_] = plane.oriented(np.asarray(labels[part])) != 0
     return taken
-
-
-def _cut(crop: MaskCrop, region: Region) -> NDArray[np.bool_]:
-    """Return a mask as an array of a region's size."""
-    from napari_samv2_prompts.propagation.patches import pasted  # see propagation.py
-
-    return pasted(crop, region)

@@ -11,7 +11,7 @@ plane and the view of it that is embedded, ``errors`` words failures.
 from typing import TYPE_CHECKING, Any
 
 from .cache import EmbeddingCache, Memory
-from .generate import Find, Generation
+from .generate import Chunk, Find, Generation
 from .jobs import (
     AtOnce,
     Cancelled,
@@ -31,7 +31,7 @@ from .jobs import (
 from .load import PredictorFactory
 from .preview import Outline, Preview
 from .protocols import Embedding, Packing, Predictor
-from .requested import Step, Tools, WorkUpdate
+from .requested import Step, Timed, Tools, WorkRequest, WorkUpdate, with_time
 from .requests import ModelChoice, Place, Request
 from .results import ObjectResult, Provenance, Removal, Results
 from .session import Session
@@ -45,6 +45,7 @@ __all__ = [
     "AllPlanes",
     "AtOnce",
     "Cancelled",
+    "Chunk",
     "Done",
     "Embedding",
     "EmbeddingCache",
@@ -79,8 +80,11 @@ __all__ = [
     "Step",
     "Stopped",
     "Task",
+    "Timed",
     "Tools",
+    "WorkRequest",
     "WorkUpdate",
+    "with_time",
 ]
 
 

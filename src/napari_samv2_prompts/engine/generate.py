@@ -1,6 +1,6 @@
-"""Finding candidates all over a picture, as whoever asks for it says how.
+"""Finding candidates all over a picture, part by part, as whoever asks for it says how.
 
-Not here: the finding (it is handed in as an iterator), choosing among candidates.
+Not here: the finding (it is handed in), choosing among candidates.
 """
 
 from __future__ import annotations
@@ -16,14 +16,32 @@ from .requested import Step, Tools
 from .requests import ModelChoice, Place
 from .results import ObjectResult
 
-__all__ = ["Find", "Generation"]
+__all__ = ["Chunk", "Find", "Generation"]
 
-Find = Callable[[Any, Embedding, Sequence[Any]], Iterable[Sequence[Any]]]
-"""``(predictor, embedding, found) -> chunks of candidates``, in the worker.
+Find = Callable[[Any, Embedding, int, Sequence[Any]], Iterable[Sequence[Any]]]
+"""``(predictor, embedding, view, found) -> chunks of candidates``, in the worker.
 
-What was found before is not to be found again.  Candidates are values (a crop, a score, a
-stability, an area), in pixels of the view.
+`view` is the place of the view in its list.  What was found in it before is not to be found again.
+Candidates are values (a crop, a score, a stability, an area), in pixels of the view.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """What was found: a partial result.
+
+    Attributes
+    ----------
+    view : int
+        In which of the views.
+    candidates : tuple
+    whole : bool
+        Whether nothing more is to be found there.
+    """
+
+    view: int
+    candidates: tuple[Any, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,33 +50,46 @@ class Generation:
 
     Attributes
     ----------
-    view : ImageView
-        The picture.
+    views : sequence of ImageView
+        The parts of the picture.
     place : Place
         Where objects are to go that come of it.
     model : ModelChoice
     find : callable
         See :data:`Find`.
-    found : list
-        Candidates that were found before; what is found is added.
+    found : dict of int to list
+        Candidates that were found in a view before; what is found is added.
+    done : set of int
+        The views in which nothing more is to be found.
     """
 
-    view: ImageView
+    views: Sequence[ImageView]
     place: Place
     model: ModelChoice
     find: Find
-    found: list[Any] = field(default_factory=list)
+    found: dict[int, list[Any]] = field(default_factory=dict)
+    done: set[int] = field(default_factory=set)
+
+    def missing(self) -> list[int]:
+        """Return the views that are not done."""
+        return [number for number in range(len(self.views)) if number not in self.done]
 
     def steps(self, tools: Tools) -> Iterator[Step]:
         """Find what was not found yet; see :class:`.WorkRequest`."""
-        found = tuple(self.found)
-        embedding = tools.embed(self.view)
-        for chunk in self.find(tools.predictor, embedding, found):
-            yield Step(tuple(chunk))
+        missing = self.missing()
+        for done, number in enumerate(missing):
+            found = tuple(self.found.get(number, ()))
+            embedding = tools.embed(self.views[number])
+            for candidates in self.find(tools.predictor, embedding, number, found):
+                yield Step(Chunk(number, tuple(candidates)), done, len(missing))
+            yield Step(Chunk(number, whole=True), done + 1, len(missing))
 
     def take(self, step: Step) -> None:
         """Add a chunk to what was found."""
-        self.found.extend(step.part)
+        chunk = step.part
+        self.found.setdefault(chunk.view, []).extend(chunk.candidates)
+        if chunk.whole:
+            self.done.add(chunk.view)
 
     def results(self, step: Step) -> Iterable[tuple[Place, ObjectResult]]:
         """Return nothing: candidates are no results before the user takes them."""

@@ -4,6 +4,9 @@ A request is worked off by as many jobs as it takes: whatever somebody waits for
 its next check, and the next one goes on from what was found.  So what is missing has to follow from
 the request and what it found; nothing else is remembered.
 
+Others may do it, on other machines: their steps are taken like those of a job, and there is no job
+meanwhile.  What they leave is done here.
+
 Not here: what there is to be done (``propagate.py``, ``generate.py``), when jobs run
 (``scheduler.py``).
 """
@@ -27,7 +30,7 @@ from .result_store import ResultStore
 from .results import ObjectResult
 from .store import EmbeddingStore
 
-__all__ = ["RequestedWork", "Step", "Tools", "WorkRequest", "WorkUpdate"]
+__all__ = ["RequestedWork", "Step", "Timed", "Tools", "WorkRequest", "WorkUpdate", "with_time"]
 
 OTHER_MODEL = "Stopped, since another model was chosen: what was found is kept."
 
@@ -99,6 +102,18 @@ class WorkRequest(Protocol):
 
 
 R_ = TypeVar("R_", bound=WorkRequest)
+Timed = tuple[Step, float | None]
+"""A step, and how many seconds the rest will take, where that can be told."""
+
+
+def with_time(steps: Iterable[Step]) -> Iterator[Timed]:
+    """Yield steps with how long the rest will take."""
+    start = time.monotonic()
+    for step in steps:
+        left = None
+        if step.total and step.done:
+            left = (time.monotonic() - start) / step.done * (step.total - step.done)
+        yield step, left
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,11 +158,22 @@ class RequestedWork(Generic[R_]):
     def __init__(self, tell: Callable[[WorkUpdate[R_]], object], store: ResultStore) -> None:
         self._tell, self._store = tell, store
         self.request: R_ | None = None
+        self._elsewhere = False
 
-    def start(self, request: R_ | None) -> None:
-        """Work on a request from now on, or on none; the one before ends."""
+    def start(self, request: R_ | None, elsewhere: bool = False) -> None:
+        """Work on a request from now on, or on none; the one before ends.
+
+        `elsewhere`: others do it, until :meth:`come_back`.
+        """
         self._end(self.request)
-        self.request = request
+        self.request, self._elsewhere = request, elsewhere
+
+    def come_back(self, request: R_) -> bool:
+        """Do here what others have left; return whether that was still asked for."""
+        if request is not self.request:
+            return False
+        self._elsewhere = False
+        return True
 
     def check_model(self, model: ModelChoice) -> None:
         """End what was asked of another model."""
@@ -159,27 +185,26 @@ class RequestedWork(Generic[R_]):
     ) -> Job[None] | None:
         """Return the job of going on, or None."""
         request = self.request
-        if request is None:
+        if request is None or self._elsewhere:
             return None
 
         def run(task: Task) -> None:
-            tools, start = Tools(predictor, cache, store, request.model, task), time.monotonic()
-            for step in request.steps(tools):
-                left = None
-                if step.total and step.done:
-                    left = (time.monotonic() - start) / step.done * (step.total - step.done)
-                task.deliver((step, left))
+            tools = Tools(predictor, cache, store, request.model, task)
+            for timed in with_time(request.steps(tools)):
+                task.deliver(timed)
 
         return Job(
             ("requested", request),
             run,
             lambda _: self._end(request),
             Priority.REQUESTED,
-            on_partial=lambda part: self._take(request, *part),
+            on_partial=lambda timed: self.take(request, timed),
             on_error=lambda error: self._end(request, sentence(error) if error else ""),
         )
 
-    def _take(self, request: R_, step: Step, left: float | None) -> None:
+    def take(self, request: R_, timed: Timed) -> None:
+        """Take in a partial result, unless something else is asked for by now."""
+        step, left = timed
         if request is self.request:
             request.take(step)
             for place, result in request.results(step):

@@ -28,7 +28,7 @@ from .planner import Planner
 from .preview import Preview
 from .prompt_changes import changed
 from .protocols import Embedding
-from .requested import RequestedWork, WorkUpdate
+from .requested import RequestedWork, Timed, WorkRequest, WorkUpdate
 from .requests import Place, Request
 from .result_store import ResultStore
 from .results import ObjectResult, Provenance, Removal, Results
@@ -178,7 +178,7 @@ class Session:
             return
         if gone := self._results.drop_unprompted(request):  # also where nothing is predicted
             self.removed.emit(Removal(request.place, gone))
-        (self._act_on if request.live else self._rest)(request)
+        self._go_on_with(request)
 
     def run(self) -> None:
         """Predict what has changed, or everything on the plane again if nothing has.
@@ -211,35 +211,49 @@ class Session:
         """What is followed through planes; None if nothing is."""
         return self._propagation.request
 
-    def propagate(self, propagation: Propagation | None) -> None:
+    def propagate(self, propagation: Propagation | None, elsewhere: bool = False) -> None:
         """Follow objects through planes while nobody waits for anything; see :attr:`propagated`.
 
-        What was asked before ends; what it found is kept.  None: end it only.
+        What was asked before ends; what it found is kept.  None: end it only.  `elsewhere`: others
+        do it, who call :meth:`take` and, when they can do no more, :meth:`come_back`.
         """
-        self._start(self._propagation, propagation)
+        self._start(self._propagation, propagation, elsewhere)
 
     @property
     def generation(self) -> Generation | None:
         """What is looked for all over a picture; None if nothing is."""
         return self._generation.request
 
-    def generate(self, generation: Generation | None) -> None:
+    def generate(self, generation: Generation | None, elsewhere: bool = False) -> None:
         """Look for candidates while nobody waits for anything; see :attr:`generated`.
 
-        What was asked before ends; what it found is kept.  None: end it only.
+        What was asked before ends; what it found is kept.  None: end it only.  `elsewhere`: see
+        :meth:`propagate`.
         """
-        self._start(self._generation, generation)
+        self._start(self._generation, generation, elsewhere)
+
+    def take(self, request: WorkRequest, timed: Timed) -> None:
+        """Take in what others found of what is done elsewhere."""
+        for work in self._requested:
+            work.take(request, timed)
+
+    def come_back(self, request: WorkRequest) -> None:
+        """Do here what others have left of what was done elsewhere, and end it."""
+        if any(work.come_back(request) for work in self._requested):
+            self._go_on_with(self._request)
 
     @property
     def _is_requested(self) -> bool:
         return any(work.request is not None for work in self._requested)
 
-    def _start(self, work: RequestedWork[Any], request: Any) -> None:
-        if self._closed:
-            return
-        work.start(request)
-        if self._request is not None:
-            (self._act_on if self._request.live else self._rest)(self._request)
+    def _start(self, work: RequestedWork[Any], request: Any, elsewhere: bool = False) -> None:
+        if not self._closed:
+            work.start(request, elsewhere)
+            self._go_on_with(self._request)
+
+    def _go_on_with(self, request: Request | None) -> None:
+        if request is not None and not self._closed:
+            (self._act_on if request.live else self._rest)(request)
 
     # --- objects ---------------------------------------------------------------------------
 
