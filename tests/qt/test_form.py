@@ -16,7 +16,8 @@ from tests.qt.test_accessibility import CONTROLS
 from napari_samv2_prompts._qt.form import Form
 from napari_samv2_prompts._qt.form.controls import Fold, Lines
 from napari_samv2_prompts._qt.form.prompts import SIDE, CandidatePictures, silhouettes
-from napari_samv2_prompts._qt.messages import what_next
+from napari_samv2_prompts._qt.messages import note_line, what_next
+from napari_samv2_prompts._qt.prompting import TAKEN_BACK
 from napari_samv2_prompts._qt.widget_state import Candidates, Seen, WidgetState
 from napari_samv2_prompts.engine import AllPlanes, ModelChoice, Progress, State, Status
 from napari_samv2_prompts.prompts import ItemMasks
@@ -61,6 +62,7 @@ def form(qtbot) -> Form:
     qtbot.addWidget(form)
     form.resize(330, SCREEN - FURNITURE)
     form.name_keys(frozenset("QNWGHJUK"))
+    form.use_theme("dark")
     form.show()
     form.fit_width()
     QApplication.processEvents()
@@ -110,6 +112,17 @@ def test_advice_about_drawing_fits_in_its_place(form: Form, number: int) -> None
                       current=number, kept=kept)  # fmt: skip
         form.show_state(now)
         assert not form.head.hint.shown_lines()[-1].endswith("…"), what_next(now)
+
+
+@pytest.mark.parametrize("now", [
+    replace(BASE, cut=(3,)), replace(BASE, empty=(1, 2, 3)), replace(BASE, outdated=12),
+    replace(BASE, note="Objects 3, 4: 2 shapes that reach through several planes are left out: "
+            "draw each on one.", left_out=True), replace(BASE, said=TAKEN_BACK, left_out=True),
+])  # fmt: skip
+def test_a_note_fits_beside_the_button_that_shows_what_is_left_out(form: Form, now) -> None:
+    form.show_state(now)
+    QApplication.processEvents()
+    assert not form.prompts.note.shown_lines()[-1].endswith("…"), note_line(now)
 
 
 # --- texts and folds ---

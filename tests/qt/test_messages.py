@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from napari_samv2_prompts._qt.messages import (
+    axis_name,
     kept_line,
     mask_line,
     note_line,
@@ -117,3 +118,11 @@ def test_what_was_done_with_a_label_and_what_is_kept_are_told() -> None:
     now = replace(BASE, said="Label 3 is deleted.", kept=(5, 9))
     assert kept_line(now) == "Kept: 5, 9."
     assert note_line(now) == "Label 3 is deleted."
+
+
+@pytest.mark.parametrize(("axis", "name", "said"), [
+    (0, "z", "z"), (1, "time", "time"), (0, "-3", "axis 0 (first)"), (1, "1", "axis 1 (second)"),
+    (0, "", "axis 0 (first)"), (7, "-1", "axis 7"),
+])  # fmt: skip
+def test_an_axis_has_its_own_name_or_is_counted(axis: int, name: str, said: str) -> None:
+    assert axis_name(axis, name) == said

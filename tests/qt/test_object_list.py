@@ -170,3 +170,21 @@ def test_nothing_is_looked_for_while_the_list_is_folded(viewer, widget, monkeypa
     draw(widget, 0)
     widget._wiring.objects.refresh()
     assert looked == []
+
+
+def test_columns_about_stacks_are_shown_when_there_is_something_in_them(qtbot) -> None:
+    panel = ObjectsPanel()
+    qtbot.addWidget(panel)
+
+    def shown() -> list[str]:
+        columns = range(panel.model.columnCount())
+        across = Qt.Orientation.Horizontal
+        return [panel.model.headerData(c, across) for c in columns
+                if not panel.table.isColumnHidden(c)]  # fmt: skip
+
+    panel.show_rows([ObjectRow(1), ObjectRow(2)], 1)
+    assert shown() == ["Object", "Class", "Score", "State", "Prompts"]
+    panel.show_rows([ObjectRow(1, planes=((3,),)), ObjectRow(2)], 1)
+    assert shown() == ["Object", "Class", "Score", "State", "Prompts", "Planes"]
+    panel.show_rows([ObjectRow(1, planes=((3,),), doubt=0.2)], 1)
+    assert "Doubt" in shown()

@@ -11,6 +11,7 @@ from napari_samv2_prompts.regions import SHARPER
 from .widget_state import DOUBTFUL, FindAllState, PropagationState, WidgetState
 
 __all__ = [
+    "axis_name",
     "find_all_line",
     "kept_line",
     "mask_line",
@@ -209,6 +210,14 @@ def find_all_line(now: FindAllState) -> str:
     return ""
 
 
+def axis_name(axis: int, name: str) -> str:
+    """Return what an axis of the image is called: its own name, or which one it is."""
+    if name and not name.lstrip("-").isdecimal():  # the viewer counts axes without a name
+        return name
+    words = ("first", "second", "third", "fourth", "fifth")
+    return f"axis {axis}" + (f" ({words[axis]})" if axis < len(words) else "")
+
+
 def propagation_line(now: PropagationState) -> str:
     """Say where following objects stands."""
     if now.running:
@@ -218,7 +227,7 @@ def propagation_line(now: PropagationState) -> str:
     if now.said:
         return now.said
     return (
-        "Every plane that was found has a doubt: look at the most doubtful ones first."
+        "Now look at the planes that need it most: press Next doubtful."
         if now.doubtful
-        else "Prompt objects on a plane, then have them on all."
+        else "Draw objects on one plane, then press Both ways to have them on all."
     )

@@ -26,6 +26,7 @@ from napari_samv2_prompts.layers import (
 from napari_samv2_prompts.layers.label_planes import labels_by_plane
 
 from .labels_writer import place_of
+from .messages import axis_name
 from .models import input_sides
 from .viewer_events import Connections
 from .widget_state import Axis, Direction, PropagationState
@@ -97,7 +98,7 @@ class StackPropagation:
         plane, last = shown.plane, self._controller.reader.other_planes.axis
         sizes, names = layer_shape(shown.image), self._viewer.dims.axis_labels[-plane.ndim :]
         axes = [
-            Axis(axis, str(names[axis]), sizes[axis], int(plane.index[axis] or 0))
+            Axis(axis, axis_name(axis, names[axis]), sizes[axis], int(plane.index[axis] or 0))
             for axis in plane.hidden
             if sizes[axis] > 1
         ]

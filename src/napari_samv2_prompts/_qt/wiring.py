@@ -96,6 +96,7 @@ class Wiring:
         form.name_keys(self._keys.letters)
         self.objects.is_open = form.fold_of("objects").isExpanded()
         self._on_options()
+        self._on_theme()
         layers.start()
         self._on_state(controller.state())
 
@@ -137,6 +138,7 @@ class Wiring:
         add(form.objects.show_rows, self.objects.changed)
         add(self._on_propagation, self.propagation.changed)
         add(self._on_loaded, self.saved.finished)
+        add(self._on_theme, self._viewer.events.theme)
 
     def _follow_form(self) -> None:
         add, form, controller = self._form_links.add, self._form, self.controller
@@ -288,6 +290,9 @@ class Wiring:
     def _show_again(self) -> None:
         """Have a button that was pressed show what is, not that it was pressed."""
         self._form.show_state(self.controller.state())
+
+    def _on_theme(self, event: object = None) -> None:
+        self._form.use_theme(self._viewer.theme)
 
     def _on_state(self, now: WidgetState) -> None:
         """Show where things stand, and an error once."""

@@ -30,6 +30,7 @@ from napari_samv2_prompts.engine import State
 
 from .background import FindAllPanel, ThroughPanel
 from .controls import Fold, Lines, button, choice_of, keep_place
+from .icons import use_theme
 from .layers import FilesPanel, LabelPanel, LayersPanel
 from .model import EmbeddingsPanel, ModelPanel, PicturePanel
 from .objects import ObjectsPanel
@@ -136,6 +137,10 @@ class Form(QWidget):
         self.prompts.name_keys(letters)
         self.labels.name_keys(letters)
 
+    def use_theme(self, theme: str) -> None:
+        """Draw icons in the colours of the viewer's theme."""
+        use_theme(self, theme)
+
     def show_state(self, now: WidgetState) -> None:
         """Show where things stand."""
         for part in (self.head, self.prompts, self.layers, self.labels, self.model,
@@ -172,7 +177,7 @@ class Head(QWidget):
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(12)
         self.progress.setAccessibleName("Progress")
-        self.cancel = button("Cancel", "Stop what is going on")
+        self.cancel = button("Cancel", "Stop what is going on", "square")
         self.convert = button("Convert", "Give the Labels layer a type that holds more labels")
         self.convert.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.cancel.clicked.connect(self.cancelled)

@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QProgressBar,
-    QPushButton,
     QSlider,
     QSpinBox,
     QWidget,
@@ -19,7 +18,8 @@ from napari_samv2_prompts._qt.messages import find_all_line, propagation_line
 from napari_samv2_prompts._qt.widget_state import Axis, FindAllState, PropagationState
 from napari_samv2_prompts.candidates import Order, Selection
 
-from .controls import Lines, add_row, button, keep_place, rows, side_by_side
+from .controls import Lines, add_row, button, equally_wide, keep_place, rows, side_by_side
+from .icons import IconButton
 
 __all__ = [
     "FindAllPanel",
@@ -53,7 +53,7 @@ class FindAllPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         usual = Selection()
-        self.search, self.alike = QPushButton("Find all"), QPushButton("Find more like this")
+        self.search, self.alike = IconButton("Find all", "zoom"), IconButton("Find more like this")
         self.where = QComboBox()
         self.where.addItems(["Whole plane", "What is in view"])
         self.score = _slider(30, 100, usual.min_score)
@@ -63,7 +63,10 @@ class FindAllPanel(QWidget):
         self.area.setSuffix(" px")
         self.order = QComboBox()
         self.order.addItems([text for text, _ in _ORDERS])
-        self.accept, self.discard = QPushButton("Accept all"), QPushButton("Discard")
+        self.accept, self.discard = (
+            IconButton("Accept all", "check"),
+            IconButton("Discard", "delete"),
+        )
         self.text = Lines(2)
         self._running = False
         self._lay_out()
@@ -84,6 +87,7 @@ class FindAllPanel(QWidget):
         """Show where things stand."""
         self._running = now.running
         self.search.setText("Stop" if now.running else "Find all")
+        self.search.show_icon("square" if now.running else "zoom")
         self.alike.setEnabled(not now.running)
         self.accept.setEnabled(now.n_chosen > 0)
         self.accept.setText(f"Accept {now.n_chosen}" if now.n_chosen else "Accept all")
@@ -122,14 +126,14 @@ class FindAllPanel(QWidget):
         ):
             control.setAccessibleName(name)
             control.setToolTip(tip)
-        layout.addRow(side_by_side(self.search, self.alike))
+        layout.addRow(equally_wide(self.search, self.alike))
         add_row(layout, "Where", self.where, "All of the plane, or what the model sees of it now")
         add_row(layout, "Score", self.score, "Show only what the model is this sure of")
         add_row(layout, "Size", self.area, "Show only objects of at least so many pixels")
         add_row(layout, "Overlap", self.overlap, "How much two objects may have in common")
         self.overlap.setAccessibleName("Overlap of what was found")
         add_row(layout, "Keep", self.order, "Which of two stays that overlap more than that")
-        layout.addRow(side_by_side(self.accept, self.discard))
+        layout.addRow(equally_wide(self.accept, self.discard))
         layout.addRow(self.text)
 
 
@@ -174,14 +178,16 @@ class ThroughPanel(QWidget):
         self.first, self.last = QSpinBox(), QSpinBox()
         self.stop = QCheckBox("Stop when lost")
         self.stop.setChecked(True)
-        self.back = button("Back", "Follow the objects to lower planes")
+        self.back = button("Back", "Follow the objects to lower planes", "left_arrow")
         self.both = button("Both ways", "Follow the objects to lower and to higher planes")
-        self.forward = button("Forward", "Follow the objects to higher planes")
-        self.cancel = button("Cancel", "")
-        self.doubtful = button("Next doubtful", "Go to the plane that needs a look most")
+        self.forward = button("Forward", "Follow the objects to higher planes", "right_arrow")
+        self.cancel = button("Cancel", "", "square")
+        self.doubtful = button("Next doubtful", "Go to the plane that needs a look most", "warning")
         self.ends = button("Ends here", "The current object is not on this plane, nor beyond")
         self.divides = button("Divides here", "The current object is two from this plane on")
-        self.tracks = button("Show tracks", "Add a layer with the tracks of all labels")
+        self.tracks = button(
+            "Show tracks", "Add a layer with the tracks of all labels", "new_tracks"
+        )
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(12)
@@ -228,7 +234,7 @@ class ThroughPanel(QWidget):
         self._axes = tuple(axes)
         if key != before or not self.axis.count():
             self.axis.clear()
-            self.axis.addItems([f"{axis.name} ({axis.planes} planes)" for axis in axes])
+            self.axis.addItems([f"{axis.name}: {axis.planes} planes" for axis in axes])
             self._on_axis()
         for control in (self.axis, self.which, self.first, self.last, self.stop,
                         self.back, self.both, self.forward, self.ends, self.divides,
@@ -276,8 +282,8 @@ class ThroughPanel(QWidget):
         layout.addRow("Follow", self.which)
         layout.addRow("Planes", side_by_side(self.first, self.last))
         layout.addRow(self.stop)
-        layout.addRow(side_by_side(self.back, self.both, self.forward))
+        layout.addRow(equally_wide(self.back, self.both, self.forward))
         layout.addRow(side_by_side(keep_place(self.progress), keep_place(self.cancel)))
-        layout.addRow(side_by_side(self.doubtful, self.ends))
-        layout.addRow(side_by_side(self.divides, self.tracks))
+        layout.addRow(equally_wide(self.doubtful, self.tracks))
+        layout.addRow(equally_wide(self.ends, self.divides))
         layout.addRow(self.text)

@@ -18,7 +18,6 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QSizePolicy,
     QSpinBox,
     QStyle,
@@ -31,6 +30,8 @@ from superqt import QCollapsible
 
 from napari_samv2_prompts._qt.settings import Choice
 
+from .icons import IconButton
+
 __all__ = [
     "Fold",
     "Lines",
@@ -38,6 +39,7 @@ __all__ = [
     "button",
     "choice_of",
     "elide",
+    "equally_wide",
     "keep_place",
     "rows",
     "shrinking",
@@ -51,9 +53,9 @@ QPushButton:focus { text-decoration: underline; }
 _ANY_HEIGHT = 16_777_215  # QWIDGETSIZE_MAX, which not all bindings have
 
 
-def button(text: str, tip: str, *, checkable: bool = False) -> QPushButton:
-    """Return a button with what it says on hovering."""
-    made = QPushButton(text)
+def button(text: str, tip: str, icon: str = "", *, checkable: bool = False) -> IconButton:
+    """Return a button with what it says on hovering, and an icon of the viewer's set."""
+    made = IconButton(text, icon)
     made.setToolTip(tip)
     made.setCheckable(checkable)
     return made
@@ -72,6 +74,15 @@ def side_by_side(*widgets: QWidget) -> QHBoxLayout:
     layout = QHBoxLayout()
     for position, widget in enumerate(widgets):
         layout.addWidget(widget, int(position == 0))
+    return layout
+
+
+def equally_wide(*widgets: QWidget) -> QHBoxLayout:
+    """Return a row of widgets that share it out equally, whatever they say."""
+    layout = QHBoxLayout()
+    for widget in widgets:
+        layout.addWidget(widget, 1)
+        widget.setSizePolicy(QSizePolicy.Policy.Ignored, widget.sizePolicy().verticalPolicy())
     return layout
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QCheckBox, QGridLayout, QPushButton, QSpinBox, QWidget
+from qtpy.QtWidgets import QCheckBox, QGridLayout, QSpinBox, QWidget
 
 from napari_samv2_prompts._qt.messages import kept_line
 from napari_samv2_prompts._qt.widget_state import WidgetState
@@ -54,7 +54,7 @@ class LayersPanel(QWidget):
             control = shrinking(box, Qt.TextElideMode.ElideMiddle)  # names differ at their ends
             add_row(layout, box.name.capitalize(), control, _TIPS[box.name])
         self.new = button("New layers", "Make the layers for clicks, boxes and labels that are"
-                          " not chosen, or another set if all are")  # fmt: skip
+                          " not chosen, or another set if all are", "plus")  # fmt: skip
         self.new.clicked.connect(self.new_wanted)
         layout.addRow(self.new)
 
@@ -87,10 +87,11 @@ class LabelPanel(QWidget):
         self.number.setToolTip("The label that these buttons work on; the keys take the one under"
                                " the mouse")  # fmt: skip
         self.number.setAccessibleName("Label to work on")
-        self.edit, self.merge, self.delete = QPushButton(), QPushButton(), QPushButton("Delete")
-        self.edit.setToolTip("Refine this label: prompts start from its mask")
-        self.merge.setToolTip("Make this label part of the current object, on this plane")
-        self.delete.setToolTip("Remove this label and its prompts from this plane")
+        self.edit = button("", "Refine this label: prompts start from its mask")
+        self.merge = button("", "Make this label part of the current object, on this plane")
+        self.delete = button(
+            "Delete", "Remove this label and its prompts from this plane", "delete"
+        )
         self.delete.setAccessibleName("Delete label")
         self.keep = QCheckBox()
         self.keep.setToolTip("Let no result change this label, whatever Overlap says; clears its"

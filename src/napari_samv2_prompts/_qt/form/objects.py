@@ -90,6 +90,7 @@ COLUMNS: tuple[tuple[str, str, Callable[[ObjectRow], str], Callable[[ObjectRow],
 )  # fmt: skip
 """Of each column its title, its tip, what it shows and what it is sorted by."""
 
+_STACKS_ONLY = "Doubt", "Planes"  # columns that are hidden while there is nothing in them
 WIDTHS = (54, 46, 50, 46, 66, 56)  # pixels, all but the last column, within the form
 SORTED_BY = Qt.ItemDataRole.UserRole
 
@@ -217,9 +218,10 @@ class ObjectsPanel(QWidget):
         self._head()
         self.doubtful = QCheckBox("Doubtful only")
         self.doubtful.setToolTip(f"List objects of a score below {DOUBTFUL}, or of much doubt")
-        self.keep = button("Keep", "Let no result change the chosen objects any more")
+        self.keep = button("Keep", "Let no result change the chosen objects any more", "lock")
         self.keep.setAccessibleName("Keep the chosen objects")
-        self.delete = button("Delete", "Remove the chosen objects from this plane, with prompts")
+        self.delete = button("Delete", "Remove the chosen objects from this plane, with prompts",
+                             "delete")  # fmt: skip
         self.delete.setAccessibleName("Delete the chosen objects")
         layout = QVBoxLayout(self)
         layout.setContentsMargins(6, 0, 6, 4)
@@ -255,6 +257,9 @@ class ObjectsPanel(QWidget):
         """List objects; the current one is chosen, unless the user chose others."""
         chosen = set(self.selected)
         self.model.set_rows(rows)
+        for column, (title, _, text, _) in enumerate(COLUMNS):
+            if title in _STACKS_ONLY:
+                self.table.setColumnHidden(column, not any(map(text, rows)))
         if not chosen & {row.number for row in rows}:
             chosen = {current}
         self._select(chosen)

@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
 from napari_samv2_prompts._qt.messages import mask_line, note_line, sureness
 from napari_samv2_prompts._qt.widget_state import Candidates, WidgetState
 
-from .controls import Lines, button, keep_place
+from .controls import Lines, button, keep_place, side_by_side
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -61,8 +61,8 @@ class PromptsPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.letters: frozenset[str] = frozenset()
-        self.box = button("Box", "", checkable=True)
-        self.click = button("Click", "", checkable=True)
+        self.box = button("Box", "", "rectangle", checkable=True)
+        self.click = button("Click", "", "add", checkable=True)
         self.sign = button("", "What the next click says: this belongs to the object, or does not",
                            checkable=True)  # fmt: skip
         self.object = QSpinBox()
@@ -71,13 +71,13 @@ class PromptsPanel(QWidget):
         self.object.setPrefix("Object ")
         self.object.setAccessibleName("Current object")
         self.object.setToolTip("The object that clicks go to: its number is its label")
-        self.next = button("Next", "End this object: the next click starts another")
+        self.next = button("Next", "End this object: the next click starts another", "step_right")
         self.candidates = CandidatePictures()
-        self.mask_text, self.note = Lines(2), Lines(2)
+        self.mask_text, self.note = Lines(2), Lines(3)
         self.left_out = button("Show", "Select the prompts that are left out")
         self.cycle = button("Other", "Use the next of the candidate masks")
         self.undo = button("Undo", "Take back the last change of the labels (Ctrl+Z)")
-        self.accept = button("Accept all", "Keep the labels and clear their prompts")
+        self.accept = button("Accept all", "Keep the labels and clear their prompts", "check")
         self.live = QCheckBox("Live")
         self.live.setChecked(True)
         self.live.setToolTip("Segment as soon as a prompt is drawn")
@@ -86,7 +86,7 @@ class PromptsPanel(QWidget):
             "Outline the mask that a click at the mouse, or the box being drawn, would give"
         )
         self.preview.setAccessibleName("Preview the mask under the mouse")
-        self.run = button("Run", "Segment what has changed, or everything again")
+        self.run = button("Run", "Segment what has changed, or everything again", "right_arrow")
         self._lay_out()
         self._connect()
         self.name_keys(frozenset())
@@ -102,7 +102,6 @@ class PromptsPanel(QWidget):
             ((self.mask_text, 1),),
             ((self.cycle, 1), (self.undo, 1), (self.accept, 1)),
             ((self.live, 1), (self.preview, 1), (self.run, 1)),
-            ((self.note, 3), (keep_place(self.left_out), 1)),
         )
         for row in rows:
             line = QHBoxLayout()
@@ -113,6 +112,7 @@ class PromptsPanel(QWidget):
                 widget.setSizePolicy(policy)
                 line.addWidget(widget, share)
             layout.addLayout(line)
+        layout.addLayout(side_by_side(self.note, keep_place(self.left_out)))
 
     def minimumSizeHint(self) -> QSize:
         """Return thirds that are wide enough for what stands in them."""
