@@ -71,14 +71,14 @@ def test_the_window_does_not_read_all_labels_for_their_tracks(make_napari_viewer
 @pytest.mark.parametrize(
     ("now", "said"),
     [
-        (PropagationState(), "Prompt objects on a plane"),
+        (PropagationState(), "Draw objects on one plane"),
         (PropagationState(running=True, place=31, done=5, total=80), "plane 31, 5 of 80 sections"),
         (PropagationState(running=True, done=5, total=80, seconds_left=12.4), "12 s left"),
         (
             PropagationState(said="Object 7 ended at plane 31: not seen."),
             "Object 7 ended at plane 31",
         ),
-        (PropagationState(doubtful=True), "most doubtful ones first"),
+        (PropagationState(doubtful=True), "press Next doubtful"),
     ],
 )
 def test_the_line_says_where_following_stands(now: PropagationState, said: str) -> None:

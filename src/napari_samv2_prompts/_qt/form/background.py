@@ -8,6 +8,8 @@ from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
+    QFormLayout,
+    QLabel,
     QProgressBar,
     QSlider,
     QSpinBox,
@@ -128,13 +130,25 @@ class FindAllPanel(QWidget):
             control.setToolTip(tip)
         layout.addRow(equally_wide(self.search, self.alike))
         add_row(layout, "Where", self.where, "All of the plane, or what the model sees of it now")
-        add_row(layout, "Score", self.score, "Show only what the model is this sure of")
+        self._add_slider(layout, "Score", self.score, "Show only what the model is this sure of")
         add_row(layout, "Size", self.area, "Show only objects of at least so many pixels")
-        add_row(layout, "Overlap", self.overlap, "How much two objects may have in common")
+        self._add_slider(layout, "Overlap", self.overlap, "How much two objects may have in common")
         self.overlap.setAccessibleName("Overlap of what was found")
         add_row(layout, "Keep", self.order, "Which of two stays that overlap more than that")
         layout.addRow(equally_wide(self.accept, self.discard))
         layout.addRow(self.text)
+
+    def _add_slider(self, layout: QFormLayout, text: str, slider: QSlider, tip: str) -> None:
+        """Add a slider with its value beside it."""
+        number = QLabel()
+        number.setFixedWidth(
+            number.fontMetrics().horizontalAdvance("0.00000")
+        )  # of any theme's font
+        slider.valueChanged.connect(lambda value: number.setText(f"{value / 100:.2f}"))
+        slider.valueChanged.emit(slider.value())
+        slider.setAccessibleName(text)
+        slider.setToolTip(tip)
+        layout.addRow(text, side_by_side(slider, number))
 
 
 def _slider(low: int, high: int, value: float) -> QSlider:
@@ -142,17 +156,6 @@ def _slider(low: int, high: int, value: float) -> QSlider:
     slider.setRange(low, high)
     slider.setValue(round(100 * value))
     return slider
-
-
-def _said(now: FindAllState) -> str:
-    if now.problem:
-        return now.problem
-    if now.running:
-        part = f", part {now.done + 1} of {now.total}" if now.total > 1 else ""
-        return f"Looking{part}: {now.n_chosen} found so far."
-    if now.n_found:
-        return f"{now.n_chosen} of {now.n_found} masks: move the sliders, then accept."
-    return ""
 
 
 class ThroughPanel(QWidget):
