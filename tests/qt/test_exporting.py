@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog
 from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts.io import lineage_files
 
 
 @pytest.fixture
@@ -46,3 +47,38 @@ def test_the_shown_plane_is_written_with_its_classes(
         (row,) = content["annotations"]
         assert row["label"] == 4
         assert {"id": row["category_id"], "name": "nucleus"} in content["categories"]
+
+
+@pytest.mark.parametrize("name", ["tracks.csv", "tracks.geff", "01_RES"])
+def test_tracks_are_written_with_who_came_from_whom(
+    widget, tmp_path, monkeypatch, name: str
+) -> None:
+    labels, path = widget.labels.value, tmp_path / name
+    labels.data[:] = 0
+    labels.data[0, 5:9, 5:9] = 7
+    labels.data[1, 5:9, 5:9] = 7  # the plane that is shown
+    daughters = widget.divide_here(7)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+    widget._form.files.export.click()
+    assert widget._form.files.said.text() == f"Wrote {name}."
+    if name.endswith(".csv"):
+        tracks = lineage_files.read_lineage_table(path)
+    elif name.endswith(".geff"):
+        tracks = lineage_files.read_geff(path).tracks
+    else:
+        masks, tracks = lineage_files.read_ctc(path)
+        np.testing.assert_array_equal(masks, labels.data)
+    assert {track.object: track.parent for track in tracks} == {7: 0} | dict.fromkeys(daughters, 7)
+
+
+def test_tracks_are_not_offered_of_a_single_plane(make_napari_viewer, monkeypatch) -> None:
+    viewer = make_napari_viewer()
+    viewer.add_image(np.ones((40, 50)), name="cells")
+    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+    viewer.window.add_dock_widget(widget)
+    widget.new_prompt_layers()
+    offered = []
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: offered.append(a[3]) or ("", ""))
+    widget._form.files.export.click()
+    assert offered
+    assert "Tracks" not in offered[0]

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.io.records import Record
 
+    Film = Callable[[], tuple[NDArray[Any], Mapping[int, int]]]
+    """Reads the labels of all planes; returns them and each daughter's parent."""
+
 # What is in files is imported when one is read or written: the window opens without it.
 
 __all__ = [
@@ -43,7 +46,11 @@ __all__ = [
 ]
 
 _KIND = "Prompts (*.json)"
-_KINDS = "GeoJSON, as for QuPath (*.geojson);;COCO (*.json);;Label image (*.tif *.ome.tif)"
+_PLANE_KINDS = "GeoJSON, as for QuPath (*.geojson);;COCO (*.json);;Label image (*.tif *.ome.tif)"
+_TRACK_KINDS = (
+    "Tracks, as a table (*.csv);;Tracks, as a GEFF graph (*.geff);;"
+    "Tracks and masks, for the Cell Tracking Challenge (*_RES)"
+)
 Export = Callable[[Path], None]
 
 
@@ -196,19 +203,49 @@ def _write(path: Path, recording: Callable[[], Record]) -> None:
         raise OSError(f"{path.name} could not be saved ({why}): choose another folder.") from error
 
 
-def ask_and_export(parent: QWidget, viewer: Viewer, chosen: Chosen, disk: Disk) -> None:
-    """Ask for a name, and write the labels of the shown plane in the worker."""
-    name, _ = QFileDialog.getSaveFileName(parent, "Export labels", "labels.geojson", _KINDS)
+def ask_and_export(
+    parent: QWidget, viewer: Viewer, chosen: Chosen, disk: Disk, film: Film | None = None
+) -> None:
+    """Ask for a name, and write the labels of the shown plane, or tracks, in the worker.
+
+    `film` is what tracks are of; without it they are not offered.
+    """
+    kinds = _PLANE_KINDS if film is None else f"{_PLANE_KINDS};;{_TRACK_KINDS}"
+    name, kind = QFileDialog.getSaveFileName(parent, "Export labels", "labels.geojson", kinds)
     if not name:
         return
+    path = Path(name)
     try:
-        export = exporter(viewer, chosen)
+        if film is not None and (kind in _TRACK_KINDS.split(";;") or _is_of_tracks(path)):
+            export: Export = partial(_write_tracks, film)
+        else:
+            export = exporter(viewer, chosen)
     except ValueError as error:
         show_error(f"SAMV2 Prompts: {error}")
         return
-    path = Path(name)
     done = f"Wrote {path.name}."
     disk.do(f"Writing {path.name}…", partial(export, path), lambda nothing: done)
+
+
+def _is_of_tracks(path: Path) -> bool:
+    return path.suffix.lower() in (".csv", ".geff") or path.name.endswith("_RES")
+
+
+def _write_tracks(film: Film, path: Path) -> None:
+    """Write a table, a GEFF graph, or a folder of the Cell Tracking Challenge, by the ending."""
+    from napari_samv2_prompts.io.lineage_files import write_ctc, write_geff, write_lineage_table
+    from napari_samv2_prompts.propagation import Lineage
+
+    labels, parents = film()
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".geff"):
+        write_ctc(path, labels, parents)
+        return
+    lineage = Lineage.of(labels, parents)
+    if kind == ".csv":
+        write_lineage_table(path, lineage)
+    else:
+        write_geff(path, lineage)
 
 
 def exporter(viewer: Viewer, chosen: Chosen) -> Export:

@@ -6,10 +6,10 @@ Not here: what was found and written (``layers/stack_labels.py``), buttons
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
@@ -34,6 +34,7 @@ from .widget_state import Axis, Direction, PropagationState
 if TYPE_CHECKING:
     from napari.layers import Image, Tracks
     from napari.viewer import Viewer
+    from numpy.typing import NDArray
 
     from napari_samv2_prompts.engine import Propagation
     from napari_samv2_prompts.layers.stack_labels import StackLabels
@@ -193,6 +194,14 @@ class StackPropagation:
         """Return the tracks of all labels along the axis that is gone through."""
         self._controller.flush()
         return self._track_of(self._shown(), self._axis(None)).lineage()
+
+    def film(self) -> Callable[[], tuple[NDArray[Any], Mapping[int, int]]] | None:
+        """Return what reads all labels and who came from whom, for a worker; None of one plane."""
+        self._controller.flush()
+        try:
+            return self._track_of(self._shown(), self._axis(None)).film
+        except ValueError:
+            return None
 
     def show_tracks(self) -> Tracks:
         """Add a Tracks layer with the middles of all labels, and who came from whom."""

@@ -256,7 +256,8 @@ class Wiring:
     # --- files and options ------------------------------------------------------------------
 
     def _export(self) -> None:
-        ask_and_export(self._parent, self._viewer, self.controller.chosen, self._disk)
+        film = self.propagation.film()
+        ask_and_export(self._parent, self._viewer, self.controller.chosen, self._disk, film)
 
     def _on_loaded(self, reason: str) -> None:
         if reason:

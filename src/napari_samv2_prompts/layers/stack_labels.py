@@ -10,10 +10,10 @@ Not here: the algorithm (``propagation``), when it runs (``engine``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import ndimage
@@ -208,10 +208,16 @@ class StackLabels:
 
     def lineage(self) -> Lineage:
         """Return the tracks of all labels along the axis.  Reads the whole layer."""
+        return Lineage.of(self._frames(), self.parents)
+
+    def film(self) -> tuple[NDArray[Any], dict[int, int]]:
+        """Return a copy of the labels of all planes, ``(planes, rows, columns)``, and parents."""
+        return np.stack(list(self._frames())), dict(self.parents)
+
+    def _frames(self) -> Iterator[NDArray[Any]]:
         data = self.target.labels.data
-        frames = (np.asarray(plane.oriented(np.asarray(data[plane.indexer()])))
-                  for plane in self.planes)  # fmt: skip
-        return Lineage.of(frames, self.parents)
+        for plane in self.planes:
+            yield np.asarray(plane.oriented(np.asarray(data[plane.indexer()])))
 
     def accept(self, number: int) -> None:
         """Take what was found of an object for the user's own."""
