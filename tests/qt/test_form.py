@@ -25,6 +25,10 @@ from napari_samv2_prompts.prompts import ItemMasks
 LONG = "There is a long sentence here that would need five lines of such a narrow form, " * 3
 SCREEN = 768  # pixels of a laptop's screen from top to bottom
 FURNITURE = 100  # of them for the window's frame, its menus, its status bar and the dock's title
+THEME = """
+QPushButton { border: 0px; padding: 4px; }
+QPushButton:disabled { border: 1px solid red; }
+"""  # as the viewer's themes have it: a button is larger while it can't be pressed
 READY = Status(State.READY, "", ModelChoice("nano"), "cpu", "no GPU")
 BASE = WidgetState(status=READY, image=True, points=True, shapes=True, labels=True)
 
@@ -78,8 +82,10 @@ def places(form: Form) -> dict[QWidget, QRect]:
             if w.window() is form and not isinstance(w.parent(), CONTROLS)}  # fmt: skip
 
 
+@pytest.mark.parametrize("sheet", ["", THEME])
 @pytest.mark.parametrize("opened", [False, True])
-def test_nothing_moves_whatever_the_form_shows(form: Form, opened: bool) -> None:
+def test_nothing_moves_whatever_the_form_shows(form: Form, opened: bool, sheet: str) -> None:
+    form.setStyleSheet(sheet)
     for fold in form.folds:
         fold.open(opened)
     form.show_state(WidgetState())

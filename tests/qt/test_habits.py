@@ -7,7 +7,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from napari.utils.interactions import mouse_press_callbacks, mouse_release_callbacks
+from napari.utils._proxies import ReadOnlyWrapper
+from napari.utils.interactions import (
+    mouse_move_callbacks,
+    mouse_press_callbacks,
+    mouse_release_callbacks,
+)
 from tests.bench import Bench, Mouse, objects_of
 
 from napari_samv2_prompts.layers import Chosen
@@ -313,6 +318,30 @@ def test_undo_brings_a_shape_again_that_was_taken_back(bench: Bench) -> None:
     bench.controller.undo()
     assert bench.painted == {1}, "the next undo is for the labels"
     assert len(bench.shapes.data) == 2
+
+
+@pytest.mark.parametrize("moves", [(), ((2.0, 27.0, 20.0),)])
+@pytest.mark.parametrize("tool", ["add_rectangle", "add_ellipse"])
+def test_a_drag_of_which_the_viewer_missed_the_end_is_drawn_whole(
+    stack: Bench, tool: str, moves
+) -> None:
+    stack.draw((50, 50, 60, 60))
+    mouse = box_tool(stack)
+    stack.shapes.mode = tool
+    start, end = (2.0, 30.0, 15.0), (2.0, 20.0, 35.0)
+    for there in (stack.viewer, stack.shapes):
+        mouse_press_callbacks(there, ReadOnlyWrapper(mouse.event("mouse_press", start)))
+        for at in moves:
+            mouse_move_callbacks(there, mouse.event("mouse_move", at))
+    for there in (stack.viewer, stack.shapes):
+        mouse_release_callbacks(there, mouse.event("mouse_release", end))
+    settle(stack)
+    assert objects_of(stack.shapes) == [1, 2]
+    box = np.asarray(stack.shapes.data[1])
+    assert box.min(0).tolist() == [2, 20, 15]
+    assert box.max(0).tolist() == [2, 30, 35]
+    assert note(stack) == ""
+    assert stack.painted == {1, 2}
 
 
 def test_a_small_shape_that_is_there_is_left_out_and_can_be_found(bench: Bench) -> None:

@@ -43,12 +43,12 @@ def at(state: State, reason: str = "") -> Status:
         (replace(BASE, active="shapes", adding=True), "Draw a box around an object"),
         (replace(BASE, active="shapes", adding=True, started=True), "around the next object"),
         (replace(BASE, active="points", adding=True, current=7), "becomes object 7"),
-        (replace(BASE, active="points", adding=True, current=7, started=True), "else is object 7"),
-        (replace(BASE, active="points", adding=True, current=7, refining=True), "else is object 7"),
+        (replace(BASE, active="points", adding=True, current=7, started=True), "more of object 7"),
+        (replace(BASE, active="points", adding=True, current=7, refining=True), "more of object 7"),
         (replace(BASE, active="points", adding=True, current=7, kept=(7,)), "Label 7 is kept"),
         (
             replace(BASE, active="points", adding=True, started=True, positive=False),
-            "what is not object 1",
+            "remove from object 1",
         ),
     ],
 )

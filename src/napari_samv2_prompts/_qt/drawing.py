@@ -20,6 +20,8 @@ from psygnal import Signal
 from qtpy.QtGui import QAction, QCursor  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMenu, QWidget
 
+from napari_samv2_prompts.layers.strays import box_corners
+
 from .controller import Controller
 from .layer_choices import LayerChoices
 from .viewer_events import DRAG, Connections, tool_in_hand
@@ -131,18 +133,11 @@ class Drawing:
             return
         self._controller.next_object()
         self._take(kind)
-        layer, dims = getattr(self._choices.chosen, kind), self._viewer.dims
-        first, last = (np.asarray(layer.world_to_data(at[-layer.ndim :])) for at in (start, end))
+        layer = getattr(self._choices.chosen, kind)
         if kind == "points":
-            layer.add(first[None])
+            layer.add([layer.world_to_data(start[-layer.ndim :])])
         else:
-            down, right = (axis - dims.ndim + layer.ndim for axis in dims.displayed)
-            corners = np.stack([first, first, last, last])
-            corners[1, right], corners[3, right] = last[right], first[right]
-            corners[:, [a for a in range(layer.ndim) if a not in (down, right)]] = np.delete(
-                first, (down, right)
-            )
-            layer.add_rectangles([corners])
+            layer.add_rectangles([box_corners(layer, self._viewer.dims, start, end)])
         self.taken.emit()
 
     # --- layers that are missing ------------------------------------------------------------

@@ -190,8 +190,8 @@ def _drawing(state: WidgetState) -> str:
     if not (state.started or state.refining):
         return f"Click on an object: it becomes object {number}."
     if state.positive:
-        return f"Click what else is object {number}. Q: what is not; N: next object."
-    return f"Click what is not object {number}. Q: turn back; N: next object."
+        return f"Click more of object {number}. Q: remove instead; N: next object."
+    return f"Click what to remove from object {number}. Q: add again; N: next."
 
 
 def _objects(count: int) -> str:

@@ -30,7 +30,7 @@ from napari_samv2_prompts.layers import (
     write_tables,
 )
 from napari_samv2_prompts.layers.rows import MAX_OBJECT, FreeNumber
-from napari_samv2_prompts.layers.strays import stray_shape
+from napari_samv2_prompts.layers.strays import box_corners, stray_shape, with_corners
 
 from .labels_writer import Targets
 from .viewer_events import ViewerEvents
@@ -244,7 +244,12 @@ class Prompting:
         if shapes is None or shown is None or not self._drawn:
             return tables
         drawn, self._drawn, self._taken = self._drawn, (), None
-        row = stray_shape(shapes, drawn, shown, dims, self._events.take_click())
+        drag = self._events.take_drag()
+        if drag is not None and drag.is_cut:
+            corners = box_corners(shapes, dims, drag.start, drag.end)
+            if with_corners(shapes, drawn, corners, shown, dims):
+                return read_tables(self.chosen, dims, free, self._tables)
+        row = stray_shape(shapes, drawn, shown, dims, drag is not None and drag.is_click)
         if row is None:
             return tables
         self._taken = TakenBack.from_layer(shapes, row)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,6 +136,26 @@ class Keys:
                 self._viewer.bind_key(letter, None)
 
 
+@dataclass(frozen=True, slots=True)
+class Drag:
+    """A press and a release of the mouse.
+
+    Attributes
+    ----------
+    start, end : tuple of float
+        In the world.
+    is_click : bool
+        Whether the mouse stayed where it was meanwhile.
+    is_cut : bool
+        Whether the viewer, which was busy, missed the last part of the way.
+    """
+
+    start: tuple[float, ...]
+    end: tuple[float, ...]
+    is_click: bool
+    is_cut: bool = False
+
+
 class ViewerEvents:
     """Listens to a viewer and some of its layers.
 
@@ -153,7 +174,7 @@ class ViewerEvents:
         self._viewer = viewer
         self._chosen = Chosen()
         self._blocked = False
-        self._clicked = False
+        self._drag: Drag | None = None
         viewer.mouse_drag_callbacks.append(self._on_press)
         self._of_viewer, self._of_layers = Connections(), Connections()
         dims, layers = viewer.dims.events, viewer.layers
@@ -206,22 +227,26 @@ class ViewerEvents:
         finally:
             self._blocked = before
 
-    def take_click(self) -> bool:
-        """Return whether the last shape came of a press and a release in one place; ask once."""
-        clicked, self._clicked = self._clicked, False
-        return clicked
+    def take_drag(self) -> Drag | None:
+        """Return the drag that the last shape came of, if it came of one; ask once."""
+        drag, self._drag = self._drag, None
+        return drag
 
     def _on_press(self, viewer: Any, event: Any) -> Iterator[None]:
         """Follow the mouse from press to release."""
         active = self._viewer.layers.selection.active
         drawing = active is not None and active == self._chosen.shapes
-        start, far = np.asarray(event.pos, dtype=float), 0.0
-        self._clicked = False
+        start, pressed, far = tuple(event.position), np.array(event.pos, dtype=float), 0.0
+        last, self._drag = pressed, None
         yield
         while event.type == "mouse_move":
-            far = max(far, float(np.abs(np.asarray(event.pos, dtype=float) - start).max()))
+            last = np.array(event.pos, dtype=float)
+            far = max(far, float(np.abs(last - pressed).max()))
             yield
-        self._clicked = drawing and far < DRAG
+        rest = float(np.abs(np.array(event.pos, dtype=float) - last).max())
+        lost = rest >= DRAG and not event.modifiers  # which would make a square of it
+        if drawing:
+            self._drag = Drag(start, tuple(event.position), max(far, rest) < DRAG, lost)
 
     def close(self) -> None:
         """Listen to nothing any more; idempotent."""

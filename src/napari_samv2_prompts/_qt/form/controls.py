@@ -112,6 +112,7 @@ class Lines(QLabel):
         """Show a text."""
         if text != self.text():
             super().setText(text)
+            self.update()  # all of it: the label itself leaves its first column as it was
             self.setToolTip(text or "")
 
     def sizeHint(self) -> QSize:

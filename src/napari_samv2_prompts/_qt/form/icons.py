@@ -6,10 +6,10 @@ icon, or draws its icons in another way by now, the text stands by itself.
 
 from __future__ import annotations
 
-from qtpy.QtCore import QByteArray, QRectF, Qt
+from qtpy.QtCore import QByteArray, QRectF, QSize, Qt
 from qtpy.QtGui import QIcon, QPainter, QPixmap, QRegion
 from qtpy.QtSvg import QSvgRenderer
-from qtpy.QtWidgets import QPushButton, QWidget
+from qtpy.QtWidgets import QPushButton, QStyle, QStyleOptionButton, QWidget
 
 __all__ = ["IconButton", "theme_icon", "use_theme"]
 
@@ -37,6 +37,17 @@ class IconButton(QPushButton):
     def __init__(self, text: str = "", icon: str = "") -> None:
         super().__init__(text)
         self.icon_name, self._theme = icon, ""
+
+    def sizeHint(self) -> QSize:
+        """As large as when it can't be pressed: themes give it a border then."""
+        hint, option, style = super().sizeHint(), QStyleOptionButton(), self.style()
+        self.initStyleOption(option)
+        if style is None or not self.isEnabled():
+            return hint
+        kind = QStyle.ContentsType.CT_PushButton
+        now = style.sizeFromContents(kind, option, hint, self)
+        option.state &= ~QStyle.StateFlag.State_Enabled
+        return hint + (style.sizeFromContents(kind, option, hint, self) - now).expandedTo(QSize())
 
     def show_icon(self, icon: str) -> None:
         """Show another icon."""

@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QLineEdit,
     QProgressBar,
-    QPushButton,
     QSizePolicy,
     QSpinBox,
     QWidget,
@@ -157,9 +156,8 @@ class EmbeddingsPanel(QWidget):
         self._folder: Path | None = None
         self.memory = _spin(10, 1_000_000, 500, 1000, " MB")
         self.limit = _spin(1, 100_000, 10, 20, " GB")
-        self.choose, self.forget = QPushButton(), QPushButton("None")
-        self.all_planes = QPushButton()
-        self.all_planes.setCheckable(True)
+        self.choose, self.forget = button("", ""), button("None", "")
+        self.all_planes = button("", "", checkable=True)
         self.cluster = QLineEdit()
         self.cluster.setPlaceholderText("scheduler:8786")
         self.progress = QProgressBar()
