@@ -12,7 +12,7 @@ from qtpy.QtCore import QTimer
 from tests.fakes import Factory, FakePredictor
 
 from napari_samv2_prompts._qt.form import Form
-from napari_samv2_prompts._qt.models import import_quietly
+from napari_samv2_prompts._qt.torch_import import import_quietly
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import State, Status
@@ -81,7 +81,7 @@ def test_opening_the_widget_does_not_import_torch() -> None:
 
 def test_a_quiet_import_leaves_the_collector_as_it_was_and_gives_the_module() -> None:
     code = (
-        "import gc, sys; from napari_samv2_prompts._qt.models import import_quietly;"
+        "import gc, sys; from napari_samv2_prompts._qt.torch_import import import_quietly;"
         "module = import_quietly('napari_samv2_prompts.samv2.image_predictor');"
         "assert gc.isenabled() and gc.get_freeze_count() == 0;"
         "assert module is sys.modules['napari_samv2_prompts.samv2.image_predictor'];"
@@ -99,3 +99,15 @@ def test_torch_that_cannot_be_loaded_is_one_sentence(monkeypatch) -> None:
     monkeypatch.setattr(importlib, "import_module", refuse)
     with pytest.raises(ImportError, match=r"PyTorch cannot be loaded.*c10\.dll"):
         import_quietly("napari_samv2_prompts.samv2.no_such_module")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at what is loaded in /proc")
+def test_the_menu_has_the_libraries_of_torch_loaded_while_the_widget_is_imported() -> None:
+    code = (
+        "import sys, threading; from pathlib import Path; from napari_samv2_prompts import _qt;"
+        "_qt.SAMV2PromptsWidget;"
+        "[t.join(30) for t in threading.enumerate() if 'libraries' in t.name];"
+        "assert 'libtorch_python' in Path('/proc/self/maps').read_text();"
+        "sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

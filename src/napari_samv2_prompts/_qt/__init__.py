@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from .collector import collector_resting
+from .torch_import import load_libraries_ahead
 
 __all__ = ["SAMV2PromptsWidget"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "SAMV2PromptsWidget":
+        load_libraries_ahead()
         with collector_resting():
             from .widget import SAMV2PromptsWidget
 

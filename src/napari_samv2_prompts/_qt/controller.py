@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Controller"]
 
-OPENING = 200  # ms: loading libraries blocks the first drawing of a window
+OPENING = 50  # ms: importing torch beside it makes the first drawing of a window later
 MANY = 8  # prompts: drawing so many is work for all cores, as is decoding them
 
 

@@ -1,32 +1,17 @@
 """The models a user can pick, and the making of a predictor in the worker.
 
-Importing torch in another thread still freezes the window, by up to a second, for two reasons that
-are dealt with here:
-
-- Python loads a shared library with its lock held, and the largest of torch needs half a second.
-  Called as a foreign function the loader of the system runs without the lock, and when the import
-  comes to the same library it is there already.
-- Torch makes some hundred thousand objects, each few thousand of which have the garbage collector
-  look at all objects of napari again.  So it rests during the import; afterwards the new objects
-  are counted as old ones, and the next collection is a small one.
-
-Neither changes what is imported.  Not here: where files lie, how they come (``samv2.weights``).
+Not here: where files lie, how they come (``samv2.weights``), the import of torch
+(``torch_import.py``).
 """
 
 from __future__ import annotations
 
-import ctypes
-import importlib
-import importlib.util
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from napari_samv2_prompts.engine import Cancelled, ModelChoice, Predictor, Task
 from napari_samv2_prompts.regions import InputSides
-from napari_samv2_prompts.samv2.torch_problem import torch_problem
 from napari_samv2_prompts.samv2.weights.registry import (
     PUBLISHED_FILES,
     PublishedFile,
@@ -41,14 +26,13 @@ from napari_samv2_prompts.samv2.weights.variants import (
 )
 from napari_samv2_prompts.samv2.weights.variants import input_sides as variant_sides
 
-from .collector import collector_resting
+from .torch_import import import_quietly
 
 __all__ = [
     "DEVICES",
     "WEIGHT_FILES",
     "ModelEntry",
     "entry_of",
-    "import_quietly",
     "input_sides",
     "make_predictor",
     "model_entries",
@@ -68,8 +52,6 @@ _CARDS = {
 }
 _ENDINGS = (".pt", ".pth", ".safetensors")
 WEIGHT_FILES = "SAM 2 weights (*.pt *.pth *.safetensors)"
-# The library that Python would load holding the lock, and that draws all the others in.
-_LIBRARY = {"linux": "libtorch_python.so", "darwin": "libtorch_python.dylib"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,41 +169,3 @@ def _download(choice: ModelChoice, task: Task) -> None:
         download(name, progress=report, cancel=lambda: task.cancelled, folder=choice.folder)
     except DownloadCancelled:
         raise Cancelled from None
-
-
-def import_quietly(name: str) -> ModuleType:
-    """Import a module that imports torch; call it in the worker.
-
-    Parameters
-    ----------
-    name : str
-        Full name of the module.
-
-    Raises
-    ------
-    ImportError
-        If torch cannot be loaded; the message says what to do.
-    """
-    if name in sys.modules:
-        return sys.modules[name]
-    if "torch" not in sys.modules:
-        _load_library()
-    try:
-        with collector_resting():
-            return importlib.import_module(name)
-    except (ImportError, OSError) as error:
-        raise ImportError(torch_problem(error)) from error
-
-
-def _load_library() -> None:
-    """Load torch's shared libraries without Python's lock, where we know how."""
-    library = _LIBRARY.get(sys.platform)
-    spec = importlib.util.find_spec("torch")
-    if library is None or spec is None or spec.origin is None:
-        return
-    path = Path(spec.origin).parent / "lib" / library
-    if path.is_file():
-        dlopen = ctypes.CDLL(None).dlopen
-        dlopen.restype = ctypes.c_void_p
-        dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
-        dlopen(os.fsencode(path), os.RTLD_NOW)  # kept open: the import needs it

@@ -1,0 +1,80 @@
+"""The import of torch in a thread, with the window going on.
+
+It would freeze the window, by up to a second, for two reasons that are dealt with here:
+
+- Python loads a shared library with its lock held, and the largest of torch needs half a second.
+  Called as a foreign function the loader of the system runs without the lock, and when the import
+  comes to the same library it is there already.  That can begin before anything else.
+- Torch makes some hundred thousand objects, each few thousand of which have the garbage collector
+  look at all objects of napari again.  So it rests during the import; afterwards the new objects
+  are counted as old ones, and the next collection is a small one.
+
+Neither changes what is imported.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import importlib.util
+import os
+import sys
+import threading
+from pathlib import Path
+from types import ModuleType
+
+from napari_samv2_prompts.samv2.torch_problem import torch_problem
+
+from .collector import collector_resting
+
+__all__ = ["import_quietly", "load_libraries", "load_libraries_ahead"]
+
+# The library that Python would load holding the lock, and that draws all the others in.
+_LIBRARY = {"linux": "libtorch_python.so", "darwin": "libtorch_python.dylib"}
+
+
+def load_libraries_ahead() -> None:
+    """Begin to load torch's libraries in a thread of its own, while the widget is built."""
+    threading.Thread(target=load_libraries, name="samv2-prompts-libraries", daemon=True).start()
+
+
+def import_quietly(name: str) -> ModuleType:
+    """Import a module that imports torch; call it in the worker.
+
+    Parameters
+    ----------
+    name : str
+        Full name of the module.
+
+    Raises
+    ------
+    ImportError
+        If torch cannot be loaded; the message says what to do.
+    """
+    if name in sys.modules:
+        return sys.modules[name]
+    load_libraries()
+    try:
+        with collector_resting():
+            return importlib.import_module(name)
+    except (ImportError, OSError) as error:
+        raise ImportError(torch_problem(error)) from error
+
+
+def load_libraries() -> None:
+    """Load torch's shared libraries without Python's lock, where we know how.
+
+    Who calls while another thread loads them waits for it.
+    """
+    if "torch" in sys.modules:
+        return
+    library = _LIBRARY.get(sys.platform)
+    spec = importlib.util.find_spec("torch")
+    if library is None or spec is None or spec.origin is None:
+        return
+    path = Path(spec.origin).parent / "lib" / library
+    if path.is_file():
+        dlopen = ctypes.CDLL(None).dlopen
+        dlopen.restype = ctypes.c_void_p
+        dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
+        dlopen(os.fsencode(path), os.RTLD_NOW)  # kept open: the import needs it
