@@ -1,4 +1,4 @@
-"""Units on dask's workers: the same files, whatever happens to a worker or to the client."""
+"""Work on dask's workers: the same results, whatever happens to a worker or to the client."""
 
 from __future__ import annotations
 
@@ -16,10 +16,28 @@ import pytest
 from tifffile import imwrite
 
 from napari_samv2_prompts import embed_stack, segment_folder
+from napari_samv2_prompts.candidates import Selection
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.cluster import cluster_client, run_on
+from napari_samv2_prompts.cluster_parts import Failure, parts_on
+from napari_samv2_prompts.embed_units import planes_of
+from napari_samv2_prompts.engine import (
+    Cancelled,
+    Chunk,
+    EmbeddingCache,
+    Job,
+    ModelChoice,
+    Task,
+    Tools,
+)
+from napari_samv2_prompts.io.file_views import FileViews
+from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.propagation import Filled, Found, Wanted, shares_of
+from napari_samv2_prompts.regions import InputSides, Region
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
+from napari_samv2_prompts.tile_search import TileSearch
 from napari_samv2_prompts.units import ModelSettings, Outcome, perform, run_units
+from napari_samv2_prompts.window_units import FollowUnit, SearchUnit
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -196,6 +214,143 @@ def test_a_client_that_is_killed_leaves_whole_files_and_the_next_goes_on(client,
     found = list(run_on(client, units, CPU))
     assert sum(outcome.skipped for outcome in found) >= 2
     assert {unit.out.read_text() for unit in units} == {unit.key(CPU.key()) for unit in units}
+
+
+# --- parts that come while a unit is being done ---
+
+
+@dataclass(frozen=True)
+class NoModel(ModelSettings):
+    """Settings of a model that nobody needs."""
+
+    def key(self) -> str:
+        return "none"
+
+    def make(self) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Counts, and makes a mark for each number; may do harm at the third."""
+
+    name: str
+    marks: Path
+    count: int = 5
+    harm: str = ""
+
+    def parts(self, tools):
+        tried = self.marks.is_file()
+        for number in range(self.count):
+            with self.marks.open("a") as file:
+                file.write("x")
+            if number == 3 and self.harm == "once" and not tried:
+                time.sleep(0.3)  # what was told is on its way
+                os._exit(1)
+            if number == 3 and self.harm == "full":
+                raise OSError(28, "No space left on device")
+            if self.harm == "slow":
+                time.sleep(0.05)
+            yield self.name, number
+
+
+def test_parts_come_in_order_while_units_are_being_done(client, tmp_path) -> None:
+    units = [Counting(f"unit {n}", tmp_path / f"{n}", 5 + n) for n in range(9)]
+    units[3] = replace(units[3], count=60, harm="slow")
+    come: dict[str, list[int]] = {unit.name: [] for unit in units}
+    for name, number in parts_on(client, units, NoModel()):
+        if name == "unit 3" and not number:
+            assert units[3].marks.stat().st_size < 60, "it came when the unit was done"
+        come[name].append(number)
+    assert come == {unit.name: list(range(unit.count)) for unit in units}
+
+
+def test_a_worker_that_dies_makes_no_part_come_twice(client, tmp_path) -> None:
+    units = [Counting(f"unit {n}", tmp_path / f"{n}", harm="once" * (n == 1)) for n in range(3)]
+    come = list(parts_on(client, units, NoModel()))
+    assert sorted(come) == [(unit.name, n) for unit in units for n in range(5)]
+    assert (tmp_path / "1").stat().st_size > 5, "it was begun again"
+
+
+def test_a_unit_that_fails_keeps_its_parts_and_is_named(client, tmp_path) -> None:
+    units = [Counting("good", tmp_path / "0"), Counting("bad", tmp_path / "1", harm="full")]
+    come = list(parts_on(client, units, NoModel()))
+    (failed,) = [part for part in come if isinstance(part, Failure)]
+    assert failed.reason == "bad: [Errno 28] No space left on device"
+    come.remove(failed)
+    assert sorted(come) == [("bad", n) for n in range(3)] + [("good", n) for n in range(5)]
+
+
+def test_a_worker_stops_what_nobody_waits_for_any_more(client, tmp_path) -> None:
+    unit, left = Counting("unit", tmp_path / "marks", 400, "slow"), []
+
+    def check() -> None:
+        if left:
+            raise Cancelled
+
+    for part in (parts := parts_on(client, [unit], NoModel(), check=check)):
+        left.append(part)
+        with pytest.raises(Cancelled):
+            next(parts)
+        break
+    end = time.monotonic() + 15
+    size = -1
+    while size != (size := unit.marks.stat().st_size) and time.monotonic() < end:
+        time.sleep(0.5)
+    assert size < 200
+
+
+@pytest.mark.parametrize("kind", ["units", "parts"])
+def test_a_scheduler_that_is_gone_is_a_sentence(kind, tmp_path) -> None:
+    from distributed import Client, LocalCluster
+
+    local = LocalCluster(
+        n_workers=1, processes=False, dashboard_address=None, silence_logs=50,
+        local_directory=str(tmp_path),
+    )  # fmt: skip
+    with Client(local.scheduler_address, set_as_default=False, timeout=1) as client:
+        if kind == "units":
+            going = run_on(client, notes(tmp_path, 50, "slow"), NoModel())
+        else:
+            going = parts_on(client, [Counting("unit", tmp_path / "x", 40, "slow")], NoModel())
+        next(going)
+        local.close()
+        with pytest.raises(OSError, match="connection to the dask scheduler was lost"):
+            list(going)
+
+
+def test_the_windows_work_is_the_same_there_as_here(client, tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[:56, :64]
+    film = rng.normal(40, 5, (4, 56, 64))
+    for plane in range(4):
+        for row, column in ((16, 16 + 2 * plane), (38, 44)):
+            film[plane][(rows - row) ** 2 + (columns - column) ** 2 <= 49] = 200
+    imwrite(tmp_path / "film.tif", film.clip(0, 255).astype(np.uint8), photometric="minisblack")
+    seen = FileViews(tmp_path / "film.tif", limits=(0, 255))
+    planes, sides = tuple(planes_of(film.shape)), InputSides(512, 1024)
+    disc = (rows - 16) ** 2 + (columns - 16) ** 2 <= 49
+    (share,) = shares_of({1: {0: MaskCrop(9, 9, disc[9:24, 9:24])}}, Found(), Wanted(0, 3))
+    search = TileSearch(Selection(), example=MaskCrop(0, 0, disc))
+    units = [
+        SearchUnit(seen, planes[0], Region(0, 0, 56, 64), 1024, 0, search),
+        FollowUnit(seen, planes, sides, share, "auto"),
+    ]
+    there = list(parts_on(client, units, CPU))
+    tools = Tools(CPU.make(), EmbeddingCache(0), None, ModelChoice(), Task(Job(0, lambda task: 0)))
+    here = [part for unit in units for part in unit.parts(tools)]
+    assert sorted(map(as_bytes, there)) == sorted(map(as_bytes, here))
+    assert sum(isinstance(part, Filled) for part in here) == 3
+
+
+def as_bytes(part: Chunk | Filled) -> bytes:
+    """Return all that is in a part."""
+    if isinstance(part, Chunk):
+        items = [(one.crop, one.score, one.stability) for one in part.candidates]
+    else:
+        items = [(one.crop, one.score, one.doubt) for one in part.sections.values()]
+    told = [(crop.box, crop.mask.tobytes(), *numbers) for crop, *numbers in items]
+    return repr((type(part).__name__, told)).encode()
 
 
 def test_a_task_costs_less_than_ten_milliseconds(client, tmp_path) -> None:

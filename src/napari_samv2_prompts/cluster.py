@@ -5,29 +5,35 @@ Units are submitted a few more than there are workers, so that a million of them
 several in a message.  A worker that dies is replaced and its unit done again; a unit that ends
 several workers is named and left out.  dask's own configuration is never changed.
 
-Not here: what a unit is (``units.py``, ``batch.py``).
+Not here: what a unit is (``units.py``), what the window has done (``cluster_parts.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from itertools import islice
+from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from napari_samv2_prompts.units import ModelSettings, Outcome, Unit, failure, perform
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["cluster_client", "run_on"]
+__all__ = ["agreed", "cluster_client", "flow", "kept_predictor", "reason_of", "run_on"]
+
+T_ = TypeVar("T_")
 
 # Units that are submitted at a time, for each worker: one in work, others on their way.
 AHEAD = 3
 WAIT = 60  # seconds for the first worker to come
+LOOK = 0.2  # seconds after which it is asked again whether to stop
+KILLS = "it ended every worker that tried it: it is left out (too little memory?)."
+LOST = "The connection to the dask scheduler was lost."
 GPU = "GPU"  # the resource by which workers say that they have one; dask-cuda names it so, too
 _PACKAGES = ("napari-samv2-prompts", "numpy", "torch")
 
@@ -88,7 +94,12 @@ def _distributed() -> Any:
 
 
 def run_on(
-    client: Client, units: Iterable[Unit], settings: ModelSettings, *, overwrite: bool = False
+    client: Client,
+    units: Iterable[Unit],
+    settings: ModelSettings,
+    *,
+    overwrite: bool = False,
+    check: Callable[[], object] = lambda: None,
 ) -> Iterator[Outcome]:
     """Do units on the workers of a client, and yield what became of each, in no order.
 
@@ -102,39 +113,97 @@ def run_on(
         What each worker makes its predictor of.
     overwrite : bool
         See :func:`.perform`.
+    check : callable
+        Called now and then; what it raises ends the work.
 
     Raises
     ------
     ValueError
         If a worker has other versions of what decides on the results, or other weights.
+    OSError
+        If there are no workers, or the scheduler is gone.
     """
-    distributed = _distributed()
     weights = settings.key()
-    resources = _agreed(client, settings, weights)
-    left = iter(units)
-    running = distributed.as_completed(loop=client.loop)
-    waiting: dict[Any, Unit] = {}
+    resources = agreed(client, settings, weights)
 
-    def submit(count: int) -> None:
-        """Send more units, all in one message: each message costs milliseconds."""
-        more = list(islice(left, count))
-        if not more:
-            return
-        futures = client.map(
-            _perform, more, pure=False, resources=resources,
+    def send(units: Sequence[Unit]) -> list[Any]:
+        futures: list[Any] = client.map(
+            _perform, units, pure=False, resources=resources,
             settings=settings, weights=weights, overwrite=overwrite,
         )  # fmt: skip
-        waiting.update(zip(futures, more, strict=True))
-        running.update(futures)
+        return futures
 
-    submit(AHEAD * max(1, len(client.nthreads())))
+    killed: list[Unit] = []
+    for done, _ in flow(client, units, send, check):
+        killed += [unit for future, unit in done.items() if _ended_workers(future)]
+        yield from _outcomes(client, {f: unit for f, unit in done.items() if unit not in killed})
+    # dask also suspects what was waiting for a worker that ended: each is tried by itself.
+    for unit in killed if len(killed) > 1 else ():
+        for done, _ in flow(client, [unit], send, check):
+            yield from _outcomes(client, done)
+    if len(killed) == 1:
+        yield Outcome(killed[0], error=KILLS)
+
+
+def flow(
+    client: Client,
+    units: Iterable[T_],
+    send: Callable[[Sequence[T_]], list[Any]],
+    check: Callable[[], object],
+    news: SimpleQueue[Any] | None = None,
+) -> Iterator[tuple[dict[Any, T_], list[Any]]]:
+    """Keep workers supplied, and yield what has come from them.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client
+    units : iterable
+        Taken as they are needed.
+    send : callable
+        Submits units, all in one message: each message costs milliseconds.  Returns their futures.
+    check : callable
+        Called now and then; what it raises ends the work.
+    news : queue, optional
+        What else is waited for.
+
+    Yields
+    ------
+    dict of Future to unit
+        What is done, also where it failed.
+    list
+        Else what was in the queue.
+
+    Raises
+    ------
+    OSError
+        If the scheduler is gone.
+    """
+    news = SimpleQueue() if news is None else news
+    left, waiting = iter(units), dict[Any, T_]()
+
+    def submit(count: int) -> None:
+        more = list(islice(left, count))
+        futures = send(more) if more else []
+        waiting.update(zip(futures, more, strict=True))
+        for future in futures:
+            future.add_done_callback(news.put)
+
     try:
-        for batch in running.batches():
-            found = _outcomes(client, {future: waiting.pop(future) for future in batch})
-            submit(len(batch))
-            yield from found
+        submit(AHEAD * max(1, len(client.nthreads())))
+        while waiting:
+            with suppress(Empty):
+                come = [news.get(timeout=LOOK)]
+                while not news.empty():
+                    come.append(news.get())
+                done = {future: waiting.pop(future) for future in come if future in waiting}
+                if any(future.status == "cancelled" for future in done):
+                    raise OSError(LOST)
+                submit(len(done))
+                yield done, [one for one in come if one not in done]
+            check()
     finally:
-        client.cancel(list(waiting))
+        with suppress(Exception):  # where the scheduler is gone there is nothing to be called back
+            client.cancel(list(waiting))
 
 
 def _outcomes(client: Client, done: dict[Any, Unit]) -> list[Outcome]:
@@ -150,15 +219,21 @@ def _outcomes(client: Client, done: dict[Any, Unit]) -> list[Outcome]:
 def _outcome(future: Any, unit: Unit) -> Outcome:
     try:
         found: Outcome = future.result()
-    except _distributed().KilledWorker:
-        reason = "it ended every worker that tried it: it is left out (too little memory?)."
-        return Outcome(unit, error=reason)
     except Exception as error:  # noqa: BLE001 - also what can't be pickled back
-        return Outcome(unit, error=failure(error))
+        return Outcome(unit, error=reason_of(error))
     return found
 
 
-def _agreed(client: Client, settings: ModelSettings, weights: str) -> dict[str, float] | None:
+def _ended_workers(future: Any) -> bool:
+    return future.status == "error" and isinstance(future.exception(), _distributed().KilledWorker)
+
+
+def reason_of(error: Exception) -> str:
+    """Return why a unit failed on its worker, in a sentence."""
+    return KILLS if isinstance(error, _distributed().KilledWorker) else failure(error)
+
+
+def agreed(client: Client, settings: ModelSettings, weights: str) -> dict[str, float] | None:
     """Refuse workers that would give other results; return what a unit asks of one."""
     try:
         client.wait_for_workers(1, timeout=WAIT)
@@ -197,6 +272,11 @@ def _state(settings: ModelSettings, dask_worker: Any = None) -> tuple[dict[str, 
 
 
 def _perform(unit: Unit, settings: ModelSettings, weights: str, overwrite: bool) -> Outcome:
+    return perform(unit, kept_predictor(settings), weights, overwrite=overwrite)
+
+
+def kept_predictor(settings: ModelSettings) -> Callable[[], Any]:
+    """Return what makes this worker's predictor when it is first called, and keeps it."""
     from distributed import get_worker
 
     worker: Any = get_worker()
@@ -204,4 +284,5 @@ def _perform(unit: Unit, settings: ModelSettings, weights: str, overwrite: bool)
     if settings not in made:
         made.clear()  # one at a time: they are large
         made[settings] = cache(settings.make)
-    return perform(unit, made[settings], weights, overwrite=overwrite)
+    kept: Callable[[], Any] = made[settings]
+    return kept

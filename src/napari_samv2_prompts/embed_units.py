@@ -8,9 +8,9 @@ Not here: the folder (``engine.store``), what a unit of work is (``units.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from functools import cache, partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,8 +20,9 @@ import numpy as np
 from napari_samv2_prompts.engine import EmbeddingStore, Job, Task
 from napari_samv2_prompts.engine.embed import embed
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.images import ImageView, StackPicture, render_plane
-from napari_samv2_prompts.io.window_layers import WindowLayer, lazily, window_layers
+from napari_samv2_prompts.images import StackPicture
+from napari_samv2_prompts.io.file_views import FileViews
+from napari_samv2_prompts.io.window_layers import WindowLayer, window_layers
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, run_units
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["EmbedUnit", "embed_stack", "embed_units", "stack_units"]
+__all__ = ["EmbedUnit", "embed_stack", "embed_units", "planes_of", "stack_units", "units_of"]
 
 StackContrast = Literal["displayed", "percentiles"] | tuple[float, float]
 
@@ -44,37 +45,23 @@ class EmbedUnit:
 
     Attributes
     ----------
-    image : Path
+    seen : FileViews
+        The image.
     folder : Path
         The store; the folder in which it lies exists.
     planes : tuple of Plane
-    layer : int
-        Which of the layers that the file opens as.
-    rgb : bool
-    limits : tuple of float, optional
-        Values that are black and white; None for percentiles of each plane.
-    gamma : float
-    reader : str, optional
-        The plugin that reads the file.
-    data : array, optional
-        In place of reading the file.
     """
 
-    image: Path
+    seen: FileViews
     folder: Path
     planes: tuple[Plane, ...]
-    layer: int = 0
-    rgb: bool = False
-    limits: tuple[float, float] | None = None
-    gamma: float = 1.0
-    reader: str | None = None
-    data: Any = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
         """The image's name, and its first plane."""
         first = [str(n) for n in self.planes[0].index if n is not None]
-        return f"{self.image.name} at {', '.join(first)}" if first else self.image.name
+        name = self.seen.image.name
+        return f"{name} at {', '.join(first)}" if first else name
 
     def key(self, weights: str) -> str:
         """Nothing: each plane in the store has a key of its own content."""
@@ -92,32 +79,19 @@ class EmbedUnit:
         ValueError, OSError, MemoryError
             Whatever is wrong with the image or the disk.
         """
-        if self.data is not None:
-            return self._embedded(self.data, make_predictor())
-        with lazily(self.image, self.reader, self.layer) as data:
-            return self._embedded(data, make_predictor())
-
-    def _embedded(self, data: Any, predictor: Any) -> Outcome:
         store = EmbeddingStore(self.folder, limit_mb=np.inf)
         task = Task(Job(self, lambda task: None))
+        predictor: Any = make_predictor()
         new = 0
-        for plane in self.planes:
-            view = self._view(data, plane).within(
-                Region.whole(plane.shape), predictor.variant.largest_side
-            )
-            new += embed(predictor, view, task, store, needed=False).embedding is not None
-            if store.problem:
-                raise OSError(store.problem)
+        with self.seen.opened() as view_of:
+            for plane in self.planes:
+                view = view_of(plane).within(
+                    Region.whole(plane.shape), predictor.variant.largest_side
+                )
+                new += embed(predictor, view, task, store, needed=False).embedding is not None
+                if store.problem:
+                    raise OSError(store.problem)
         return Outcome(self, objects=new, skipped=not new)
-
-    def _view(self, data: Any, plane: Plane) -> ImageView:
-        look = {"rgb": self.rgb, "limits": self.limits, "gamma": self.gamma}
-        return ImageView(
-            picture=plane,
-            shape=plane.shape,
-            region=Region.whole(plane.shape),
-            render=partial(render_plane, data, plane, **look),  # type: ignore[arg-type]
-        )
 
 
 def embed_stack(
@@ -202,10 +176,15 @@ def embed_units(
         limits = (float(contrast[0]), float(contrast[1]))
     shape = look.full.shape[:-1] if shown.rgb else look.full.shape
     gamma = 1.0 if limits is None else float(shown.gamma)
-    planes = tuple(_planes(shape))
+    seen = FileViews(image, layer, bool(shown.rgb), limits, gamma, data=data)
+    return units_of(seen, folder, planes_of(shape))
+
+
+def units_of(seen: FileViews, folder: Path, planes: Sequence[Plane]) -> list[EmbedUnit]:
+    """Return the units of planes of an image, some planes each."""
     return [
-        EmbedUnit(image, folder, some, layer, bool(shown.rgb), limits, gamma, data=data)
-        for some in (planes[n : n + PLANES] for n in range(0, len(planes), PLANES))
+        EmbedUnit(seen, folder, tuple(planes[n : n + PLANES]))
+        for n in range(0, len(planes), PLANES)
     ]
 
 
@@ -233,8 +212,7 @@ def stack_units(
         index[place] = plane
         wanted.append(Plane((rows, columns), tuple(index), stack.shape[1:]))
     limits = (0.0, 255.0) if stack.limits is None else stack.limits
-    some = (tuple(wanted[n : n + PLANES]) for n in range(0, len(wanted), PLANES))
-    return [EmbedUnit(image, folder, part, rgb=rgb, limits=limits) for part in some]
+    return units_of(FileViews(image, rgb=rgb, limits=limits), folder, wanted)
 
 
 def _opened(image: Path) -> list[WindowLayer]:
@@ -255,7 +233,10 @@ def _shown(look: WindowLayer) -> Any:
     return Image(list(look.data) if many else look.data, multiscale=many, **kept)
 
 
-def _planes(shape: tuple[int, ...]) -> Iterator[Plane]:
+def planes_of(shape: tuple[int, ...]) -> list[Plane]:
+    """Return all planes of an array in the order of its axes, the last two shown."""
     rows = len(shape) - 2
-    for place in product(*map(range, shape[:-2])):
-        yield Plane((rows, rows + 1), (*place, None, None), (shape[-2], shape[-1]))
+    return [
+        Plane((rows, rows + 1), (*place, None, None), (shape[-2], shape[-1]))
+        for place in product(*map(range, shape[:-2]))
+    ]

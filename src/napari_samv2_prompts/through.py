@@ -31,7 +31,8 @@ from napari_samv2_prompts.propagation import (
     current,
     follower_of,
     painted,
-    propagate,
+    propagate_shares,
+    shares_of,
 )
 from napari_samv2_prompts.regions import InputSides, Region
 
@@ -214,7 +215,7 @@ def follow(
             anchors.setdefault(number, {})[plane] = crop
     for number in [n for n, planes in anchors.items() if not any(c.area for c in planes.values())]:
         del anchors[number]  # the model finds nothing of it where it was prompted
-    yield from propagate(follower, anchors, Found(), wanted)
+    yield from propagate_shares(follower, shares_of(anchors, Found(), wanted))
 
 
 def _embedded(

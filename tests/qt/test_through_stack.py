@@ -10,6 +10,7 @@ from tests.bench import Bench
 from tests.fakes import ManualRunner, SyncRunner, outcome_of
 from tests.propagation.fakes import BrightModel
 
+from napari_samv2_prompts._qt.cluster_help import ClusterHelp
 from napari_samv2_prompts._qt.labels_writer import place_of
 from napari_samv2_prompts._qt.propagation import StackPropagation
 from napari_samv2_prompts._qt.saved_prompts import Recorder
@@ -55,7 +56,9 @@ class Stack(Bench):
         self.image.contrast_limits = (0, 255)
         self.factory.predictor = Bright()
         self.recorder = Recorder(self.session, lambda: "keep")
-        self.through = StackPropagation(self.viewer, self.controller, self.recorder)
+        self.through = StackPropagation(
+            self.viewer, self.controller, self.recorder, ClusterHelp(SyncRunner(), str)
+        )
         self.make_layers()
 
     def go(self, plane: int) -> None:

@@ -19,12 +19,15 @@ from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.candidates import Candidates, Selection
 from napari_samv2_prompts.engine import Generation, Request, WorkUpdate
+from napari_samv2_prompts.layers import shown_plane
 from napari_samv2_prompts.layers.found import FoundLayer, numbered
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tile_search import TileSearches, cut
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
+from .cluster_help import ClusterHelp
+from .cluster_work import search_tiles, seen_file
 from .models import input_sides
 from .viewer_events import Connections
 from .widget_state import FindAllState
@@ -62,12 +65,14 @@ class FindAll:
     ----------
     viewer : napari.viewer.Viewer
     controller : Controller
+    cluster : ClusterHelp
+        For large planes, where the user names one.
     """
 
     changed = Signal(FindAllState)
 
-    def __init__(self, viewer: Viewer, controller: Controller) -> None:
-        self._viewer, self._controller = viewer, controller
+    def __init__(self, viewer: Viewer, controller: Controller, cluster: ClusterHelp) -> None:
+        self._viewer, self._controller, self._cluster = viewer, controller, cluster
         self._selection = Selection()
         self._candidates = Candidates()
         self._search: _Search | None = None
@@ -96,9 +101,9 @@ class FindAll:
             model sees now.
         """
         self.discard()
-        self._controller.flush()
-        request = self._controller.session.request
-        image, labels = self._controller.chosen.image, self._controller.chosen.labels
+        now = self._controller
+        now.flush()
+        request, image, labels = now.session.request, now.chosen.image, now.chosen.labels
         example = self._example(request) if alike else None
         self._problem = _missing(request, labels, alike, example)
         if request is None or image is None or self._problem:
@@ -117,13 +122,16 @@ class FindAll:
         find = TileSearches(self._selection, tuple(tiles), taken, example)
         generation = Generation(views, request.place, request.model, find)
         self._search, self._running = _Search(request, image, find.tiles, generation), True
-        self._controller.session.generate(generation)
+        seen = partial(seen_file, image, now.options.rendering, self._viewer.layers)
+        plane = shown_plane(self._viewer.dims, image).plane
+        search_tiles(self._cluster, seen, now.session, generation, plane)
         self._tell()
 
     def cancel(self) -> None:
         """Stop looking; what was found so far stays to choose from."""
         if self._running:
             self._running = False
+            self._cluster.stop()
             self._controller.session.generate(None)
         self._show()
 
@@ -193,6 +201,7 @@ class FindAll:
                 self._tell()
         if update.finished:
             self._problem, self._running = update.problem, False
+            self._cluster.stop()
             self._show()
 
     def _example(self, request: Request | None) -> MaskCrop | None:

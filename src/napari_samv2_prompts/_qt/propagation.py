@@ -25,6 +25,8 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.layers.label_planes import labels_by_plane
 
+from .cluster_help import ClusterHelp
+from .cluster_work import follow_objects, seen_file
 from .labels_writer import place_of
 from .messages import axis_name
 from .models import input_sides
@@ -66,6 +68,8 @@ class StackPropagation:
     controller : Controller
     recorder : Recorder
         Told what is done, so that it can be done again.
+    cluster : ClusterHelp
+        Follows them, where the user names one.
 
     Attributes
     ----------
@@ -74,8 +78,10 @@ class StackPropagation:
 
     changed = Signal(PropagationState)
 
-    def __init__(self, viewer: Viewer, controller: Controller, recorder: Recorder) -> None:
-        self.state = PropagationState()
+    def __init__(
+        self, viewer: Viewer, controller: Controller, recorder: Recorder, cluster: ClusterHelp
+    ) -> None:
+        self.state, self._cluster = PropagationState(), cluster
         self._viewer, self._controller, self._recorder = viewer, controller, recorder
         self._tracks: dict[Hashable, StackLabels] = {}
         self._track: StackLabels | None = None  # the one that is shown
@@ -154,7 +160,8 @@ class StackPropagation:
         labels = shown.target.labels.unique_id
         self._recorder.follow(labels, shown.plane, through, request, options.policy)
         self._tell(replace(self.state, running=True, done=0, total=0, said=""))
-        self._controller.session.propagate(request)
+        seen = partial(seen_file, shown.image, options.rendering, layers)
+        follow_objects(self._cluster, seen, self._controller.session, request, track.planes)
 
     def cancel(self) -> None:
         """Stop; what was found stays, and following again goes on from there."""
@@ -312,6 +319,7 @@ class StackPropagation:
             )  # fmt: skip
         if update.finished:
             self._running = None
+            self._cluster.stop()
             self._recorder.follow_no_more()
             state = replace(state, running=False, said=update.problem or track.ends)
         self._tell(replace(state, doubtful=track.has_found))

@@ -8,13 +8,15 @@ Not here: what scripts can call (``widget.py``), how a part looks (``form``).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.utils.notifications import show_error, show_warning
 
 from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
 
-from .cluster_help import ClusterHelp, place_in_file
+from .cluster_help import ClusterHelp
+from .cluster_work import embed_planes, seen_file
 from .controller import Controller
 from .drawing import Drawing
 from .files import PromptFiles, ask_and_export
@@ -80,9 +82,11 @@ class Wiring:
         )
         self.files = PromptFiles(parent, layers, picker, self.saved, disk)
         self.objects = ObjectList(viewer, controller, make_runner())
-        self.find_all = FindAll(viewer, controller)
-        self.propagation = StackPropagation(viewer, controller, self.saved.recorder)
-        self.cluster = ClusterHelp(make_runner())
+        self.clusters = [ClusterHelp(make_runner(), self._cluster_address) for _ in range(3)]
+        self.find_all = FindAll(viewer, controller, self.clusters[1])
+        self.propagation = StackPropagation(
+            viewer, controller, self.saved.recorder, self.clusters[2]
+        )
         self._keys = Keys(viewer, (
             ("Q", controller.flip_sign), ("N", controller.next_object),
             ("W", controller.cycle_mask), ("G", self.drawing.change),
@@ -119,10 +123,10 @@ class Wiring:
         """End everything, touching nothing that Qt may have deleted; idempotent."""
         self._links.close()
         self.drawing.close()
-        for part in (
-            self.saved, self.objects, self.find_all, self.propagation, self.cluster, self._keys
-        ):  # fmt: skip
+        for part in (self.saved, self.objects, self.find_all, self.propagation, self._keys):
             part.close()
+        for cluster in self.clusters:
+            cluster.close()
         self._layers.stop()
         self.controller.close()
 
@@ -211,12 +215,16 @@ class Wiring:
     def embed_all(self, wanted: bool) -> None:
         """Embed all planes, on the cluster too if one is named, or stop that."""
         self.controller.embed_all(wanted)
+        cluster = self.clusters[0]
+        if not wanted:
+            cluster.stop()
+            return
         image, options = self.controller.chosen.image, self.controller.options
-        address = self._form.embeddings.cluster.text().strip() if wanted else ""
-        _warned(
-            self.cluster.start, address, image, options.rendering, options.model,
-            self.controller.session.store, place_in_file(image, self._viewer.layers),
-        )  # fmt: skip
+        seen = partial(seen_file, image, options.rendering, self._viewer.layers)
+        embed_planes(cluster, seen, image, options.model, self.controller.session.store)
+
+    def _cluster_address(self) -> str:
+        return self._form.embeddings.cluster.text().strip()
 
     def look_for_all(self, whole: bool, alike: bool) -> None:
         """Find all, in layers that are made first where they are missing."""

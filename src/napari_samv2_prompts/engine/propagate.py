@@ -6,7 +6,7 @@ Not here: how objects are followed (``propagation``), when it runs (``requested.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,14 +14,16 @@ from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.propagation import (
     Anchors,
     Embeddings,
+    Filled,
     Follower,
     Found,
     Method,
+    Share,
     Stack,
     Wanted,
     follower_of,
-    missing,
-    propagate,
+    propagate_shares,
+    shares_of,
 )
 from napari_samv2_prompts.regions import InputSides, Region
 
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Propagation"]
+__all__ = ["Propagation", "counted"]
 
 WHOLE = 2**22
 """Planes of at most so many pixels are read once and kept while they are needed."""
@@ -79,25 +81,26 @@ class Propagation:
     follower: Callable[[Stack, Embeddings, Predictor], Follower] | None = None
     method: Method = "auto"
 
+    def missing(self) -> list[Share]:
+        """Return what is to be followed, as the anchors are now.  In the worker."""
+        return shares_of(self.read_anchors(), self.found.copy(), self.wanted)
+
     def steps(self, tools: Tools) -> Iterator[Step]:
         """Fill what is missing, plane by plane; see :class:`.WorkRequest`."""
-        anchors, found = self.read_anchors(), self.found.copy()
-        total = sum(len(stretch.planes) for stretch in missing(anchors, found, self.wanted))
-        if not total:
+        shares = self.missing()
+        if not shares:
             return
 
         def embedded(plane: int, region: Region) -> Embedding:
             return tools.embed(self.planes[plane].within(region, self.sides.most))
 
-        stack, done = _ReadPlanes(self.planes), 0
+        stack = _ReadPlanes(self.planes)
         embeddings = Embeddings(stack.shape[1:], embedded, self.sides)
         if self.follower is None:
             follower = follower_of(self.method, stack, embeddings, tools.predictor)
         else:
             follower = self.follower(stack, embeddings, tools.predictor)
-        for filled in propagate(follower, anchors, found, self.wanted):
-            done += len(filled.sections)
-            yield Step(filled, min(done, total), total)
+        yield from counted(propagate_shares(follower, shares), shares)
 
     def take(self, step: Step) -> None:
         """Add a plane to what was found."""
@@ -110,6 +113,14 @@ class Propagation:
             for number, section in step.part.sections.items():
                 result = ObjectResult.propagated(number, section.crop, section.score, section.doubt)
                 yield place, result.released()
+
+
+def counted(parts: Iterable[Filled], shares: Sequence[Share]) -> Iterator[Step]:
+    """Yield what comes of shares, with how much of it that is."""
+    done, total = 0, sum(share.size for share in shares)
+    for filled in parts:
+        done += len(filled.sections)
+        yield Step(filled, min(done, total), total)
 
 
 class _ReadPlanes:

@@ -12,6 +12,7 @@ from .methods import METHODS, Method, follower_of
 from .painting import painted
 from .recall import MemoryFollower
 from .run import propagate
+from .shares import Share, propagate_shares, shares_of
 from .stacks import ArrayStack, Embeddings
 from .stretches import Stretch, Wanted, current, missing
 from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Stack, key_of
@@ -32,6 +33,7 @@ __all__ = [
     "MemoryFollower",
     "Method",
     "Section",
+    "Share",
     "Stack",
     "Stretch",
     "Track",
@@ -42,4 +44,6 @@ __all__ = [
     "missing",
     "painted",
     "propagate",
+    "propagate_shares",
+    "shares_of",
 ]

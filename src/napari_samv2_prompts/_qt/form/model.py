@@ -146,7 +146,8 @@ class EmbeddingsPanel(QWidget):
     all_planes : QPushButton
         Checked while all planes are to be embedded.
     cluster : QLineEdit
-        Address of a dask scheduler whose workers help with that; empty at first, never remembered.
+        Address of a dask scheduler whose workers do what takes long; empty at first, never
+        remembered.
     """
 
     store_changed = Signal(object)  # an EmbeddingStore, or None for none
@@ -261,7 +262,8 @@ class EmbeddingsPanel(QWidget):
         layout.addRow("At most", self.limit)
         add_row(
             layout, "Cluster", self.cluster,
-            "Workers of this dask scheduler embed planes, too; they must see image and folder",
+            "Workers of this dask scheduler embed planes, find all and follow objects; they must"
+            " see image and folder",
         )  # fmt: skip
         layout.addRow(self.all_planes)
         layout.addRow(side_by_side(keep_place(self.progress)))

@@ -1,0 +1,138 @@
+"""Cutting what is to be followed into shares that can be followed at once, anywhere.
+
+A share is a group of objects that lie together, and the planes between two on which all of them are
+known.  Shares know nothing of what others find, so that the result is the same in whichever order
+they are followed, and by however many.  How they are cut depends on the anchors alone.
+
+Objects of a group are decoded together and leave each other's pixels alone; those of two groups may
+both claim a pixel, and whoever paints decides (:func:`.painted`).
+
+Not here: following one (``run.py``), doing it on other machines (``stack_units``).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+
+import numpy as np
+
+from .patches import centre
+from .run import propagate
+from .stretches import Wanted, missing
+from .values import Anchors, Filled, Follower, Found
+
+__all__ = ["Share", "propagate_shares", "shares_of"]
+
+GROUP = 64
+"""Objects of a group at most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Share:
+    """Some objects through some planes.
+
+    Attributes
+    ----------
+    anchors : mapping of object to mapping of plane to MaskCrop
+        Of these objects, and of others where they may be in the way.
+    found : Found
+        What was found of them before.
+    wanted : Wanted
+    """
+
+    anchors: Anchors
+    found: Found
+    wanted: Wanted
+
+    @property
+    def size(self) -> int:
+        """How many sections are missing."""
+        return sum(len(s.planes) for s in missing(self.anchors, self.found, self.wanted))
+
+
+def shares_of(anchors: Anchors, found: Found, wanted: Wanted) -> list[Share]:
+    """Return the shares in which something is missing; see :func:`.propagate`.
+
+    Parameters
+    ----------
+    anchors : mapping of object to mapping of plane to MaskCrop
+    found : Found
+    wanted : Wanted
+    """
+    numbers = [
+        n for n in sorted(anchors)
+        if anchors[n] and (wanted.objects is None or n in wanted.objects)
+    ]  # fmt: skip
+    shares = []
+    for group in _groups(anchors, numbers):
+        without = set(numbers) - group
+        for first, last in _ranges(anchors, group, wanted):
+            share = Share(
+                _seen(anchors, without, first, last),
+                Found(
+                    {n: planes for n, planes in found.sections.items() if n not in without},
+                    {key: end for key, end in found.ends.items() if key[0] not in without},
+                ),
+                replace(wanted, first=first, last=last, objects=frozenset(group)),
+            )
+            if share.size:
+                shares.append(share)
+    return shares
+
+
+def propagate_shares(follower: Follower, shares: Iterable[Share]) -> Iterator[Filled]:
+    """Follow shares here, higher planes first; see :func:`.propagate`.
+
+    Groups on the same planes take turns, a plane each: so a plane is embedded once for all of them.
+    """
+    key = lambda share: (share.wanted.first, share.wanted.last)  # noqa: E731
+    for _, together in groupby(sorted(shares, key=key, reverse=True), key):
+        runs = deque(propagate(follower, s.anchors, s.found, s.wanted) for s in together)
+        while runs:
+            run = runs.popleft()
+            filled = next(run, None)
+            if filled is not None:
+                runs.append(run)
+                yield filled
+
+
+def _groups(anchors: Anchors, numbers: Sequence[int]) -> list[set[int]]:
+    """Cut objects in halves, across the longer side of where they lie, until they are few."""
+    if len(numbers) <= GROUP:
+        return [set(numbers)] if numbers else []
+    places = np.array([_place(anchors, number) for number in numbers])
+    axis = int(np.ptp(places, axis=0).argmax())
+    order = np.argsort(places[:, axis], kind="stable")
+    half = len(numbers) // 2
+    return [
+        group
+        for part in (order[:half], order[half:])
+        for group in _groups(anchors, [numbers[n] for n in sorted(part)])
+    ]
+
+
+def _place(anchors: Anchors, number: int) -> tuple[float, float]:
+    """Return the middle of an object where it is first known."""
+    for _, crop in sorted(anchors[number].items()):
+        if crop.area:
+            return centre(crop)
+    return 0.0, 0.0
+
+
+def _ranges(anchors: Anchors, group: set[int], wanted: Wanted) -> list[tuple[int, int]]:
+    """Cut the wanted planes at those on which all objects of a group are known."""
+    known = set.intersection(*(set(anchors[number]) for number in group))
+    inside = sorted(plane for plane in known if wanted.first < plane < wanted.last)
+    return list(pairwise([wanted.first, *inside, wanted.last])) or [(wanted.first, wanted.last)]
+
+
+def _seen(anchors: Anchors, without: set[int], first: int, last: int) -> Anchors:
+    """Return the anchors that a group sees: of other groups those in its range."""
+    seen = {
+        number: {p: c for p, c in planes.items() if number not in without or first <= p <= last}
+        for number, planes in anchors.items()
+    }
+    return {number: planes for number, planes in seen.items() if planes}

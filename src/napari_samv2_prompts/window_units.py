@@ -1,0 +1,99 @@
+"""What the window has done elsewhere: values that find, or follow, and yield parts as they come.
+
+They make what the window's own work makes (``engine.Generation``, ``engine.Propagation``), in the
+same way, from the file that the window shows.
+
+Not here: sending them (``cluster_parts.py``), which there are to do (the engine), embedding planes
+(``embed_units.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from napari_samv2_prompts.engine import Chunk, ModelChoice, Propagation, Tools
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.io.file_views import FileViews
+from napari_samv2_prompts.propagation import Method, Share
+from napari_samv2_prompts.regions import InputSides, Region
+from napari_samv2_prompts.tile_search import TileSearch
+
+__all__ = ["FollowUnit", "SearchUnit"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchUnit:
+    """A tile in which to find objects; its parts are :class:`.Chunk`.
+
+    Attributes
+    ----------
+    seen : FileViews
+    plane : Plane
+    region : Region
+        Of the tile.
+    side : int, optional
+        See :attr:`.ImageView.side`.
+    number : int
+        Of the tile.
+    search : TileSearch
+    """
+
+    seen: FileViews
+    plane: Plane
+    region: Region
+    side: int | None
+    number: int
+    search: TileSearch
+
+    @property
+    def name(self) -> str:
+        """The file's name and the tile's number, from 1."""
+        return f"{self.seen.image.name}, tile {self.number + 1}"
+
+    def parts(self, tools: Tools) -> Iterator[Any]:
+        """Search."""
+        with self.seen.opened() as view_of:
+            embedding = tools.embed(view_of(self.plane).within(self.region, self.side))
+        for candidates in self.search(tools.predictor, embedding, ()):
+            yield Chunk(self.number, tuple(candidates))
+        yield Chunk(self.number, whole=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FollowUnit:
+    """Objects to follow through planes; its parts are :class:`.Filled`.
+
+    Attributes
+    ----------
+    seen : FileViews
+    planes : tuple of Plane
+        All planes along the axis.
+    sides : InputSides
+    share : Share
+    method : {"auto", "hand-over", "memory"}
+    """
+
+    seen: FileViews
+    planes: tuple[Plane, ...]
+    sides: InputSides
+    share: Share
+    method: Method
+
+    @property
+    def name(self) -> str:
+        """The file's name, and which planes."""
+        wanted = self.share.wanted
+        return f"{self.seen.image.name}, planes {wanted.first} to {wanted.last}"
+
+    def parts(self, tools: Tools) -> Iterator[Any]:
+        """Follow."""
+        share = self.share
+        with self.seen.opened() as view_of:
+            request = Propagation(
+                [view_of(plane) for plane in self.planes], ModelChoice(), self.sides,
+                lambda: share.anchors, share.wanted, share.found, method=self.method,
+            )  # fmt: skip
+            for step in request.steps(tools):
+                yield step.part
