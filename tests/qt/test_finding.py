@@ -48,8 +48,14 @@ def test_found_objects_are_shown_chosen_and_accepted_as_one_step(opened: Any) ->
     assert not found.data.any()
     widget.min_area = 0
     assert len(np.unique(found.data)) - 1 == n_all
+    told: list[tuple[Any, dict[int, float]]] = []
+    keep = widget._wiring.find_all.accepted.connect(lambda *what: told.append(what))
     numbers = widget.accept_found()
+    assert keep
     assert len(numbers) == n_all
+    assert told[0][0] == labels.unique_id
+    assert tuple(told[0][1]) == numbers
+    assert all(0.6 <= score <= 1.1 for score in told[0][1].values())
     assert names(opened.viewer) == before
     assert set(np.unique(labels.data)) == {0, *numbers}
     labels.undo()

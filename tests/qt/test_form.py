@@ -9,7 +9,8 @@ from itertools import product
 import numpy as np
 import pytest
 from magicgui.widgets import ComboBox
-from qtpy.QtCore import QPoint, QRect, Qt
+from qtpy.QtCore import QPoint, QPointF, QRect, Qt
+from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QLabel, QProgressBar, QWidget
 from tests.qt.test_accessibility import CONTROLS
 
@@ -162,6 +163,44 @@ def test_a_fold_opens_by_its_title_and_hides_what_is_in_it_from_the_keyboard(qtb
     qtbot.keyClick(fold.toggleButton(), Qt.Key.Key_Space)
     assert not content.isVisible()
     assert fold.text() == "▸ Title"
+
+
+def test_a_part_that_is_opened_is_scrolled_into_sight(form: Form, qtbot) -> None:
+    fold = form.fold_of("through")
+    title = fold.toggleButton()
+    qtbot.mouseClick(title, Qt.MouseButton.LeftButton)
+    for _ in range(3):
+        QApplication.processEvents()
+    for control in (title, form.through.both, form.through.text):
+        top = control.mapTo(form, QPoint(0, 0)).y()
+        assert form.head.height() <= top <= form.height() - control.height()
+
+
+def test_the_wheel_is_for_the_form_over_a_control_without_the_focus(form: Form) -> None:
+    fold = form.fold_of("find")
+    fold.open()
+    slider, area = form.find_all.overlap, form.find_all.area
+    form.ensure_visible(fold)
+    QApplication.processEvents()
+    before = slider.value(), area.value()
+    assert not any(turned_wheel(c) for c in (slider, area, form.find_all.order))
+    assert (slider.value(), area.value()) == before
+    area.setFocus()
+    assert turned_wheel(area)
+    assert area.value() > before[1]
+
+
+def turned_wheel(control: QWidget) -> bool:
+    """Turn the wheel over a control; tell whether it took the turn for itself."""
+    middle = QPointF(control.rect().center())
+    event = QWheelEvent(
+        middle, QPointF(control.mapToGlobal(control.rect().center())), QPoint(),
+        QPoint(0, 120), Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase, False,
+    )  # fmt: skip
+    event.ignore()
+    QApplication.sendEvent(control, event)
+    return event.isAccepted()
 
 
 # --- candidates ---

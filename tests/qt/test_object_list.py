@@ -188,3 +188,15 @@ def test_columns_about_stacks_are_shown_when_there_is_something_in_them(qtbot) -
     assert shown() == ["Object", "Class", "Score", "State", "Prompts", "Planes"]
     panel.show_rows([ObjectRow(1, planes=((3,),), doubt=0.2)], 1)
     assert "Doubt" in shown()
+
+
+def test_what_was_found_and_accepted_has_its_score_and_origin(viewer, widget) -> None:
+    labels = widget.labels.value
+    labels.data[0, 10:20, 10:20], labels.data[0, 30:40, 10:20] = 5, 6
+    labels.refresh()
+    widget._wiring.objects.take_found(labels.unique_id, {5: 0.55})
+    widget.wait_until_idle(10)
+    listed = rows(widget)
+    assert (listed[5].state, listed[5].score) == ("found", 0.55)
+    assert listed[5].is_doubtful
+    assert (listed[6].state, listed[6].score) == ("by hand", None)

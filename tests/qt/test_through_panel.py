@@ -72,7 +72,7 @@ def test_the_window_does_not_read_all_labels_for_their_tracks(make_napari_viewer
     ("now", "said"),
     [
         (PropagationState(), "Draw objects on one plane"),
-        (PropagationState(running=True, place=31, done=5, total=80), "plane 31, 5 of 80 sections"),
+        (PropagationState(running=True, place=31, done=5, total=80), "plane 31, 5 of 80 masks"),
         (PropagationState(running=True, done=5, total=80, seconds_left=12.4), "12 s left"),
         (
             PropagationState(said="Object 7 ended at plane 31: not seen."),

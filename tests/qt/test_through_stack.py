@@ -229,6 +229,7 @@ def test_next_doubtful_goes_there_in_order_of_doubt(bench: Stack) -> None:
         place, number = bench.through.next_doubtful()
         assert bench.viewer.dims.current_step[0] == place
         assert bench.controller.state().current == number
+        assert f"Object {number} on plane {place}: doubt" in bench.through.state.said
         seen.append((place, number))
     doubts = {
         (place, number): section.doubt

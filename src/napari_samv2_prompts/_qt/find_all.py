@@ -70,6 +70,7 @@ class FindAll:
     """
 
     changed = Signal(FindAllState)
+    accepted = Signal(object, object)  # labels' id, and a dict of new labels and their scores
 
     def __init__(self, viewer: Viewer, controller: Controller, cluster: ClusterHelp) -> None:
         self._viewer, self._controller, self._cluster = viewer, controller, cluster
@@ -79,7 +80,7 @@ class FindAll:
         self._running = False
         self._layer: FoundLayer | None = None
         self._chosen: dict[int, MaskCrop] = {}
-        self._problem = ""
+        self._said = ""
         self._closed = False
         self._timer = QTimer()
         self._timer.setSingleShot(True)
@@ -105,8 +106,8 @@ class FindAll:
         now.flush()
         request, image, labels = now.session.request, now.chosen.image, now.chosen.labels
         example = self._example(request) if alike else None
-        self._problem = _missing(request, labels, alike, example)
-        if request is None or image is None or self._problem:
+        self._said = _missing(request, labels, alike, example)
+        if request is None or image is None or self._said:
             self._tell()
             return
         view, shape, region = request.view, request.view.shape, request.view.region
@@ -149,16 +150,22 @@ class FindAll:
     def accept(self) -> tuple[int, ...]:
         """Make what is chosen labels, as one step of undo; return their numbers."""
         self.cancel()
-        search, crops = self._search, list(self._chosen.values())
+        search, found = self._search, self._candidates
+        chosen = [found[index] for index in found.select(self._selection)]
         self._forget()
-        if search is None or not crops:
+        if search is None or not chosen:
             self._tell()
             return ()
         now = self._controller
         with now.events.blocked():
             used = max(now.prompts.prompted, default=0)
+            crops = [candidate.crop for candidate in chosen]
             numbers = now.targets.add(search.request.place, crops, used)
         now.refresh()
+        if numbers:
+            scores = {number: one.score for number, one in zip(numbers, chosen, strict=True)}
+            self.accepted.emit(search.request.place.labels, scores)
+            self._said = f"Accepted {len(numbers)}: they are labels now. Undo takes them back."
         self._tell()
         return numbers
 
@@ -200,7 +207,7 @@ class FindAll:
             if update.part.whole:
                 self._tell()
         if update.finished:
-            self._problem, self._running = update.problem, False
+            self._said, self._running = update.problem, False
             self._cluster.stop()
             self._show()
 
@@ -235,7 +242,7 @@ class FindAll:
         done, total = (0, 0) if search is None else (len(search.generation.done), len(search.tiles))
         self.changed.emit(
             FindAllState(
-                self.running, len(self._candidates), len(self._chosen), done, total, self._problem
+                self.running, len(self._candidates), len(self._chosen), done, total, self._said
             )
         )
 
@@ -243,7 +250,7 @@ class FindAll:
         if self._layer is not None:
             self._layer.remove()
         self._layer = self._search = None
-        self._candidates, self._chosen, self._problem = Candidates(), {}, ""
+        self._candidates, self._chosen, self._said = Candidates(), {}, ""
 
 
 def _missing(

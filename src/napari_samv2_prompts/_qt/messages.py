@@ -200,11 +200,13 @@ def _objects(count: int) -> str:
 
 def find_all_line(now: FindAllState) -> str:
     """Say how far finding all is, and what to do with what was found."""
-    if now.problem:
-        return now.problem
+    if now.said:
+        return now.said
     if now.running:
         part = f", part {now.done + 1} of {now.total}" if now.total > 1 else ""
         return f"Looking{part}: {now.n_chosen} found so far."
+    if now.n_found and not now.n_chosen:
+        return f"None of the {now.n_found} masks is left: move Score or Size to the left."
     if now.n_found:
         return f"{now.n_chosen} of {now.n_found} masks: move the sliders, then accept."
     return ""
@@ -221,7 +223,7 @@ def axis_name(axis: int, name: str) -> str:
 def propagation_line(now: PropagationState) -> str:
     """Say where following objects stands."""
     if now.running:
-        far = f", {now.done} of {now.total} sections" if now.total else ""
+        far = f", {now.done} of {now.total} masks" if now.total else ""
         left = "" if now.seconds_left is None else f", {now.seconds_left:.0f} s left"
         return f"Following: plane {now.place}{far}{left}"
     if now.said:

@@ -60,6 +60,7 @@ class ObjectList:
         self._open = self._closed = False
         self._rows: tuple[ObjectRow, ...] = ()
         self._scores: dict[tuple[UUID | None, int], dict[object, float]] = {}
+        self._found: set[tuple[UUID | None, int]] = set()  # without prompts, and accepted
         self._planes: tuple[Any, Planes] = None, {}  # of which labels
         self._task: Task | None = None
         self._stale = True  # the planes may have changed since they were looked for
@@ -107,6 +108,12 @@ class ObjectList:
             known = self._scores.setdefault((place.labels, item.object), {})
             known[place.plane] = item.score
 
+    def take_found(self, labels: UUID, scores: Mapping[int, float]) -> None:
+        """Take note of labels that were found without prompts, and accepted."""
+        for number, score in scores.items():
+            self._scores[labels, number] = {None: score}
+        self._found.update((labels, number) for number in scores)
+
     def refresh(self) -> None:
         """List what is there, and look for the planes of its labels if they may have changed."""
         if self._closed or not self._open:
@@ -138,7 +145,8 @@ class ObjectList:
         for number, colour in zip(numbers, colours, strict=True):
             scores = self._scores.get((key, number), {}).values()
             prompts = counts.get(number, 0)
-            origin, doubt = origins.get(number, ("by hand" if number in planes else "", 0.0))
+            other = "found" if (key, number) in self._found else "by hand"
+            origin, doubt = origins.get(number, (other if number in planes else "", 0.0))
             yield ObjectRow(
                 number,
                 colour,

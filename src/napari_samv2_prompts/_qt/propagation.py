@@ -179,6 +179,9 @@ class StackPropagation:
         dims = self._viewer.dims
         dims.set_current_step(track.axis + dims.ndim - track.planes[0].ndim, place)
         self._controller.pick_object(number)
+        doubt = track.found.sections[number][place].doubt
+        said = f"Object {number} on plane {place}: doubt {doubt:.2f}. Correct it, or press again."
+        self._tell(replace(self.state, said=said))
         return place, number
 
     def end_here(self, number: int | None = None) -> None:
@@ -186,7 +189,8 @@ class StackPropagation:
         shown, axis, track, number = self._told(number)
         track.end(number, shown.plane, self._controller.events.blocked)
         self._recorder.ended(shown.target.labels.unique_id, shown.plane, axis, number)
-        self._tell(replace(self.state, doubtful=track.has_found))
+        said = f"Object {number} ends here: not on plane {shown.plane.index[axis]}, nor beyond."
+        self._tell(replace(self.state, doubtful=track.has_found, said=said))
 
     def divide_here(self, number: int | None = None) -> tuple[int, int]:
         """Say that an object, the current one by default, is two from the shown plane on."""

@@ -225,8 +225,8 @@ class FindAllState:
         Candidates, and those that the sliders leave.
     done, total : int
         Parts of the plane that were searched.
-    problem : str
-        Why nothing can be looked for, or why the search ended early, in a sentence.
+    said : str
+        What was accepted, why nothing can be looked for, or why the search ended early.
     """
 
     running: bool = False
@@ -234,7 +234,7 @@ class FindAllState:
     n_chosen: int = 0
     done: int = 0
     total: int = 0
-    problem: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ class Wiring:
         add(controller.choose, self._layers.changed)
         add(form.find_all.show_found, self.find_all.changed)
         add(form.objects.show_rows, self.objects.changed)
+        add(self.objects.take_found, self.find_all.accepted)
         add(self._on_propagation, self.propagation.changed)
         add(self._on_loaded, self.saved.finished)
         add(self._on_theme, self._viewer.events.theme)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QObject, Qt, QTimer, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import (
     QDockWidget,
     QGridLayout,
@@ -29,7 +29,7 @@ from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import State
 
 from .background import FindAllPanel, ThroughPanel
-from .controls import Fold, Lines, button, choice_of, keep_place
+from .controls import Fold, Lines, WheelForForm, button, choice_of, keep_place
 from .icons import use_theme
 from .layers import FilesPanel, LabelPanel, LayersPanel
 from .model import EmbeddingsPanel, ModelPanel, PicturePanel
@@ -68,6 +68,7 @@ class Form(QWidget):
         self.model, self.picture = ModelPanel(devices), PicturePanel()
         self.embeddings, self.files = EmbeddingsPanel(), FilesPanel()
         self._folds: dict[str, Fold] = {}
+        self._pressed: Fold | None = None  # the one whose title the user pressed last
         content = QWidget()
         self._parts = QVBoxLayout(content)
         self._parts.setContentsMargins(3, 0, 3, 6)
@@ -84,6 +85,7 @@ class Form(QWidget):
         self._add("files", "Files", self.files, "Save and load prompts")
         self._parts.addStretch()
         self._area = _scrolling(content)
+        WheelForForm(content)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(0)
@@ -94,7 +96,17 @@ class Form(QWidget):
     def _add(self, name: str, title: str, part: QWidget, tip: str) -> None:
         """Add a part that is folded until it is wanted; whether it is, is remembered."""
         self._folds[name] = Fold(title, part, tip)
+        self._folds[name].toggleButton().clicked.connect(self._on_title)
         self._parts.addWidget(self._folds[name])
+
+    def _on_title(self) -> None:
+        self._pressed = next(f for f in self.folds if f.toggleButton() is self.sender())
+        QTimer.singleShot(0, self._show_opened)  # when it has its height
+
+    def _show_opened(self) -> None:
+        """Scroll to all of a part that the user opened."""
+        if self._pressed is not None and self._pressed.isExpanded():
+            self.ensure_visible(self._pressed)
 
     def fold_of(self, name: str) -> Fold:
         """Return the fold that a part lies in."""

@@ -13,12 +13,14 @@ from magicgui.widgets import ComboBox
 from qtpy.QtCore import QEvent, QObject, QRect, QSize, Qt
 from qtpy.QtGui import QFontMetrics, QIcon, QMouseEvent, QPainter, QPaintEvent, QTextLayout
 from qtpy.QtWidgets import (
+    QAbstractSpinBox,
     QCheckBox,
     QComboBox,
     QFormLayout,
     QHBoxLayout,
     QLabel,
     QSizePolicy,
+    QSlider,
     QSpinBox,
     QStyle,
     QStyleOptionComboBox,
@@ -35,6 +37,7 @@ from .icons import IconButton
 __all__ = [
     "Fold",
     "Lines",
+    "WheelForForm",
     "add_row",
     "button",
     "choice_of",
@@ -156,6 +159,35 @@ def _wrapped(text: str, metrics: QFontMetrics, font: object, width: int) -> Iter
             line.setLineWidth(width)
             yield paragraph[line.textStart() : line.textStart() + line.textLength()].strip()
         layout.endLayout()
+
+
+class WheelForForm(QObject):
+    """Leaves the mouse wheel to the form, over a control that does not have the focus.
+
+    Else scrolling the form would change whatever comes to lie under the mouse.
+
+    Parameters
+    ----------
+    form : QWidget
+        Owns this; all controls that are in it by now.
+    """
+
+    def __init__(self, form: QWidget) -> None:
+        super().__init__(form)
+        for kind in (QAbstractSpinBox, QComboBox, QSlider):
+            for control in form.findChildren(kind):
+                control.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # not by the wheel
+                control.installEventFilter(self)
+
+    def eventFilter(self, control: QObject | None, event: QEvent | None) -> bool:
+        """Pass the wheel on."""
+        if event is None or event.type() != QEvent.Type.Wheel or not isinstance(control, QWidget):
+            return False
+        window = control.window()
+        if window is not None and window.focusWidget() is control:
+            return False
+        event.ignore()
+        return True
 
 
 # --- folds and rows -------------------------------------------------------------------------

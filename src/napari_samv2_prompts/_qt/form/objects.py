@@ -45,8 +45,8 @@ class ObjectRow:
         The lowest of its masks' scores, as far as they are known.
     prompts : int
     state : str
-        Where its label comes from: ``"prompted"``, ``"propagated"``, ``"accepted"``, ``"by hand"``
-        or ``"kept"``; empty while that is not known.
+        Where its label comes from: ``"prompted"``, ``"propagated"``, ``"found"``, ``"accepted"``,
+        ``"by hand"`` or ``"kept"``; empty while that is not known.
     name : str
         Its class.
     doubt : float
@@ -91,7 +91,7 @@ COLUMNS: tuple[tuple[str, str, Callable[[ObjectRow], str], Callable[[ObjectRow],
 """Of each column its title, its tip, what it shows and what it is sorted by."""
 
 _STACKS_ONLY = "Doubt", "Planes"  # columns that are hidden while there is nothing in them
-WIDTHS = (54, 46, 50, 46, 66, 56)  # pixels, all but the last column, within the form
+WIDTHS = (50, 44, 50, 46, 80, 56)  # pixels, all but the last column, within the form
 SORTED_BY = Qt.ItemDataRole.UserRole
 
 
