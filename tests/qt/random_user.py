@@ -118,7 +118,7 @@ class RandomUser(RuleBasedStateMachine):
 
     @property
     def controller(self):
-        return self.widget._controller
+        return self.widget._open.controller
 
     @property
     def runner(self) -> ManualRunner:
@@ -437,7 +437,7 @@ class RandomUser(RuleBasedStateMachine):
         if kind == "pick":
             self.widget._form.prompts.object.setValue(number)
         elif kind == "sign":
-            self.widget._controller.flip_sign()
+            self.widget._open.controller.flip_sign()
         elif kind == "next":
             self.widget.next_object()
         elif (layer := self.prompt_layer(data)) is not None:

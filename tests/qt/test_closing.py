@@ -225,7 +225,7 @@ def test_a_process_may_end_without_closing_anything() -> None:
                 assert labels.data.any()
             if moment == "at work":
                 points.add([[5, 5]])
-                widget._controller.flush()
+                widget._open.controller.flush()
             kept.append((viewer, widget))
         print("end of the script", flush=True)
     """

@@ -157,7 +157,7 @@ def test_what_does_not_fit_is_refused_in_a_sentence(open_widget, tmp_path, monke
     content["steps"] = []
     content["shape"] = [41, 50]
     refused("41 x 50")
-    assert not widget._controller.paused
+    assert not widget._open.controller.paused
 
 
 def test_an_error_while_loading_is_told_and_ends_it(open_widget, tmp_path, monkeypatch) -> None:

@@ -257,7 +257,7 @@ def test_any_axis_of_more_may_be_gone_through() -> None:
     bench.through.propagate(axis=1)
     assert not (bench.labels.data[0] == 1).any()
     assert (bench.labels.data[1] == 1).any((1, 2)).all()
-    assert [axis.number for axis in bench.through.axes()] == [1, 0]
+    assert [axis.number for axis in bench.through.stack.axes()] == [1, 0]
     bench.close()
 
 
@@ -292,7 +292,7 @@ def test_divides_here_makes_two_of_an_object_from_there_on(bench: Stack) -> None
     bench.through.propagate([2, *daughters], "forward")
     assert bench.planes_of(2) == [0, 1, 2, 3]
     assert all(bench.planes_of(number)[0] == 4 for number in daughters)
-    assert bench.through.lineage().parents == dict.fromkeys(daughters, 2)
+    assert bench.through.stack.lineage().parents == dict.fromkeys(daughters, 2)
     bench.labels.undo()
     bench.labels.undo()
     assert np.array_equal(bench.labels.data, before)
@@ -319,14 +319,14 @@ def test_tracks_are_shown_with_their_parents(bench: Stack) -> None:
     bench.through.propagate([2])
     bench.go(4)
     one, other = bench.through.divide_here(2)
-    tracks = bench.through.show_tracks()
-    again = bench.through.show_tracks()
+    tracks = bench.through.stack.show_tracks()
+    again = bench.through.stack.show_tracks()
     assert tracks not in bench.viewer.layers
     assert again.graph == {one: [2], other: [2]}
     rows = again.data[again.data[:, 0] == 2]
     assert rows[:, 1].tolist() == [0, 1, 2, 3]
     assert np.allclose(rows[:, 2:], (36, 40), atol=1)
-    assert bench.through.lineage().tracks == (
+    assert bench.through.stack.lineage().tracks == (
         Track(1, 3, 3), Track(2, 0, 3), Track(one, 4, 4, 2), Track(other, 4, 4, 2)
     )  # fmt: skip
 

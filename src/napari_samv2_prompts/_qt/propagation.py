@@ -1,26 +1,24 @@
 """Following objects through a stack: which objects and axis, what is asked of the engine.
 
-Not here: what was found and written (``layers/stack_labels.py``), buttons
-(``form/background.py``), the algorithm (``propagation`` of the package).
+Not here: the stack itself (``shown_stack.py``), what was found and written
+(``layers/stack_labels.py``), buttons (``through_buttons.py``), the algorithm (``propagation`` of
+the package).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psygnal import Signal
 
 from napari_samv2_prompts.engine import WorkUpdate
-from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
-    LabelsTarget,
     TargetError,
     kept_labels,
     layer_shape,
-    shown_plane,
     view_of,
 )
 from napari_samv2_prompts.layers.label_planes import labels_by_plane
@@ -28,19 +26,17 @@ from napari_samv2_prompts.layers.label_planes import labels_by_plane
 from .cluster_help import ClusterHelp
 from .cluster_work import follow_objects, seen_file
 from .labels_writer import place_of
-from .messages import axis_name
 from .models import input_sides
+from .shown_stack import ShownPlane, ShownStack
 from .viewer_events import Connections
-from .widget_state import Axis, Direction, PropagationState
+from .widget_state import Direction, PropagationState
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Tracks
     from napari.viewer import Viewer
-    from numpy.typing import NDArray
 
     from napari_samv2_prompts.engine import Propagation
     from napari_samv2_prompts.layers.stack_labels import StackLabels
-    from napari_samv2_prompts.propagation import Filled, Lineage, Method
+    from napari_samv2_prompts.propagation import Filled, Method
 
     from .controller import Controller
     from .saved_prompts import Recorder
@@ -48,15 +44,6 @@ if TYPE_CHECKING:
 # Opening the window must not wait for what following objects needs: it is imported when they are.
 
 __all__ = ["StackPropagation"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Shown:
-    """The image and its labels, and the plane that is shown of them."""
-
-    image: Image
-    target: LabelsTarget
-    plane: Plane
 
 
 class StackPropagation:
@@ -74,6 +61,8 @@ class StackPropagation:
     Attributes
     ----------
     state : PropagationState
+    stack : ShownStack
+        What there is to follow.
     """
 
     changed = Signal(PropagationState)
@@ -83,7 +72,7 @@ class StackPropagation:
     ) -> None:
         self.state, self._cluster = PropagationState(), cluster
         self._viewer, self._controller, self._recorder = viewer, controller, recorder
-        self._tracks: dict[Hashable, StackLabels] = {}
+        self.stack = ShownStack(viewer, controller)
         self._track: StackLabels | None = None  # the one that is shown
         self._running: tuple[StackLabels, Propagation] | None = None
         self._last_doubtful: tuple[int, int] | None = None
@@ -95,21 +84,6 @@ class StackPropagation:
     def running(self) -> bool:
         """Whether objects are being followed."""
         return self._running is not None
-
-    def axes(self) -> tuple[Axis, ...]:
-        """Return the axes that can be gone through, the one whose slider was moved last first."""
-        try:
-            shown = self._shown()
-        except ValueError:
-            return ()
-        plane, last = shown.plane, self._controller.reader.other_planes.axis
-        sizes, names = layer_shape(shown.image), self._viewer.dims.axis_labels[-plane.ndim :]
-        axes = [
-            Axis(axis, axis_name(axis, names[axis]), sizes[axis], int(plane.index[axis] or 0))
-            for axis in plane.hidden
-            if sizes[axis] > 1
-        ]
-        return tuple(sorted(axes, key=lambda axis: axis.number != last))
 
     # --- what the user does -----------------------------------------------------------------
 
@@ -128,8 +102,8 @@ class StackPropagation:
         from napari_samv2_prompts.propagation import METHODS, Wanted
 
         self._controller.flush()
-        shown, options = self._shown(), self._controller.options
-        through = self._axis(axis)
+        shown, options = self.stack.now(), self._controller.options
+        through = self.stack.axis(axis)
         planes = layer_shape(shown.image)[through]
         low, high = first or 0, planes - 1 if last is None else last
         if not 0 <= low <= high < planes:
@@ -143,7 +117,7 @@ class StackPropagation:
             raise ValueError(
                 "There is no object to follow: draw one, or go to a plane with labels."
             )
-        track = self._track = self._track_of(shown, through)
+        track = self._track = self.stack.track(shown, through)
         track.begin(options.policy)
         layers, dims = self._viewer.layers, self._viewer.dims
         request = Propagation(
@@ -201,111 +175,34 @@ class StackPropagation:
         self._tell(replace(self.state, doubtful=track.has_found, said=said))
         return new
 
-    def lineage(self) -> Lineage:
-        """Return the tracks of all labels along the axis that is gone through."""
-        self._controller.flush()
-        return self._track_of(self._shown(), self._axis(None)).lineage()
-
-    def film(self) -> Callable[[], tuple[NDArray[Any], Mapping[int, int]]] | None:
-        """Return what reads all labels and who came from whom, for a worker; None of one plane."""
-        self._controller.flush()
-        try:
-            return self._track_of(self._shown(), self._axis(None)).film
-        except ValueError:
-            return None
-
-    def show_tracks(self) -> Tracks:
-        """Add a Tracks layer with the middles of all labels, and who came from whom."""
-        read, show = self.tracks_in_steps()
-        return show(read())
-
-    def tracks_in_steps(self) -> tuple[Callable[[], Lineage], Callable[[Lineage], Tracks]]:
-        """Return what reads all labels, for a worker, and what then adds the layer."""
-        self._controller.flush()
-        shown, axis = self._shown(), self._axis(None)
-        if axis != 0 or shown.plane.ndim != 3:
-            raise ValueError("A Tracks layer needs time as the first of three axes.")
-        return self._track_of(shown, axis).lineage, partial(self._add_tracks, shown)
-
-    def _add_tracks(self, shown: _Shown, lineage: Lineage) -> Tracks:
-        labels = shown.target.labels
-        if not len(lineage.spots):
-            raise ValueError("There are no labels to show tracks of.")
-        turned = shown.plane.axes[0] > shown.plane.axes[1]
-        rows = lineage.spots[:, [0, 1, 3, 2]] if turned else lineage.spots
-        name = f"{labels.name} tracks"
-        if name in self._viewer.layers:
-            self._viewer.layers.remove(name)  # as it was before
-        return self._viewer.add_tracks(
-            rows,
-            graph={daughter: [parent] for daughter, parent in lineage.parents.items()},
-            name=name,
-            scale=labels.scale,
-            translate=labels.translate,
-            units=labels.units,
-            axis_labels=labels.axis_labels,
-        )
-
-    def _told(self, number: int | None) -> tuple[_Shown, int, StackLabels, int]:
+    def _told(self, number: int | None) -> tuple[ShownPlane, int, StackLabels, int]:
         """Stop following, since the user says something of an object on the shown plane."""
         self._controller.flush()
-        shown, axis = self._shown(), self._axis(None)
+        shown, axis = self.stack.now(), self.stack.axis(None)
         self.cancel()
         number = self._controller.state().current if number is None else number
-        track = self._track = self._track_of(shown, axis)
+        track = self._track = self.stack.track(shown, axis)
         return shown, axis, track, number
 
     def accepted(self, objects: Collection[int]) -> None:
         """Leave what was found of objects to the user."""
-        for track in self._tracks.values():
-            for number in objects:
-                track.accept(number)
+        self.stack.accept(objects)
         self._tell(replace(self.state, doubtful=False))
 
     def close(self) -> None:
         """Let go of everything; idempotent."""
         self._links.close()
         self._running = self._track = None
-        self._tracks.clear()
+        self.stack.let_go(())
 
     # --- what there is to follow ------------------------------------------------------------
 
-    def _shown(self) -> _Shown:
-        """Return what is shown; ValueError if nothing can be followed in it."""
-        now, chosen = self._controller, self._controller.chosen
-        if chosen.image is None or chosen.labels is None:
-            raise ValueError("Open an image and draw an object first.")
-        shown = shown_plane(self._viewer.dims, chosen.image)
-        target = now.prompts.target(shown)
-        if target is None:
-            reading = "The labels are being read: try again in a moment."
-            raise ValueError(now.targets.problem or reading)
-        return _Shown(chosen.image, target, shown.plane)
-
-    def _axis(self, axis: int | None) -> int:
-        axes = [one.number for one in self.axes()]
-        if axis is None and axes:
-            return axes[0]
-        if axis not in axes:
-            raise ValueError("There is no such axis to go through: the image has one plane there.")
-        return axis
-
-    def _objects(self, shown: _Shown) -> frozenset[int]:
+    def _objects(self, shown: ShownPlane) -> frozenset[int]:
         """Return the objects that have prompts, or else the labels of the shown plane."""
         labels = shown.target.labels
         prompted = self._controller.prompts.prompted
         numbers = prompted or labels_by_plane(labels.data[shown.plane.indexer()], ()).keys()
         return frozenset(numbers) - kept_labels(labels)
-
-    def _track_of(self, shown: _Shown, axis: int) -> StackLabels:
-        plane = shown.plane
-        others = tuple(index for at, index in enumerate(plane.index) if at != axis)
-        key = id(shown.target), plane.axes, axis, others
-        if key not in self._tracks:
-            from napari_samv2_prompts.layers.stack_labels import StackLabels
-
-            self._tracks[key] = StackLabels.along(axis, plane, shown.target)
-        return self._tracks[key]
 
     # --- what comes back --------------------------------------------------------------------
 
@@ -343,7 +240,7 @@ class StackPropagation:
     def _on_state(self, now: object) -> None:
         """Let go of the layers that are gone; tell what can be followed now."""
         there = self._controller.targets.all
-        self._tracks = {key: track for key, track in self._tracks.items() if track.target in there}
+        self.stack.let_go(there)
         if self._running is not None and self._running[0].target not in there:
             self.cancel()
         if self._track is not None and self._track.target not in there:

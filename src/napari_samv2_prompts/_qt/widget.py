@@ -1,7 +1,4 @@
-"""The dock widget: what scripts can call, and its life in a window.
-
-Looks are in ``form``, the work is the controller's, who follows whom is in ``wiring.py``.
-"""
+"""The dock widget: what scripts can call, and its life in a window; the work is ``wiring.py``'s."""
 
 from __future__ import annotations
 
@@ -15,7 +12,6 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_samv2_prompts.engine import PredictorFactory, Runner, Session
 
-from .controller import Controller
 from .form import DockTitle, Form
 from .label_tools import LabelTools
 from .layer_choices import LayerChoices
@@ -49,19 +45,14 @@ class SAMV2PromptsWidget(QWidget):
     Parameters
     ----------
     napari_viewer : napari.viewer.Viewer
-    make_predictor : callable, optional
-        Makes the model, in the worker.
-    make_runner : callable, optional
-        Makes the worker.
+    make_predictor, make_runner : callable, optional
+        Make the model, in the worker, and workers.
     """
 
     def __init__(
-        self,
-        napari_viewer: Viewer,
-        *,
-        make_predictor: PredictorFactory = make_predictor,
+        self, napari_viewer: Viewer, *, make_predictor: PredictorFactory = make_predictor,
         make_runner: Callable[[], Runner] = QtRunner,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         # Windows opened by a script hand out a proxy, whose layers are not equal to themselves
         # everywhere; only public names are used on what it wraps.
@@ -92,7 +83,7 @@ class SAMV2PromptsWidget(QWidget):
     @property
     def session(self) -> Session:
         """The engine."""
-        return self._controller.session
+        return self._open.controller.session
 
     @property
     def live(self) -> bool:
@@ -118,7 +109,7 @@ class SAMV2PromptsWidget(QWidget):
 
     def next_object(self) -> None:
         """End the current object, so that the next click starts another."""
-        self._controller.next_object()
+        self._open.controller.next_object()
 
     def accept(self) -> tuple[int, ...]:
         """Keep the labels and clear their prompts; return the objects."""
@@ -161,27 +152,21 @@ class SAMV2PromptsWidget(QWidget):
     @property
     def label_tools(self) -> LabelTools:
         """What can be done with labels that are there: edit, merge, delete, keep."""
-        return self._controller.label_tools
+        return self._open.controller.label_tools
 
     def cycle_mask(self) -> None:
         """Use the next candidate for the current object."""
-        self._controller.cycle_mask()
+        self._open.controller.cycle_mask()
 
     def run(self) -> None:
         """Segment what has changed, or everything on the plane again if nothing has."""
-        self._controller.run()
+        self._open.controller.run()
 
     def propagate(
-        self,
-        objects: Collection[int] | None = None,
-        direction: Direction = "both",
-        first: int | None = None,
-        last: int | None = None,
-        *,
-        axis: int | None = None,
-        stop_when_lost: bool = True,
-        method: Method = "auto",
-    ) -> None:
+        self, objects: Collection[int] | None = None, direction: Direction = "both",
+        first: int | None = None, last: int | None = None, *, axis: int | None = None,
+        stop_when_lost: bool = True, method: Method = "auto",
+    ) -> None:  # fmt: skip
         """Follow objects through the planes of the image, in the background.
 
         Parameters
@@ -205,9 +190,8 @@ class SAMV2PromptsWidget(QWidget):
         ValueError
             If there is no image, no object or no such axis or planes.
         """
-        self._open.propagation.propagate(
-            objects, direction, first, last, axis, stop_when_lost, method
-        )
+        asked = objects, direction, first, last, axis, stop_when_lost, method
+        self._open.propagation.propagate(*asked)
 
     def cancel_propagation(self) -> None:
         """Stop following; what was found stays, and :meth:`propagate` goes on from there."""
@@ -230,11 +214,11 @@ class SAMV2PromptsWidget(QWidget):
 
     def lineage(self) -> Lineage:
         """Return the tracks of all labels, with parents, for :mod:`.lineage_files`."""
-        return self._open.propagation.lineage()
+        return self._open.propagation.stack.lineage()
 
     def show_tracks(self) -> Tracks:
         """Add a Tracks layer with the middles of all labels, and who came from whom."""
-        return self._open.propagation.show_tracks()
+        return self._open.propagation.stack.show_tracks()
 
     def use_weights(self, path: str) -> None:
         """Choose weights from a file, or list those of a folder and download to it from now on."""
@@ -267,10 +251,6 @@ class SAMV2PromptsWidget(QWidget):
             raise TimeoutError(f"Still {self.session.status.state} after {timeout:g} s.")
 
     # --- life -------------------------------------------------------------------------------
-
-    @property
-    def _controller(self) -> Controller:
-        return self._open.controller
 
     @property
     def _open(self) -> Wiring:
@@ -308,7 +288,7 @@ class SAMV2PromptsWidget(QWidget):
         """Work again when shown again."""
         super().showEvent(event)
         self._set_up()
-        self._controller.schedule()
+        self._open.controller.schedule()
         self._form.fit_width()
         self._title.refresh()
 

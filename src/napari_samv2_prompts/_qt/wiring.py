@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error, show_warning
+from napari.utils.notifications import show_error
 
 from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
 
@@ -22,6 +22,7 @@ from .drawing import Drawing
 from .files import PromptFiles, ask_and_export
 from .find_all import FindAll
 from .form import Form
+from .keys import Keys
 from .layer_choices import LayerChoices
 from .model_picker import ModelPicker
 from .object_list import ObjectList
@@ -29,8 +30,9 @@ from .propagation import StackPropagation
 from .saved_prompts import SavedPrompts
 from .settings import Remembered
 from .threads import Disk
-from .viewer_events import Connections, Keys
-from .widget_state import Direction, Options, PropagationState, WidgetState
+from .through_buttons import ThroughButtons
+from .viewer_events import Connections
+from .widget_state import Options, WidgetState
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
@@ -87,6 +89,7 @@ class Wiring:
         self.propagation = StackPropagation(
             viewer, controller, self.saved.recorder, self.clusters[2]
         )
+        self._through = ThroughButtons(form.through, self.propagation, controller, disk)
         self._keys = Keys(viewer, (
             ("Q", controller.flip_sign), ("N", controller.next_object),
             ("W", controller.cycle_mask), ("G", self.drawing.change),
@@ -141,7 +144,7 @@ class Wiring:
         add(form.find_all.show_found, self.find_all.changed)
         add(form.objects.show_rows, self.objects.changed)
         add(self.objects.take_found, self.find_all.accepted)
-        add(self._on_propagation, self.propagation.changed)
+        add(self._through.show, self.propagation.changed)
         add(self._on_loaded, self.saved.finished)
         add(self._on_theme, self._viewer.events.theme)
 
@@ -173,12 +176,8 @@ class Wiring:
         add(self.find_all.select, found.selected)
         add(self.find_all.accept, found.accepted)
         add(self.find_all.discard, found.discarded)
-        add(self._propagate, through.wanted)
-        add(self.propagation.cancel, through.cancelled)
-        add(self.propagation.next_doubtful, through.doubtful_wanted)
-        add(self._end_here, through.end_wanted)
-        add(self._divide_here, through.division_wanted)
-        add(self._show_tracks, through.tracks_wanted)
+        add(self._through.follow, through.wanted)
+        add(self._through.press, through.pressed)
         add(self.objects.pick, form.objects.picked)
         add(self.objects.delete, form.objects.deleted)
         add(self.objects.keep, form.objects.kept)
@@ -235,37 +234,10 @@ class Wiring:
         self.find_all.select(self._form.find_all.selection)
         self.find_all.start(whole, alike)
 
-    def _propagate(self, direction: Direction) -> None:
-        panel = self._form.through
-        objects = [self.controller.state().current] if panel.only_current else None
-        _warned(
-            self.propagation.propagate, objects, direction, *panel.planes, panel.chosen_axis,
-            panel.stop.isChecked(),
-        )  # fmt: skip
-
-    def _end_here(self) -> None:
-        _warned(self.propagation.end_here)
-
-    def _divide_here(self) -> None:
-        _warned(self.propagation.divide_here)
-
-    def _show_tracks(self) -> None:
-        _warned(self._read_tracks)
-
-    def _read_tracks(self) -> None:
-        """Read all labels in a worker, then add the layer."""
-        read, show = self.propagation.tracks_in_steps()
-        self._disk.do("Reading the labels", read, lambda lineage: f"Added {show(lineage).name}.")
-
-    def _on_propagation(self, state: PropagationState) -> None:
-        if self._form.fold_of("through").isExpanded():
-            self._form.through.show_axes(self.propagation.axes())
-        self._form.through.show_through(state)
-
     # --- files and options ------------------------------------------------------------------
 
     def _export(self) -> None:
-        film = self.propagation.film()
+        film = self.propagation.stack.film()
         ask_and_export(self._parent, self._viewer, self.controller.chosen, self._disk, film)
 
     def _on_loaded(self, reason: str) -> None:
@@ -293,7 +265,7 @@ class Wiring:
     def _on_fold(self, opened: bool) -> None:
         self._remembered.save()
         self.objects.is_open = self._form.fold_of("objects").isExpanded()
-        self._on_propagation(self.propagation.state)
+        self._through.show(self.propagation.state)
 
     # --- what is shown ----------------------------------------------------------------------
 
@@ -316,11 +288,3 @@ class Wiring:
         said = before is not None and before.status.reason == now.status.reason
         if failed and not (said and before and before.status.state is State.FAILED):
             show_error(f"SAMV2 Prompts: {now.status.reason}")
-
-
-def _warned(call: Callable[..., object], *arguments: Any) -> None:
-    """Do something; show why it can't be done."""
-    try:
-        call(*arguments)
-    except ValueError as error:
-        show_warning(f"SAMV2 Prompts: {error}")

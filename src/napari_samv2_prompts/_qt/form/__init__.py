@@ -29,12 +29,13 @@ from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import State
 
 from .background import FindAllPanel, ThroughPanel
-from .controls import Fold, Lines, WheelForForm, button, choice_of, keep_place
+from .controls import Fold, WheelForForm, button, choice_of, keep_place
 from .icons import use_theme
 from .layers import FilesPanel, LabelPanel, LayersPanel
 from .model import EmbeddingsPanel, ModelPanel, PicturePanel
 from .objects import ObjectsPanel
 from .prompts import PromptsPanel
+from .texts import Lines
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox

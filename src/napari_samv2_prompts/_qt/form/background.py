@@ -20,8 +20,9 @@ from napari_samv2_prompts._qt.messages import find_all_line, propagation_line
 from napari_samv2_prompts._qt.widget_state import Axis, FindAllState, PropagationState
 from napari_samv2_prompts.candidates import Order, Selection
 
-from .controls import Lines, add_row, button, equally_wide, keep_place, rows, side_by_side
+from .controls import add_row, button, equally_wide, keep_place, rows, side_by_side
 from .icons import IconButton
+from .texts import Lines
 
 __all__ = [
     "FindAllPanel",
@@ -167,11 +168,7 @@ class ThroughPanel(QWidget):
     """
 
     wanted = Signal(str)  # the direction
-    cancelled = Signal()
-    doubtful_wanted = Signal()
-    end_wanted = Signal()
-    division_wanted = Signal()
-    tracks_wanted = Signal()
+    pressed = Signal(str)  # another button: cancel, doubtful, ends, divides or tracks
 
     def __init__(self) -> None:
         super().__init__()
@@ -201,11 +198,11 @@ class ThroughPanel(QWidget):
             (self.back, "back"), (self.both, "both"), (self.forward, "forward")
         ):  # fmt: skip
             press.clicked.connect(lambda _=False, way=direction: self.wanted.emit(way))
-        self.cancel.clicked.connect(lambda: self.cancelled.emit())
-        self.doubtful.clicked.connect(lambda: self.doubtful_wanted.emit())
-        self.ends.clicked.connect(lambda: self.end_wanted.emit())
-        self.divides.clicked.connect(lambda: self.division_wanted.emit())
-        self.tracks.clicked.connect(lambda: self.tracks_wanted.emit())
+        for press, name in (
+            (self.cancel, "cancel"), (self.doubtful, "doubtful"), (self.ends, "ends"),
+            (self.divides, "divides"), (self.tracks, "tracks"),
+        ):  # fmt: skip
+            press.clicked.connect(lambda _=False, name=name: self.pressed.emit(name))
         self.axis.currentIndexChanged.connect(self._on_axis)
         self.show_axes(())
 

@@ -21,7 +21,8 @@ from napari_samv2_prompts._qt.settings import Choice
 from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import EmbeddingStore
 
-from .controls import Lines, add_row, button, keep_place, rows, shrinking, side_by_side
+from .controls import add_row, button, keep_place, rows, shrinking, side_by_side
+from .texts import Lines
 
 __all__ = [
     "EmbeddingsPanel",

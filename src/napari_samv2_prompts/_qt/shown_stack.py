@@ -1,0 +1,156 @@
+"""The stack that is shown: its axes, its labels over the planes, the tracks of all of them.
+
+Not here: following objects (``propagation.py``), what is written (``layers/stack_labels.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers import LabelsTarget, layer_shape, shown_plane
+
+from .messages import axis_name
+from .widget_state import Axis
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Tracks
+    from napari.viewer import Viewer
+    from numpy.typing import NDArray
+
+    from napari_samv2_prompts.layers.stack_labels import StackLabels
+    from napari_samv2_prompts.propagation import Lineage
+
+    from .controller import Controller
+
+__all__ = ["ShownPlane", "ShownStack"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownPlane:
+    """The image and its labels, and the plane that is shown of them."""
+
+    image: Image
+    target: LabelsTarget
+    plane: Plane
+
+
+class ShownStack:
+    """The chosen image and labels of one widget, as a stack.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+    controller : Controller
+    """
+
+    def __init__(self, viewer: Viewer, controller: Controller) -> None:
+        self._viewer, self._controller = viewer, controller
+        self._tracks: dict[Hashable, StackLabels] = {}
+
+    def axes(self) -> tuple[Axis, ...]:
+        """Return the axes that can be gone through, the one whose slider was moved last first."""
+        try:
+            shown = self.now()
+        except ValueError:
+            return ()
+        plane, last = shown.plane, self._controller.reader.other_planes.axis
+        sizes, names = layer_shape(shown.image), self._viewer.dims.axis_labels[-plane.ndim :]
+        axes = [
+            Axis(axis, axis_name(axis, names[axis]), sizes[axis], int(plane.index[axis] or 0))
+            for axis in plane.hidden
+            if sizes[axis] > 1
+        ]
+        return tuple(sorted(axes, key=lambda axis: axis.number != last))
+
+    def now(self) -> ShownPlane:
+        """Return what is shown; ValueError if nothing can be followed in it."""
+        now, chosen = self._controller, self._controller.chosen
+        if chosen.image is None or chosen.labels is None:
+            raise ValueError("Open an image and draw an object first.")
+        shown = shown_plane(self._viewer.dims, chosen.image)
+        target = now.prompts.target(shown)
+        if target is None:
+            reading = "The labels are being read: try again in a moment."
+            raise ValueError(now.targets.problem or reading)
+        return ShownPlane(chosen.image, target, shown.plane)
+
+    def axis(self, axis: int | None) -> int:
+        """Return an axis that can be gone through, by default the one that comes first."""
+        axes = [one.number for one in self.axes()]
+        if axis is None and axes:
+            return axes[0]
+        if axis not in axes:
+            raise ValueError("There is no such axis to go through: the image has one plane there.")
+        return axis
+
+    def track(self, shown: ShownPlane, axis: int) -> StackLabels:
+        """Return the labels along an axis."""
+        plane = shown.plane
+        others = tuple(index for at, index in enumerate(plane.index) if at != axis)
+        key = id(shown.target), plane.axes, axis, others
+        if key not in self._tracks:
+            from napari_samv2_prompts.layers.stack_labels import StackLabels
+
+            self._tracks[key] = StackLabels.along(axis, plane, shown.target)
+        return self._tracks[key]
+
+    def let_go(self, there: Collection[LabelsTarget]) -> None:
+        """Forget all layers but these."""
+        self._tracks = {key: track for key, track in self._tracks.items() if track.target in there}
+
+    def accept(self, objects: Collection[int]) -> None:
+        """Leave what was found of objects to the user."""
+        for track in self._tracks.values():
+            for number in objects:
+                track.accept(number)
+
+    # --- tracks -----------------------------------------------------------------------------
+
+    def lineage(self) -> Lineage:
+        """Return the tracks of all labels along the axis that is gone through."""
+        self._controller.flush()
+        return self.track(self.now(), self.axis(None)).lineage()
+
+    def film(self) -> Callable[[], tuple[NDArray[Any], Mapping[int, int]]] | None:
+        """Return what reads all labels and who came from whom, for a worker; None of one plane."""
+        self._controller.flush()
+        try:
+            return self.track(self.now(), self.axis(None)).film
+        except ValueError:
+            return None
+
+    def show_tracks(self) -> Tracks:
+        """Add a Tracks layer with the middles of all labels, and who came from whom."""
+        read, show = self.tracks_in_steps()
+        return show(read())
+
+    def tracks_in_steps(self) -> tuple[Callable[[], Lineage], Callable[[Lineage], Tracks]]:
+        """Return what reads all labels, for a worker, and what then adds the layer."""
+        self._controller.flush()
+        shown, axis = self.now(), self.axis(None)
+        if axis != 0 or shown.plane.ndim != 3:
+            raise ValueError("A Tracks layer needs time as the first of three axes.")
+        return self.track(shown, axis).lineage, partial(self._add_tracks, shown)
+
+    def _add_tracks(self, shown: ShownPlane, lineage: Lineage) -> Tracks:
+        labels = shown.target.labels
+        if not len(lineage.spots):
+            raise ValueError("There are no labels to show tracks of.")
+        turned = shown.plane.axes[0] > shown.plane.axes[1]
+        rows = lineage.spots[:, [0, 1, 3, 2]] if turned else lineage.spots
+        name = f"{labels.name} tracks"
+        if name in self._viewer.layers:
+            self._viewer.layers.remove(name)  # as it was before
+        return self._viewer.add_tracks(
+            rows,
+            graph={daughter: [parent] for daughter, parent in lineage.parents.items()},
+            name=name,
+            scale=labels.scale,
+            translate=labels.translate,
+            units=labels.units,
+            axis_labels=labels.axis_labels,
+        )
