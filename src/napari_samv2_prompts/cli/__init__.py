@@ -18,6 +18,7 @@ from typing import Any
 
 from napari_samv2_prompts.cli import demo, doctor, embed, models, segment, train
 from napari_samv2_prompts.cli.common import PROGRAM, tell
+from napari_samv2_prompts.cli.home import home_or_stand_in
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What tifffile logs of files is said in our own words, or of no concern.
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        with _told_warnings():
+        with _told_warnings(), home_or_stand_in():
             return int(options.run(options) or 0)
     except KeyboardInterrupt:
         print(f"\n{PROGRAM}: stopped.", file=sys.stderr)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import socket
 import threading
 import time
@@ -237,6 +238,27 @@ def test_folder_that_cannot_be_written(file, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("a file where the folder should be")
     with pytest.raises(CheckpointError, match="cannot be written"):
         fetch(file, tmp_path / "models", open_url=plain_http)
+
+
+def test_what_another_user_began_keeps_nobody_out(
+    file, server, tmp_path: Path, monkeypatch
+) -> None:
+    server.cut_after = 1_000_000
+    before = os.umask(0o022)
+    try:
+        with pytest.raises(CheckpointError, match="interrupted"):
+            fetch(file, tmp_path, open_url=plain_http)
+    finally:
+        os.umask(before)
+    for lock in tmp_path.glob(".*.lock"):
+        assert lock.stat().st_mode & 0o666 == 0o666
+    (part,) = tmp_path.glob("*.part")
+    part.chmod(0o444)
+    # As a user who is not root would be told.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).stat().st_mode & 0o200 > 0)
+    server.cut_after = None
+    assert fetch(file, tmp_path, open_url=plain_http).read_bytes() == CONTENT
+    assert server.asked == [None, None]  # from the beginning
 
 
 def test_only_https(file, server, tmp_path: Path) -> None:

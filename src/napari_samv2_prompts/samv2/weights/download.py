@@ -8,6 +8,7 @@ What is published and where it goes is :mod:`.registry`; reading it is :mod:`.ch
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import ssl
 import urllib.error
@@ -149,7 +150,7 @@ def _is_there(file: PublishedFile, target: Path) -> bool:
 
 @contextmanager
 def _locked(path: Path, stop: Cancel) -> Iterator[None]:
-    lock = FileLock(path)
+    lock = FileLock(path, mode=0o666)  # left behind, it must not keep other users out
     while True:
         if stop():
             raise DownloadCancelled
@@ -184,8 +185,8 @@ def _fill(
 ) -> None:
     """Append to the part what it lacks, starting over where the server cannot go on."""
     done = _size(part)
-    if done > file.bytes:
-        part.unlink()
+    if done > file.bytes or (part.exists() and not os.access(part, os.W_OK)):
+        part.unlink()  # too long, or begun by another user
         done = 0
     report(done, file.bytes)
     if done == file.bytes:
