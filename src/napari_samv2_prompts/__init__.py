@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         build_samv2,
     )
     from napari_samv2_prompts.scripting import replay, segment
-    from napari_samv2_prompts.through import segment_stack
+    from napari_samv2_prompts.stack_units import segment_stack
 
     __version__: str
 
@@ -51,7 +51,7 @@ _HOMES = {  # of those that are not in samv2
     "segment": "scripting",
     "segment_all": "everything",
     "segment_folder": "batch",
-    "segment_stack": "through",
+    "segment_stack": "stack_units",
     "write_coco": "io.exports",
     "write_geojson": "io.geojson",
     "write_labels": "io.exports",

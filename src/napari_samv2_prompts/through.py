@@ -1,15 +1,15 @@
-"""Through a stack from a script: one call from prompts on a few planes to labels on all.
+"""Prompts on planes of a stack, and a model that answers them and follows what they mean.
 
-Here: :func:`segment_stack` and what it is made of.  Not here: how objects are followed
-(``propagation``), single pictures (``scripting.py``).
+Not here: the one call of a script (``stack_units.py``), how objects are followed (``propagation``),
+single pictures (``scripting.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,119 +18,21 @@ from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.box_formats import BoxFormat
-from napari_samv2_prompts.io.pictures import read_image
 from napari_samv2_prompts.io.prompt_files import read_stack_prompts
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
-from napari_samv2_prompts.propagation import (
-    METHODS,
-    Embeddings,
-    Filled,
-    Found,
-    Method,
-    Wanted,
-    current,
-    follower_of,
-    painted,
-    propagate_shares,
-    shares_of,
-)
+from napari_samv2_prompts.propagation import Embeddings, Follower, Method, follower_of
 from napari_samv2_prompts.regions import InputSides, Region
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["StackPrompts", "follow", "segment_stack", "stack_prompts"]
+__all__ = ["Given", "StackModel", "StackPrompts", "stack_prompts"]
 
 StackPrompts = Mapping[int, PromptBatch]
 """Plane: what is prompted there."""
 
 Given = str | Path | Mapping[int, Any]
-
-
-def segment_stack(
-    stack: str | Path | NDArray[Any],
-    *,
-    boxes: Given | None = None,
-    points: Given | None = None,
-    box_format: BoxFormat | None = None,
-    direction: Literal["forward", "back", "both"] = "both",
-    first: int | None = None,
-    last: int | None = None,
-    model: str | None = None,
-    method: Method = "auto",
-    checkpoint: str | Path | None = None,
-    device: str = "auto",
-    predictor: SAMV2ImagePredictor | None = None,
-    store: str | Path | None = None,
-    progress: Callable[[Filled], object] | None = None,
-) -> NDArray[np.uint16] | NDArray[np.uint32]:
-    """Segment objects on all planes of a stack, or all frames of a film, from prompts on a few.
-
-    Parameters
-    ----------
-    stack : path or array of shape (Z, H, W), (Z, H, W, 3) or (Z, H, W, 4)
-        Other numbers than 8 bit are stretched between percentiles of the whole stack.
-    boxes : path, or mapping of object to rows, optional
-        A table with a column ``plane`` (see :func:`.read_stack_prompts`), or for each object
-        ``plane, x0, y0, x1, y1``, or several such rows on different planes.
-    points : path, or mapping of object to rows, optional
-        A table, or ``plane, x, y`` for each object, or several; all of them on the object.
-    box_format : {"xyxy", "xywh", "yolo"}, optional
-        How the four numbers of a box in a table are meant; by its columns' names if not given.
-    direction : str
-        Beyond the prompted planes: ``"forward"``, ``"back"`` or ``"both"``.
-    first, last : int, optional
-        Planes to fill, both included; all by default.
-    model, checkpoint, device, predictor
-        As for :func:`.segment`.
-    method : str
-        How objects are followed: ``"hand-over"`` makes prompts of the last mask, with any model;
-        ``"memory"`` is the published models' own way.  ``"auto"`` is the memory if the model has
-        one and sees planes in full detail, else hand-over.
-    store : path, optional
-        Folder of embeddings: what is there is not embedded again, what is not is kept there.
-    progress : callable, optional
-        Told what each plane gained; what it raises ends the work.
-
-    Returns
-    -------
-    array of shape (Z, H, W), uint16; uint32 if an object's number needs it
-
-    Raises
-    ------
-    ValueError
-        If stack or prompts are not as above, or the range holds no plane.
-    OSError
-        If a file cannot be read.
-    """
-    seen = StackPicture.of(read_image(stack) if isinstance(stack, str | Path) else stack)
-    prompts = stack_prompts(seen.shape, boxes, points, box_format)
-    if method not in METHODS:
-        raise ValueError(f"There is no method {method!r}: it is one of {', '.join(METHODS)}.")
-    wanted = _wanted(seen.shape[0], first, last, direction)
-    if predictor is None:
-        from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
-
-        predictor = SAMV2ImagePredictor(model, checkpoint=checkpoint, device=device)
-    anchors: dict[int, dict[int, MaskCrop]] = {}
-    found = Found()
-    kept = None if store is None else EmbeddingStore(Path(store), limit_mb=np.inf)
-    for filled in follow(seen, prompts, predictor, wanted, anchors, method, kept):
-        found.add(filled)
-        if progress is not None:
-            progress(filled)
-    return painted(seen.shape, anchors, current(anchors, found))
-
-
-def _wanted(planes: int, first: int | None, last: int | None, direction: Any) -> Wanted:
-    if direction not in ("forward", "back", "both"):
-        raise ValueError(f"direction is {direction!r}: it is 'forward', 'back' or 'both'.")
-    low, high = first or 0, planes - 1 if last is None else last
-    if not 0 <= low <= high < planes:
-        raise ValueError(
-            f"There are no planes from {low} to {high}: the stack has {planes}, counted from 0."
-        )
-    return Wanted(low, high, direction)
+"""A table, or rows for each object; see :func:`.segment_stack`."""
 
 
 def stack_prompts(
@@ -139,7 +41,7 @@ def stack_prompts(
     points: Given | None = None,
     box_format: BoxFormat | None = None,
 ) -> dict[int, PromptBatch]:
-    """Return boxes and points as prompts of planes; see :func:`segment_stack`."""
+    """Return boxes and points as prompts of planes; see :func:`.segment_stack`."""
     if boxes is None and points is None:
         raise ValueError("There are no prompts: give boxes, points or both.")
     tables = [given if isinstance(given, str | Path) else None for given in (boxes, points)]
@@ -185,37 +87,53 @@ def _rows(
             yield (int(row[0]), int(number)), row[1:]
 
 
-def follow(
-    seen: StackPicture,
-    prompts: StackPrompts,
-    predictor: SAMV2ImagePredictor,
-    wanted: Wanted,
-    anchors: dict[int, dict[int, MaskCrop]],
-    method: Method = "auto",
-    store: EmbeddingStore | None = None,
-) -> Iterator[Filled]:
-    """Answer the prompts, then fill the other planes.
+class StackModel:
+    """A model on a stack: answers prompts on its planes, and follows what they mean.
 
     Parameters
     ----------
-    anchors : dict
-        Empty; the masks on the prompted planes are put here first.
-    method : str
-        See :func:`segment_stack`.
+    seen : StackPicture
+    predictor : SAMV2ImagePredictor
     store : EmbeddingStore, optional
         Where embeddings are looked for and kept.
+
+    Attributes
+    ----------
+    embeddings : Embeddings
     """
-    variant = predictor.variant
-    sides = InputSides(variant.input_size, variant.largest_side)
-    make = predictor.embed if store is None else partial(_embedded, predictor, store)
-    embed = Embeddings.of_stack(seen, make, sides)
-    follower = follower_of(method, seen, embed, predictor)
-    for plane, batch in sorted(prompts.items()):
-        for number, crop in _answered(embed, predictor, plane, batch, seen.shape[1:]).items():
-            anchors.setdefault(number, {})[plane] = crop
-    for number in [n for n, planes in anchors.items() if not any(c.area for c in planes.values())]:
-        del anchors[number]  # the model finds nothing of it where it was prompted
-    yield from propagate_shares(follower, shares_of(anchors, Found(), wanted))
+
+    def __init__(
+        self,
+        seen: StackPicture,
+        predictor: SAMV2ImagePredictor,
+        store: EmbeddingStore | None = None,
+    ) -> None:
+        variant = predictor.variant
+        sides = InputSides(variant.input_size, variant.largest_side)
+        make = predictor.embed if store is None else partial(_embedded, predictor, store)
+        self.embeddings = Embeddings.of_stack(seen, make, sides)
+        self._seen, self._predictor = seen, predictor
+
+    def follower(self, method: Method) -> Follower:
+        """Return what follows objects; see :func:`.follower_of` for the error."""
+        return follower_of(method, self._seen, self.embeddings, self._predictor)
+
+    def answered(self, prompts: StackPrompts) -> dict[int, dict[int, MaskCrop]]:
+        """Return masks by object and plane; objects that are found nowhere are left out."""
+        anchors: dict[int, dict[int, MaskCrop]] = {}
+        for plane, batch in sorted(prompts.items()):
+            for number, crop in self._on_plane(plane, batch).items():
+                anchors.setdefault(number, {})[plane] = crop
+        return {n: of for n, of in anchors.items() if any(crop.area for crop in of.values())}
+
+    def _on_plane(self, plane: int, batch: PromptBatch) -> dict[int, MaskCrop]:
+        """Return the best mask of each prompt of a plane, in pixels of the plane."""
+        shape = self._seen.shape[1:]
+        embedding, region = self.embeddings(plane, Region.whole(shape))
+        assert region == Region.whole(shape)
+        whole = on_whole_plane(batch, shape, embedding.logits_size)
+        masks = self._predictor.decode(embedding, whole)
+        return {item.object: item.crops[item.best] for item in masks}
 
 
 def _embedded(
@@ -229,17 +147,3 @@ def _embedded(
         found = predictor.embed(pixels).halved()
         store.put(key, packing.pack(found, key))
     return found
-
-
-def _answered(
-    embed: Embeddings,
-    predictor: SAMV2ImagePredictor,
-    plane: int,
-    batch: PromptBatch,
-    shape: tuple[int, int],
-) -> dict[int, MaskCrop]:
-    """Return the best mask of each prompt of a plane, in pixels of the plane."""
-    embedding, region = embed(plane, Region.whole(shape))
-    assert region == Region.whole(shape)
-    masks = predictor.decode(embedding, on_whole_plane(batch, shape, embedding.logits_size))
-    return {item.object: item.crops[item.best] for item in masks}

@@ -12,7 +12,13 @@ from napari_samv2_prompts.cli.common import predictor, tell
 from napari_samv2_prompts.cli.outputs import labels_path
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
     from numpy.typing import NDArray
+
+    from napari_samv2_prompts.propagation import Filled
+    from napari_samv2_prompts.stack_units import StackWork
+    from napari_samv2_prompts.units import Outcome, Unit
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -57,11 +63,12 @@ def run(options: argparse.Namespace) -> int:
     import numpy as np
     from tqdm import tqdm
 
-    from napari_samv2_prompts.images import axis_of
+    from napari_samv2_prompts.images import StackPicture, axis_of
     from napari_samv2_prompts.io.exports import write_labels
     from napari_samv2_prompts.io.opening import open_image
-    from napari_samv2_prompts.propagation import Filled
-    from napari_samv2_prompts.through import segment_stack
+    from napari_samv2_prompts.propagation import End
+    from napari_samv2_prompts.stack_units import StackWork, wanted_of
+    from napari_samv2_prompts.through import stack_prompts
 
     if options.boxes is None and options.points is None:
         raise ValueError("Give prompts: a table of boxes (--boxes) or of points (--points).")
@@ -73,33 +80,29 @@ def run(options: argparse.Namespace) -> int:
     tell(opened.notes)
     place = axis_of(opened.data.shape, options.through)
     stack = np.moveaxis(opened.data, place, 0)
-    ends: list[str] = []
+    seen = StackPicture.of(stack)
+    prompts = stack_prompts(seen.shape, options.boxes, options.points, options.box_format)
+    wanted = wanted_of(len(stack), options.first, options.last, options.direction)
     started = time.perf_counter()
-    store = _store(options, output, stack, place)
+    away = options.workers is not None or options.scheduler is not None
+    store = options.store or (output.with_name(f"{output.name}.embeddings") if away else None)
+    work = StackWork(seen, prompts, wanted, options.method, store)
+    ends: list[End] = []
     with tqdm(unit="plane", disable=None, leave=False) as bar:
 
         def report(filled: Filled) -> None:
             bar.update()
-            ends.extend(map(str, filled.ends))
+            ends.extend(filled.ends)
 
-        labels = segment_stack(
-            stack,
-            boxes=options.boxes,
-            points=options.points,
-            box_format=options.box_format,
-            direction=options.direction,
-            first=options.first,
-            last=options.last,
-            method=options.method,
-            predictor=predictor(options),
-            store=store,
-            progress=report,
-        )
+        if away:
+            labels = _on_workers(options, work, place, report)
+        else:
+            labels = work.here(lambda: predictor(options), report)
     if store is not None and store != options.store:
         shutil.rmtree(store, ignore_errors=True)  # it was for this run
     print(f"{len(stack)} planes in {time.perf_counter() - started:.2f} s")
-    for sentence in ends:
-        print(sentence)
+    for end in sorted(ends, key=lambda end: (end.object, end.plane)):
+        print(end)
     write_labels(output, np.moveaxis(labels, 0, place), pixel_size=opened.pixel_size)
     print(f"Labels: {output}")
     if options.tracks is not None:
@@ -108,28 +111,20 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _store(options: argparse.Namespace, output: Path, stack: Any, place: int) -> Path | None:
-    """Return the folder of embeddings to use, if any; workers have filled it, if there are any.
-
-    Objects are then followed here: how far a mask reaches depends, in its last digits, on which
-    others are decoded with it, and labels are to be the same as without workers.
-    """
-    store: Path | None = options.store
-    if options.workers is None and options.scheduler is None:
-        return store
+def _on_workers(
+    options: argparse.Namespace, work: StackWork, place: int, report: Callable[[Filled], None]
+) -> NDArray[Any]:
     from napari_samv2_prompts.cli.workers import runner_of, with_bar
-    from napari_samv2_prompts.embed_units import stack_units
-    from napari_samv2_prompts.images import StackPicture
+    from napari_samv2_prompts.io.stack_files import StackFile
 
-    seen = StackPicture.of(stack)
-    low, high = options.first or 0, len(stack) - 1 if options.last is None else options.last
-    planes = range(max(0, low), min(high + 1, len(stack)))
-    store = store or output.with_name(f"{output.name}.embeddings")
-    units = stack_units(options.image.absolute(), store.absolute(), seen, place, planes)
+    file = StackFile.of(options.image.absolute(), place, work.seen)
     with runner_of(options, overwrite=False) as do:
-        for _ in with_bar(do(units), len(units), "part"):
-            pass  # what could not be embedded there is embedded here, or fails here
-    return store
+
+        def run(units: Iterable[Unit]) -> Iterator[Outcome]:
+            these = list(units)
+            return with_bar(do(these), len(these), "part")
+
+        return work.on(run, file, lambda: predictor(options), report)
 
 
 def _write_tracks(path: Path, labels: NDArray[Any]) -> None:

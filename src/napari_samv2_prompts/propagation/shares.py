@@ -27,7 +27,7 @@ from .values import Anchors, Filled, Follower, Found
 __all__ = ["Share", "propagate_shares", "shares_of"]
 
 GROUP = 64
-"""Objects of a group at most."""
+"""Objects of a group at most.  What groups cost: ``benchmarks/groups.py``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

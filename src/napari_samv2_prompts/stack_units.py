@@ -1,0 +1,323 @@
+"""Through a stack from a script: one call from prompts on a few planes to labels on all.
+
+Here: :func:`segment_stack`, and doing it on workers.  They embed the planes, then follow a group of
+objects through a stretch of planes each (:mod:`.shares`).  Without workers the same groups are
+followed in this process: so the labels are the same, bit for bit.
+
+Not here: how objects are followed (``propagation``), prompts and answers (``through.py``).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_samv2_prompts.embed_units import stack_units
+from napari_samv2_prompts.engine import EmbeddingStore
+from napari_samv2_prompts.images import StackPicture
+from napari_samv2_prompts.io.box_formats import BoxFormat
+from napari_samv2_prompts.io.filled_files import read_filled, read_filled_key, write_filled
+from napari_samv2_prompts.io.pictures import read_image
+from napari_samv2_prompts.io.stack_files import StackFile
+from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.propagation import (
+    METHODS,
+    Filled,
+    Found,
+    Method,
+    Share,
+    Wanted,
+    current,
+    key_of,
+    painted,
+    propagate_shares,
+    shares_of,
+)
+from napari_samv2_prompts.through import Given, StackModel, StackPrompts, stack_prompts
+from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, Unit, content_key
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+__all__ = ["StackWork", "StretchUnit", "segment_stack"]
+
+Run = Callable[[Iterable[Unit]], Iterator[Outcome]]
+"""Does units somewhere."""
+
+
+def segment_stack(
+    stack: str | Path | NDArray[Any],
+    *,
+    boxes: Given | None = None,
+    points: Given | None = None,
+    box_format: BoxFormat | None = None,
+    direction: Literal["forward", "back", "both"] = "both",
+    first: int | None = None,
+    last: int | None = None,
+    model: str | None = None,
+    method: Method = "auto",
+    checkpoint: str | Path | None = None,
+    device: str = "auto",
+    predictor: SAMV2ImagePredictor | None = None,
+    store: str | Path | None = None,
+    progress: Callable[[Filled], object] | None = None,
+    client: Client | None = None,
+) -> NDArray[np.uint16] | NDArray[np.uint32]:
+    """Segment objects on all planes of a stack, or all frames of a film, from prompts on a few.
+
+    Parameters
+    ----------
+    stack : path or array of shape (Z, H, W), (Z, H, W, 3) or (Z, H, W, 4)
+        Other numbers than 8 bit are stretched between percentiles of the whole stack.
+    boxes : path, or mapping of object to rows, optional
+        A table with a column ``plane`` (see :func:`.read_stack_prompts`), or for each object
+        ``plane, x0, y0, x1, y1``, or several such rows on different planes.
+    points : path, or mapping of object to rows, optional
+        A table, or ``plane, x, y`` for each object, or several; all of them on the object.
+    box_format : {"xyxy", "xywh", "yolo"}, optional
+        How the four numbers of a box in a table are meant; by its columns' names if not given.
+    direction : str
+        Beyond the prompted planes: ``"forward"``, ``"back"`` or ``"both"``.
+    first, last : int, optional
+        Planes to fill, both included; all by default.
+    model, checkpoint, device, predictor
+        As for :func:`.segment`.
+    method : str
+        How objects are followed: ``"hand-over"`` makes prompts of the last mask, with any model;
+        ``"memory"`` is the published models' own way.  ``"auto"`` is the memory if the model has
+        one and sees planes in full detail, else hand-over.
+    store : path, optional
+        Folder of embeddings: what is there is not embedded again, what is not is kept there.
+    progress : callable, optional
+        Told what each plane gained; what it raises ends the work.
+    client : dask.distributed.Client, optional
+        Whose workers embed and follow; they see stack and store under the same names, and make
+        their own predictors of `model`, `checkpoint` and `device`.
+
+    Returns
+    -------
+    array of shape (Z, H, W), uint16; uint32 if an object's number needs it
+
+    Raises
+    ------
+    ValueError
+        If stack or prompts are not as above, the range holds no plane, or workers can't share what
+        they need.
+    OSError
+        If a file cannot be read.
+    """
+    settings = ModelSettings(model, None if checkpoint is None else Path(checkpoint), device)
+    if client is not None and not isinstance(stack, str | Path):
+        raise ValueError("Workers read files by themselves: give the path, not the array.")
+    if client is not None and store is None:
+        raise ValueError("Workers share embeddings: name a folder that all of them see (store).")
+    seen = StackPicture.of(read_image(stack) if isinstance(stack, str | Path) else stack)
+    prompts = stack_prompts(seen.shape, boxes, points, box_format)
+    wanted = wanted_of(seen.shape[0], first, last, direction)
+    kept = None if store is None else Path(store)
+    make = settings.make if predictor is None else lambda: predictor
+    work = StackWork(seen, prompts, wanted, method, kept)
+    if client is None:
+        return work.here(make, progress)
+    from napari_samv2_prompts.cluster import run_on
+
+    file = StackFile.of(Path(stack).absolute(), 0, seen)  # type: ignore[arg-type]
+    run: Run = partial(run_on, client, settings=settings)
+    return work.on(run, file, make, progress)
+
+
+def wanted_of(planes: int, first: int | None, last: int | None, direction: Any) -> Wanted:
+    """Return the planes that are wanted; ValueError if there are no such planes."""
+    if direction not in ("forward", "back", "both"):
+        raise ValueError(f"direction is {direction!r}: it is 'forward', 'back' or 'both'.")
+    low, high = first or 0, planes - 1 if last is None else last
+    if not 0 <= low <= high < planes:
+        raise ValueError(
+            f"There are no planes from {low} to {high}: the stack has {planes}, counted from 0."
+        )
+    return Wanted(low, high, direction)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StretchUnit:
+    """Objects to follow through planes of a file; a :class:`.Unit`.
+
+    Attributes
+    ----------
+    stack : StackFile
+    share : Share
+    method : {"auto", "hand-over", "memory"}
+    store : Path
+        Of embeddings.
+    file : Path
+        Where the masks go.
+    content : str
+        Key of the stack and all options.
+    """
+
+    stack: StackFile
+    share: Share
+    method: Method
+    store: Path
+    file: Path
+    content: str
+
+    @property
+    def name(self) -> str:
+        """The stack's name, and which objects and planes."""
+        wanted = self.share.wanted
+        numbers = sorted(wanted.objects or ())
+        objects = f"{len(numbers)} objects from {numbers[0]}" if numbers[1:] else f"{numbers[0]}"
+        return f"{self.stack.image.name}, {objects}, planes {wanted.first} to {wanted.last}"
+
+    def key(self, weights: str) -> str:
+        """Say by content all that the masks depend on."""
+        wanted, anchors = self.share.wanted, self.share.anchors
+        known = [
+            (number, [key_of(plane, crop) for plane, crop in sorted(planes.items())])
+            for number, planes in sorted(anchors.items())
+        ]
+        numbers = sorted(wanted.objects or ())
+        asked = wanted.first, wanted.last, wanted.direction, wanted.stop_when_lost, numbers
+        return content_key([weights, self.content, self.method, repr(known), repr(asked)])
+
+    def standing(self, key: str) -> Standing:
+        """Tell what is there of the masks."""
+        found = read_filled_key(self.file)
+        return "absent" if found is None else "done" if found == key else "outdated"
+
+    def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
+        """Follow the objects.
+
+        Raises
+        ------
+        ValueError, OSError, MemoryError
+            Whatever is wrong with the stack or the disk.
+        """
+        with self.stack.opened() as seen:
+            model = StackModel(seen, make_predictor(), EmbeddingStore(self.store, limit_mb=np.inf))
+            parts = list(propagate_shares(model.follower(self.method), [self.share]))
+        write_filled(self.file, parts, key or "")
+        return Outcome(self, objects=sum(len(part.sections) for part in parts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StackWork:
+    """What is to be done for a stack.
+
+    Attributes
+    ----------
+    seen : StackPicture
+    prompts : mapping of plane to PromptBatch
+    wanted : Wanted
+    method : {"auto", "hand-over", "memory"}
+    store : Path, optional
+        Of embeddings.
+    """
+
+    seen: StackPicture
+    prompts: StackPrompts
+    wanted: Wanted
+    method: Method = "auto"
+    store: Path | None = None
+
+    def here(
+        self,
+        make_predictor: Callable[[], SAMV2ImagePredictor],
+        progress: Callable[[Filled], object] | None = None,
+    ) -> NDArray[np.uint16] | NDArray[np.uint32]:
+        """Return the labels, made in this process; see :func:`segment_stack`."""
+        model = self._model(make_predictor)
+        follower = model.follower(self.method)
+        anchors = model.answered(self.prompts)
+        parts = propagate_shares(follower, shares_of(anchors, Found(), self.wanted))
+        return self._painted(anchors, parts, progress)
+
+    def on(
+        self,
+        run: Run,
+        file: StackFile,
+        make_predictor: Callable[[], SAMV2ImagePredictor],
+        progress: Callable[[Filled], object] | None = None,
+    ) -> NDArray[np.uint16] | NDArray[np.uint32]:
+        """Return the labels, made by workers; what they have done is kept until all is done.
+
+        Parameters
+        ----------
+        run : callable
+            Does units on the workers.
+        file : StackFile
+            Where they find the stack.
+        make_predictor : callable
+            For the prompts, which are answered here.
+        progress : callable, optional
+
+        Raises
+        ------
+        OSError
+            If a part could not be done; the others are kept.
+        """
+        assert self.store is not None  # checked by whoever asked
+        store, wanted = self.store.absolute(), self.wanted
+        model = self._model(make_predictor)
+        model.follower(self.method)  # an error is told before there is any work
+        if model.embeddings.whole:
+            planes = range(wanted.first, wanted.last + 1)
+            embed = stack_units(file.image, store, self.seen, file.place, planes)
+            for _ in run(embed):
+                pass  # what could not be embedded there is embedded when it is needed, or fails
+        anchors = model.answered(self.prompts)
+        content = content_key([file.image, repr(file)])
+        folder = store / f"followed-{content[:12]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        units = [
+            StretchUnit(
+                file, share, self.method, self.store.absolute(), folder / f"{n}.npz", content
+            )
+            for n, share in enumerate(shares_of(anchors, Found(), wanted))
+        ]
+        labels = self._painted(anchors, _parts(run(units)), progress)
+        shutil.rmtree(folder, ignore_errors=True)
+        return labels
+
+    def _model(self, make_predictor: Callable[[], SAMV2ImagePredictor]) -> StackModel:
+        if self.method not in METHODS:
+            names = ", ".join(METHODS)
+            raise ValueError(f"There is no method {self.method!r}: it is one of {names}.")
+        kept = None if self.store is None else EmbeddingStore(self.store, limit_mb=np.inf)
+        return StackModel(self.seen, make_predictor(), kept)
+
+    def _painted(
+        self,
+        anchors: dict[int, dict[int, MaskCrop]],
+        parts: Iterable[Filled],
+        progress: Callable[[Filled], object] | None,
+    ) -> NDArray[np.uint16] | NDArray[np.uint32]:
+        found = Found()
+        for filled in parts:
+            found.add(filled)
+            if progress is not None:
+                progress(filled)
+        return painted(self.seen.shape, anchors, current(anchors, found))
+
+
+def _parts(outcomes: Iterable[Outcome]) -> Iterator[Filled]:
+    """Yield what planes gained; raise at the end if a part could not be done."""
+    failed = ""
+    for outcome in outcomes:
+        assert isinstance(outcome.unit, StretchUnit)
+        if outcome.error:
+            failed = failed or f"{outcome.unit.name}: {outcome.error}"
+        else:
+            yield from read_filled(outcome.unit.file)
+    if failed:
+        raise OSError(f"{failed} What was done is kept: run it again to go on.")

@@ -1,0 +1,61 @@
+"""What planes gained, in a file: the same comes back, and half a file is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from napari_samv2_prompts.io.filled_files import read_filled, read_filled_key, write_filled
+from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.propagation import End, Filled, Section
+
+KEYS = st.none() | st.tuples(st.integers(0, 99), st.text("0123456789abcdef", min_size=4))
+BETWEEN = st.tuples(KEYS, KEYS)
+MASKS = st.builds(
+    lambda rows, columns, seed: np.random.default_rng(seed).random((rows, columns)) < 0.5,
+    st.integers(0, 9), st.integers(0, 9), st.integers(0, 99),
+)  # fmt: skip
+SECTIONS = st.builds(
+    Section,
+    st.builds(MaskCrop, st.integers(0, 500), st.integers(0, 500), MASKS),
+    st.floats(0, 1), st.floats(0, 1), BETWEEN,
+)  # fmt: skip
+PARTS = st.builds(
+    lambda plane, sections, ends: Filled(
+        plane, sections, tuple(End(n, plane, way, between, "not seen") for n, way, between in ends)
+    ),
+    st.integers(0, 99),
+    st.dictionaries(st.integers(1, 10**6), SECTIONS, max_size=3),
+    st.lists(st.tuples(st.integers(1, 9), st.sampled_from([1, -1]), BETWEEN), max_size=2),
+)
+
+
+def told(parts: list[Filled]) -> list:
+    return [
+        (
+            part.plane,
+            part.ends,
+            {
+                number: (s.crop.box, s.crop.mask.tobytes(), s.score, s.doubt, s.between)
+                for number, s in part.sections.items()
+            },
+        )
+        for part in parts
+    ]
+
+
+@given(st.lists(PARTS, max_size=4), st.text(max_size=20))
+def test_what_was_written_comes_back(parts, key) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "0.npz"
+        key = key.replace("\0", "")  # which numpy leaves out at the end of a text
+        write_filled(path, parts, key)
+        assert told(read_filled(path)) == told(parts)
+        assert read_filled_key(path) == key
+        path.write_bytes(path.read_bytes()[:-30])
+        assert read_filled_key(path) is None
+        assert read_filled_key(path.with_name("none.npz")) is None
