@@ -9,6 +9,7 @@ from napari_samv2_prompts.sample_data import (
     COIN_BOXES,
     cells,
     coins,
+    film,
     generate_cells,
     immunohistochemistry,
 )
@@ -25,7 +26,7 @@ def no_network(monkeypatch) -> None:
     monkeypatch.setattr("socket.socket.connect", refuse)
 
 
-@pytest.mark.parametrize("sample", [coins, immunohistochemistry, cells])
+@pytest.mark.parametrize("sample", [coins, immunohistochemistry, cells, film])
 def test_samples_open_as_layers(sample) -> None:
     viewer = ViewerModel()
     for data in sample():
@@ -33,7 +34,16 @@ def test_samples_open_as_layers(sample) -> None:
     (layer,) = viewer.layers
     assert layer.name == sample.__name__
     assert layer.rgb == (sample is immunohistochemistry)
-    assert min(layer.data.shape[:2]) > 300
+    assert min(layer.data.shape[layer.ndim - 2 :][:2]) > 300
+
+
+def test_the_film_moves_and_names_its_axes() -> None:
+    ((image, about, _),) = film()
+    assert about["axis_labels"] == ("t", "y", "x")
+    assert image.dtype == np.uint16
+    first, last = image[0].astype(float), image[-1].astype(float)
+    moved = np.corrcoef(first[36:, 27:].ravel(), last[:-36, :-27].ravel())[0, 1]
+    assert moved > 0.9 > np.corrcoef(first.ravel(), last.ravel())[0, 1] + 0.3
 
 
 def test_generated_cells_are_cells() -> None:

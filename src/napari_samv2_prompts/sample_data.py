@@ -1,6 +1,6 @@
 """Pictures to try the plugin on: File > Open Sample, and the demo of the command line.
 
-Two come with scikit-image, one is computed; nothing is downloaded.
+Two come with scikit-image, two are computed; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COIN_BOXES", "cells", "coins", "generate_cells", "immunohistochemistry"]
+__all__ = ["COIN_BOXES", "cells", "coins", "film", "generate_cells", "immunohistochemistry"]
 
 LayerData = tuple[NDArray[Any], dict[str, Any], str]
 
@@ -46,6 +46,17 @@ def cells() -> list[LayerData]:
     image = generate_cells()
     limits = [float(limit) for limit in np.percentile(image, (1, 99.8))]
     return [(image, {"name": "cells", "contrast_limits": limits}, "image")]
+
+
+def film() -> list[LayerData]:
+    """Return a generated film of nuclei that drift, 10 x 384 x 384 pixels, 16 bit."""
+    field, side, rng = generate_cells(440), 384, np.random.default_rng(0)
+    places = [(4 * time, 3 * time) for time in range(10)]
+    frames = [rng.poisson(field[top : top + side, left : left + side]) for top, left in places]
+    image = np.stack(frames).astype(np.uint16)
+    limits = [float(limit) for limit in np.percentile(image, (1, 99.8))]
+    about = {"name": "film", "contrast_limits": limits, "axis_labels": ("t", "y", "x")}
+    return [(image, about, "image")]
 
 
 def generate_cells(size: int = 512, n_cells: int = 60, seed: int = 0) -> NDArray[np.uint16]:
