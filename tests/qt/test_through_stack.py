@@ -239,6 +239,15 @@ def test_next_doubtful_goes_there_in_order_of_doubt(bench: Stack) -> None:
     assert [doubts[one] for one in seen] == sorted(doubts.values(), reverse=True)[:3]
 
 
+def test_what_was_followed_can_be_accepted_on_whatever_plane_is_shown(bench: Stack) -> None:
+    bench.through.propagate()
+    bench.go(0)
+    state = bench.controller.state()
+    assert (state.prompted, state.acceptable) == (0, True)
+    bench.controller.accept()
+    assert not bench.controller.state().acceptable
+
+
 def test_accepted_planes_are_anchors(bench: Stack) -> None:
     bench.through.propagate()
     objects = bench.controller.accept()

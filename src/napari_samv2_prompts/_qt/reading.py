@@ -108,6 +108,7 @@ class Reader:
             positive=current.positive,
             prompted=len(prompted),
             pending=len(session.pending),
+            acceptable=session.can_accept,
             empty=tuple(item.object for item in results if item.is_empty),
             scores=tuple(map(float, result.masks.scores)) if result else (),
             chosen=result.chosen if result else 0,

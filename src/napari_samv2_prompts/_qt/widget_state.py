@@ -121,6 +121,8 @@ class WidgetState:
         The sign of the next click.
     prompted, pending : int
         Objects with prompts on this plane, and those of them whose masks are not up to date.
+    acceptable : bool
+        Whether there are masks, on whatever plane, that the user has not accepted.
     empty : tuple of int
         Objects with prompts on this plane whose mask has no pixel.
     scores : tuple of float
@@ -169,6 +171,7 @@ class WidgetState:
     positive: bool = True
     prompted: int = 0
     pending: int = 0
+    acceptable: bool = False
     empty: tuple[int, ...] = ()
     scores: tuple[float, ...] = ()
     chosen: int = 0

@@ -78,6 +78,7 @@ class ResultStore:
         self._places: dict[Place, dict[int, Known]] = {}
         self._sizes: OrderedDict[tuple[Place, int], int] = OrderedDict()  # of what is not released
         self._nbytes = 0
+        self._open: set[tuple[Place, int]] = set()  # what the user has not accepted
 
     # --- reading ----------------------------------------------------------------------------
 
@@ -117,6 +118,10 @@ class ResultStore:
         items = self._places.get(place, {})
         found = (items[number].result for number in objects if number in items)
         return tuple(r for r in found if r.provenance is not Provenance.ACCEPTED)
+
+    def has_open(self, waiting: Container[int]) -> bool:
+        """Tell whether anything would be accepted but objects that wait for their mask."""
+        return any(number not in waiting for _, number in self._open)
 
     def planes(self, labels: UUID | None, object_: int) -> Mapping[Plane, ObjectResult]:
         """Return what is known of an object on all planes of a Labels layer."""
@@ -257,6 +262,8 @@ class ResultStore:
         number, result = known.result.object, known.result
         self._drop(place, number)
         self._places.setdefault(place, {})[number] = known
+        if result.provenance is not Provenance.ACCEPTED:
+            self._open.add((place, number))
         if not result.is_released:
             self._sizes[place, number] = result.nbytes
             self._nbytes += result.nbytes
@@ -265,6 +272,7 @@ class ResultStore:
     def _drop(self, place: Place, number: int) -> None:
         self._places.get(place, {}).pop(number, None)
         self._nbytes -= self._sizes.pop((place, number), 0)
+        self._open.discard((place, number))
 
     def _keep_budget(self) -> None:
         """Let go of the logits and crops that were used longest ago."""

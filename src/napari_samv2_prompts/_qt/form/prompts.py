@@ -153,7 +153,7 @@ class PromptsPanel(QWidget):
         self.cycle.setEnabled(len(now.scores) > 1)
         self.mask_text.setText(mask_line(now))
         self.undo.setEnabled(now.labels)
-        self.accept.setEnabled(ready and now.prompted > now.pending)
+        self.accept.setEnabled(ready and now.acceptable)
         self.run.setEnabled(now.image and not now.status.busy and not now.download)
         self.note.setText(note_line(now))
         self.left_out.setVisible(bool(now.left_out))
