@@ -80,6 +80,48 @@ def kill_a_worker(client: Client) -> None:
     os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
 
 
+# --- with a model; workers that are ended have to load it again, so that comes last ---
+
+
+def test_planes_are_embedded_bit_for_bit_as_without(client, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(embed_units, "PLANES", 2)
+    film = np.random.default_rng(0).integers(0, 255, (3, 40, 50)).astype(np.uint8)
+    imwrite(tmp_path / "film.tif", film, photometric="minisblack")
+    for store, given in (("here", None), ("there", client)):
+        found = embed_stack(tmp_path / "film.tif", tmp_path / store, device="cpu", client=given)
+        assert sum(outcome.objects for outcome in found) == 3
+    assert files(tmp_path / "here") == files(tmp_path / "there")
+
+
+def test_the_windows_work_is_the_same_there_as_here(client, tmp_path) -> None:
+    film, (rows, columns) = discs(), np.mgrid[:56, :64]
+    imwrite(tmp_path / "film.tif", film, photometric="minisblack")
+    seen = FileViews(tmp_path / "film.tif", limits=(0, 255))
+    planes, sides = tuple(planes_of(film.shape)), InputSides(512, 1024)
+    disc = (rows - 16) ** 2 + (columns - 16) ** 2 <= 49
+    (share,) = shares_of({1: {0: MaskCrop(9, 9, disc[9:24, 9:24])}}, Found(), Wanted(0, 3))
+    search = TileSearch(Selection(), example=MaskCrop(0, 0, disc))
+    units = [
+        SearchUnit(seen, planes[0], Region(0, 0, 56, 64), 1024, 0, search),
+        FollowUnit(seen, planes, sides, share, "auto"),
+    ]
+    there = list(parts_on(client, units, CPU))
+    tools = Tools(CPU.make(), EmbeddingCache(0), None, ModelChoice(), Task(Job(0, lambda task: 0)))
+    here = [part for unit in units for part in unit.parts(tools)]
+    assert sorted(map(as_bytes, there)) == sorted(map(as_bytes, here))
+    assert sum(isinstance(part, Filled) for part in here) == 3
+
+
+def as_bytes(part: Chunk | Filled) -> bytes:
+    """Return all that is in a part."""
+    if isinstance(part, Chunk):
+        items = [(one.crop, one.score, one.stability) for one in part.candidates]
+    else:
+        items = [(one.crop, one.score, one.doubt) for one in part.sections.values()]
+    told = [(crop.box, crop.mask.tobytes(), *numbers) for crop, *numbers in items]
+    return repr((type(part).__name__, told)).encode()
+
+
 def test_the_same_files_bit_for_bit_as_without(client, folder, tmp_path) -> None:
     (folder / "1.tif").write_bytes(b"II*\0junk")
     for out, given in (("here", None), ("there", client), ("killed", client)):
@@ -93,16 +135,6 @@ def test_the_same_files_bit_for_bit_as_without(client, folder, tmp_path) -> None
     assert files(tmp_path / "here") == files(tmp_path / "there") == files(tmp_path / "killed")
     again = list(segment_folder(folder, tmp_path / "there", device="cpu", client=client))
     assert sum(outcome.skipped for outcome in again) == 2
-
-
-def test_planes_are_embedded_bit_for_bit_as_without(client, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(embed_units, "PLANES", 2)
-    film = np.random.default_rng(0).integers(0, 255, (3, 40, 50)).astype(np.uint8)
-    imwrite(tmp_path / "film.tif", film, photometric="minisblack")
-    for store, given in (("here", None), ("there", client)):
-        found = embed_stack(tmp_path / "film.tif", tmp_path / store, device="cpu", client=given)
-        assert sum(outcome.objects for outcome in found) == 3
-    assert files(tmp_path / "here") == files(tmp_path / "there")
 
 
 def test_the_command_line_has_workers(folder, tmp_path, capsys, client) -> None:
@@ -288,35 +320,6 @@ def test_a_scheduler_that_is_gone_is_a_sentence(kind, tmp_path) -> None:
         local.close()
         with pytest.raises(OSError, match="connection to the dask scheduler was lost"):
             list(going)
-
-
-def test_the_windows_work_is_the_same_there_as_here(client, tmp_path) -> None:
-    film, (rows, columns) = discs(), np.mgrid[:56, :64]
-    imwrite(tmp_path / "film.tif", film, photometric="minisblack")
-    seen = FileViews(tmp_path / "film.tif", limits=(0, 255))
-    planes, sides = tuple(planes_of(film.shape)), InputSides(512, 1024)
-    disc = (rows - 16) ** 2 + (columns - 16) ** 2 <= 49
-    (share,) = shares_of({1: {0: MaskCrop(9, 9, disc[9:24, 9:24])}}, Found(), Wanted(0, 3))
-    search = TileSearch(Selection(), example=MaskCrop(0, 0, disc))
-    units = [
-        SearchUnit(seen, planes[0], Region(0, 0, 56, 64), 1024, 0, search),
-        FollowUnit(seen, planes, sides, share, "auto"),
-    ]
-    there = list(parts_on(client, units, CPU))
-    tools = Tools(CPU.make(), EmbeddingCache(0), None, ModelChoice(), Task(Job(0, lambda task: 0)))
-    here = [part for unit in units for part in unit.parts(tools)]
-    assert sorted(map(as_bytes, there)) == sorted(map(as_bytes, here))
-    assert sum(isinstance(part, Filled) for part in here) == 3
-
-
-def as_bytes(part: Chunk | Filled) -> bytes:
-    """Return all that is in a part."""
-    if isinstance(part, Chunk):
-        items = [(one.crop, one.score, one.stability) for one in part.candidates]
-    else:
-        items = [(one.crop, one.score, one.doubt) for one in part.sections.values()]
-    told = [(crop.box, crop.mask.tobytes(), *numbers) for crop, *numbers in items]
-    return repr((type(part).__name__, told)).encode()
 
 
 def test_a_task_costs_less_than_ten_milliseconds(client, tmp_path) -> None:

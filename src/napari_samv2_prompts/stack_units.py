@@ -88,7 +88,7 @@ def segment_stack(
     direction : str
         Beyond the prompted planes: ``"forward"``, ``"back"`` or ``"both"``.
     first, last : int, optional
-        Planes to fill, both included; all by default.
+        Planes to fill, both included; all by default.  Those on the way there are filled, too.
     model, checkpoint, device, predictor
         As for :func:`.segment`.
     method : str

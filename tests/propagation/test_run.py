@@ -59,6 +59,15 @@ def test_a_direction_and_a_range_are_kept_to(direction, planes):
     assert sorted(found.sections[7]) == list(planes)
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "planes"),
+    [(6, 8, range(5, 9)), (0, 2, range(4)), (6, 6, range(5, 7)), (4, 4, ())],
+)
+def test_a_range_beyond_an_anchor_is_reached_from_it(first, last, planes):
+    found = run({7: {4: crop(2, 3)}}, wanted=Wanted(first, last))
+    assert sorted(found.sections.get(7, ())) == list(planes)
+
+
 def test_only_the_named_objects_are_followed():
     anchors = {1: {4: crop(0, 0)}, 2: {4: crop(20, 20)}}
     assert set(run(anchors, wanted=Wanted(0, 8, objects=frozenset({2}))).sections) == {2}

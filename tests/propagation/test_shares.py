@@ -23,7 +23,10 @@ ANCHORS = st.dictionaries(
     min_size=1,
 ).map(lambda known: {n: {p: crop(10 * n, at) for p, at in of.items()} for n, of in known.items()})
 GONE = st.frozensets(st.tuples(st.integers(1, 6), st.integers(0, PLANES - 1)), max_size=4)
-WANTED = st.sampled_from([Wanted(0, PLANES - 1, way) for way in ("forward", "back", "both")])
+WANTED = st.builds(
+    Wanted, st.integers(0, 4), st.integers(4, PLANES - 1),
+    st.sampled_from(["forward", "back", "both"]),
+)  # fmt: skip
 
 
 def values(filled) -> dict:

@@ -31,7 +31,7 @@ class Wanted:
     Attributes
     ----------
     first, last : int
-        Planes, both included.
+        Planes, both included; what lies between them and an anchor is filled as well.
     direction : str
         ``"forward"`` (to higher planes), ``"back"`` or ``"both"``.  What lies between two anchors
         is filled from both sides in any case.
@@ -111,6 +111,10 @@ def _missing_of(
             continue
         start = wanted.first if before is None else max(before[0] + 1, wanted.first)
         stop = wanted.last + 1 if after is None else min(after[0], wanted.last + 1)
+        if start < stop and before is not None and 1 in ways:
+            start = before[0] + 1  # there is no other way to the range than from the anchor
+        if start < stop and after is not None and -1 in ways:
+            stop = after[0]
         gaps = range(start, stop)
         if len(ways) == 1:
             gaps = _before_end(gaps, ways[0], found.ends.get((number, ways[0])), before, after)
@@ -118,9 +122,7 @@ def _missing_of(
         if not gaps_here:
             continue
         if len(ways) == 2:
-            assert before is not None
-            assert after is not None
-            planes = range(before[0] + 1, after[0])
+            planes = gaps
         elif ways[0] == 1:
             planes = range(gaps_here[0], gaps.stop)
         else:
