@@ -222,6 +222,23 @@ def test_ends_here_takes_the_object_away_from_there_on(bench: Stack) -> None:
     assert bench.planes_of(2) == [0, 1, 2, 3, 4]
 
 
+def test_ends_here_leaves_what_was_corrected_beyond(bench: Stack) -> None:
+    bench.through.propagate([2])
+    place = np.argwhere(bench.labels.data[6] == 2)[0]
+    bench.labels.data_setitem((np.array([6]), place[:1] - 1, place[1:]), 2)
+    bench.go(5)
+    bench.through.end_here(2)
+    assert bench.planes_of(2) == [0, 1, 2, 3, 4, 6]
+
+
+def test_ends_here_does_not_read_the_whole_layer(bench: Stack, monkeypatch) -> None:
+    bench.through.propagate([2])
+    bench.go(5)
+    monkeypatch.setattr("napari_samv2_prompts.layers.stack_labels.read_anchors", None)
+    bench.through.end_here(2)
+    assert bench.planes_of(2) == [0, 1, 2, 3, 4]
+
+
 def test_next_doubtful_goes_there_in_order_of_doubt(bench: Stack) -> None:
     bench.through.propagate()
     seen = []

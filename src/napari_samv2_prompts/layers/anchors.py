@@ -1,8 +1,8 @@
 """Where objects are known in a Labels layer, plane by plane: what propagation starts from.
 
-Here: :func:`read_anchors` and :class:`Written`.  A plane on which an object's pixels are as
-propagation left them was *found*; any other on which it has pixels is an anchor: it was prompted,
-accepted or painted.  Reads pixels only, so it can be called in a worker.
+Here: :func:`read_anchors`, :func:`is_untouched` and :class:`Written`.  A plane on which an object's
+pixels are as propagation left them was *found*; any other on which it has pixels is an anchor: it
+was prompted, accepted or painted.  Reads pixels only, so it can be called in a worker.
 
 Not here: writing (``labels_target``), which planes are missing (``propagation``).
 """
@@ -21,11 +21,13 @@ from napari_samv2_prompts.prompts import MaskCrop
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Written", "read_anchors", "read_mask"]
+__all__ = ["Written", "is_untouched", "read_anchors", "read_mask"]
 
 Written = Mapping[int, Mapping[int, MaskCrop]]
 """Object: place along the axis: the pixels that it had there after it was written."""
 
+AROUND = 32
+"""How far around a mask it is looked for what was painted onto it, in pixels."""
 FEW = 2**15
 """Labels up to this number are looked for all at once."""
 
@@ -65,6 +67,17 @@ def read_anchors(
             if left is None or not _is_rest(crop, left, pixels):
                 anchors.setdefault(number, {})[place] = crop
     return anchors
+
+
+def is_untouched(data: Any, plane: Plane, number: int, left: MaskCrop) -> bool:
+    """Tell whether an object's pixels are as propagation left them, looking only around them."""
+    top, left_edge, bottom, right = left.box
+    height, width = plane.shape
+    y0, x0 = max(top - AROUND, 0), max(left_edge - AROUND, 0)
+    rows, columns = slice(y0, min(bottom + AROUND, height)), slice(x0, min(right + AROUND, width))
+    pixels = _part(data, plane, rows, columns)
+    shown = MaskCrop(top - y0, left_edge - x0, left.mask)
+    return _is_rest(MaskCrop(0, 0, pixels == number), shown, pixels)
 
 
 def _part(

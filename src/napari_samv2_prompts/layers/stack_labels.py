@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from scipy import ndimage
@@ -23,7 +23,7 @@ from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop, cropped
 from napari_samv2_prompts.propagation import Anchors, End, Filled, Found, Lineage
 
-from .anchors import read_anchors, read_mask
+from .anchors import is_untouched, read_anchors, read_mask
 from .labels_target import LabelsTarget
 from .undo_steps import OpenStep
 
@@ -157,22 +157,37 @@ class StackLabels:
         """Take it that an object is not on a plane; what was found of it beyond goes with it."""
         here = place_on(plane, self.axis)
         self.ended.setdefault(number, set()).add(here)
-        sections = self.found.sections.get(number, {})
-        anchors = self.read_anchors(frozenset({number})).get(number, {})
-        known = [place for place, crop in anchors.items() if crop.area and place != here]
-        before = max((place for place in known if place < here), default=None)
-        after = min((place for place in known if place > here), default=None)
-        gone = [
-            place
-            for place in {here, *sections}
-            if (before is None or place > before) and (after is None or place < after)
-            and (place >= here if after is None else place <= here if before is None
-                 else place == here)
-        ]  # fmt: skip
         step = step or OpenStep()
         with writing():
-            for place in sorted(gone):
+            for place in sorted({here, *self._beyond(number, here)}):
                 self._remove(number, place, step)
+
+    def _beyond(self, number: int, here: int) -> list[int]:
+        """Return where an object was found that is not on a plane, as far as its next anchor.
+
+        Nothing between two anchors: it may be gone on a single plane.  Only what was found is read,
+        not the whole layer.
+        """
+        up, ends_up = self._found_beside(number, here, 1)
+        if ends_up:
+            return up
+        down, ends_down = self._found_beside(number, here, -1)
+        return down if ends_down else []
+
+    def _found_beside(self, number: int, here: int, way: Literal[1, -1]) -> tuple[list[int], bool]:
+        """Return the places on one side up to the next anchor, and whether there is none."""
+        sections, written = self.found.sections.get(number, {}), self.written.get(number, {})
+        last, place = sections.get(here), here + way
+        places: list[int] = []
+        while place in sections and place in written:
+            if not is_untouched(
+                self.target.labels.data, self.planes[place], number, written[place]
+            ):
+                return places, False
+            places.append(place)
+            last = sections[place]
+            place += way
+        return places, last is None or last.between[1 if way == 1 else 0] is None
 
     def divide(self, number: int, plane: Plane, writing: Writing) -> tuple[int, int]:
         """Take it that an object is two new ones from a plane on; return their numbers.
