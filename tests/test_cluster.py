@@ -284,6 +284,14 @@ def test_a_unit_that_fails_keeps_its_parts_and_is_named(client, tmp_path) -> Non
     assert sorted(come) == [("bad", n) for n in range(3)] + [("good", n) for n in range(5)]
 
 
+def stops(unit: Counting) -> bool:
+    """Tell whether a slow unit is left before it is done."""
+    end, size = time.monotonic() + 15, -1
+    while size != (size := unit.marks.stat().st_size) and time.monotonic() < end:
+        time.sleep(0.4)
+    return size < unit.count
+
+
 def test_a_worker_stops_what_nobody_waits_for_any_more(client, tmp_path) -> None:
     unit, left = Counting("unit", tmp_path / "marks", 400, "slow"), []
 
@@ -291,16 +299,33 @@ def test_a_worker_stops_what_nobody_waits_for_any_more(client, tmp_path) -> None
         if left:
             raise Cancelled
 
-    for part in (parts := parts_on(client, [unit], NoModel(), check=check)):
-        left.append(part)
-        with pytest.raises(Cancelled):
-            next(parts)
-        break
-    end = time.monotonic() + 15
-    size = -1
-    while size != (size := unit.marks.stat().st_size) and time.monotonic() < end:
-        time.sleep(0.5)
-    assert size < 200
+    parts = parts_on(client, [unit], NoModel(), check=check)
+    left.append(next(parts))
+    with pytest.raises(Cancelled):
+        next(parts)
+    assert stops(unit)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="kills by signal")
+def test_a_worker_stops_for_a_window_that_was_killed(client, tmp_path) -> None:
+    code = """if True:
+        import sys
+        from pathlib import Path
+        from tests.cluster_units import Counting, NoModel
+        from napari_samv2_prompts.cluster import cluster_client
+        from napari_samv2_prompts.cluster_parts import parts_on
+
+        unit = Counting("unit", Path(sys.argv[2]), 400, "slow")
+        with cluster_client(scheduler=sys.argv[1]) as client:
+            for part in parts_on(client, [unit], NoModel()):
+                print(part, flush=True)
+    """
+    command = [sys.executable, "-c", code, client.scheduler.address, str(tmp_path / "marks")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        process.kill()
+    assert stops(Counting("unit", tmp_path / "marks", 400, "slow"))
 
 
 @pytest.mark.parametrize("kind", ["units", "parts"])

@@ -1,9 +1,10 @@
 """Work on a cluster that shows its results as they come: what the window has done elsewhere.
 
 Here: :func:`parts_on`.  A unit's parts are sent by the worker as soon as they are found, as events
-of dask, so that they are there before the unit is done.  A unit that is begun again makes the same
-ones again, in the same order: those that came before are dropped.  A worker stops a unit that
-nobody waits for any more, also where whoever asked for it was killed.
+of dask (of which the scheduler keeps the last thousand), so that they are there before the unit is
+done.  A unit that is begun again makes the same ones again, in the same order: those that came
+before are dropped.  A worker stops a unit that nobody waits for any more, also where whoever asked
+for it was killed.
 
 Not here: what a unit does (``window_units.py``), workers and their versions (``cluster.py``).
 """
@@ -15,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
+from math import inf
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
@@ -125,7 +127,7 @@ def _work(
     worker: Any = get_worker()
     key = worker.get_current_task()
     task = Task(Job(number, lambda task: None))
-    kept = None if store is None else EmbeddingStore(store)
+    kept = None if store is None else EmbeddingStore(store, limit_mb=inf)
     model = ModelChoice(settings.model, settings.checkpoint)
     tools = Tools(kept_predictor(settings)(), EmbeddingCache(0), kept, model, task)
     place = 0
