@@ -87,7 +87,9 @@ def test_the_guide_has_every_key_and_every_button_and_no_others(form) -> None:
 
 def test_tab_reaches_everything_that_can_be_used(form) -> None:
     everything = replace(
-        WidgetState(image=True, points=True, shapes=True, labels=True, started=True, prompted=2),
+        WidgetState(
+            image=True, points=True, shapes=True, labels=True, started=True, acceptable=True
+        ),
         scores=(0.9, 0.8),
         offer="uint32",
         download=156,

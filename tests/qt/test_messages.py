@@ -35,7 +35,7 @@ def at(state: State, reason: str = "") -> Status:
         (replace(BASE, labels=False), "Press Box or Click"),
         (replace(BASE, points=False, shapes=False), "Press Box or Click"),
         (replace(BASE, problem="The layer is too small."), "The layer is too small."),
-        (replace(BASE, live=False, pending=2, prompted=2), "Press Run to segment 2 objects"),
+        (replace(BASE, live=False, pending=2), "Press Run to segment 2 objects"),
         (replace(BASE, pending=1, status=at(State.EMBEDDING)), "1 object will be segmented"),
         (BASE, "Press Box or Click"),
         (replace(BASE, labels=False, active="shapes", adding=True), "Press Box or Click"),

@@ -106,7 +106,6 @@ class Reader:
             started=current.started,
             refining=tools.refines(number),
             positive=current.positive,
-            prompted=len(prompted),
             pending=len(session.pending),
             acceptable=session.can_accept,
             empty=tuple(item.object for item in results if item.is_empty),

@@ -119,8 +119,8 @@ class WidgetState:
         Whether it is a label that the next prompt refines.
     positive : bool
         The sign of the next click.
-    prompted, pending : int
-        Objects with prompts on this plane, and those of them whose masks are not up to date.
+    pending : int
+        Objects with prompts on this plane whose masks are not up to date.
     acceptable : bool
         Whether there are masks, on whatever plane, that the user has not accepted.
     empty : tuple of int
@@ -169,7 +169,6 @@ class WidgetState:
     started: bool = False
     refining: bool = False
     positive: bool = True
-    prompted: int = 0
     pending: int = 0
     acceptable: bool = False
     empty: tuple[int, ...] = ()
