@@ -27,7 +27,7 @@ from qtpy.QtCore import QCoreApplication
 from qtpy.QtWidgets import QDockWidget
 from skimage.data import coins, immunohistochemistry
 
-from napari_samv2_prompts.sample_data import COIN_BOXES, generate_cells
+from napari_samv2_prompts.sample_data import COIN_BOXES, film, generate_cells
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SIZE = (1040, 660)  # of an animation: no larger than a page, so that its words stay sharp
@@ -101,9 +101,14 @@ class Desk:
             at = np.insert(at, 0, plane, axis=1)
         self.widget.shapes.value.add_rectangles([at])
 
-    def click(self, row: float, column: float) -> None:
-        """Click on the current object."""
-        self.widget.points.value.add([(row, column)])
+    def click(self, *place: float) -> None:
+        """Click on the current object: (plane,) row, column."""
+        self.widget.points.value.add([place])
+
+    def open(self, name: str) -> None:
+        """Press the title of a part, which brings it into sight."""
+        self.form.fold_of(name).toggleButton().click()
+        self.settle()
 
 
 def loop(desk: Desk) -> None:
@@ -144,7 +149,7 @@ def crowded(desk: Desk) -> None:
         desk.click(*nucleus.centroid)
         desk.look(ms=LOOK // 2)
         desk.form.prompts.next.click()
-    desk.form.fold_of("objects").open()
+    desk.open("objects")
     desk.settle(1)
     desk.form.objects.table.sortByColumn(2, desk.form.objects.table.horizontalHeader()
                                          .sortIndicatorOrder())  # fmt: skip
@@ -164,6 +169,26 @@ def stack(desk: Desk) -> None:
         desk.look(ms=READ if plane == 0 else LOOK)
 
 
+def through(desk: Desk) -> None:
+    """Nuclei on one plane of a film, followed to all others; what is in doubt, accepting."""
+    desk.viewer.layers[0].axis_labels = ("t", "y", "x")
+    desk.viewer.dims.set_point(0, 4)
+    desk.form.prompts.click.click()
+    for place in ((190, 144), (228, 93), (236, 245), (271, 210)):
+        desk.click(4, *place)
+        desk.look(ms=LOOK // 2)
+        desk.form.prompts.next.click()
+    desk.open("through")
+    desk.look()
+    desk.form.through.both.click()
+    desk.look(ms=READ)
+    for plane in (0, 3, 6, 9):
+        desk.viewer.dims.set_point(0, plane)
+        desk.look(ms=LOOK // 2)
+    desk.form.through.doubtful.click()
+    desk.look(ms=READ)
+
+
 def correcting(desk: Desk) -> None:
     """A mask that is a part only, clicks on what belongs to it too, and keeping it."""
     desk.viewer.scene.camera.zoom *= 1.6
@@ -171,17 +196,15 @@ def correcting(desk: Desk) -> None:
     for place in ((193, 200), (194, 224), (172, 214)):
         desk.click(*place)
         desk.look(ms=READ)
-    desk.form.fold_of("labels").open()
+    desk.open("labels")
     desk.form.labels.keep.click()
     desk.look(ms=READ)
 
 
 def find_all(desk: Desk) -> None:
     """All objects of the plane, chosen by their size and accepted."""
-    panel, fold = desk.form.find_all, desk.form.fold_of("find")
-    fold.open()
-    desk.settle()
-    desk.form.ensure_visible(fold)
+    panel = desk.form.find_all
+    desk.open("find")
     desk.look()
     panel.search.click()
     desk.look(ms=READ)
@@ -193,7 +216,7 @@ def find_all(desk: Desk) -> None:
 
 def download(desk: Desk) -> None:
     """A model that is not on this computer."""
-    desk.form.fold_of("model").open()
+    desk.open("model")
     desk.widget.model.value = "large"
     desk.look("8-download")
 
@@ -207,6 +230,7 @@ SCENES: dict[str, tuple[Callable[[Desk], None], Callable[[], np.ndarray], str]] 
     "loop": (loop, coins, "coins"),
     "crowded": (crowded, generate_cells, "cells"),
     "stack": (stack, moving_coins, "film"),
+    "through": (through, lambda: film()[0][0], "film"),
     "correcting": (correcting, coins, "coins"),
     "find-all": (find_all, generate_cells, "cells"),
 }

@@ -56,9 +56,10 @@ def situations() -> Iterator[WidgetState]:
         yield replace(
             BASE, status=status, problem=LONG, current=12345, started=True, positive=False,
             acceptable=True, pending=999, empty=tuple(range(40)), download=898, note=LONG,
-            kept=(7,), said=LONG, offer="uint64", planes=1000, all_planes=True, cut=(8, 9), outdated=4,
-            seen=Seen((1536, 1536), (30000, 40000), 512, True), scores=(0.5, 0.4, 0.3),
-            candidates=Candidates(masks(0.5, 0.4, 0.3), 1), adding=True, active="points",
+            kept=(7,), said=LONG, offer="uint64", planes=1000, all_planes=True, cut=(8, 9),
+            outdated=4, seen=Seen((1536, 1536), (30000, 40000), 512, True),
+            scores=(0.5, 0.4, 0.3), candidates=Candidates(masks(0.5, 0.4, 0.3), 1),
+            adding=True, active="points",
         )  # fmt: skip
 
 
