@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_samv2_prompts.candidates import Candidate
 from napari_samv2_prompts.io.files import written_whole
@@ -35,17 +37,32 @@ def read_candidates(path: Path) -> list[Candidate]:
 
     Raises
     ------
-    OSError, ValueError
+    OSError
         If it can't be read.
+    ValueError
+        If it is damaged.
     """
-    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-        boxes, numbers = file["boxes"].tolist(), file["numbers"].tolist()
-        bits, ends = file["bits"], np.cumsum(file["lengths"])
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            return _candidates_in(file)
+    except OSError:
+        raise
+    except Exception as error:  # damaged bytes make the readers raise almost anything
+        raise ValueError(
+            f"{path} is damaged: delete it, and its part of the picture is searched again."
+        ) from error
+
+
+def _candidates_in(file: Mapping[str, NDArray[Any]]) -> list[Candidate]:
+    boxes, numbers = file["boxes"].tolist(), file["numbers"].tolist()
+    bits, ends = file["bits"], np.cumsum(file["lengths"])
     found = []
     for (top, left, bottom, right), row, packed in zip(
         boxes, numbers, np.split(bits, ends[:-1]) if len(ends) else [], strict=True
     ):
         shape = bottom - top, right - left
+        if not 0 < shape[0] * shape[1] <= 8 * packed.size:
+            raise ValueError("a mask has more pixels than bits")
         mask = np.unpackbits(packed, count=shape[0] * shape[1]).reshape(shape).astype(bool)
         x, y, score, stability, area = row
         found.append(Candidate(MaskCrop(top, left, mask), (x, y), score, stability, int(area)))

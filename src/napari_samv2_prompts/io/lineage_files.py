@@ -57,7 +57,7 @@ def read_lineage_table(path: str | Path) -> tuple[Track, ...]:
     with Path(path).open(newline="", encoding="utf-8-sig") as file:
         try:
             rows = [[int(row[name]) for name in COLUMNS] for row in csv.DictReader(file)]
-        except (KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, csv.Error) as error:
             raise ValueError(
                 f"{Path(path).name} is no table of tracks: it has the columns {','.join(COLUMNS)}, "
                 "with whole numbers."
@@ -127,24 +127,36 @@ def read_ctc(folder: str | Path) -> tuple[NDArray[np.uint16], tuple[Track, ...]]
     Raises
     ------
     ValueError
-        If masks are missing, or the table of tracks is none.
+        If masks are missing, damaged or of several sizes, or the table of tracks is none.
     FileNotFoundError
         If there is no such table.
     """
-    import tifffile
-
     folder = Path(folder)
     masks = {int(m[1]): path for path in folder.glob("mask*.tif")
              if (m := MASK_NAME.fullmatch(path.name))}  # fmt: skip
     if sorted(masks) != list(range(len(masks))) or not masks:
         raise ValueError(f"Frames are missing in {folder}: masks are numbered from 0 on.")
-    text = (folder / "res_track.txt").read_text("ascii")
     try:
+        text = (folder / "res_track.txt").read_text("ascii")
         rows = [tuple(map(int, line.split())) for line in text.splitlines() if line.strip()]
         tracks = tuple(Track(*row) for row in rows)
     except (TypeError, ValueError) as error:
         raise ValueError("res_track.txt has four whole numbers a line.") from error
-    return np.stack([tifffile.imread(masks[frame]) for frame in sorted(masks)]), tracks
+    frames = [_mask_in(masks[frame]) for frame in sorted(masks)]
+    if len({frame.shape for frame in frames}) > 1:
+        raise ValueError(f"The masks in {folder} are not all of one size.")
+    return np.stack(frames), tracks
+
+
+def _mask_in(path: Path) -> NDArray[np.uint16]:
+    import tifffile
+
+    try:
+        return np.asarray(tifffile.imread(path), np.uint16)
+    except OSError:
+        raise
+    except Exception as error:  # damaged bytes make the reader raise almost anything
+        raise ValueError(f"{path.name} is not a readable TIFF file.") from error
 
 
 def write_geff(
@@ -219,13 +231,26 @@ def read_geff(path: str | Path) -> Lineage:
     ImportError
         If ``geff`` is not installed; the message says how to get it.
     ValueError
-        If nodes say no object.
+        If nodes say no object, or a file in it is damaged.
     """
-    graph, _ = _geff().read(path)
+    geff = _geff()
+    try:
+        graph, _ = geff.read(path)
+        return _lineage_in(graph, Path(path).name)
+    except OSError:
+        raise
+    except Exception as error:  # damaged metadata make the readers raise almost anything
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise ValueError(
+            f"{Path(path).name} is not a readable GEFF file ({reason[0].rstrip('.')})."
+        ) from error
+
+
+def _lineage_in(graph: nx.DiGraph[int], name: str) -> Lineage:
     nodes = dict(graph.nodes(data=True))
     names = [name for name in ("t", "z", "y", "x") if all(name in node for node in nodes.values())]
     if any("object" not in node for node in nodes.values()):
-        raise ValueError(f"The nodes in {Path(path).name} do not say which object they are of.")
+        raise ValueError(f"the nodes in {name} do not say which object they are of")
     rows = sorted([int(n["object"]), *(float(n[name]) for name in names)] for n in nodes.values())
     spots = np.array(rows, np.float64).reshape(len(rows), 1 + len(names))
     numbers = {node: int(value["object"]) for node, value in nodes.items()}

@@ -34,8 +34,19 @@ def write_objects(path: Path, found: Iterable[tuple[int, Candidate]]) -> None:
 
 
 def read_scores(path: Path) -> dict[int, float]:
-    """Return the score of each object; nothing if there is no such table."""
+    """Return the score of each object; nothing if there is no such table.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or holds no numbers.
+    """
     if not path.is_file():
         return {}
     with path.open(newline="", encoding="utf-8") as file:
-        return {int(row["object"]): float(row["score"]) for row in csv.DictReader(file)}
+        try:
+            return {int(row["object"]): float(row["score"]) for row in csv.DictReader(file)}
+        except (LookupError, TypeError, ValueError, csv.Error) as error:
+            raise ValueError(
+                f"{path.name} is no table of objects: it has the columns {','.join(COLUMNS)}."
+            ) from error

@@ -63,10 +63,13 @@ class NgffImage:
         return self.described.axes(self.array.ndim)
 
     def lazy(self) -> Any:
-        """Return the full size as a dask array."""
+        """Return the full size as a dask array; see :meth:`read` for what reading it raises."""
         import dask.array
 
-        return dask.array.from_zarr(self.array)  # type: ignore[no-untyped-call]
+        chunks = getattr(self.array, "shards", None) or self.array.chunks
+        return dask.array.from_array(  # type: ignore[no-untyped-call]
+            _Readable(self.array, self.path.name), chunks, name=False
+        )
 
     def levels(self) -> list[Any]:
         """Return the arrays of all sizes that are there, the full one first."""
@@ -136,12 +139,52 @@ class NgffImage:
         rows, columns : slice
         level : zarr.Array, optional
             One of :meth:`levels`; the full size if not given.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged there.
+        OSError, MemoryError
+            If it can't be read.
         """
         numbers = iter(plane)
         index = [channel if axis == "c" else next(numbers) for axis in self.axes[:-2]]
         array = self.array if level is None else level
-        part = np.asarray(array[(*index, rows, columns)])
+        part = _Readable(array, self.path.name)[(*index, rows, columns)]
         return np.moveaxis(part, 0, -1) if isinstance(channel, slice) else part
+
+
+@dataclass(frozen=True, slots=True)
+class _Readable:
+    """A zarr array that says in a sentence what is wrong with it."""
+
+    array: Any
+    name: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.array.shape)
+
+    @property
+    def ndim(self) -> int:
+        return int(self.array.ndim)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        kind: np.dtype[Any] = np.dtype(self.array.dtype)
+        return kind
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        try:
+            return np.asarray(self.array[index])
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # what codecs raise is as various as they are
+            raise ValueError(f"{self.name} is damaged ({_short(error)}).") from error
+
+
+def _short(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def is_zarr(path: Path) -> bool:
@@ -157,9 +200,9 @@ def open_ngff(path: Path) -> NgffImage | None:
     Raises
     ------
     ValueError
-        If the metadata name no array that is there.
-    Exception
-        Of any kind if an array that the metadata names is damaged.
+        If the metadata name no array that is there, or one whose own metadata are damaged.
+    OSError
+        If it can't be read.
     """
     import zarr
 
@@ -168,7 +211,12 @@ def open_ngff(path: Path) -> NgffImage | None:
     if group is None or described is None:
         return None
     name = described.levels[0].path
-    array = group.get(name)
+    try:
+        array = group.get(name)
+    except OSError:
+        raise
+    except Exception as error:  # damaged metadata raise almost anything
+        raise ValueError(f"{name!r} is damaged ({_short(error)})") from error
     if not isinstance(array, zarr.Array):
         raise ValueError(f"{name!r}, which its metadata names, is no array")  # noqa: TRY004
     try:
