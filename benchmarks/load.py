@@ -84,8 +84,12 @@ class Desk:
         from qtpy.QtWidgets import QApplication
 
         from napari_samv2_prompts._qt.models import make_predictor
+        from napari_samv2_prompts._qt.settings import SETTINGS_VARIABLE
         from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 
+        os.environ[SETTINGS_VARIABLE] = (
+            ""  # the settings of whoever measures are not what is measured
+        )
         self.app = QApplication.instance() or QApplication([])
         self.viewer = ViewerModel()
         self.viewer.add_image(np.zeros(shape, np.uint8), name="image", contrast_limits=(0, 255))
