@@ -83,24 +83,29 @@ def make_tissue(seed: int, planes: int = 16, side: int = 96, cells: int = 40) ->
     """Make a volume of cells that fill it, with bright or dark walls, as in plants and in EM.
 
     Each voxel belongs to the seed that it is nearest to; walls are where two are about as near.
-    Planes are three times as far apart as pixels.
+    Distance of the planes, width of the walls, noise and blur vary, and so does whether labels
+    leave the walls out or meet in their middle.
     """
     rng = np.random.default_rng(seed)
+    apart = rng.uniform(1, 4)
     place = np.stack(np.meshgrid(
-        3.0 * np.arange(planes), np.arange(side), np.arange(side), indexing="ij"
+        apart * np.arange(planes), np.arange(side), np.arange(side), indexing="ij"
     ), axis=-1)  # fmt: skip
     shape = planes, side, side
-    warp = [ndimage.gaussian_filter(rng.normal(size=shape), (2, 6, 6)) for _ in "zyx"]
-    place = place + 60 * np.stack(warp, axis=-1)
-    centres = rng.uniform(0, (3 * planes, side, side), (cells, 3))
+    warp = [ndimage.gaussian_filter(rng.normal(size=shape), (6 / apart, 6, 6)) for _ in "zyx"]
+    place = place + 100 / np.sqrt(apart) * np.stack(warp, axis=-1)
+    centres = rng.uniform(-10, (apart * planes + 10, side + 10, side + 10), (cells, 3))
     nearest, numbers = cKDTree(centres).query(place, k=2)
-    wall = np.exp(-(((nearest[..., 1] - nearest[..., 0]) / rng.uniform(2, 4)) ** 2))
+    wall = np.exp(-(((nearest[..., 1] - nearest[..., 0]) / rng.uniform(2, 7)) ** 2))
     sign = 1 if rng.random() < 0.5 else -1
-    level = rng.uniform(-12, 12, cells)[numbers[..., 0]]
-    grain = ndimage.gaussian_filter(rng.normal(size=place.shape[:3]), (0.5, 1, 1)) * 30
-    image = (90 if sign == 1 else 160) + level + grain + sign * rng.uniform(50, 90) * wall
-    image += rng.normal(size=image.shape) * 6
-    labels = np.where(wall < 0.8, numbers[..., 0] + 1, 0)
+    level = rng.uniform(-25, 25, cells)[numbers[..., 0]] * rng.random()
+    grain = ndimage.gaussian_filter(rng.normal(size=shape), (0.5, 1, 1)) * rng.uniform(0, 50)
+    faint = 0.6 + 6 * ndimage.gaussian_filter(rng.normal(size=shape), (3 / apart, 8, 8))
+    image = (70 if sign == 1 else 180) + level + grain
+    image += sign * rng.uniform(50, 110) * wall * faint.clip(0, 1)
+    image = ndimage.gaussian_filter(image, rng.uniform(0, 2))
+    image += rng.normal(size=shape) * rng.uniform(1, 9)
+    labels = np.where(wall < rng.choice((0.8, 2)), numbers[..., 0] + 1, 0)
     return Volume(f"tissue {seed}", image.clip(0, 255).astype(np.uint8), labels.astype(np.int64))
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import ndimage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,7 @@ __all__ = ["displacement", "moved"]
 
 PATCH = 7
 """Side of the patches that are compared, in pixels."""
-REACH = 3
+RADIUS = 3
 """How far a pixel may have moved beside the object's own displacement, in pixels."""
 STIFFNESS = 0.02
 """What a squared pixel of that costs, in units of the picture's noise."""
@@ -35,7 +36,7 @@ def moved(
 
     Parameters
     ----------
-    before : array of shape (h + 2 REACH, w + 2 REACH)
+    before : array of shape (h + 2 RADIUS, w + 2 RADIUS)
         The earlier picture, with a margin.
     now : array of shape (h, w)
     mask : array of the shape of `before`
@@ -49,29 +50,13 @@ def moved(
     h, w = now.shape
     windows = np.lib.stride_tricks.sliding_window_view(before, (h, w))
     shifts = windows.reshape(-1, h, w)
-    cost = _patch_means((shifts - now) ** 2)
+    cost = ndimage.uniform_filter((shifts - now) ** 2, (1, PATCH, PATCH), mode="nearest")
     least = cost.min(axis=0)
-    offset = np.arange(-REACH, REACH + 1, dtype=np.float32) ** 2
+    offset = np.arange(-RADIUS, RADIUS + 1, dtype=np.float32) ** 2
     stiffness = STIFFNESS * (offset[:, None] + offset[None]).reshape(-1, 1, 1)
     weight = np.exp((least - cost) / (least.mean() + 1.0) - stiffness)
     masks = np.lib.stride_tricks.sliding_window_view(mask, (h, w)).reshape(-1, h, w)
     return np.asarray((weight * masks).sum(axis=0) / weight.sum(axis=0), np.float32)
-
-
-def _patch_means(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Average maps ``(n, h, w)`` over patches, those at the border over what there is of them."""
-    half = PATCH // 2
-    for axis in (1, 2):
-        length = maps.shape[axis]
-        pad = [(0, 0)] * 3
-        pad[axis] = (1, 0)
-        sums = np.cumsum(np.pad(maps, pad), axis=axis, dtype=np.float32)
-        stop = np.minimum(np.arange(length) + half + 1, length)
-        start = np.maximum(np.arange(length) - half, 0)
-        counts = (stop - start).astype(np.float32)
-        maps = np.take(sums, stop, axis) - np.take(sums, start, axis)
-        maps /= counts[None, :, None] if axis == 1 else counts
-    return maps
 
 
 def displacement(
@@ -79,7 +64,7 @@ def displacement(
     now: NDArray[np.float32],
     mask: NDArray[np.bool_],
     expected: tuple[int, int],
-    reach: int,
+    radius: int,
 ) -> tuple[int, int]:
     """Find how far an object moved as a whole.
 
@@ -91,7 +76,7 @@ def displacement(
         The object in the earlier one.
     expected : tuple of int
         Rows and columns, from its motion so far.
-    reach : int
+    radius : int
         How far from no motion and from the expected one to look, in pixels.
 
     Returns
@@ -103,22 +88,22 @@ def displacement(
     h, w = mask.shape
     values = before[rows, columns]
     spread = float(values.std()) + 8.0
-    best, least = (0, 0), np.inf
-    for dy, dx in sorted(_places(expected, reach)):
-        y, x = rows + dy, columns + dx
-        inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-        if inside.sum() < 0.5 * len(rows):
-            continue
-        off = np.abs(now[y[inside], x[inside]] - values[inside]).mean() / spread
-        far = min(dy**2 + dx**2, (dy - expected[0]) ** 2 + (dx - expected[1]) ** 2)
-        cost = off + 0.02 * np.sqrt(far)
-        if cost < least:
-            best, least = (dy, dx), cost
-    return best
+    places = np.array(sorted(_places(expected, radius)))
+    y, x = rows + places[:, :1], columns + places[:, 1:]
+    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
+    off = np.abs(now[y.clip(0, h - 1), x.clip(0, w - 1)] - values)
+    count = inside.sum(axis=1)
+    off = np.where(inside, off, 0).sum(axis=1) / np.maximum(count, 1) / spread
+    far = np.minimum((places**2).sum(axis=1), ((places - expected) ** 2).sum(axis=1))
+    cost = np.where(count < 0.5 * len(rows), np.inf, off + 0.02 * np.sqrt(far))
+    if not len(rows) or not np.isfinite(cost).any():
+        return 0, 0
+    dy, dx = places[int(cost.argmin())].tolist()
+    return dy, dx
 
 
-def _places(expected: tuple[int, int], reach: int) -> set[tuple[int, int]]:
+def _places(expected: tuple[int, int], radius: int) -> set[tuple[int, int]]:
     """Return the displacements to try: around none, and around the expected one, every other."""
-    steps = range(-reach, reach + 1, 2)
+    steps = range(-radius, radius + 1, 2)
     around = {(dy, dx) for dy in steps for dx in steps}
     return around | {(expected[0] + dy, expected[1] + dx) for dy, dx in around}

@@ -1,7 +1,7 @@
 """How far a section is to be trusted, from what can be measured without knowing the truth.
 
-Here: :class:`Looks` (the measures) and :func:`judge` (their weighing into a doubt, and into whether
-the object is still there).  The weights were fitted by ``training/fit_propagation.py``.
+Here: :class:`Measures`, and :func:`judge` (their weighing into a doubt, and into whether the object
+is still there).  The weights were fitted by ``training/fit_propagation.py``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from .weights import Weights, apply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Looks", "judge"]
+__all__ = ["Measures", "judge"]
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class Measures:
     """What is measured of a section.
 
     Attributes
@@ -41,6 +41,12 @@ class Looks:
         Change of the mean grey inside, in standard deviations.
     size : float
         Logarithm of the last mask's area.
+    share : float
+        Logarithm of the area over that of the anchor behind.
+    trend : float
+        Logarithm of the last mask's area over that of the one before: its growth so far.
+    distance : float
+        Planes from the anchor, over 24.
     """
 
     score: float
@@ -51,6 +57,9 @@ class Looks:
     sharp: float
     level: float
     size: float
+    share: float
+    trend: float
+    distance: float
 
     @classmethod
     def of(
@@ -63,8 +72,15 @@ class Looks:
         now: NDArray[np.float32],
         before: NDArray[np.float32],
         last: NDArray[np.bool_],
-    ) -> Looks:
-        """Measure a section; all arrays are of one window, see :class:`.HandOver`."""
+        areas: tuple[int, int, int],
+        distance: int,
+    ) -> Measures:
+        """Measure a section.
+
+        All arrays are of one window, see :class:`.HandOver`; `areas` are those of the anchor
+        behind and of the two last masks, the older one first.
+        """
+        anchor, older, newer = areas
         carried = soft > 0.5
         near = mask | carried | last
         values = before[last]
@@ -80,6 +96,9 @@ class Looks:
             float(np.abs(2 * soft[near] - 1).mean()) if near.any() else 0.0,
             min(level, 3.0),
             float(np.log(last.sum() + 1)) / 8,
+            float(np.log((mask.sum() + 1) / (anchor + 1))),
+            float(np.log((newer + 1) / (older + 1))),
+            min(distance, 24) / 24,
         )
 
     @property
@@ -93,8 +112,8 @@ def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     return float((a & b).sum() / union) if union else 1.0
 
 
-def judge(looks: Looks, weights: Weights) -> tuple[float, float]:
+def judge(measures: Measures, weights: Weights) -> tuple[float, float]:
     """Return the doubt of a section and how sure it is that the object is gone, both 0 to 1."""
-    values = looks.values.astype(np.float32)
+    values = measures.values.astype(np.float32)
     doubt, gone = (1 / (1 + np.exp(-float(apply(weights[n], values)))) for n in ("doubt", "gone"))
     return float(doubt), float(gone)

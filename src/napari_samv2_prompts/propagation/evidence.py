@@ -1,7 +1,8 @@
 """How much each pixel speaks for an object, from what is seen and what was there before.
 
-Here: :func:`features` (the measured values) and :func:`evidence` (their weighing).  Its weights
-were fitted to volumes of known objects by ``training/fit_propagation.py``.
+Here: :func:`features` (the measured values) and :func:`evidence` (their weighing, which looks at a
+pixel's surroundings: whether there is a membrane between it and the object).  Its weights were
+fitted to volumes of known objects by ``training/fit_propagation.py``.
 
 Not here: which object gets a pixel (``handover.py``).
 """
@@ -14,7 +15,7 @@ import numpy as np
 from scipy import ndimage
 
 from .patches import depth
-from .weights import Weights, apply
+from .weights import Weights, convolve
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,13 +25,14 @@ __all__ = ["FEATURES", "NEAR", "evidence", "features"]
 NEAR = -1.9
 """Depth, as a feature, from which on pixels come into question."""
 FEATURES = (
-    "moved", "depth", "rival", "model", "score", "likeness", "smooth_likeness",
-    "step", "smooth_step", "ridge", "size", "anchor", "distance",
+    "moved", "depth", "mask", "rival", "model", "score", "likelihood", "smooth_likelihood",
+    "now", "before", "ridge", "size", "anchor", "distance",
 )  # fmt: skip
 
 
 def features(
     moved: NDArray[np.float32],
+    inside: NDArray[np.float32],
     rival: NDArray[np.float32],
     logits: NDArray[np.float32],
     score: float,
@@ -46,6 +48,8 @@ def features(
     ----------
     moved : array of shape (h, w)
         The last mask, carried to this plane.
+    inside : array of shape (h, w)
+        Each pixel's depth in what is more than half from it.
     rival : array of shape (h, w)
         The same of the other objects, the largest at each pixel.
     logits : array of shape (h, w)
@@ -64,7 +68,7 @@ def features(
 
     Returns
     -------
-    array of shape (13, h, w), float32
+    array of shape (14, h, w), float32
         In the order of :data:`FEATURES`.
     """
     around = ~mask & ndimage.binary_dilation(mask, iterations=6)
@@ -75,14 +79,15 @@ def features(
     return np.stack(
         [
             np.log((moved + 0.02) / (1.02 - moved)) / 2,
-            depth(moved > 0.5).clip(-8, 8) / 4,
+            inside.clip(-8, 8) / 4,
+            depth(mask).clip(-8, 8) / 4,
             np.log((rival + 0.02) / (1.02 - rival)) / 2,
             logits.clip(-10, 10) / 4,
             np.full_like(now, score),
-            _likeness(now, before, mask, around),
-            _likeness(smooth_now, smooth_before, mask, around),
+            _likelihood(now, before, mask, around),
+            _likelihood(smooth_now, smooth_before, mask, around),
             ((now - level) / spread).clip(-3, 3),
-            ((smooth_now - level) / spread).clip(-3, 3),
+            ((before - level) / spread).clip(-3, 3),
             (ndimage.gaussian_laplace(now, 1.5) * 4 / spread).clip(-3, 3),
             np.full_like(now, size / 2 - 3),
             depth(anchor).clip(-12, 12) / 4,
@@ -91,7 +96,7 @@ def features(
     ).astype(np.float32)
 
 
-def _likeness(
+def _likelihood(
     now: NDArray[np.float32],
     before: NDArray[np.float32],
     mask: NDArray[np.bool_],
@@ -113,5 +118,5 @@ def _histogram(values: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def evidence(values: NDArray[np.float32], weights: Weights) -> NDArray[np.float32]:
-    """Weigh the features ``(13, h, w)``: logits ``(h, w)``, positive where the object is."""
-    return apply(weights["evidence"], values)
+    """Weigh the features ``(14, h, w)``: logits ``(h, w)``, positive where the object is."""
+    return convolve(weights["evidence"], values)

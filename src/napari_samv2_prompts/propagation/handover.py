@@ -7,7 +7,8 @@ speaks for most.
 
 Here: :class:`HandOver`.  It keeps nothing: the same planes and masks give the same answer.
 
-Not here: in which order planes are done (``run.py``), how sure an answer is (``doubt.py``).
+Not here: who gets a pixel (``competition.py``), in which order planes are done (``run.py``), how
+sure an answer is (``doubt.py``).
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 
 from napari_samv2_prompts.prompts import MaskCrop, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
 
-from .correspondence import REACH, displacement, moved
-from .doubt import Looks, judge
+from .competition import from_others, main_components, shared_out
+from .correspondence import RADIUS, displacement, moved
+from .doubt import Measures, judge
 from .evidence import FEATURES, NEAR, evidence, features
 from .patches import FAR, around, centre, depth, grid_of, pasted, pixels_of, taken, union
 from .stacks import Embeddings
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["HandOver"]
 
-MARGIN = 10
-"""Least room around an object's last place, in pixels."""
+MARGIN = 12
+"""Room around an object's place, in pixels: it grows by no more than that from plane to plane."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,10 +52,14 @@ class _Carried:
         Grey values; `before` is moved to where the object is now.
     mask, soft : array of the window's size
         The last mask at those pixels, and how much of each pixel came from it.
+    inside : array of the window's size
+        Each pixel's depth in what is more than half from it.
     anchor : array of the window's size
         The mask of the anchor behind, its middle where that of `soft` is.
     distance : int
         Planes from there.
+    areas : tuple of int
+        Of that anchor, and of the two last masks.
     """
 
     window: Region
@@ -62,8 +67,10 @@ class _Carried:
     before: NDArray[np.float32]
     mask: NDArray[np.bool_]
     soft: NDArray[np.float32]
+    inside: NDArray[np.float32]
     anchor: NDArray[np.bool_]
     distance: int
+    areas: tuple[int, int, int]
 
 
 class HandOver:
@@ -78,7 +85,8 @@ class HandOver:
     weights : mapping, optional
         Others than the fitted ones.
     watch : callable, optional
-        Told what was measured, to fit weights to it: ``(plane, object, window, features, looks)``.
+        Told what was measured, to fit weights to it: ``(plane, object, window, features,
+        measures)``.
     """
 
     def __init__(
@@ -87,7 +95,7 @@ class HandOver:
         embed: Embeddings,
         decode: Callable[[Any, PromptBatch, bool | None], Masks],
         weights: Weights | None = None,
-        watch: Callable[[int, int, Region, NDArray[np.float32], Looks], None] | None = None,
+        watch: Callable[[int, int, Region, NDArray[np.float32], Measures], None] | None = None,
     ) -> None:
         self._stack, self._embed, self._decode, self._watch = stack, embed, decode, watch
         self._weights = load() if weights is None else weights
@@ -97,19 +105,19 @@ class HandOver:
     ) -> dict[int, Guess]:
         """Find objects on a plane; see :meth:`.Follower.follow`."""
         carried = {n: self._carry(plane, history) for n, history in histories.items()}
-        answers = self._answers(plane, carried)
-        rival = _rivalry({n: (one.window, one.soft) for n, one in carried.items()}, rivals)
-        values = {n: self._features(one, rival[n], answers[n]) for n, one in carried.items()}
+        decoded = self._decoded(plane, carried)
+        rival = from_others({n: (one.window, one.soft) for n, one in carried.items()}, rivals)
+        values = {n: self._features(one, rival[n], decoded[n]) for n, one in carried.items()}
         maps = {number: self._evidence(measured) for number, measured in values.items()}
-        shares = _shared(maps, {n: one.window for n, one in carried.items()}, rivals)
+        assigned = shared_out(maps, {n: one.window for n, one in carried.items()}, rivals)
         guesses = {}
         for number, one in carried.items():
-            mask = _main_piece(shares[number], one.soft)
-            looks = self._looks(one, mask, maps[number], answers[number])
+            mask = main_components(assigned[number], one.soft)
+            measures = self._measures(one, mask, maps[number], decoded[number])
             if self._watch is not None:
-                self._watch(plane, number, one.window, values[number], looks)
-            doubt, gone = judge(looks, self._weights)
-            score = answers[number][1]
+                self._watch(plane, number, one.window, values[number], measures)
+            doubt, gone = judge(measures, self._weights)
+            score = decoded[number][1]
             guesses[number] = Guess(taken(mask, one.window), score, doubt, gone)
         return guesses
 
@@ -118,31 +126,46 @@ class HandOver:
     def _carry(self, plane: int, history: History) -> _Carried:
         shape = self._stack.shape[1:]
         last, crop = history.planes[-1]
-        side = max(crop.mask.shape)
         expected = _motion(history)
-        reach = min(int(side * 0.25), 8)
-        room = reach + max(map(abs, expected)) + REACH
-        window = around(crop, MARGIN + side // 4 + room, shape)
-        before, now = (self._grey(p, window) for p in (last, plane))
-        mask = pasted(crop, window)
-        dy, dx = displacement(before, now, mask, expected, reach)
-        before, share = _shifted(before, dy, dx), _shifted(mask.astype(np.float32), dy, dx)
-        soft = moved(_wide(before), now, _wide(share))
+        radius = min(int(max(crop.mask.shape) * 0.25), 8)
+        search = around(crop, radius + max(map(abs, expected)), shape)
+        before, now = (self._grey(p, search) for p in (last, plane))
+        dy, dx = displacement(before, now, pasted(crop, search), expected, radius)
+        there = MaskCrop(crop.top + dy, crop.left + dx, crop.mask)
+        window = around(there, MARGIN, shape)
+        wide = Region(
+            window.top - RADIUS, window.left - RADIUS, window.bottom + RADIUS, window.right + RADIUS
+        )
+        before, now = self._grey(last, wide, dy, dx), self._grey(plane, window)
+        soft = moved(before, now, pasted(there, wide).astype(np.float32))
         anchor, distance = _anchor_at(history, plane, soft, window)
-        return _Carried(window, now, before, share > 0.5, soft, anchor, distance)
+        areas = int(anchor.sum()), history.planes[max(-2, -len(history.planes))][1].area, crop.area
+        return _Carried(
+            window, now, before[RADIUS:-RADIUS, RADIUS:-RADIUS], pasted(there, window), soft,
+            depth(soft > 0.5), anchor, distance, areas,
+        )  # fmt: skip
 
-    def _grey(self, plane: int, window: Region) -> NDArray[np.float32]:
-        rows, columns = slice(window.top, window.bottom), slice(window.left, window.right)
-        part = self._stack.read(plane, rows, columns)
-        return np.asarray(part if part.ndim == 2 else part.mean(axis=2), np.float32)
+    def _grey(self, plane: int, window: Region, dy: int = 0, dx: int = 0) -> NDArray[np.float32]:
+        """Return the grey values at a window's pixels of a picture moved by `dy`, `dx`.
+
+        Beyond the plane's edge they are those at the edge.
+        """
+        _, height, width = self._stack.shape
+        rows = (np.arange(window.top, window.bottom) - dy).clip(0, height - 1)
+        columns = (np.arange(window.left, window.right) - dx).clip(0, width - 1)
+        part = self._stack.read(
+            plane, slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        )
+        grey = part if part.ndim == 2 else part.mean(axis=2)
+        return np.asarray(grey[np.ix_(rows - rows[0], columns - columns[0])], np.float32)
 
     # --- what the model says ---
 
-    def _answers(
+    def _decoded(
         self, plane: int, carried: Mapping[int, _Carried]
     ) -> dict[int, tuple[NDArray[np.float32], float]]:
         """Return each object's logits at its window's pixels, and the predicted IoU."""
-        answers = {
+        decoded = {
             n: (np.full(one.window.size, FAR, np.float32), 0.0) for n, one in carried.items()
         }
         groups = self._embed.together({number: one.window for number, one in carried.items()})
@@ -156,8 +179,8 @@ class HandOver:
             batch = PromptBatch(tuple(prompt for prompt in prompts if prompt is not None))
             for item in self._decode(embedding, batch, False) if len(batch) else ():
                 logits = pixels_of(item.low_res_logits[0], carried[item.object].window, region)
-                answers[item.object] = logits, float(item.scores[0])
-        return answers
+                decoded[item.object] = logits, float(item.scores[0])
+        return decoded
 
     # --- what is made of it ---
 
@@ -170,22 +193,26 @@ class HandOver:
     def _features(
         one: _Carried,
         rival: NDArray[np.float32],
-        answer: tuple[NDArray[np.float32], float],
+        decoded: tuple[NDArray[np.float32], float],
     ) -> NDArray[np.float32]:
-        logits, score = answer
+        logits, score = decoded
         return features(
-            one.soft, rival, logits, score, one.now, one.before, one.mask, one.anchor, one.distance
-        )
+            one.soft, one.inside, rival, logits, score, one.now, one.before, one.mask, one.anchor,
+            one.distance,
+        )  # fmt: skip
 
     @staticmethod
-    def _looks(
+    def _measures(
         one: _Carried,
         mask: NDArray[np.bool_],
         logits: NDArray[np.float32],
-        answer: tuple[NDArray[np.float32], float],
-    ) -> Looks:
-        model, score = answer
-        return Looks.of(mask, logits, one.soft, model, score, one.now, one.before, one.mask)
+        decoded: tuple[NDArray[np.float32], float],
+    ) -> Measures:
+        model, score = decoded
+        return Measures.of(
+            mask, logits, one.soft, model, score, one.now, one.before, one.mask,
+            one.areas, one.distance,
+        )  # fmt: skip
 
 
 def _motion(history: History) -> tuple[int, int]:
@@ -198,13 +225,6 @@ def _motion(history: History) -> tuple[int, int]:
     a, b = centre(first), centre(last)
     dy, dx = ((v - u) / abs(p1 - p0) for u, v in zip(a, b, strict=True))
     return round(dy), round(dx)
-
-
-def _shifted(maps: NDArray[np.float32], dy: int, dx: int) -> NDArray[np.float32]:
-    """Move an array by whole pixels; what comes in is the edge's."""
-    h, w = maps.shape
-    rows, columns = (np.arange(h) - dy).clip(0, h - 1), (np.arange(w) - dx).clip(0, w - 1)
-    return np.asarray(maps[np.ix_(rows, columns)], np.float32)
 
 
 def _anchor_at(
@@ -226,16 +246,12 @@ def _anchor_at(
     return pasted(moved_crop, window), abs(near - plane)
 
 
-def _wide(maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(np.pad(maps, REACH, mode="edge"), np.float32)
-
-
 def _prompt(number: int, one: _Carried, region: Region, side: int) -> Prompt | None:
     """Make an object's prompts from where its pixels went; None if it is nowhere."""
     mask = one.soft > 0.5
     if not mask.any():
         return None
-    inside = depth(mask)
+    inside = one.inside
     y, x = np.unravel_index(int(inside.argmax()), mask.shape)
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     off_y, off_x = one.window.top - region.top, one.window.left - region.left
@@ -245,57 +261,3 @@ def _prompt(number: int, one: _Carried, region: Region, side: int) -> Prompt | N
     )  # fmt: skip
     logits = grid_of((inside * 2).clip(-8, 8), one.window, region, side)
     return Prompt.of(number, [(x + off_x, y + off_y)], [1], box, logits)
-
-
-def _rivalry(
-    softs: Mapping[int, tuple[Region, NDArray[np.float32]]], rivals: Sequence[MaskCrop]
-) -> dict[int, NDArray[np.float32]]:
-    """Return how much of each pixel of an object's window came from another object."""
-    whole = union([window for window, _ in softs.values()])
-    first, second = np.zeros(whole.size, np.float32), np.zeros(whole.size, np.float32)
-    for crop in rivals:
-        first[pasted(crop, whole)] = 1
-    parts = {}
-    for number, (window, soft) in softs.items():
-        top, left = window.top - whole.top, window.left - whole.left
-        part = slice(top, top + window.size[0]), slice(left, left + window.size[1])
-        second[part] = np.maximum(second[part], np.minimum(first[part], soft))
-        first[part] = np.maximum(first[part], soft)
-        parts[number] = part
-    return {
-        number: np.where(soft >= first[parts[number]], second[parts[number]], first[parts[number]])
-        for number, (_, soft) in softs.items()
-    }
-
-
-def _shared(
-    maps: Mapping[int, NDArray[np.float32]],
-    windows: Mapping[int, Region],
-    rivals: Sequence[MaskCrop],
-) -> dict[int, NDArray[np.bool_]]:
-    """Give each pixel to the object that it speaks for most, if for any."""
-    whole = union(list(windows.values()))
-    best = np.zeros(whole.size, np.float32)
-    for crop in rivals:
-        best[pasted(crop, whole)] = np.inf
-    parts = {}
-    for number, window in windows.items():
-        top, left = window.top - whole.top, window.left - whole.left
-        part = best[top : top + window.size[0], left : left + window.size[1]]
-        np.maximum(part, maps[number], out=part)
-        parts[number] = part
-    return {number: (maps[number] > 0) & (maps[number] >= parts[number]) for number in maps}
-
-
-def _main_piece(mask: NDArray[np.bool_], soft: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Keep the pieces that hold a good part of what was carried here, without small holes."""
-    pieces, count = ndimage.label(mask)
-    if count > 1:
-        held = ndimage.sum_labels(soft, pieces, np.arange(1, count + 1))
-        mask = np.isin(pieces, 1 + np.flatnonzero(held >= 0.25 * held.max()))
-    holes, count = ndimage.label(~mask)
-    if count > 1:
-        sizes = np.bincount(holes.ravel())
-        small = np.flatnonzero(sizes < max(4, 0.02 * mask.sum()))
-        mask = mask | np.isin(holes, small[small > 0])
-    return mask

@@ -45,3 +45,30 @@ def apply(layers: list[tuple[Any, Any]], values: NDArray[np.float32]) -> NDArray
             -1, *values.shape[1:]
         )
     return np.asarray(hidden[0], np.float32)
+
+
+def convolve(layers: list[tuple[Any, Any]], maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return logits ``(h, w)`` of maps ``(n, h, w)``: layers of 3 x 3, then one of 1 x 1.
+
+    The first layer looks at next neighbours, the second at every other pixel, the third at every
+    fourth, and so on: a few layers see far.  The last one is told the maps themselves, too.
+    """
+    hidden = maps
+    for place, (weight, bias) in enumerate(layers[:-1]):
+        hidden = np.maximum(_convolved(weight, hidden, 2**place) + bias[:, None, None], 0)
+    weight, bias = layers[-1]
+    both = np.concatenate([hidden, maps]).reshape(-1, maps[0].size)
+    return np.asarray((weight @ both + bias[:, None]).reshape(maps.shape[1:]), np.float32)
+
+
+def _convolved(weight: Any, maps: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+    """Convolve with kernels ``(out, in, 3, 3)``, taps `step` pixels apart; zeros around."""
+    _, h, w = maps.shape
+    padded = np.pad(maps, ((0, 0), (step, step), (step, step)))
+    taps = [
+        padded[:, dy * step : dy * step + h, dx * step : dx * step + w].reshape(len(maps), -1)
+        for dy in range(3)
+        for dx in range(3)
+    ]
+    kernels = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
+    return np.asarray((kernels @ np.concatenate(taps)).reshape(-1, h, w), np.float32)

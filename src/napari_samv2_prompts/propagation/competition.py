@@ -1,0 +1,77 @@
+"""Who gets a pixel where objects meet, and what of an object's mask is kept.
+
+Here: :func:`from_others`, :func:`shared_out` and :func:`main_components`.  Not here: how much a
+pixel speaks for an object (``evidence.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.regions import Region
+
+from .patches import pasted, union
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["from_others", "main_components", "shared_out"]
+
+
+def from_others(
+    softs: Mapping[int, tuple[Region, NDArray[np.float32]]], rivals: Sequence[MaskCrop]
+) -> dict[int, NDArray[np.float32]]:
+    """Return how much of each pixel of an object's window came from another object."""
+    whole = union([window for window, _ in softs.values()])
+    first, second = np.zeros(whole.size, np.float32), np.zeros(whole.size, np.float32)
+    for crop in rivals:
+        first[pasted(crop, whole)] = 1
+    parts = {}
+    for number, (window, soft) in softs.items():
+        top, left = window.top - whole.top, window.left - whole.left
+        part = slice(top, top + window.size[0]), slice(left, left + window.size[1])
+        second[part] = np.maximum(second[part], np.minimum(first[part], soft))
+        first[part] = np.maximum(first[part], soft)
+        parts[number] = part
+    return {
+        number: np.where(soft >= first[parts[number]], second[parts[number]], first[parts[number]])
+        for number, (_, soft) in softs.items()
+    }
+
+
+def shared_out(
+    maps: Mapping[int, NDArray[np.float32]],
+    windows: Mapping[int, Region],
+    rivals: Sequence[MaskCrop],
+) -> dict[int, NDArray[np.bool_]]:
+    """Give each pixel to the object that it speaks for most, if for any."""
+    whole = union(list(windows.values()))
+    best = np.zeros(whole.size, np.float32)
+    for crop in rivals:
+        best[pasted(crop, whole)] = np.inf
+    parts = {}
+    for number, window in windows.items():
+        top, left = window.top - whole.top, window.left - whole.left
+        part = best[top : top + window.size[0], left : left + window.size[1]]
+        np.maximum(part, maps[number], out=part)
+        parts[number] = part
+    return {number: (maps[number] > 0) & (maps[number] >= parts[number]) for number in maps}
+
+
+def main_components(mask: NDArray[np.bool_], soft: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Keep the components that hold a good part of what was carried here, without small holes."""
+    components, count = ndimage.label(mask)
+    if count > 1:
+        held = ndimage.sum_labels(soft, components, np.arange(1, count + 1))
+        mask = np.isin(components, 1 + np.flatnonzero(held >= 0.25 * held.max()))
+    holes, count = ndimage.label(~mask)
+    if count > 1:
+        sizes = np.bincount(holes.ravel())
+        small = np.flatnonzero(sizes < max(4, 0.02 * mask.sum()))
+        mask = mask | np.isin(holes, small[small > 0])
+    return mask
