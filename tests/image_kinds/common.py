@@ -46,10 +46,10 @@ def row(group: str, kind: str, happens: str) -> Callable[[Callable[[], None]], N
 def table() -> str:
     """Return the page."""
     lines = [
-        "# Images, and what happens with them",
+        "# Image kinds",
         "",
-        "Each row is a test (`tests/image_kinds/`), from which `python -m scripts.image_kinds`"
-        " writes this page.",
+        "What the widget does with each kind of image. *Refused* means that it says why, and what"
+        " to do. A test checks each row.",
     ]
     for group in dict.fromkeys(item.group for item in KINDS):
         lines += ["", f"## {group}", "", "| kind | what happens |", "|---|---|"]

@@ -39,10 +39,10 @@ def row(group: str, kind: str, happens: str) -> Callable[[Callable[[Desk], None]
 def table() -> str:
     """Return the page."""
     lines = [
-        "# Files and tables, and what happens with them",
+        "# File kinds",
         "",
-        "What the command line and scripts read. Each row is a test (`tests/io/file_kinds/`), from"
-        " which `python -m scripts.file_kinds` writes this page.",
+        "What the command line and scripts do with each kind of file. *Refused* means that they"
+        " say why. A test checks each row.",
     ]
     for group in dict.fromkeys(item.group for item in KINDS):
         lines += ["", f"## {group}", "", "| kind | what happens |", "|---|---|"]
