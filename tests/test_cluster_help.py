@@ -149,6 +149,7 @@ def test_all_planes_go_out_in_the_contrast_of_the_window_the_last_first(
     embed_planes(help_at(), seen_of(image), image, NANO, EmbeddingStore(tmp_path / "store"))
     assert cluster.addresses == ["host:8786"]
     assert [(unit.seen.limits, unit.seen.gamma) for unit in cluster.units] == [((10, 200), 0.5)] * 3
+    assert {unit.seen.reader for unit in cluster.units} == {"napari"}, "as the window read it"
     assert [unit.planes[0].index[0] for unit in cluster.units] == [16, 8, 0]
     assert {unit.folder for unit in cluster.units} == {tmp_path / "store"}
     assert told == ["SAMV2 Prompts: The cluster has embedded 20 planes."]

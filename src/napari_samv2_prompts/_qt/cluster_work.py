@@ -71,7 +71,8 @@ def seen_file(image: Image | None, rendering: str, layers: Iterable[Layer]) -> F
         limits, gamma = (float(low), float(high)), float(image.gamma)
     same = [one for one in layers if is_image(one) and one.source.path == path]
     place = same.index(image) if image in same else 0
-    return FileViews(Path(path), place, bool(image.rgb), limits, gamma)
+    reader = image.source.reader_plugin  # another would make other layers of the file
+    return FileViews(Path(path), place, bool(image.rgb), limits, gamma, reader)
 
 
 def embed_planes(
