@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .collector import collector_resting
-from .torch_import import load_libraries_ahead
+from .torch_import import collector_resting, load_libraries_ahead
 
 __all__ = ["SAMV2PromptsWidget"]
 

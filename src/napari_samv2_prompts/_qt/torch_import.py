@@ -1,4 +1,4 @@
-"""The import of torch in a thread, with the window going on.
+"""The import of torch in a thread, with the window going on; the window's own import.
 
 It would freeze the window, by up to a second, for two reasons that are dealt with here:
 
@@ -15,19 +15,20 @@ Neither changes what is imported.
 from __future__ import annotations
 
 import ctypes
+import gc
 import importlib
 import importlib.util
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from napari_samv2_prompts.samv2.torch_problem import torch_problem
 
-from .collector import collector_resting
-
-__all__ = ["import_quietly", "load_libraries", "load_libraries_ahead"]
+__all__ = ["collector_resting", "import_quietly", "load_libraries", "load_libraries_ahead"]
 
 # The library that Python would load holding the lock, and that draws all the others in.
 _LIBRARY = {"linux": "libtorch_python.so", "darwin": "libtorch_python.dylib"}
@@ -78,3 +79,21 @@ def load_libraries() -> None:
         dlopen.restype = ctypes.c_void_p
         dlopen.argtypes = [ctypes.c_char_p, ctypes.c_int]
         dlopen(os.fsencode(path), os.RTLD_NOW)  # kept open: the import needs it
+
+
+@contextmanager
+def collector_resting() -> Iterator[None]:
+    """Have the garbage collector rest while modules are imported, and take what they made for old.
+
+    They make so many objects that it would go through all of the viewer's, which takes a tenth of a
+    second each time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.freeze()
+            gc.unfreeze()
+            gc.enable()
