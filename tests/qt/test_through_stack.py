@@ -131,6 +131,29 @@ def test_what_is_painted_meanwhile_is_kept_and_undone_on_its_own() -> None:
     bench.close()
 
 
+def test_an_object_that_is_painted_meanwhile_is_left_as_it_was_painted() -> None:
+    runner = ManualRunner()
+    bench = Stack(runner=runner)
+    runner.finish_all()
+    bench.go(3)
+    bench.draw((6, 12, 22, 28))
+    runner.finish_all()
+    bench.through.propagate()
+    task, on_done, on_report = runner.jobs.pop()
+
+    def paint_at_first(task, report) -> None:
+        if not (bench.labels.data[5] == 1).any():
+            bench.labels.data_setitem(np.nonzero(_box(5, 10, 16, 20, 30)), 1)
+        on_report(task, report)
+
+    task.on_report = lambda report: paint_at_first(task, report)
+    on_done(task, outcome_of(task))
+    runner.finish_all()
+    assert np.array_equal(bench.labels.data[5] == 1, _box(5, 10, 16, 20, 30)[5])
+    assert bench.planes_of(1) == list(range(PLANES))
+    bench.close()
+
+
 def test_other_labels_are_not_touched(bench: Stack) -> None:
     bench.labels.data_setitem(np.nonzero(np.ones((PLANES, 50, 16), bool)), 9)
     before = bench.labels.data == 9

@@ -70,7 +70,10 @@ def read_anchors(
 
 
 def is_untouched(data: Any, plane: Plane, number: int, left: MaskCrop) -> bool:
-    """Tell whether an object's pixels are as propagation left them, looking only around them."""
+    """Tell whether an object's pixels are as propagation left them, looking only around them.
+
+    A mask without a pixel says where it is looked for pixels that propagation did not leave.
+    """
     top, left_edge, bottom, right = left.box
     height, width = plane.shape
     y0, x0 = max(top - AROUND, 0), max(left_edge - AROUND, 0)

@@ -21,7 +21,7 @@ from scipy import ndimage
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop, cropped
-from napari_samv2_prompts.propagation import Anchors, End, Filled, Found, Lineage
+from napari_samv2_prompts.propagation import Anchors, End, Filled, Found, Lineage, Section
 
 from .anchors import is_untouched, read_anchors, read_mask
 from .labels_target import LabelsTarget
@@ -132,6 +132,8 @@ class StackLabels:
     def write(self, filled: Filled, writing: Writing) -> bool:
         """Write what a plane gained; return False if the user took the run back meanwhile.
 
+        An object that the user drew or changed on that plane since it was begun stays as it is.
+
         Raises
         ------
         TargetError
@@ -140,16 +142,24 @@ class StackLabels:
         if not self.target.is_open(self.step):
             return False
         plane = self.planes[filled.plane]
-        masks: dict[int, MaskCrop | None] = {n: s.crop for n, s in filled.sections.items()}
+        sections = {n: s for n, s in filled.sections.items() if self._is_ours(n, filled.plane, s)}
+        masks: dict[int, MaskCrop | None] = {n: s.crop for n, s in sections.items()}
         with writing():
             self.target.write_into(self.step, plane, masks, self.policy)
             for end in filled.ends:
                 self._remove_beyond(end)
         data = self.target.labels.data
-        for number, section in filled.sections.items():
+        for number, section in sections.items():
             left = read_mask(data, plane, number, section.crop)
             self.written.setdefault(number, {})[filled.plane] = left
         return True
+
+    def _is_ours(self, number: int, place: int, section: Section) -> bool:
+        """Tell whether a plane holds no more of an object than was found of it."""
+        left = self.written.get(number, {}).get(place)
+        if left is None:
+            left = MaskCrop(section.crop.top, section.crop.left, np.zeros_like(section.crop.mask))
+        return is_untouched(self.target.labels.data, self.planes[place], number, left)
 
     def end(
         self, number: int, plane: Plane, writing: Writing, step: OpenStep | None = None
