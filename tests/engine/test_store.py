@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -119,14 +120,16 @@ def test_an_entry_under_the_name_of_another_is_dropped(store: EmbeddingStore) ->
 # --- what is in the way of nothing ---
 
 
-@pytest.fixture
-def full_disk(tmp_path: Path):
-    """A folder in which the system itself cuts files off, as a full disk does."""
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """The system itself cuts files off, as a full disk does; those of the test run, too."""
     resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
-    yield tmp_path
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def works_without(store: EmbeddingStore) -> str:
@@ -143,9 +146,11 @@ def works_without(store: EmbeddingStore) -> str:
     return told
 
 
-def test_on_a_full_disk_work_goes_on_and_no_part_is_left(full_disk: Path) -> None:
-    assert "too large" in works_without(EmbeddingStore(full_disk)).lower()
-    assert names(full_disk) == set()
+def test_on_a_full_disk_work_goes_on_and_no_part_is_left(tmp_path: Path) -> None:
+    with full_disk():
+        told = works_without(EmbeddingStore(tmp_path))
+    assert "too large" in told.lower()
+    assert names(tmp_path) == set()
 
 
 def test_a_folder_that_is_none_is_said_in_a_sentence(tmp_path: Path) -> None:
