@@ -115,6 +115,13 @@ class WheelForForm(QObject):
 # --- folds and rows -------------------------------------------------------------------------
 
 
+class _NoIcon(QIcon):
+    """An empty icon that counts as one: PySide6's are false, and superqt leaves those out."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class Fold(QCollapsible):
     """A part that is folded away under its title until it is wanted.
 
@@ -128,7 +135,7 @@ class Fold(QCollapsible):
 
     def __init__(self, title: str, content: QWidget, tip: str) -> None:
         # No icons: they would be drawn in the colours that were there before the viewer's theme.
-        super().__init__(title, expandedIcon=QIcon(), collapsedIcon=QIcon())
+        super().__init__(title, expandedIcon=_NoIcon(), collapsedIcon=_NoIcon())
         self._title = title
         self.setDuration(0)
         self.setContent(content)
