@@ -34,7 +34,7 @@ from napari_samv2_prompts.engine import (
 )
 from napari_samv2_prompts.io.file_views import FileViews
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.propagation import Filled, Found, Wanted, shares, shares_of
+from napari_samv2_prompts.propagation import Filled, Found, Wanted, partitions, partitions_of
 from napari_samv2_prompts.regions import InputSides, Region
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
 from napari_samv2_prompts.tile_search import TileSearch
@@ -99,11 +99,11 @@ def test_the_windows_work_is_the_same_there_as_here(client, tmp_path) -> None:
     seen = FileViews(tmp_path / "film.tif", limits=(0, 255))
     planes, sides = tuple(planes_of(film.shape)), InputSides(512, 1024)
     disc = (rows - 16) ** 2 + (columns - 16) ** 2 <= 49
-    (share,) = shares_of({1: {0: MaskCrop(9, 9, disc[9:24, 9:24])}}, Found(), Wanted(0, 3))
+    (partition,) = partitions_of({1: {0: MaskCrop(9, 9, disc[9:24, 9:24])}}, Found(), Wanted(0, 3))
     search = TileSearch(Selection(), example=MaskCrop(0, 0, disc))
     units = [
         SearchUnit(seen, planes[0], Region(0, 0, 56, 64), 1024, 0, search),
-        FollowUnit(seen, planes, sides, share, "auto"),
+        FollowUnit(seen, planes, sides, partition, "auto"),
     ]
     there = list(parts_on(client, units, CPU))
     tools = Tools(CPU.make(), EmbeddingCache(0), None, ModelChoice(), Task(Job(0, lambda task: 0)))
@@ -149,7 +149,7 @@ def test_the_command_line_has_workers(folder, tmp_path, capsys, client) -> None:
 
 
 def test_a_stack_is_followed_bit_for_bit_as_without(client, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(shares, "GROUP", 1)
+    monkeypatch.setattr(partitions, "GROUP", 1)
     imwrite(tmp_path / "film.tif", discs(), photometric="minisblack")
     boxes = {1: (1, 10.5, 8.5, 25.5, 23.5), 2: (0, 36.5, 30.5, 51.5, 45.5)}
     given = {"boxes": boxes, "device": "cpu"}

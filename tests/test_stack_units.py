@@ -1,4 +1,4 @@
-"""Stacks in shares: the labels of one process, whatever happens to a share."""
+"""Stacks in partitions: the labels of one process, whatever happens to a partition."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.test_through import BOXES, stack  # noqa: F401 - a fixture
 from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.stack_files import StackFile
-from napari_samv2_prompts.propagation import shares
+from napari_samv2_prompts.propagation import partitions
 from napari_samv2_prompts.stack_units import StackWork, StretchUnit, wanted_of
 from napari_samv2_prompts.through import stack_prompts
 from napari_samv2_prompts.units import Outcome, run_units
@@ -47,7 +47,7 @@ class Workers:
 @pytest.fixture
 def work(stack, tmp_path: Path, monkeypatch) -> tuple[StackWork, StackFile]:  # noqa: F811
     """Two objects, each a group of its own, one of them known on a plane in the middle."""
-    monkeypatch.setattr(shares, "GROUP", 1)
+    monkeypatch.setattr(partitions, "GROUP", 1)
     tifffile.imwrite(tmp_path / "stack.tif", stack)
     seen = StackPicture.of(stack)
     wanted = wanted_of(len(stack), None, None, "both")
@@ -60,7 +60,7 @@ def labels(work: StackWork, file: StackFile, workers: Workers) -> np.ndarray:
     return work.on(workers, file, lambda: workers.predictor)
 
 
-def test_shares_give_the_labels_of_one_process_and_leave_nothing_behind(work, predictor):
+def test_partitions_give_the_labels_of_one_process_and_leave_nothing_behind(work, predictor):
     workers = Workers(predictor)
     there = labels(*work, workers)
     assert workers.followed == [False] * 3, "up and down of the one, up of the other"

@@ -1,7 +1,7 @@
 """Through a stack from a script: one call from prompts on a few planes to labels on all.
 
 Here: :func:`segment_stack`, and doing it on workers.  They embed the planes, then follow a group of
-objects through a stretch of planes each (:mod:`.shares`).  Without workers the same groups are
+objects through a stretch of planes each (:mod:`.partitions`).  Without workers the same groups are
 followed in this process: so the labels are the same, bit for bit.
 
 Not here: how objects are followed (``propagation``), prompts and answers (``through.py``).
@@ -32,13 +32,13 @@ from napari_samv2_prompts.propagation import (
     Filled,
     Found,
     Method,
-    Share,
+    Partition,
     Wanted,
     current,
     key_of,
     painted,
-    propagate_shares,
-    shares_of,
+    partitions_of,
+    propagate_partitions,
 )
 from napari_samv2_prompts.through import Given, StackModel, StackPrompts, stack_prompts
 from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, Unit, content_key
@@ -154,7 +154,7 @@ class StretchUnit:
     Attributes
     ----------
     stack : StackFile
-    share : Share
+    partition : Partition
     method : {"auto", "hand-over", "memory"}
     store : Path
         Of embeddings.
@@ -165,7 +165,7 @@ class StretchUnit:
     """
 
     stack: StackFile
-    share: Share
+    partition: Partition
     method: Method
     store: Path
     file: Path
@@ -174,14 +174,14 @@ class StretchUnit:
     @property
     def name(self) -> str:
         """The stack's name, and which objects and planes."""
-        wanted = self.share.wanted
+        wanted = self.partition.wanted
         numbers = sorted(wanted.objects or ())
         objects = f"{len(numbers)} objects from {numbers[0]}" if numbers[1:] else f"{numbers[0]}"
         return f"{self.stack.image.name}, {objects}, planes {wanted.first} to {wanted.last}"
 
     def key(self, weights: str) -> str:
         """Say by content all that the masks depend on."""
-        wanted, anchors = self.share.wanted, self.share.anchors
+        wanted, anchors = self.partition.wanted, self.partition.anchors
         known = [
             (number, [key_of(plane, crop) for plane, crop in sorted(planes.items())])
             for number, planes in sorted(anchors.items())
@@ -205,7 +205,7 @@ class StretchUnit:
         """
         with self.stack.opened() as seen:
             model = StackModel(seen, make_predictor(), EmbeddingStore(self.store, limit_mb=np.inf))
-            parts = list(propagate_shares(model.follower(self.method), [self.share]))
+            parts = list(propagate_partitions(model.follower(self.method), [self.partition]))
         write_filled(self.file, parts, key or "")
         return Outcome(self, objects=sum(len(part.sections) for part in parts))
 
@@ -239,7 +239,7 @@ class StackWork:
         model = self._model(make_predictor)
         follower = model.follower(self.method)
         anchors = model.answered(self.prompts)
-        parts = propagate_shares(follower, shares_of(anchors, Found(), self.wanted))
+        parts = propagate_partitions(follower, partitions_of(anchors, Found(), self.wanted))
         return self._painted(anchors, parts, progress)
 
     def on(
@@ -281,9 +281,9 @@ class StackWork:
         folder.mkdir(parents=True, exist_ok=True)
         units = [
             StretchUnit(
-                file, share, self.method, self.store.absolute(), folder / f"{n}.npz", content
+                file, partition, self.method, self.store.absolute(), folder / f"{n}.npz", content
             )
-            for n, share in enumerate(shares_of(anchors, Found(), wanted))
+            for n, partition in enumerate(partitions_of(anchors, Found(), wanted))
         ]
         labels = self._painted(anchors, _parts(run(units)), progress)
         shutil.rmtree(folder, ignore_errors=True)

@@ -16,7 +16,7 @@ from typing import Any
 from napari_samv2_prompts.engine import Chunk, ModelChoice, Propagation, Tools
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.io.file_views import FileViews
-from napari_samv2_prompts.propagation import Method, Share
+from napari_samv2_prompts.propagation import Method, Partition
 from napari_samv2_prompts.regions import InputSides, Region
 from napari_samv2_prompts.tile_search import TileSearch
 
@@ -71,29 +71,29 @@ class FollowUnit:
     planes : tuple of Plane
         All planes along the axis.
     sides : InputSides
-    share : Share
+    partition : Partition
     method : {"auto", "hand-over", "memory"}
     """
 
     seen: FileViews
     planes: tuple[Plane, ...]
     sides: InputSides
-    share: Share
+    partition: Partition
     method: Method
 
     @property
     def name(self) -> str:
         """The file's name, and which planes."""
-        wanted = self.share.wanted
+        wanted = self.partition.wanted
         return f"{self.seen.image.name}, planes {wanted.first} to {wanted.last}"
 
     def parts(self, tools: Tools) -> Iterator[Any]:
         """Follow."""
-        share = self.share
+        partition = self.partition
         with self.seen.opened() as view_of:
             request = Propagation(
                 [view_of(plane) for plane in self.planes], ModelChoice(), self.sides,
-                lambda: share.anchors, share.wanted, share.found, method=self.method,
+                lambda: partition.anchors, partition.wanted, partition.found, method=self.method,
             )  # fmt: skip
             for step in request.steps(tools):
                 yield step.part

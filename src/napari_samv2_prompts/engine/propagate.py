@@ -18,12 +18,12 @@ from napari_samv2_prompts.propagation import (
     Follower,
     Found,
     Method,
-    Share,
+    Partition,
     Stack,
     Wanted,
     follower_of,
-    propagate_shares,
-    shares_of,
+    partitions_of,
+    propagate_partitions,
 )
 from napari_samv2_prompts.regions import InputSides, Region
 
@@ -81,14 +81,14 @@ class Propagation:
     follower: Callable[[Stack, Embeddings, Predictor], Follower] | None = None
     method: Method = "auto"
 
-    def missing(self) -> list[Share]:
+    def missing(self) -> list[Partition]:
         """Return what is to be followed, as the anchors are now.  In the worker."""
-        return shares_of(self.read_anchors(), self.found.copy(), self.wanted)
+        return partitions_of(self.read_anchors(), self.found.copy(), self.wanted)
 
     def steps(self, tools: Tools) -> Iterator[Step]:
         """Fill what is missing, plane by plane; see :class:`.WorkRequest`."""
-        shares = self.missing()
-        if not shares:
+        partitions = self.missing()
+        if not partitions:
             return
 
         def embedded(plane: int, region: Region) -> Embedding:
@@ -100,7 +100,7 @@ class Propagation:
             follower = follower_of(self.method, stack, embeddings, tools.predictor)
         else:
             follower = self.follower(stack, embeddings, tools.predictor)
-        yield from counted(propagate_shares(follower, shares), shares)
+        yield from counted(propagate_partitions(follower, partitions), partitions)
 
     def take(self, step: Step) -> None:
         """Add a plane to what was found."""
@@ -115,9 +115,9 @@ class Propagation:
                 yield place, result.released()
 
 
-def counted(parts: Iterable[Filled], shares: Sequence[Share]) -> Iterator[Step]:
-    """Yield what comes of shares, with how much of it that is."""
-    done, total = 0, sum(share.size for share in shares)
+def counted(parts: Iterable[Filled], partitions: Sequence[Partition]) -> Iterator[Step]:
+    """Yield what comes of partitions, with how much of it that is."""
+    done, total = 0, sum(partition.size for partition in partitions)
     for filled in parts:
         done += len(filled.sections)
         yield Step(filled, min(done, total), total)

@@ -10,9 +10,9 @@ from .handover import HandOver
 from .lineage import Lineage, Track
 from .methods import METHODS, Method, follower_of
 from .painting import painted
+from .partitions import Partition, partitions_of, propagate_partitions
 from .recall import MemoryFollower
 from .run import propagate
-from .shares import Share, propagate_shares, shares_of
 from .stacks import ArrayStack, Embeddings
 from .stretches import Stretch, Wanted, current, missing
 from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Stack, key_of
@@ -32,8 +32,8 @@ __all__ = [
     "Lineage",
     "MemoryFollower",
     "Method",
+    "Partition",
     "Section",
-    "Share",
     "Stack",
     "Stretch",
     "Track",
@@ -43,7 +43,7 @@ __all__ = [
     "key_of",
     "missing",
     "painted",
+    "partitions_of",
     "propagate",
-    "propagate_shares",
-    "shares_of",
+    "propagate_partitions",
 ]

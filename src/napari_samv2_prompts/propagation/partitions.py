@@ -1,8 +1,8 @@
-"""Cutting what is to be followed into shares that can be followed at once, anywhere.
+"""Cutting what is to be followed into partitions that can be followed at once, anywhere.
 
-A share is a group of objects that lie together, and the planes between two on which all of them are
-known.  Shares know nothing of what others find, so that the result is the same in whichever order
-they are followed, and by however many.  How they are cut depends on the anchors alone.
+A partition is a group of objects that lie together, and the planes between two on which all of them
+are known.  Partitions know nothing of what others find, so that the result is the same in whichever
+order they are followed, and by however many.  How they are cut depends on the anchors alone.
 
 Objects of a group are decoded together and leave each other's pixels alone; those of two groups may
 both claim a pixel, and whoever paints decides (:func:`.painted`).
@@ -24,14 +24,14 @@ from .run import propagate
 from .stretches import Wanted, missing
 from .values import Anchors, Filled, Follower, Found
 
-__all__ = ["Share", "propagate_shares", "shares_of"]
+__all__ = ["Partition", "partitions_of", "propagate_partitions"]
 
 GROUP = 64
 """Objects of a group at most.  What groups cost: ``benchmarks/groups.py``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Share:
+class Partition:
     """Some objects through some planes.
 
     Attributes
@@ -53,8 +53,8 @@ class Share:
         return sum(len(s.planes) for s in missing(self.anchors, self.found, self.wanted))
 
 
-def shares_of(anchors: Anchors, found: Found, wanted: Wanted) -> list[Share]:
-    """Return the shares in which something is missing; see :func:`.propagate`.
+def partitions_of(anchors: Anchors, found: Found, wanted: Wanted) -> list[Partition]:
+    """Return the partitions in which something is missing; see :func:`.propagate`.
 
     Parameters
     ----------
@@ -66,11 +66,11 @@ def shares_of(anchors: Anchors, found: Found, wanted: Wanted) -> list[Share]:
         n for n in sorted(anchors)
         if anchors[n] and (wanted.objects is None or n in wanted.objects)
     ]  # fmt: skip
-    shares = []
+    partitions = []
     for group in _groups(anchors, numbers):
         without = set(numbers) - group
         for first, last in _ranges(anchors, group, wanted):
-            share = Share(
+            partition = Partition(
                 _seen(anchors, without, first, last),
                 Found(
                     {n: planes for n, planes in found.sections.items() if n not in without},
@@ -78,18 +78,18 @@ def shares_of(anchors: Anchors, found: Found, wanted: Wanted) -> list[Share]:
                 ),
                 replace(wanted, first=first, last=last, objects=frozenset(group)),
             )
-            if share.size:
-                shares.append(share)
-    return shares
+            if partition.size:
+                partitions.append(partition)
+    return partitions
 
 
-def propagate_shares(follower: Follower, shares: Iterable[Share]) -> Iterator[Filled]:
-    """Follow shares here, higher planes first; see :func:`.propagate`.
+def propagate_partitions(follower: Follower, partitions: Iterable[Partition]) -> Iterator[Filled]:
+    """Follow partitions here, higher planes first; see :func:`.propagate`.
 
     Groups on the same planes take turns, a plane each: so a plane is embedded once for all of them.
     """
-    key = lambda share: (share.wanted.first, share.wanted.last)  # noqa: E731
-    for _, together in groupby(sorted(shares, key=key, reverse=True), key):
+    key = lambda partition: (partition.wanted.first, partition.wanted.last)  # noqa: E731
+    for _, together in groupby(sorted(partitions, key=key, reverse=True), key):
         runs = deque(propagate(follower, s.anchors, s.found, s.wanted) for s in together)
         while runs:
             run = runs.popleft()

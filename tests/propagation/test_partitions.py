@@ -1,4 +1,4 @@
-"""What is followed in shares: the same as in one go, in any order, interrupted anywhere."""
+"""What is followed in partitions: the same as in one go, in any order, interrupted anywhere."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.propagation.fakes import Drifting, crop
 from napari_samv2_prompts.propagation import (
     Found,
     Wanted,
+    partitions,
+    partitions_of,
     propagate,
-    propagate_shares,
-    shares,
-    shares_of,
+    propagate_partitions,
 )
 
 PLANES = 9
@@ -42,10 +42,10 @@ def values(filled) -> dict:
 
 
 @given(ANCHORS, GONE, WANTED)
-def test_a_group_in_shares_is_the_group_in_one_go(anchors, gone, wanted) -> None:
+def test_a_group_in_partitions_is_the_group_in_one_go(anchors, gone, wanted) -> None:
     whole = values(propagate(Drifting(gone), anchors, Found(), wanted))
-    parts = shares_of(anchors, Found(), wanted)
-    assert values(propagate_shares(Drifting(gone), parts)) == whole
+    parts = partitions_of(anchors, Found(), wanted)
+    assert values(propagate_partitions(Drifting(gone), parts)) == whole
 
 
 @given(ANCHORS, GONE, WANTED, st.randoms(use_true_random=False), st.integers(0, 30))
@@ -53,31 +53,35 @@ def test_neither_order_nor_an_interrupt_makes_a_difference(
     anchors, gone, wanted, random, steps
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shares, "GROUP", 2)
-        parts = shares_of(anchors, Found(), wanted)
-        whole = values(propagate_shares(Drifting(gone), parts))
+        patch.setattr(partitions, "GROUP", 2)
+        parts = partitions_of(anchors, Found(), wanted)
+        whole = values(propagate_partitions(Drifting(gone), parts))
         random.shuffle(parts)
-        one_by_one = [f for part in parts for f in propagate_shares(Drifting(gone), [part])]
+        one_by_one = [f for part in parts for f in propagate_partitions(Drifting(gone), [part])]
         assert values(one_by_one) == whole
         found, kept = Found(), []
-        for filled, _ in zip(propagate_shares(Drifting(gone), parts), range(steps), strict=False):
+        for filled, _ in zip(
+            propagate_partitions(Drifting(gone), parts), range(steps), strict=False
+        ):
             found.add(filled)
             kept.append(filled)
-        rest = propagate_shares(Drifting(gone), shares_of(anchors, found, wanted))
+        rest = propagate_partitions(Drifting(gone), partitions_of(anchors, found, wanted))
         assert values([*kept, *rest]) == whole
 
 
 @given(st.lists(st.tuples(st.integers(0, 900), st.integers(0, 900)), min_size=1, max_size=300))
 def test_each_object_is_in_one_group_of_a_few_that_lie_together(places) -> None:
     anchors = {n: {0: crop(*place)} for n, place in enumerate(places, 1)}
-    groups = [part.wanted.objects for part in shares_of(anchors, Found(), Wanted(0, 3))]
+    groups = [part.wanted.objects for part in partitions_of(anchors, Found(), Wanted(0, 3))]
     assert sorted(n for group in groups for n in group) == list(anchors)
-    assert max(map(len, groups)) <= shares.GROUP
-    if len(places) > shares.GROUP:
-        assert min(map(len, groups)) >= shares.GROUP // 2
+    assert max(map(len, groups)) <= partitions.GROUP
+    if len(places) > partitions.GROUP:
+        assert min(map(len, groups)) >= partitions.GROUP // 2
 
 
 def test_planes_are_cut_where_the_whole_group_is_known() -> None:
     anchors = {1: {0: crop(0, 0), 4: crop(0, 4)}, 2: {4: crop(20, 4), 6: crop(20, 6)}}
-    ranges = [(s.wanted.first, s.wanted.last) for s in shares_of(anchors, Found(), Wanted(0, 8))]
+    ranges = [
+        (s.wanted.first, s.wanted.last) for s in partitions_of(anchors, Found(), Wanted(0, 8))
+    ]
     assert ranges == [(0, 4), (4, 8)]
