@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
-from napari_samv2_prompts.propagation import shares
+from napari_samv2_prompts.propagation import partitions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def main() -> None:
             for number, (rows, columns) in enumerate(ndimage.find_objects(known[0]), 1)
         }
         for size in SIZES:
-            shares.GROUP = size
+            partitions.GROUP = size
             own = time.process_time()
             found = segment_stack(planes, boxes=boxes, predictor=predictor)
             own = time.process_time() - own
