@@ -92,8 +92,9 @@ def features(
             np.full_like(now, size / 2 - 3),
             depth(anchor).clip(-12, 12) / 4,
             np.full_like(now, min(distance, 24) / 8 - 1),
-        ]
-    ).astype(np.float32)
+        ],
+        dtype=np.float32,
+    )
 
 
 def _likelihood(

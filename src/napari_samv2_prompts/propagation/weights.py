@@ -63,12 +63,12 @@ def convolve(layers: list[tuple[Any, Any]], maps: NDArray[np.float32]) -> NDArra
 
 def _convolved(weight: Any, maps: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     """Convolve with kernels ``(out, in, 3, 3)``, taps `step` pixels apart; zeros around."""
-    _, h, w = maps.shape
+    count, h, w = maps.shape
     padded = np.pad(maps, ((0, 0), (step, step), (step, step)))
-    taps = [
-        padded[:, dy * step : dy * step + h, dx * step : dx * step + w].reshape(len(maps), -1)
-        for dy in range(3)
-        for dx in range(3)
-    ]
+    taps = np.empty((3, 3, count, h, w), np.float32)
+    for dy in range(3):
+        for dx in range(3):
+            rows, columns = slice(dy * step, dy * step + h), slice(dx * step, dx * step + w)
+            taps[dy, dx] = padded[:, rows, columns]
     kernels = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
-    return np.asarray((kernels @ np.concatenate(taps)).reshape(-1, h, w), np.float32)
+    return np.asarray((kernels @ taps.reshape(9 * count, -1)).reshape(-1, h, w), np.float32)
