@@ -244,8 +244,10 @@ class ManualRunner:
     def finish(self, index: int = -1, outcome: Outcome | None = None) -> None:
         """End one task; a cancelled one still brings its result, as real work would."""
         task, on_done, _ = self.jobs.pop(index)
-        deaf = Task(task.job)
-        on_done(task, Done(task.job.run(deaf)) if outcome is None else outcome)
+        stand_in = Task(task.job)  # which nobody has cancelled
+        if not task.cancelled:
+            stand_in.on_report = task.on_report
+        on_done(task, Done(task.job.run(stand_in)) if outcome is None else outcome)
 
     def fail(self, error: Exception, index: int = -1) -> None:
         self.finish(index, Failed(error))

@@ -15,9 +15,9 @@ from __future__ import annotations
 import csv
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 import numpy as np
@@ -29,12 +29,14 @@ from .files import written_whole
 
 if TYPE_CHECKING:
     import networkx as nx
+    import tifffile
 
 __all__ = [
     "read_ctc", "read_geff", "read_lineage_table", "write_ctc", "write_geff", "write_lineage_table",
 ]  # fmt: skip
 
 COLUMNS = ("object", "first", "last", "parent")
+T = TypeVar("T")
 MASK_NAME = re.compile(r"mask(\d+)\.tif")
 
 
@@ -142,17 +144,27 @@ def read_ctc(folder: str | Path) -> tuple[NDArray[np.uint16], tuple[Track, ...]]
         tracks = tuple(Track(*row) for row in rows)
     except (TypeError, ValueError) as error:
         raise ValueError("res_track.txt has four whole numbers a line.") from error
-    frames = [_mask_in(masks[frame]) for frame in sorted(masks)]
-    if len({frame.shape for frame in frames}) > 1:
+    paths = [masks[frame] for frame in sorted(masks)]
+    if len({_shape_in(path) for path in paths}) > 1:
         raise ValueError(f"The masks in {folder} are not all of one size.")
-    return np.stack(frames), tracks
+    return np.stack([_mask_in(path) for path in paths]), tracks
+
+
+def _shape_in(path: Path) -> tuple[int, ...]:
+    """Return what a mask says of its size: one that is damaged may say anything."""
+    return _told(path, lambda file: tuple(file.series[0].shape))
 
 
 def _mask_in(path: Path) -> NDArray[np.uint16]:
-    import tifffile
+    return _told(path, lambda file: np.asarray(file.asarray(), np.uint16))
+
+
+def _told(path: Path, ask: Callable[[tifffile.TiffFile], T]) -> T:
+    from tifffile import TiffFile
 
     try:
-        return np.asarray(tifffile.imread(path), np.uint16)
+        with TiffFile(path) as file:
+            return ask(file)
     except OSError:
         raise
     except Exception as error:  # damaged bytes make the reader raise almost anything
