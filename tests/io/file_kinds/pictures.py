@@ -123,9 +123,8 @@ def _(desk: Desk) -> None:
      "stretched between percentiles; NaN is black")  # fmt: skip
 def _(desk: Desk) -> None:
     for dtype in (np.uint16, np.int16, np.int32, np.float32, np.float64):
-        values = (np.arange(10_000).reshape(100, 100) - 3000).clip(
-            0 if dtype == np.uint16 else None
-        )
+        least = 0 if dtype == np.uint16 else -3000
+        values = np.maximum(np.arange(10_000).reshape(100, 100) - 3000, least)
         imwrite(desk.path("picture.tif"), values.astype(dtype))
         picture = read_picture(desk.path("picture.tif"))
         assert (picture.min(), picture.max()) == (0, 255)
