@@ -67,7 +67,7 @@ def opened() -> Opened:
 @pytest.fixture(autouse=True)
 def no_thread_left():
     yield
-    end = time.monotonic() + 5
+    end = time.monotonic() + 30  # an import can not be interrupted
     while workers() and time.monotonic() < end:
         time.sleep(0.01)
     assert workers() == []
