@@ -12,8 +12,8 @@ from tests.test_through import BOXES, stack  # noqa: F401 - a fixture
 from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.stack_files import StackFile
-from napari_samv2_prompts.propagation import partitions
-from napari_samv2_prompts.stack_units import StackWork, StretchUnit, wanted_of
+from napari_samv2_prompts.propagation import Wanted, partitions
+from napari_samv2_prompts.stack_units import StackWork, StretchUnit
 from napari_samv2_prompts.through import stack_prompts
 from napari_samv2_prompts.units import Outcome, run_units
 
@@ -50,7 +50,7 @@ def work(stack, tmp_path: Path, monkeypatch) -> tuple[StackWork, StackFile]:  # 
     monkeypatch.setattr(partitions, "GROUP", 1)
     tifffile.imwrite(tmp_path / "stack.tif", stack)
     seen = StackPicture.of(stack)
-    wanted = wanted_of(len(stack), None, None, "both")
+    wanted = Wanted.of(len(stack), None, None, "both")
     prompts = stack_prompts(seen.shape, BOXES)
     work = StackWork(seen, prompts, wanted, store=tmp_path / "store")
     return work, StackFile.of(tmp_path / "stack.tif", 0, seen)

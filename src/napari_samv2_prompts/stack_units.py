@@ -28,12 +28,12 @@ from napari_samv2_prompts.io.pictures import read_image
 from napari_samv2_prompts.io.stack_files import StackFile
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import (
-    METHODS,
     Filled,
     Found,
     Method,
     Partition,
     Wanted,
+    check_method,
     current,
     key_of,
     painted,
@@ -122,7 +122,7 @@ def segment_stack(
         raise ValueError("Workers share embeddings: name a folder that all of them see (store).")
     seen = StackPicture.of(read_image(stack) if isinstance(stack, str | Path) else stack)
     prompts = stack_prompts(seen.shape, boxes, points, box_format)
-    wanted = wanted_of(seen.shape[0], first, last, direction)
+    wanted = Wanted.of(seen.shape[0], first, last, direction)
     kept = None if store is None else Path(store)
     make = settings.make if predictor is None else lambda: predictor
     work = StackWork(seen, prompts, wanted, method, kept)
@@ -133,18 +133,6 @@ def segment_stack(
     file = StackFile.of(Path(stack).absolute(), 0, seen)  # type: ignore[arg-type]
     run: Run = partial(run_on, client, settings=settings)
     return work.on(run, file, make, progress)
-
-
-def wanted_of(planes: int, first: int | None, last: int | None, direction: Any) -> Wanted:
-    """Return the planes that are wanted; ValueError if there are no such planes."""
-    if direction not in ("forward", "back", "both"):
-        raise ValueError(f"direction is {direction!r}: it is 'forward', 'back' or 'both'.")
-    low, high = first or 0, planes - 1 if last is None else last
-    if not 0 <= low <= high < planes:
-        raise ValueError(
-            f"There are no planes from {low} to {high}: the stack has {planes}, counted from 0."
-        )
-    return Wanted(low, high, direction)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -290,9 +278,7 @@ class StackWork:
         return labels
 
     def _model(self, make_predictor: Callable[[], SAMV2ImagePredictor]) -> StackModel:
-        if self.method not in METHODS:
-            names = ", ".join(METHODS)
-            raise ValueError(f"There is no method {self.method!r}: it is one of {names}.")
+        check_method(self.method)
         kept = None if self.store is None else EmbeddingStore(self.store, limit_mb=np.inf)
         return StackModel(self.seen, make_predictor(), kept)
 

@@ -262,6 +262,20 @@ def test_ends_here_does_not_read_the_whole_layer(bench: Stack, monkeypatch) -> N
     assert bench.planes_of(2) == [0, 1, 2, 3, 4]
 
 
+def test_pressing_does_not_read_the_layer_on_the_thread_of_the_window(monkeypatch) -> None:
+    runner = ManualRunner()
+    bench = Stack(runner=runner)
+    bench.draw((6, 12, 22, 28))
+    runner.finish_all()
+    bench.through.propagate()
+    runner.finish_all()
+    assert bench.through._track.has_found
+    monkeypatch.setattr("napari_samv2_prompts.layers.stack_labels.read_mask", None)
+    bench.through.propagate()  # the worker would read it
+    bench.through.cancel()
+    bench.close()
+
+
 def test_next_doubtful_goes_there_in_order_of_doubt(bench: Stack) -> None:
     bench.through.propagate()
     seen = []

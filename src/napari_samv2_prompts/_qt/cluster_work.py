@@ -161,9 +161,11 @@ def follow_objects(
 
         first = request.wanted.first
         known = _known(file, request.planes[first], all_planes[first])
-        shares = request.missing()
-        units = [FollowUnit(known, all_planes, request.sides, s, request.method) for s in shares]
-        yield from counted(_parts(client, units, request.model, store, check), shares)
+        partitions = request.missing()
+        units = [
+            FollowUnit(known, all_planes, request.sides, one, request.method) for one in partitions
+        ]
+        yield from counted(_parts(client, units, request.model, store, check), partitions)
 
     _elsewhere(help_, seen, session, request, session.propagate, steps)
 

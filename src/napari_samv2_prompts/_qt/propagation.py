@@ -99,19 +99,14 @@ class StackPropagation:
     ) -> None:
         """Follow objects along an axis in the background; see the widget's ``propagate``."""
         from napari_samv2_prompts.engine import Propagation
-        from napari_samv2_prompts.propagation import METHODS, Wanted
+        from napari_samv2_prompts.propagation import Wanted, check_method
 
         self._controller.flush()
         shown, options = self.stack.now(), self._controller.options
         through = self.stack.axis(axis)
         planes = layer_shape(shown.image)[through]
-        low, high = first or 0, planes - 1 if last is None else last
-        if not 0 <= low <= high < planes:
-            raise ValueError(f"There are no planes from {low} to {high}: the axis has {planes}.")
-        if direction not in ("forward", "back", "both"):
-            raise ValueError(f"direction is {direction!r}: 'forward', 'back' or 'both'.")
-        if method not in METHODS:
-            raise ValueError(f"There is no method {method!r}: it is one of {', '.join(METHODS)}.")
+        wanted = Wanted.of(planes, first, last, direction, None, stop_when_lost)
+        check_method(method)
         numbers = self._objects(shown) if objects is None else frozenset(map(int, objects))
         if not numbers:
             raise ValueError(
@@ -125,7 +120,7 @@ class StackPropagation:
             options.model,
             input_sides(options.model),
             partial(track.read_anchors, numbers),
-            Wanted(low, high, direction, objects=numbers, stop_when_lost=stop_when_lost),
+            replace(wanted, objects=numbers),
             track.found,
             [place_of(self._controller.chosen, here) for here in track.planes],
             method=method,

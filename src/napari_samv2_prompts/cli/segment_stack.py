@@ -66,8 +66,8 @@ def run(options: argparse.Namespace) -> int:
     from napari_samv2_prompts.images import StackPicture, axis_of
     from napari_samv2_prompts.io.exports import write_labels
     from napari_samv2_prompts.io.opening import open_image
-    from napari_samv2_prompts.propagation import End
-    from napari_samv2_prompts.stack_units import StackWork, wanted_of
+    from napari_samv2_prompts.propagation import End, Wanted
+    from napari_samv2_prompts.stack_units import StackWork
     from napari_samv2_prompts.through import stack_prompts
 
     if options.boxes is None and options.points is None:
@@ -82,7 +82,7 @@ def run(options: argparse.Namespace) -> int:
     stack = np.moveaxis(opened.data, place, 0)
     seen = StackPicture.of(stack)
     prompts = stack_prompts(seen.shape, options.boxes, options.points, options.box_format)
-    wanted = wanted_of(len(stack), options.first, options.last, options.direction)
+    wanted = Wanted.of(len(stack), options.first, options.last, options.direction)
     started = time.perf_counter()
     away = options.workers is not None or options.scheduler is not None
     store = options.store or (output.with_name(f"{output.name}.embeddings") if away else None)

@@ -82,7 +82,8 @@ class StackLabels:
         return cls(target, axis, [replace(plane, index=index) for index in indices])
 
     def read_anchors(self, objects: frozenset[int]) -> Anchors:
-        """Return the anchors as they are now.  In the worker."""
+        """Return the anchors as they are now, and forget what is gone.  In the worker."""
+        self._forget_lost()
         anchors = read_anchors(self.target.labels.data, self.planes, objects, self.written)
         for number in objects:
             for place in self.ended.get(number, ()):
@@ -115,15 +116,14 @@ class StackLabels:
     def begin(self, policy: Policy) -> None:
         """Begin a run, which is one step of undo."""
         self.step, self.policy = OpenStep(), policy
-        self._forget_lost()
 
     def _forget_lost(self) -> None:
         """Forget sections whose pixels are gone: undone, or deleted."""
         data = self.target.labels.data
-        for number, places in self.written.items():
-            for place in list(places):
-                if not read_mask(data, self.planes[place], number, places[place]).mask.any():
-                    del places[place]
+        for number, places in list(self.written.items()):
+            for place, left in list(places.items()):
+                if not read_mask(data, self.planes[place], number, left).mask.any():
+                    places.pop(place, None)  # the window's thread may have been quicker
                     self.found.sections.get(number, {}).pop(place, None)
         for end in list(self.found.ends.values()):
             if not self.found.sections.get(end.object):

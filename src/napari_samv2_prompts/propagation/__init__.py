@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .handover import HandOver
 from .lineage import Lineage, Track
-from .methods import METHODS, Method, follower_of
+from .methods import METHODS, Method, check_method, follower_of
 from .painting import painted
 from .partitions import Partition, partitions_of, propagate_partitions
 from .recall import MemoryFollower
@@ -38,6 +38,7 @@ __all__ = [
     "Stretch",
     "Track",
     "Wanted",
+    "check_method",
     "current",
     "follower_of",
     "key_of",

@@ -1,6 +1,7 @@
 """Which method follows objects, by its name.
 
-Here: :func:`follower_of`.  A new method is a :class:`.Follower` and a line here.
+Here: :func:`follower_of` and :func:`check_method`.  A new method is a :class:`.Follower` and a line
+here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .recall import MemoryFollower, Recall
 from .stacks import Embeddings
 from .values import Follower, Stack
 
-__all__ = ["METHODS", "Method", "follower_of"]
+__all__ = ["METHODS", "Method", "check_method", "follower_of"]
 
 Method = Literal["auto", "hand-over", "memory"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -56,9 +57,14 @@ def follower_of(method: Method, stack: Stack, embed: Embeddings, model: Model) -
     ValueError
         If there is no such method, or the model has no memory.
     """
-    if method not in METHODS:
-        names = ", ".join(map(repr, METHODS[:-1]))
-        raise ValueError(f"There is no method {method!r}: it is {names} or {METHODS[-1]!r}.")
+    check_method(method)
     if method == "memory" or (method == "auto" and model.remembers and embed.whole):
         return MemoryFollower(stack, embed, model.recall())
     return HandOver(stack, embed, model.decode)
+
+
+def check_method(method: str) -> None:
+    """Raise ValueError if there is no such method."""
+    if method not in METHODS:
+        names = ", ".join(map(repr, METHODS[:-1]))
+        raise ValueError(f"There is no method {method!r}: it is {names} or {METHODS[-1]!r}.")

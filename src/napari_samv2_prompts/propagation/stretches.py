@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from napari_samv2_prompts.prompts import MaskCrop
 
@@ -46,6 +46,32 @@ class Wanted:
     direction: Direction = "both"
     objects: frozenset[int] | None = None
     stop_when_lost: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        planes: int,
+        first: int | None,
+        last: int | None,
+        direction: str,
+        objects: frozenset[int] | None = None,
+        stop_when_lost: bool = True,
+    ) -> Wanted:
+        """Return what a user wants of a stack of so many planes, by default all of them.
+
+        Raises
+        ------
+        ValueError
+            If there are no such planes, or there is no such direction.
+        """
+        if direction not in get_args(Direction):
+            raise ValueError(f"direction is {direction!r}: it is 'forward', 'back' or 'both'.")
+        low, high = first or 0, planes - 1 if last is None else last
+        if not 0 <= low <= high < planes:
+            raise ValueError(
+                f"There are no planes from {low} to {high}: there are {planes}, counted from 0."
+            )
+        return cls(low, high, cast("Direction", direction), objects, stop_when_lost)
 
     def ways(self) -> tuple[Way, ...]:
         """Return the directions in which open stretches are filled."""
