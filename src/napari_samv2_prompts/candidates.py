@@ -37,27 +37,13 @@ BETTER = 1.5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidate:
-    """One object that was found.
+    """One object that was found."""
 
-    Attributes
-    ----------
-    crop : MaskCrop
-        Its mask, in pixels of the image.
-    point : tuple of float
-        The click ``(x, y)`` that it answers.
-    score : float
-        Predicted IoU.
-    stability : float
-        IoU of the masks that a somewhat higher and a somewhat lower threshold give.
-    area : int
-        Pixels of the mask.
-    """
-
-    crop: MaskCrop
-    point: tuple[float, float]
-    score: float
-    stability: float
-    area: int
+    crop: MaskCrop  # its mask, in pixels of the image
+    point: tuple[float, float]  # the click ``(x, y)`` that it answers
+    score: float  # predicted IoU
+    stability: float  # IoU of the masks that a somewhat higher and a somewhat lower threshold give
+    area: int  # pixels of the mask
 
     def moved(self, rows: int, columns: int) -> Candidate:
         """Bring it from the pixels of a part of an image to the image's."""
@@ -68,38 +54,23 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a candidate must be to be kept.
+    """What a candidate must be to be kept."""
 
-    Attributes
-    ----------
-    min_score : float
-        Least predicted IoU.
-    min_stability : float
-    min_area, max_area : float
-        In pixels.
-    max_overlap : float
-        Largest share that a mask may have in common with another one, of the smaller of the two.
-    order : {"best", "wholes", "parts"}
-        Which of two that overlap more stays: the one with the better score, the larger one, or
-        the smaller one. With "best" one mask gives way to several in it that score clearly more
-        together: it is a clump of objects.
-    """
-
-    min_score: float = 0.6
+    min_score: float = 0.6  # least predicted IoU
     min_stability: float = 0.5
+    # In pixels.
     min_area: float = 0.0
     max_area: float = np.inf
+    # Largest share that a mask may have in common with another one, of the smaller of the two.
     max_overlap: float = 0.15
+    # Which of two that overlap more stays: the one with the better score, the larger one, or the
+    # smaller one. With "best" one mask gives way to several in it that score clearly more together:
+    # it is a clump of objects.
     order: Order = "best"
 
 
 class Candidates:
-    """Candidates of one image, growing, and the areas that they have in common.
-
-    Parameters
-    ----------
-    found : iterable of Candidate, optional
-    """
+    """Candidates of one image, growing, and the areas that they have in common."""
 
     def __init__(self, found: Iterable[Candidate] = ()) -> None:
         self._items: list[Candidate] = []
@@ -155,10 +126,6 @@ class Candidates:
 
     def select(self, selection: Selection) -> list[int]:
         """Choose which to keep.
-
-        Parameters
-        ----------
-        selection : Selection
 
         Returns
         -------

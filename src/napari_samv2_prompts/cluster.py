@@ -156,7 +156,6 @@ def flow(
 
     Parameters
     ----------
-    client : dask.distributed.Client
     units : iterable
         Taken as they are needed.
     send : callable

@@ -34,32 +34,17 @@ __all__ = ["AllUnit", "FileUnit"]
 
 @dataclass(frozen=True, slots=True)
 class FileUnit:
-    """One image to segment; a :class:`.Unit`.
-
-    Attributes
-    ----------
-    image : Path
-    labels : Path
-        Where the labels go.
-    boxes, points : Path, optional
-        Files of prompts.
-    outlines : Path, optional
-        Where a picture with the outlines goes.
-    prompts : Path, optional
-        Where prompts and settings go, to be loaded again.
-    box_format : str, optional
-        How the four numbers of a box are meant.
-    settings : ModelSettings
-        Which model answers, to be saved with the prompts.
-    """
+    """One image to segment; a :class:`.Unit`."""
 
     image: Path
-    labels: Path
+    labels: Path  # where the labels go
+    # Files of prompts.
     boxes: Path | None = None
     points: Path | None = None
-    outlines: Path | None = None
-    prompts: Path | None = None
-    box_format: BoxFormat | None = None
+    outlines: Path | None = None  # where a picture with the outlines goes
+    prompts: Path | None = None  # where prompts and settings go, to be loaded again
+    box_format: BoxFormat | None = None  # how the four numbers of a box are meant
+    # Which model answers, to be saved with the prompts.
     settings: ModelSettings = field(default_factory=ModelSettings)
 
     @property
@@ -112,26 +97,13 @@ class FileUnit:
 
 @dataclass(frozen=True, slots=True)
 class AllUnit:
-    """One image in which to find all objects; a :class:`.Unit`.
-
-    Attributes
-    ----------
-    image : Path
-    labels : Path
-        Where the labels go; a table of the objects beside them.
-    selection : Selection
-        Which objects are kept.
-    outlines : Path, optional
-        Where a picture with the outlines goes.
-    settings : ModelSettings
-        Which model answers.
-    """
+    """One image in which to find all objects; a :class:`.Unit`."""
 
     image: Path
-    labels: Path
-    selection: Selection = field(default_factory=Selection)
-    outlines: Path | None = None
-    settings: ModelSettings = field(default_factory=ModelSettings)
+    labels: Path  # where the labels go; a table of the objects beside them
+    selection: Selection = field(default_factory=Selection)  # which objects are kept
+    outlines: Path | None = None  # where a picture with the outlines goes
+    settings: ModelSettings = field(default_factory=ModelSettings)  # which model answers
 
     @property
     def name(self) -> str:

@@ -285,7 +285,6 @@ class AffineMap:
 
         Parameters
         ----------
-        other : AffineMap
         size : array-like of shape (N,)
             Number of pixels along each axis.
 

@@ -59,33 +59,20 @@ Live = Mapping[int, "Painted"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Painted:
-    """What one live object has on a plane.
+    """What one live object has on a plane."""
 
-    Attributes
-    ----------
-    label : int
-        The object's number, which is its label.
-    rank : int
-        Where objects overlap, the one of higher rank is seen.
-    top, left : int
-        Row and column of the arrays' first pixel on the plane.
-    owned : array of shape (h, w), bool
-        Pixels that belong to the object, seen or covered by other live objects.
-    covered : array of shape (h, w), integer
-        What each owned pixel was before any live object owned it.
-    edited : array of shape (h, w), bool
-        Pixels of the object's mask that the user has edited by hand.
-    origin : MaskCrop, optional
-        What an unfrozen label was before: the same comes back when the object goes.
-    """
-
-    label: int
-    rank: int
+    label: int  # the object's number, which is its label
+    rank: int  # where objects overlap, the one of higher rank is seen
+    # Row and column of the arrays' first pixel on the plane.
     top: int
     left: int
+    # Shape (h, w): pixels that belong to the object, seen or covered by other live objects.
     owned: NDArray[np.bool_]
+    # Shape (h, w): what each owned pixel was before any live object owned it.
     covered: NDArray[np.integer[Any]]
+    # Shape (h, w): pixels of the object's mask that the user has edited by hand.
     edited: NDArray[np.bool_]
+    # What an unfrozen label was before: the same comes back when the object goes.
     origin: MaskCrop | None = None
 
     @property
@@ -97,17 +84,12 @@ class Painted:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edit:
-    """Pixels of a plane to be written, none of which has its new value already.
+    """Pixels of a plane to be written, none of which has its new value already."""
 
-    Attributes
-    ----------
-    rows, columns : arrays of shape (N,), int
-    values : array of shape (N,), of the labels' dtype
-    """
-
+    # Shape (N,).
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
-    values: NDArray[np.integer[Any]]
+    values: NDArray[np.integer[Any]]  # shape (N,)
 
 
 Read = Callable[[Box], "NDArray[np.integer[Any]]"]
@@ -124,7 +106,6 @@ def respect_edits(read: Read, live: Live, boxes: Iterable[Box]) -> dict[int, Pai
     ----------
     read : callable
         ``(top, left, bottom, right) -> labels`` as they are now on the plane.
-    live : mapping of int to Painted
     boxes : iterable of Box
         Only objects that reach into one of these are looked at.
     """
@@ -200,7 +181,6 @@ def unfreeze(read: Read, live: Live, label: int, origin: MaskCrop) -> dict[int, 
         ``(top, left, bottom, right) -> labels`` as they are now on the plane.
     live : mapping of int to Painted
         From :func:`respect_edits`.
-    label : int
     origin : MaskCrop
         The pixels that show the label.
     """
@@ -254,7 +234,6 @@ def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:
     ----------
     read : callable
         ``(top, left, bottom, right) -> labels`` as they are now on the plane.
-    before, after : mapping of int to Painted
     """
     old, new = _Stack(before), _Stack(after)
     changed = [n for n in {**before, **after} if before.get(n) is not after.get(n)]

@@ -61,12 +61,7 @@ class InputSides:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Region:
-    """A part of a plane, in whole pixels, half open.
-
-    Parameters
-    ----------
-    top, left, bottom, right : int
-    """
+    """A part of a plane, in whole pixels, half open."""
 
     top: int
     left: int
@@ -121,7 +116,6 @@ class Region:
 
         Parameters
         ----------
-        extent : tuple of float
         shape : tuple of int
             Of the plane.
 

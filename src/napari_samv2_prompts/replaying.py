@@ -54,7 +54,6 @@ class Replay:
 
     Parameters
     ----------
-    record : Record
     session : Session
         A fresh one, which is not used for anything else meanwhile.
     target : LabelsTarget

@@ -54,27 +54,14 @@ TOLD = 100_000
 
 @dataclass(frozen=True, slots=True)
 class TileUnit:
-    """One tile of a slide in which to find all objects; a :class:`.Unit`.
-
-    Attributes
-    ----------
-    slide : Slide
-    tile : Tile
-    number : int
-        Of the tile, row by row from 0.
-    file : Path
-        Where its objects go.
-    selection : Selection
-    content : str
-        Key of slide, weights and options.
-    """
+    """One tile of a slide in which to find all objects; a :class:`.Unit`."""
 
     slide: Slide
     tile: Tile
-    number: int
-    file: Path
+    number: int  # of the tile, row by row from 0
+    file: Path  # where its objects go
     selection: Selection
-    content: str
+    content: str  # key of slide, weights and options
 
     @property
     def name(self) -> str:
@@ -102,22 +89,12 @@ class TileUnit:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """The numbers of a tile's objects: one after the other, but for those that another tile has.
-
-    Attributes
-    ----------
-    file : Path
-    region : Region
-        In which they lie.
-    first : int
-    dropped : frozenset of int
-        Places in the file.
-    """
+    """The numbers of a tile's objects: one after the other, but for those that another tile has."""
 
     file: Path
-    region: Region
+    region: Region  # in which they lie
     first: int
-    dropped: frozenset[int]
+    dropped: frozenset[int]  # places in the file
 
     def read(self) -> list[tuple[int, Candidate]]:
         """Return the objects with their numbers."""
@@ -127,26 +104,13 @@ class Numbered:
 
 @dataclass(frozen=True, slots=True)
 class PaintUnit:
-    """A block of the labels of a slide, at one of its levels; a :class:`.Unit`.
+    """A block of the labels of a slide, at one of its levels; a :class:`.Unit`."""
 
-    Attributes
-    ----------
-    group : Path
-        Of the labels that are being written.
-    level : int
-    shape : tuple of int
-        ``(height, width)`` of the slide.
-    block : Region
-        In pixels of the level.
-    near : tuple of Numbered
-        The objects that may reach into it.
-    """
-
-    group: Path
+    group: Path  # of the labels that are being written
     level: int
-    shape: tuple[int, int]
-    block: Region
-    near: tuple[Numbered, ...] = field(repr=False)
+    shape: tuple[int, int]  # ``(height, width)`` of the slide
+    block: Region  # in pixels of the level
+    near: tuple[Numbered, ...] = field(repr=False)  # the objects that may reach into it
 
     @property
     def name(self) -> str:
@@ -184,25 +148,13 @@ class PaintUnit:
 
 @dataclass(frozen=True, slots=True)
 class SlideWork:
-    """All that is to be done for a slide.
+    """All that is to be done for a slide."""
 
-    Attributes
-    ----------
-    unit : AllUnit or FieldUnit
-        The slide as one piece: what its labels are, and where they go.
-    slide : Slide
-    tiles : tuple of Tile
-    key : str
-        Of the unit.
-    parts : Path
-        Folder of what the tiles' objects are kept in meanwhile.
-    """
-
-    unit: AllUnit | FieldUnit
+    unit: AllUnit | FieldUnit  # the slide as one piece: what its labels are, and where they go
     slide: Slide
     tiles: tuple[Tile, ...]
-    key: str
-    parts: Path
+    key: str  # of the unit
+    parts: Path  # folder of what the tiles' objects are kept in meanwhile
 
     def find(self, run: Run) -> Iterator[Outcome]:
         """Find the objects of all tiles that are not found yet, and yield what became of each."""

@@ -92,14 +92,9 @@ class StackModel:
 
     Parameters
     ----------
-    seen : StackPicture
     predictor : SAMV2ImagePredictor
     store : EmbeddingStore, optional
         Where embeddings are looked for and kept.
-
-    Attributes
-    ----------
-    embeddings : Embeddings
     """
 
     def __init__(

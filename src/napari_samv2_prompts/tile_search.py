@@ -28,21 +28,12 @@ __all__ = ["TileSearch", "TileSearches", "cut"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileSearch:
-    """What a tile is searched for.
+    """What a tile is searched for."""
 
-    Attributes
-    ----------
-    selection : Selection
-        What counts as found.
-    taken : bytes, optional
-        Where in the tile there are labels already: packed bits, compressed.
-    example : MaskCrop, optional
-        An object in pixels of the tile: only its like are looked for.
-    """
-
-    selection: Selection
+    selection: Selection  # what counts as found
+    # Where in the tile there are labels already: packed bits, compressed.
     taken: bytes | None = None
-    example: MaskCrop | None = None
+    example: MaskCrop | None = None  # an object in pixels of the tile: only its like are looked for
 
     def __call__(
         self, predictor: Any, embedding: Any, found: Sequence[Any]
@@ -63,23 +54,14 @@ class TileSearch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileSearches:
-    """What all tiles of a plane are searched for; see :data:`.Find`.
-
-    Attributes
-    ----------
-    selection : Selection
-    tiles : tuple of Tile
-    taken : callable, optional
-        Tells where in a region of the plane there are labels already.  Called when a tile's turn
-        comes, in the worker.
-    example : MaskCrop, optional
-        In pixels of the plane.
-    """
+    """What all tiles of a plane are searched for; see :data:`.Find`."""
 
     selection: Selection
     tiles: tuple[Tile, ...]
+    # Tells where in a region of the plane there are labels already.  Called when a tile's turn
+    # comes, in the worker.
     taken: Callable[[Region], NDArray[np.bool_]] | None = None
-    example: MaskCrop | None = None
+    example: MaskCrop | None = None  # in pixels of the plane
 
     def __call__(
         self, predictor: Any, embedding: Any, number: int, found: Sequence[Any]

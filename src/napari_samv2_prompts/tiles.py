@@ -24,21 +24,11 @@ SLACK = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A part of a picture to be worked on by itself.
+    """A part of a picture to be worked on by itself."""
 
-    Attributes
-    ----------
-    region : Region
-        What is read.
-    core : Region
-        The part of it whose objects are the tile's.
-    shape : tuple of int
-        ``(height, width)`` of the picture.
-    """
-
-    region: Region
-    core: Region
-    shape: tuple[int, int]
+    region: Region  # what is read
+    core: Region  # the part of it whose objects are the tile's
+    shape: tuple[int, int]  # ``(height, width)`` of the picture
 
     def owns(self, box: tuple[int, int, int, int], slack: float = 0.0) -> bool:
         """Tell whether an object is this tile's.

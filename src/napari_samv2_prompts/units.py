@@ -84,25 +84,13 @@ class Unit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a unit: done, left out since it was done before, or failed with a reason.
-
-    Attributes
-    ----------
-    unit : Unit
-    objects : int
-        How many were segmented.
-    skipped : bool
-    error : str
-        The reason, in a sentence; empty if it did not fail.
-    notes : tuple of str
-        What else the user should know, in sentences that name the file.
-    """
+    """What became of a unit: done, left out since it was done before, or failed with a reason."""
 
     unit: Unit
-    objects: int = 0
+    objects: int = 0  # how many were segmented
     skipped: bool = False
-    error: str = ""
-    notes: tuple[str, ...] = ()
+    error: str = ""  # the reason, in a sentence; empty if it did not fail
+    notes: tuple[str, ...] = ()  # what else the user should know, in sentences that name the file
 
 
 def content_key(parts: Iterable[str | Path | None]) -> str:
@@ -145,7 +133,6 @@ def perform(
 
     Parameters
     ----------
-    unit : Unit
     make_predictor : callable
         Called once the inputs are known to be good.
     weights : str

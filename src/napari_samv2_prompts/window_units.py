@@ -25,26 +25,13 @@ __all__ = ["FollowUnit", "SearchUnit"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchUnit:
-    """A tile in which to find objects; its parts are :class:`.Chunk`.
-
-    Attributes
-    ----------
-    seen : FileViews
-    plane : Plane
-    region : Region
-        Of the tile.
-    side : int, optional
-        See :attr:`.ImageView.side`.
-    number : int
-        Of the tile.
-    search : TileSearch
-    """
+    """A tile in which to find objects; its parts are :class:`.Chunk`."""
 
     seen: FileViews
     plane: Plane
-    region: Region
-    side: int | None
-    number: int
+    region: Region  # of the tile
+    side: int | None  # see :attr:`.ImageView.side`
+    number: int  # of the tile
     search: TileSearch
 
     @property
@@ -63,20 +50,10 @@ class SearchUnit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FollowUnit:
-    """Objects to follow through planes; its parts are :class:`.Filled`.
-
-    Attributes
-    ----------
-    seen : FileViews
-    planes : tuple of Plane
-        All planes along the axis.
-    sides : InputSides
-    partition : Partition
-    method : {"auto", "hand-over", "memory"}
-    """
+    """Objects to follow through planes; its parts are :class:`.Filled`."""
 
     seen: FileViews
-    planes: tuple[Plane, ...]
+    planes: tuple[Plane, ...]  # all planes along the axis
     sides: InputSides
     partition: Partition
     method: Method

@@ -35,34 +35,18 @@ LABELS = "samv2"
 
 @dataclass(frozen=True, slots=True)
 class FieldUnit:
-    """One image of an OME-Zarr file to segment, plane by plane; a :class:`.Unit`.
+    """One image of an OME-Zarr file to segment, plane by plane; a :class:`.Unit`."""
 
-    Attributes
-    ----------
-    image : Path
-        Of the image's group.
-    name : str
-        What messages and tables call it: its path below the file.
-    labels : str
-        The labels are ``labels/<this>``.
-    selection : Selection, optional
-        To find all objects: which of them are kept.  None: from prompts.
-    boxes, points : Path, optional
-        Files of prompts, the same for all images: they tell them by name.
-    box_format : str, optional
-        How the four numbers of a box are meant.
-    channel : str, optional
-        See :meth:`.NgffImage.channel`.
-    """
-
-    image: Path
-    name: str
-    labels: str = LABELS
+    image: Path  # of the image's group
+    name: str  # what messages and tables call it: its path below the file
+    labels: str = LABELS  # the labels are ``labels/<this>``
+    # To find all objects: which of them are kept.  None: from prompts.
     selection: Selection | None = None
+    # Files of prompts, the same for all images: they tell them by name.
     boxes: Path | None = None
     points: Path | None = None
-    box_format: BoxFormat | None = None
-    channel: str | None = None
+    box_format: BoxFormat | None = None  # how the four numbers of a box are meant
+    channel: str | None = None  # see :meth:`.NgffImage.channel`
     settings: ModelSettings = field(default_factory=ModelSettings)
 
     def key(self, weights: str) -> str:

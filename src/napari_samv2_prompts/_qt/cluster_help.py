@@ -51,7 +51,6 @@ class ClusterHelp:
 
         Parameters
         ----------
-        errand : Errand
         on_part : callable
             Told what comes, in the thread of the caller.
         on_end : callable

@@ -45,7 +45,6 @@ def seen_file(image: Image | None, rendering: str, layers: Iterable[Layer]) -> F
 
     Parameters
     ----------
-    image : napari.layers.Image, optional
     rendering : str
         What the model sees of it; see :data:`.Rendering`.
     layers : iterable of Layer

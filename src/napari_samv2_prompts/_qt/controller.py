@@ -43,7 +43,6 @@ class Controller:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
     session : Session
         Closed together with the controller.
     runner : Runner

@@ -41,9 +41,6 @@ class Drawing:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-    choices : LayerChoices
-    controller : Controller
     parent : QWidget
         Of the menu.
 

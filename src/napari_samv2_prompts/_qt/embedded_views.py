@@ -37,10 +37,6 @@ class RegionChoice:
     """Chooses the part of a plane that is embedded, and shows it.
 
     Planes that are larger than the model's largest input are embedded in parts.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
     """
 
     def __init__(self, viewer: Viewer) -> None:
@@ -64,7 +60,6 @@ class RegionChoice:
 
         Parameters
         ----------
-        shown : Shown
         sides : InputSides
             Of the model.
         part : {"visible", "whole"}
@@ -135,7 +130,6 @@ class OtherPlanes:
 
         Parameters
         ----------
-        request : Request
         plane : Plane
             The shown one.
         sizes : sequence of int
@@ -225,12 +219,7 @@ class _AllViews(Sequence[ImageView]):
 
 
 class RegionOutline:
-    """A thin box around a region, drawn on the canvas: no layer, nothing to click on or to save.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-    """
+    """A thin box around a region, drawn on the canvas: no layer, nothing to click on or to save."""
 
     def __init__(self, viewer: Viewer) -> None:
         self._viewer = viewer

@@ -39,11 +39,7 @@ if TYPE_CHECKING:
 
 # What is in files is imported when one is read or written: the window opens without it.
 
-__all__ = [
-    "PromptFiles",
-    "ask_and_export",
-    "exporter",
-]
+__all__ = ["PromptFiles", "ask_and_export", "exporter"]
 
 _KIND = "Prompts (*.json)"
 _PLANE_KINDS = "GeoJSON, as for QuPath (*.geojson);;COCO (*.json);;Label image (*.tif *.ome.tif)"
@@ -61,10 +57,6 @@ class PromptFiles:
     ----------
     parent : QWidget
         Of the dialogs.
-    layers : LayerChoices
-    picker : ModelPicker
-    saving : SavedPrompts
-    disk : Disk
     """
 
     def __init__(
@@ -95,7 +87,6 @@ class PromptFiles:
 
         Parameters
         ----------
-        path : path
         checkpoint : path, optional
             Weights of the user's own that the prompts were made with, or the folder of several.
             Not needed for those that are listed under *Model*.

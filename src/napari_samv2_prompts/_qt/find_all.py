@@ -41,9 +41,7 @@ if TYPE_CHECKING:
 
     from .controller import Controller
 
-__all__ = [
-    "FindAll",
-]
+__all__ = ["FindAll"]
 
 SHOWN = 150  # ms between two paintings of what was found
 
@@ -63,8 +61,6 @@ class FindAll:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-    controller : Controller
     cluster : ClusterHelp
         For large planes, where the user names one.
     """

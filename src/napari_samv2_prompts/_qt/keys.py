@@ -36,7 +36,6 @@ class Keys:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
     wanted : iterable of (str, callable)
         A letter, and what it does.
     """

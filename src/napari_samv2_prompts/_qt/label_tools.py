@@ -52,10 +52,6 @@ class LabelTools:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-    session : Session
-    targets : Targets
-    current : CurrentObject
     events : ViewerEvents
         Blocked while prompts are cleared.
 

@@ -38,10 +38,6 @@ class LayerChoices:
     The image follows the active layer of the viewer.  With another image come the layers that were
     used with it, with another channel of the same picture, or that were made for it.  A layer is
     itself, whatever its name, and wherever it stands.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
     """
 
     changed = Signal(Chosen)

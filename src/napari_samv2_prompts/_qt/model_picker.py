@@ -33,7 +33,6 @@ class ModelPicker:
     ----------
     panel : ModelPanel
         Its ``model`` and ``device`` are the choice.
-    disk : Disk
     """
 
     changed = Signal()

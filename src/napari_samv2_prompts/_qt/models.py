@@ -56,27 +56,13 @@ WEIGHT_FILES = "SAM 2 weights (*.pt *.pth *.safetensors)"
 
 @dataclass(frozen=True, slots=True)
 class ModelEntry:
-    """One line of the model picker.
+    """One line of the model picker."""
 
-    Attributes
-    ----------
-    value : str
-        Name of the model, or path of a file: what scripts set.
-    text : str
-        What the user reads.
-    megabytes : int
-        Size of the download that is needed first; 0 if the file is here.
-    folder : Path, optional
-        Where published models lie and go, if not in the cache.
-    card : str
-        What it is good for, in a sentence.
-    """
-
-    value: str
-    text: str
-    megabytes: int = 0
-    folder: Path | None = None
-    card: str = "Weights of your own."
+    value: str  # name of the model, or path of a file: what scripts set
+    text: str  # what the user reads
+    megabytes: int = 0  # size of the download that is needed first; 0 if the file is here
+    folder: Path | None = None  # where published models lie and go, if not in the cache
+    card: str = "Weights of your own."  # what it is good for, in a sentence
 
     def choice(self, device: str) -> ModelChoice:
         """Return what to ask for on a device."""

@@ -47,8 +47,6 @@ class ObjectList:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-    controller : Controller
     runner : Runner
         Closed together with this.
     """

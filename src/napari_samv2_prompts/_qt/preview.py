@@ -31,12 +31,7 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-__all__ = [
-    "OutlineOverlay",
-    "PreviewAtMouse",
-    "Segments",
-    "can_draw",
-]
+__all__ = ["OutlineOverlay", "PreviewAtMouse", "Segments", "can_draw"]
 
 _BOX_MODES = ("add_rectangle", "add_ellipse")
 
@@ -46,8 +41,6 @@ class PreviewAtMouse:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-    session : Session
     current : CurrentObject
         The object that clicks go to, and their sign.
     start : callable
@@ -220,14 +213,10 @@ class PreviewAtMouse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Segments:
-    """Straight pieces of line.
+    """Straight pieces of line."""
 
-    Attributes
-    ----------
-    ends : array of shape (2 N, 2), float32
-        Start and end of each piece, as ``(x, y)`` in the scene: shown axes of the world, reversed.
-    """
-
+    # Shape (2 N, 2): start and end of each piece, as ``(x, y)`` in the scene: shown axes of the
+    # world, reversed.
     ends: NDArray[np.float32]
 
     @classmethod

@@ -52,7 +52,6 @@ class CurrentObject:
     ----------
     number : int
         0 while it is not known which numbers are free.
-    positive : bool
     started : bool
         Whether it has a prompt already, on whatever plane.
     """
@@ -69,7 +68,6 @@ class CurrentObject:
 
         Parameters
         ----------
-        tables : PromptTables
         free : int
             The number of the next object; 0 while it is not known.
         """
@@ -131,7 +129,6 @@ class Prompting:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
     targets : Targets
         Say which numbers are free.
     events : ViewerEvents
@@ -139,8 +136,6 @@ class Prompting:
 
     Attributes
     ----------
-    chosen : Chosen
-    current : CurrentObject
     state : LayerState or None
         As last read on a plane.
     said : str

@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING
 from psygnal import Signal
 
 from napari_samv2_prompts.engine import WorkUpdate
-from napari_samv2_prompts.layers import (
-    TargetError,
-    kept_labels,
-    layer_shape,
-    view_of,
-)
+from napari_samv2_prompts.layers import TargetError, kept_labels, layer_shape, view_of
 from napari_samv2_prompts.layers.label_planes import labels_by_plane
 
 from .cluster_help import ClusterHelp

@@ -35,14 +35,8 @@ class Reader:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
     session, prompts, targets, tools
         Whose state is read, too.
-
-    Attributes
-    ----------
-    region : RegionChoice
-    other_planes : OtherPlanes
     """
 
     def __init__(

@@ -53,7 +53,6 @@ class Recorder:
 
     Parameters
     ----------
-    session : Session
     policy : callable
         What masks do to labels now.
     """
@@ -152,8 +151,6 @@ class SavedPrompts:
 
     Parameters
     ----------
-    viewer : napari.viewer.Viewer
-    controller : Controller
     make_predictor, make_runner : callable
         For the session that loaded steps are done in.
     policy : callable

@@ -39,13 +39,7 @@ class ShownPlane:
 
 
 class ShownStack:
-    """The chosen image and labels of one widget, as a stack.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-    controller : Controller
-    """
+    """The chosen image and labels of one widget, as a stack."""
 
     def __init__(self, viewer: Viewer, controller: Controller) -> None:
         self._viewer, self._controller = viewer, controller

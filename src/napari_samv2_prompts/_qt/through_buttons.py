@@ -24,9 +24,6 @@ class ThroughButtons:
 
     Parameters
     ----------
-    panel : ThroughPanel
-    propagation : StackPropagation
-    controller : Controller
     disk : Disk
         Reads all labels.
     """

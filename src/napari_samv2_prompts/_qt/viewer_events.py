@@ -71,31 +71,17 @@ class Connections:
 
 @dataclass(frozen=True, slots=True)
 class Drag:
-    """A press and a release of the mouse.
+    """A press and a release of the mouse."""
 
-    Attributes
-    ----------
-    start, end : tuple of float
-        In the world.
-    is_click : bool
-        Whether the mouse stayed where it was meanwhile.
-    is_cut : bool
-        Whether the viewer, which was busy, missed the last part of the way.
-    """
-
+    # In the world.
     start: tuple[float, ...]
     end: tuple[float, ...]
-    is_click: bool
-    is_cut: bool = False
+    is_click: bool  # whether the mouse stayed where it was meanwhile
+    is_cut: bool = False  # whether the viewer, which was busy, missed the last part of the way
 
 
 class ViewerEvents:
-    """Listens to a viewer and some of its layers.
-
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-    """
+    """Listens to a viewer and some of its layers."""
 
     changed = Signal(int)  # what prompts or the picture depend on; wait so many ms
     tool_changed = Signal()  # another layer is active, or another of its tools

@@ -38,44 +38,23 @@ Part = Literal["visible", "whole"]
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The part of a plane that the model sees.
+    """The part of a plane that the model sees."""
 
-    Attributes
-    ----------
-    region, plane : tuple of int
-        ``(height, width)`` in pixels of the part and of the plane.
-    side : int
-        Largest side of the model's input: more detail than that is not seen.
-    follows : bool
-        Whether the part follows the camera.
-    """
-
+    # ``(height, width)`` in pixels of the part and of the plane.
     region: tuple[int, int]
     plane: tuple[int, int]
-    side: int
-    follows: bool = False
+    side: int  # largest side of the model's input: more detail than that is not seen
+    follows: bool = False  # whether the part follows the camera
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The candidate masks of the current object.
+    """The candidate masks of the current object."""
 
-    Attributes
-    ----------
-    masks : ItemMasks, optional
-        None while it has no mask.
-    chosen : int
-        Which of them is used.
-    aspect : float
-        Height of what the model saw by its width: the logits are square.
-    colour : tuple of int
-        Of the object: red, green and blue.
-    """
-
-    masks: ItemMasks | None = None
-    chosen: int = 0
-    aspect: float = 1.0
-    colour: tuple[int, int, int] = (200, 200, 200)
+    masks: ItemMasks | None = None  # None while it has no mask
+    chosen: int = 0  # which of them is used
+    aspect: float = 1.0  # height of what the model saw by its width: the logits are square
+    colour: tuple[int, int, int] = (200, 200, 200)  # of the object: red, green and blue
 
     @property
     def scores(self) -> tuple[float, ...]:
@@ -95,192 +74,93 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class WidgetState:
-    """Everything that decides what the widget says.
+    """Everything that decides what the widget says."""
 
-    Attributes
-    ----------
-    status : Status
-        Of the session.
-    image : bool
-        Whether an image layer is chosen.
-    problem : str
-        Why prompts can't become labels, in a sentence with what to do; empty if they can.
-    points, shapes, labels : bool
-        Whether such a layer is chosen.
-    active : {"points", "shapes", "other"}
-        The layer that gets the user's clicks.
-    adding : bool
-        Whether that layer's tool adds points or shapes.
-    current : int
-        The object that clicks go to.
-    started : bool
-        Whether it has a prompt already.
-    refining : bool
-        Whether it is a label that the next prompt refines.
-    positive : bool
-        The sign of the next click.
-    pending : int
-        Objects with prompts on this plane whose masks are not up to date.
-    acceptable : bool
-        Whether there are masks, on whatever plane, that the user has not accepted.
-    empty : tuple of int
-        Objects with prompts on this plane whose mask has no pixel.
-    scores : tuple of float
-        Scores of the current object's candidates.
-    chosen : int
-        Which of them is used.
-    candidates : Candidates
-        The candidates themselves.
-    live : bool
-        Whether results come by themselves.
-    download : int
-        Megabytes to fetch before the chosen model can be used; 0 if it is here.
-    note : str
-        What was left out, in a sentence.
-    left_out : bool
-        Whether there are prompts that mean nothing.
-    kept : tuple of int
-        Labels that no result changes.
-    said : str
-        What was done with a label last, in a sentence.
-    offer : str
-        The dtype that the Labels layer could be converted to, to solve the problem.
-    planes : int
-        How many planes the image has.
-    all_planes : bool
-        Whether all of them are to be embedded.
-    seen : Seen, optional
-        What the model sees of the plane.
-    cut : tuple of int
-        Objects with prompts on this plane whose mask ends where the model's view did.
-    outdated : int
-        Objects with prompts on this plane whose mask is of another contrast or other channels.
-    """
-
-    status: Status = field(default_factory=Status)
-    image: bool = False
+    status: Status = field(default_factory=Status)  # of the session
+    image: bool = False  # whether an image layer is chosen
+    # Why prompts can't become labels, in a sentence with what to do; empty if they can.
     problem: str = ""
+    # Whether such a layer is chosen.
     points: bool = False
     shapes: bool = False
     labels: bool = False
-    active: Active = "other"
-    adding: bool = False
-    current: int = 1
-    started: bool = False
-    refining: bool = False
-    positive: bool = True
-    pending: int = 0
+    active: Active = "other"  # the layer that gets the user's clicks
+    adding: bool = False  # whether that layer's tool adds points or shapes
+    current: int = 1  # the object that clicks go to
+    started: bool = False  # whether it has a prompt already
+    refining: bool = False  # whether it is a label that the next prompt refines
+    positive: bool = True  # the sign of the next click
+    pending: int = 0  # objects with prompts on this plane whose masks are not up to date
+    # Whether there are masks, on whatever plane, that the user has not accepted.
     acceptable: bool = False
-    empty: tuple[int, ...] = ()
-    scores: tuple[float, ...] = ()
-    chosen: int = 0
-    candidates: Candidates = field(default_factory=Candidates)
-    live: bool = True
-    download: int = 0
-    note: str = ""
-    left_out: bool = False
-    kept: tuple[int, ...] = ()
-    said: str = ""
-    offer: str = ""
-    planes: int = 1
-    all_planes: bool = False
-    seen: Seen | None = None
+    empty: tuple[int, ...] = ()  # objects with prompts on this plane whose mask has no pixel
+    scores: tuple[float, ...] = ()  # scores of the current object's candidates
+    chosen: int = 0  # which of them is used
+    candidates: Candidates = field(default_factory=Candidates)  # the candidates themselves
+    live: bool = True  # whether results come by themselves
+    download: int = 0  # megabytes to fetch before the chosen model can be used; 0 if it is here
+    note: str = ""  # what was left out, in a sentence
+    left_out: bool = False  # whether there are prompts that mean nothing
+    kept: tuple[int, ...] = ()  # labels that no result changes
+    said: str = ""  # what was done with a label last, in a sentence
+    offer: str = ""  # the dtype that the Labels layer could be converted to, to solve the problem
+    planes: int = 1  # how many planes the image has
+    all_planes: bool = False  # whether all of them are to be embedded
+    seen: Seen | None = None  # what the model sees of the plane
+    # Objects with prompts on this plane whose mask ends where the model's view did.
     cut: tuple[int, ...] = ()
+    # Objects with prompts on this plane whose mask is of another contrast or other channels.
     outdated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Everything that is chosen besides layers.
-
-    Attributes
-    ----------
-    model : ModelChoice
-    download : int
-        Megabytes that the user has not agreed to fetch yet; 0 if there is nothing to agree to.
-    policy : {"keep", "replace", "background"}
-    rendering : {"displayed", "percentiles", "channels"}
-    part : {"visible", "whole"}
-        Which part of a large plane the model sees.
-    live : bool
-    preview : bool
-        Whether the mask under the mouse is outlined.
-    """
+    """Everything that is chosen besides layers."""
 
     model: ModelChoice = field(default_factory=ModelChoice)
+    # Megabytes that the user has not agreed to fetch yet; 0 if there is nothing to agree to.
     download: int = 0
     policy: Policy = "keep"
     rendering: Rendering = "displayed"
-    part: Part = "visible"
+    part: Part = "visible"  # which part of a large plane the model sees
     live: bool = True
-    preview: bool = False
+    preview: bool = False  # whether the mask under the mouse is outlined
 
 
 @dataclass(frozen=True, slots=True)
 class FindAllState:
-    """Where things stand.
-
-    Attributes
-    ----------
-    running : bool
-    n_found, n_chosen : int
-        Candidates, and those that the sliders leave.
-    done, total : int
-        Parts of the plane that were searched.
-    said : str
-        What was accepted, why nothing can be looked for, or why the search ended early.
-    """
+    """Where things stand."""
 
     running: bool = False
+    # Candidates, and those that the sliders leave.
     n_found: int = 0
     n_chosen: int = 0
+    # Parts of the plane that were searched.
     done: int = 0
     total: int = 0
+    # What was accepted, why nothing can be looked for, or why the search ended early.
     said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PropagationState:
-    """How far following objects is.
-
-    Attributes
-    ----------
-    running : bool
-    place : int
-        The plane that was done last.
-    done, total : int
-        Sections found, and to be found, since the work was taken up.
-    seconds_left : float, optional
-    doubtful : bool
-        Whether there are found sections to look at.
-    said : str
-        What there is to say: who ended where, or why nothing can be done.
-    """
+    """How far following objects is."""
 
     running: bool = False
-    place: int = 0
+    place: int = 0  # the plane that was done last
+    # Sections found, and to be found, since the work was taken up.
     done: int = 0
     total: int = 0
     seconds_left: float | None = None
-    doubtful: bool = False
-    said: str = ""
+    doubtful: bool = False  # whether there are found sections to look at
+    said: str = ""  # what there is to say: who ended where, or why nothing can be done
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis that is not shown, to go through.
+    """An axis that is not shown, to go through."""
 
-    Attributes
-    ----------
-    number : int
-        Of the image.
-    name : str
-    planes : int
-    here : int
-        The shown one.
-    """
-
-    number: int
+    number: int  # of the image
     name: str
     planes: int
-    here: int
+    here: int  # the shown one

@@ -60,8 +60,6 @@ def with_bar(
 
     Parameters
     ----------
-    outcomes : iterable of Outcome
-    total : int
     unit : str
         What is counted.
     weight : callable
@@ -88,7 +86,6 @@ def runner_of(
 
     Parameters
     ----------
-    options : argparse.Namespace
     overwrite : bool, optional
         Whether to do what is done again; as the options say if not given.
     """

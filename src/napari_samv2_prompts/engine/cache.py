@@ -103,7 +103,6 @@ class EmbeddingCache(Generic[E_]):
 
         Parameters
         ----------
-        key : EmbeddingKey
         embedding : Sized
             The value; it becomes the most recently used one.
         current : EmbeddingKey, optional

@@ -66,7 +66,6 @@ def in_view(prompt: Prompt, view: ImageView, side: int) -> Prompt:
 
     Parameters
     ----------
-    prompt : Prompt
     view : ImageView
         It holds the prompt.
     side : int
@@ -89,7 +88,6 @@ def on_whole_plane(batch: PromptBatch, shape: tuple[int, int], side: int) -> Pro
 
     Parameters
     ----------
-    batch : PromptBatch
     shape : tuple of int
         Height and width of the plane.
     side : int

@@ -30,7 +30,6 @@ def decode_job(
 
     Parameters
     ----------
-    predictor : Predictor
     embedding : Embedding
         Of the view.
     part : Request

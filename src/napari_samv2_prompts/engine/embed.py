@@ -21,18 +21,10 @@ __all__ = ["Embedded", "embed", "embed_job"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:
-    """What became of a picture.
+    """What became of a picture."""
 
-    Attributes
-    ----------
-    embedding : Embedding, optional
-        None if it lies on the disk and nobody needs it now.
-    on_disk : bool
-        Whether it lies on the disk.
-    """
-
-    embedding: Embedding | None
-    on_disk: bool = False
+    embedding: Embedding | None  # None if it lies on the disk and nobody needs it now
+    on_disk: bool = False  # whether it lies on the disk
 
 
 def embed_job(
@@ -65,8 +57,6 @@ def embed(
 
     Parameters
     ----------
-    predictor : Predictor
-    view : ImageView
     task : Task
         Told how far the work is; ends it when cancelled.
     store : EmbeddingStore, optional

@@ -28,47 +28,24 @@ Candidates are values (a crop, a score, a stability, an area), in pixels of the 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """What was found: a partial result.
+    """What was found: a partial result."""
 
-    Attributes
-    ----------
-    view : int
-        In which of the views.
-    candidates : tuple
-    whole : bool
-        Whether nothing more is to be found there.
-    """
-
-    view: int
+    view: int  # in which of the views
     candidates: tuple[Any, ...] = ()
-    whole: bool = False
+    whole: bool = False  # whether nothing more is to be found there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Generation:
-    """What is to be found where.
+    """What is to be found where."""
 
-    Attributes
-    ----------
-    views : sequence of ImageView
-        The parts of the picture.
-    place : Place
-        Where objects are to go that come of it.
-    model : ModelChoice
-    find : callable
-        See :data:`Find`.
-    found : dict of int to list
-        Candidates that were found in a view before; what is found is added.
-    done : set of int
-        The views in which nothing more is to be found.
-    """
-
-    views: Sequence[ImageView]
-    place: Place
+    views: Sequence[ImageView]  # the parts of the picture
+    place: Place  # where objects are to go that come of it
     model: ModelChoice
-    find: Find
+    find: Find  # see :data:`Find`
+    # Candidates that were found in a view before; what is found is added.
     found: dict[int, list[Any]] = field(default_factory=dict)
-    done: set[int] = field(default_factory=set)
+    done: set[int] = field(default_factory=set)  # the views in which nothing more is to be found
 
     def missing(self) -> list[int]:
         """Return the views that are not done."""

@@ -68,38 +68,23 @@ def _never() -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Job(Generic[T_]):
-    """One piece of work.
+    """One piece of work."""
 
-    Attributes
-    ----------
-    key : hashable
-        Equal for equal work.
-    run : callable
-        Called in the worker with the :class:`Task`; what it returns is the result.
-    on_result : callable
-        Where the result goes, in the thread of the caller.
-    priority : Priority
-    state : State, optional
-        What the user is told while this runs; None for work in the background.
-    on_partial : callable
-        Where partial results go (:meth:`Task.deliver`), in the thread of the caller.
-    on_error : callable, optional
-        Takes the error, or None if the work ended as cancelled.  Without it the error is shown to
-        the user, and the job is not tried again by itself.
-    keeps_late : bool
-        Whether results still count that come after the job was superseded.
-    still_useful : callable
-        Asked when another job is the next one: whether this one is to be finished first.
-    """
-
-    key: Hashable
+    key: Hashable  # equal for equal work
+    # Called in the worker with the :class:`Task`; what it returns is the result.
     run: Callable[[Task], T_]
+    # Where the result goes, in the thread of the caller.
     on_result: Callable[[T_], object] = _ignore
     priority: Priority = Priority.INTERACTIVE
+    # What the user is told while this runs; None for work in the background.
     state: State | None = None
+    # Where partial results go (:meth:`Task.deliver`), in the thread of the caller.
     on_partial: Callable[[Any], object] = _ignore
+    # Takes the error, or None if the work ended as cancelled.  Without it the error is shown to the
+    # user, and the job is not tried again by itself.
     on_error: Callable[[BaseException | None], object] | None = None
-    keeps_late: bool = False
+    keeps_late: bool = False  # whether results still count that come after the job was superseded
+    # Asked when another job is the next one: whether this one is to be finished first.
     still_useful: Callable[[], bool] = _never
 
     @property

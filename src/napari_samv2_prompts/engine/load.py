@@ -32,12 +32,7 @@ class Loaded:
 
 
 class Loader:
-    """Makes the jobs that load models, and compares what they bring.
-
-    Parameters
-    ----------
-    make_predictor : PredictorFactory
-    """
+    """Makes the jobs that load models, and compares what they bring."""
 
     def __init__(self, make_predictor: PredictorFactory) -> None:
         self._make = make_predictor

@@ -43,10 +43,6 @@ class Planner:
 
     Parameters
     ----------
-    make_predictor : PredictorFactory
-    cache : EmbeddingCache
-    store : EmbeddingStore, optional
-    results : ResultStore
     requested : sequence of RequestedWork
         What the user may ask for in the background, the most urgent first.
     announce : callable

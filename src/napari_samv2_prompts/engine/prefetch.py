@@ -169,12 +169,10 @@ def plan(count: int, size: int, budget_mb: float, store: EmbeddingStore | None) 
 
     Parameters
     ----------
-    count : int
     size : int
         Bytes of each.
     budget_mb : float
         For memory.
-    store : EmbeddingStore, optional
     """
     needed = count * size / 1e6
     if store is None and needed > budget_mb:

@@ -33,14 +33,10 @@ _OUTSIDE = -1e3  # a logit that is surely not object; finite, as lines run betwe
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outline:
-    """The border of a mask.
+    """The border of a mask."""
 
-    Attributes
-    ----------
-    lines : tuple of arrays of shape (N, 2), float64
-        Closed lines of ``(x, y)`` in pixels of the plane: the outer ones and those of holes.
-    """
-
+    # Shape (N, 2): closed lines of ``(x, y)`` in pixels of the plane: the outer ones and those of
+    # holes.
     lines: tuple[NDArray[np.float64], ...]
 
 

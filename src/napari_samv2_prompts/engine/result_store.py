@@ -30,23 +30,13 @@ _MB = 1_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Known:
-    """An object as it was predicted last.
-
-    Attributes
-    ----------
-    result : ObjectResult
-    prompt : Prompt
-        As the user gave it, without logits fed back; an empty one where there was none.
-    model : ModelChoice, optional
-        None: one whose weights are gone.
-    preferred : int, optional
-        The user's own choice among several candidates.
-    """
+    """An object as it was predicted last."""
 
     result: ObjectResult
+    # As the user gave it, without logits fed back; an empty one where there was none.
     prompt: Prompt
-    model: ModelChoice | None
-    preferred: int | None = None
+    model: ModelChoice | None  # None: one whose weights are gone
+    preferred: int | None = None  # the user's own choice among several candidates
 
     @property
     def wanted(self) -> int:

@@ -29,32 +29,16 @@ class Provenance(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ObjectResult:
-    """The mask of one object.
+    """The mask of one object."""
 
-    Attributes
-    ----------
-    masks : ItemMasks
-        All candidates; without crops and logits once the result was released.
-    chosen : int
-        Which of them is meant.
-    view : ImageView, optional
-        What the model saw.
-    provenance : Provenance
-    doubt : float
-        The IoU that the mask is expected to lack, in [0, 1], where that is known.
-    is_cut : bool
-        Whether the mask ends where the model's view did, though the plane goes on.
-    is_empty : bool
-        Whether nothing is in the mask.
-    """
-
-    masks: ItemMasks
-    chosen: int
-    view: ImageView | None = None
+    masks: ItemMasks  # all candidates; without crops and logits once the result was released
+    chosen: int  # which of them is meant
+    view: ImageView | None = None  # what the model saw
     provenance: Provenance = Provenance.PROMPTED
-    doubt: float = 0.0
+    doubt: float = 0.0  # the IoU that the mask is expected to lack, in [0, 1], where that is known
+    # Whether the mask ends where the model's view did, though the plane goes on.
     is_cut: bool = False
-    is_empty: bool = False
+    is_empty: bool = False  # whether nothing is in the mask
 
     @classmethod
     def of(cls, masks: ItemMasks, chosen: int, view: ImageView | None = None) -> ObjectResult:
@@ -108,24 +92,13 @@ class ObjectResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Results:
-    """New masks, to be written in one step.
+    """New masks, to be written in one step."""
 
-    Attributes
-    ----------
-    place : Place
-        Where they go.
-    items : tuple of ObjectResult
-        In the order of the batch.
-    request : Request, optional
-        What they answer: these prompts in this view; None if they were not prompted here.
-    is_choice : bool
-        Whether only another candidate of a mask was chosen that came before.
-    """
-
-    place: Place
-    items: tuple[ObjectResult, ...]
+    place: Place  # where they go
+    items: tuple[ObjectResult, ...]  # in the order of the batch
+    # What they answer: these prompts in this view; None if they were not prompted here.
     request: Request | None = None
-    is_choice: bool = False
+    is_choice: bool = False  # whether only another candidate of a mask was chosen that came before
 
 
 @dataclass(frozen=True, slots=True)

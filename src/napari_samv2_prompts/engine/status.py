@@ -16,25 +16,14 @@ __all__ = ["AllPlanes", "Status"]
 
 @dataclass(frozen=True, slots=True)
 class AllPlanes:
-    """How far embedding all planes is.
+    """How far embedding all planes is."""
 
-    Attributes
-    ----------
-    done, total : int
-        Planes that are embedded, and planes that there are.
-    at : int
-        Number of the plane that is in work, or the last.
-    running : bool
-        Whether it goes on.
-    problem : str
-        Why it does not, or why planes were left out, in a sentence.
-    """
-
+    # Planes that are embedded, and planes that there are.
     done: int
     total: int
-    at: int
-    running: bool
-    problem: str = ""
+    at: int  # number of the plane that is in work, or the last
+    running: bool  # whether it goes on
+    problem: str = ""  # why it does not, or why planes were left out, in a sentence
 
     @property
     def finished(self) -> bool:
@@ -44,39 +33,21 @@ class AllPlanes:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What the session is doing, with what, and why not more.
-
-    Attributes
-    ----------
-    state : State
-    reason : str
-        A sentence for the user when idle or failed, else empty.
-    model : ModelChoice, optional
-        The model that is loaded.
-    device, device_reason : str
-        Where the loaded model runs, and why; empty while none is loaded.
-    progress : Progress, optional
-        How far, where that can be told.
-    memory : Memory
-        What the embeddings take that are kept in memory.
-    store : str
-        Why none are kept on the disk any more, in a sentence; empty while all is well.
-    planes : AllPlanes, optional
-        How far embedding all planes is, if that was asked for.
-    requested : bool
-        Whether other work was asked for that goes on in the background.
-    """
+    """What the session is doing, with what, and why not more."""
 
     state: State = State.IDLE
-    reason: str = ""
-    model: ModelChoice | None = None
+    reason: str = ""  # a sentence for the user when idle or failed, else empty
+    model: ModelChoice | None = None  # the model that is loaded
+    # Where the loaded model runs, and why; empty while none is loaded.
     device: str = ""
     device_reason: str = ""
-    progress: Progress | None = None
+    progress: Progress | None = None  # how far, where that can be told
+    # What the embeddings take that are kept in memory.
     memory: Memory = field(default_factory=Memory)
+    # Why none are kept on the disk any more, in a sentence; empty while all is well.
     store: str = ""
-    planes: AllPlanes | None = None
-    requested: bool = False
+    planes: AllPlanes | None = None  # how far embedding all planes is, if that was asked for
+    requested: bool = False  # whether other work was asked for that goes on in the background
 
     @property
     def busy(self) -> bool:

@@ -82,7 +82,6 @@ class EmbeddingStore:
 
         Parameters
         ----------
-        key : str
         unpack : callable
             Makes an embedding of bytes and key; raises ValueError if they are not what they seem.
         """

@@ -25,30 +25,18 @@ __all__ = ["Channel", "compose_planes"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Channel:
-    """One of several images of the same size that are shown together, and how it is shown.
+    """One of several images of the same size that are shown together, and how it is shown."""
 
-    Attributes
-    ----------
-    data : array of any kind, or tuple of the levels of a pyramid
-    limits, gamma
-        As for :func:`render_plane`.
-    colours : array of shape (256, 4), float
-        The colormap as RGBA in [0, 1].
-    opacity : float
-    blending : str
-        How the viewer lays it over the channels below: "additive", "translucent",
-        "translucent_no_depth", "opaque", "minimum" or "multiplicative".
-    rgb : bool
-        Whether the data has colours of its own, so that the colormap means nothing.
-    """
-
-    data: Any
+    data: Any  # array of any kind, or tuple of the levels of a pyramid
+    # As for :func:`render_plane`.
     limits: tuple[float, float]
     gamma: float
-    colours: NDArray[np.float64]
+    colours: NDArray[np.float64]  # shape (256, 4): the colormap as RGBA in [0, 1]
     opacity: float = 1.0
+    # How the viewer lays it over the channels below: "additive", "translucent",
+    # "translucent_no_depth", "opaque", "minimum" or "multiplicative".
     blending: str = "additive"
-    rgb: bool = False
+    rgb: bool = False  # whether the data has colours of its own, so that the colormap means nothing
 
 
 def compose_planes(

@@ -32,23 +32,14 @@ STRIP = 32_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """What to read of an array, and how many pixels to average into one.
+    """What to read of an array, and how many pixels to average into one."""
 
-    Attributes
-    ----------
-    data : array of any kind
-    plane : Plane
-        Of this array, which may be a coarser level.
-    rows, columns : slice
-        In pixels of that plane.
-    cells : tuple of int
-        ``(height, width)`` of the result: as many as there are pixels, or fewer.
-    """
-
-    data: Any
-    plane: Plane
+    data: Any  # array of any kind
+    plane: Plane  # of this array, which may be a coarser level
+    # In pixels of that plane.
     rows: slice
     columns: slice
+    # ``(height, width)`` of the result: as many as there are pixels, or fewer.
     cells: tuple[int, int]
 
     @property
@@ -129,7 +120,6 @@ def read_plane(
     data : array of any kind
         Anything that takes whole numbers and slices as index (numpy, dask, zarr, xarray,
         tensorstore).
-    plane : Plane
     rows, columns : slice, optional
         In plane pixels.
 

@@ -40,12 +40,9 @@ def render_plane(
     data : array of any kind, or tuple of them
         With the plane's axes, then one of 3 or 4 channels if ``rgb``.  A tuple are the levels of a
         pyramid, the full size first.
-    plane : Plane
-    rgb : bool
     limits : tuple of float, optional
         Values that become 0 and 255.  None: percentiles of what is read; RGB of 8 bit stays as it
         is.
-    gamma : float
     region : Region, optional
         The whole plane by default.
     side : int, optional

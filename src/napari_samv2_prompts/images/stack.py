@@ -24,17 +24,10 @@ SAMPLED = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StackPicture:
-    """A stack, planes first, read as 8 bit.
+    """A stack, planes first, read as 8 bit."""
 
-    Attributes
-    ----------
-    planes : array of shape (Z, H, W), (Z, H, W, 3) or (Z, H, W, 4)
-        May be lazy.
-    limits : tuple of float, optional
-        Values that are black and white; None where they are 8 bit already.
-    """
-
-    planes: Any
+    planes: Any  # shape (Z, H, W): may be lazy
+    # Values that are black and white; None where they are 8 bit already.
     limits: tuple[float, float] | None
 
     @classmethod

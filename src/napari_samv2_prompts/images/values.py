@@ -56,7 +56,6 @@ def to_uint8(
         NaN becomes 0; what is beyond a limit, infinities too, saturates.
     limits : tuple of float
         The values for 0 and 255.  If they are equal, only what is above them is 255.
-    gamma : float
 
     Returns
     -------

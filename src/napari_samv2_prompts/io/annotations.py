@@ -124,7 +124,6 @@ def add_coco(prompts: PromptSet, name: str, content: Any, image: str) -> None:
 
     Parameters
     ----------
-    prompts : PromptSet
     name : str
         Of the file, for messages.
     content : object

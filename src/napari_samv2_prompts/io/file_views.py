@@ -35,32 +35,17 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class FileViews:
-    """An image layer of a file, and the contrast in which it is seen: a value that travels.
-
-    Attributes
-    ----------
-    image : Path
-    layer : int
-        Which of the layers that the file opens as.
-    rgb : bool
-    limits : tuple of float, optional
-        Values that are black and white; None for percentiles of each plane.
-    gamma : float
-    reader : str, optional
-        The plugin that reads the file.
-    sample : Sample, optional
-        What is to be seen in the file.
-    data : array, optional
-        In place of reading the file.
-    """
+    """An image layer of a file, and the contrast in which it is seen: a value that travels."""
 
     image: Path
-    layer: int = 0
+    layer: int = 0  # which of the layers that the file opens as
     rgb: bool = False
+    # Values that are black and white; None for percentiles of each plane.
     limits: tuple[float, float] | None = None
     gamma: float = 1.0
-    reader: str | None = None
-    sample: Sample | None = None
+    reader: str | None = None  # the plugin that reads the file
+    sample: Sample | None = None  # what is to be seen in the file
+    # In place of reading the file.
     data: Any = field(default=None, compare=False, repr=False)
 
     @contextmanager

@@ -30,30 +30,16 @@ _ROOM = 2  # times its own size is what a picture takes while it is read
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Facts:
-    """What a file says of its numbers.
+    """What a file says of its numbers."""
 
-    Attributes
-    ----------
-    shape : tuple of int
-        Of the array that a reader makes of it.
-    axes : str
-        A letter an axis, "S" for colours; empty if unknown.
-    colours : str
-        "rgb", "grey", "palette", "white" (0 is white), "cmyk", or a mode of Pillow's that is to be
-        converted.
-    palette : array of shape (N, 3), uint8, optional
-    orientation : int
-        Of EXIF: 1 is upright as stored.
-    size : int
-        Bytes that the numbers take.
-    """
-
-    shape: tuple[int, ...]
-    axes: str = ""
+    shape: tuple[int, ...]  # of the array that a reader makes of it
+    axes: str = ""  # a letter an axis, "S" for colours; empty if unknown
+    # "rgb", "grey", "palette", "white" (0 is white), "cmyk", or a mode of Pillow's that is to be
+    # converted.
     colours: str = ""
-    palette: NDArray[np.uint8] | None = None
-    orientation: int = 1
-    size: int = 0
+    palette: NDArray[np.uint8] | None = None  # shape (N, 3)
+    orientation: int = 1  # of EXIF: 1 is upright as stored
+    size: int = 0  # bytes that the numbers take
 
 
 def facts_of(path: Path) -> Facts | None:
@@ -167,7 +153,6 @@ def as_shown(array: NDArray[Any], facts: Facts, path: Path) -> tuple[NDArray[Any
     ----------
     array : array
         As a reader made it of the file.
-    facts : Facts
     path : Path
         Of the file, for formats that are converted when read.
 

@@ -184,7 +184,6 @@ def write_geff(
     ----------
     path : path
         A folder, by custom ``.geff``; must not be there yet.
-    lineage : Lineage
     scale : sequence of float, optional
         Of time and the spatial axes, in `units`; 1 by default.  Written beside the values, which
         are in frames and pixels.

@@ -21,51 +21,26 @@ USUAL_AXES = "tczyx"
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One size of an image.
+    """One size of an image."""
 
-    Attributes
-    ----------
-    path : str
-        Of the array, below the image's group.
-    scale : tuple of float
-        What one step along each axis is, by the level alone; empty if it does not say.
-    shift : tuple of float
-        Where the first pixel lies; empty if it does not say.
-    """
-
-    path: str
+    path: str  # of the array, below the image's group
+    # What one step along each axis is, by the level alone; empty if it does not say.
     scale: tuple[float, ...] = ()
-    shift: tuple[float, ...] = ()
+    shift: tuple[float, ...] = ()  # where the first pixel lies; empty if it does not say
 
 
 @dataclass(frozen=True, slots=True)
 class Multiscale:
-    """An image, or a label image, in several sizes.
-
-    Attributes
-    ----------
-    version : str
-    levels : tuple of Level
-        The full size first.
-    names : tuple of str
-        Of the axes, in lower case; empty if the file names none.
-    units : tuple of str or None
-        Of the axes.
-    kinds : tuple of str
-        "space", "channel", "time" or another word, or empty, for each axis.
-    scale : tuple of float
-        By which the whole is multiplied; empty if it does not say.
-    channels : tuple of str
-        Names of the channels, as far as the file tells them.
-    """
+    """An image, or a label image, in several sizes."""
 
     version: str
-    levels: tuple[Level, ...]
-    names: tuple[str, ...] = ()
-    units: tuple[str | None, ...] = ()
+    levels: tuple[Level, ...]  # the full size first
+    names: tuple[str, ...] = ()  # of the axes, in lower case; empty if the file names none
+    units: tuple[str | None, ...] = ()  # of the axes
+    # "space", "channel", "time" or another word, or empty, for each axis.
     kinds: tuple[str, ...] = ()
-    scale: tuple[float, ...] = ()
-    channels: tuple[str, ...] = ()
+    scale: tuple[float, ...] = ()  # by which the whole is multiplied; empty if it does not say
+    channels: tuple[str, ...] = ()  # names of the channels, as far as the file tells them
 
     def axes(self, ndim: int) -> str:
         """Return a letter an axis: t, c, z, y, x, or "?" for another one.

@@ -30,27 +30,14 @@ _COLOURS = 3
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NgffImage:
-    """An image of an OME-Zarr file.
+    """An image of an OME-Zarr file."""
 
-    Attributes
-    ----------
-    path : Path
-        Of its group.
-    described : Multiscale
-    group : zarr.Group
-    array : zarr.Array
-        The full size; read when it is indexed.
-    pixel_size : PixelSize, optional
-    note : str
-        What is wrong with the metadata, in a sentence; empty if nothing is.
-    """
-
-    path: Path
+    path: Path  # of its group
     described: Multiscale
     group: Any
-    array: Any
+    array: Any  # the full size; read when it is indexed
     pixel_size: PixelSize | None
-    note: str = ""
+    note: str = ""  # what is wrong with the metadata, in a sentence; empty if nothing is
 
     @property
     def zarr_format(self) -> Literal[2, 3]:
@@ -136,7 +123,6 @@ class NgffImage:
             One of :meth:`planes`.
         channel : int or slice, optional
             From :meth:`channel`.
-        rows, columns : slice
         level : zarr.Array, optional
             One of :meth:`levels`; the full size if not given.
 

@@ -41,19 +41,11 @@ _METADATA = ("zarr.json", ".zattrs", ".zgroup")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelGroup:
-    """A label image that is being written: the image's axes but for the channels.
-
-    Attributes
-    ----------
-    path : Path
-    group : zarr.Group
-    levels : tuple of zarr.Array
-        The full size first.
-    """
+    """A label image that is being written: the image's axes but for the channels."""
 
     path: Path
     group: Any
-    levels: tuple[Any, ...]
+    levels: tuple[Any, ...]  # the full size first
 
     def write(self, plane: tuple[int, ...], labels: NDArray[Any]) -> None:
         """Write the labels of a plane, at each level the pixel in the middle of what it covers.
@@ -79,7 +71,6 @@ class LabelGroup:
 
         Parameters
         ----------
-        key : str
         properties : iterable of dict
             Of objects, each with its ``label-value``, as NGFF has them.
         """

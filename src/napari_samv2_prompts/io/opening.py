@@ -19,11 +19,7 @@ import numpy as np
 
 from napari_samv2_prompts.io.formats import Facts, as_shown, facts_of, trusting_pillow
 from napari_samv2_prompts.io.ome_zarr import open_ngff
-from napari_samv2_prompts.io.pixel_size import (
-    PixelSize,
-    pixel_size_and_note,
-    pixel_size_of_layer,
-)
+from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_and_note, pixel_size_of_layer
 
 __all__ = ["OpenedImage", "choose_reader", "open_image", "read_layers"]
 
@@ -33,26 +29,14 @@ _RGB_BY_SHAPE = (3, 4)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenedImage:
-    """An image file as the viewer would show it.
-
-    Attributes
-    ----------
-    path : Path
-    data : array
-        Of a pyramid the full size; colours on the last axis.  It may be lazy.
-    rgb : bool
-        Whether the last axis is colours.
-    pixel_size : PixelSize, optional
-        As the reader says by scale and units; None if it does not.
-    notes : tuple of str
-        Sentences that the user should read.
-    """
+    """An image file as the viewer would show it."""
 
     path: Path
-    data: Any
-    rgb: bool
+    data: Any  # of a pyramid the full size; colours on the last axis.  It may be lazy.
+    rgb: bool  # whether the last axis is colours
+    # As the reader says by scale and units; None if it does not.
     pixel_size: PixelSize | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # sentences that the user should read
 
     @property
     def name(self) -> str:

@@ -90,7 +90,6 @@ def pixel_size_of_layer(scale: Any, units: Any) -> PixelSize | None:
 
     Parameters
     ----------
-    scale : sequence of float, optional
     units : str, or sequence of str, optional
         One for all axes, or one each; None or "pixel" is no length.
     """

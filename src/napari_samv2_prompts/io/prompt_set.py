@@ -30,23 +30,12 @@ _NOTES = {
 
 @dataclass
 class PromptSet:
-    """Prompts of the planes of an image.
+    """Prompts of the planes of an image."""
 
-    Attributes
-    ----------
-    size : tuple of int
-        Height and width of a plane in pixels.
-    depth : int, optional
-        How many planes a stack has; None for an image of one plane.
-    planes : dict of plane to objects
-    notes : list of str
-        What the user should know, in sentences.
-    """
-
-    size: tuple[int, int]
-    depth: int | None = None
+    size: tuple[int, int]  # height and width of a plane in pixels
+    depth: int | None = None  # how many planes a stack has; None for an image of one plane
     planes: dict[PlaneIndex, dict[int, Parts]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)  # what the user should know, in sentences
     _dropped: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def parts(self, plane: PlaneIndex, number: int) -> Parts:

@@ -11,12 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from napari_samv2_prompts.io.box_formats import (
-    BoxFormat,
-    corners_of,
-    find_box_columns,
-    suspicion,
-)
+from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of, find_box_columns, suspicion
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
 from napari_samv2_prompts.io.spreadsheets import Row, Table
 
@@ -56,8 +51,6 @@ def add_table(
 
     Parameters
     ----------
-    prompts : PromptSet
-    table : Table
     wanted : str
         What it is said to list, for tables that are neither.
     box_format : str, optional

@@ -21,15 +21,7 @@ from napari_samv2_prompts.io.record_models import (
     step_file,
     step_of,
 )
-from napari_samv2_prompts.io.records import (
-    Accept,
-    Divide,
-    EndHere,
-    Follow,
-    Predict,
-    Record,
-    Step,
-)
+from napari_samv2_prompts.io.records import Accept, Divide, EndHere, Follow, Predict, Record, Step
 from napari_samv2_prompts.propagation import Wanted
 
 __all__ = ["packed_step", "read_record", "unpacked_step", "write_record"]

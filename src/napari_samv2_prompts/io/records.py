@@ -50,26 +50,14 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the model saw of a plane.
+    """What the model saw of a plane."""
 
-    Attributes
-    ----------
-    limits : tuple of float, optional
-        Values that were black and white; None by percentiles of the plane.
-    gamma : float
-    region : Region, optional
-        The part that was embedded; None for the whole plane.
-    side : int, optional
-        Side of the model's input that it was read for; None for every pixel.
-    channels : bool
-        Whether it was all visible channels: then the picture depends on them.
-    """
-
+    # Values that were black and white; None by percentiles of the plane.
     limits: tuple[float, float] | None = None
     gamma: float = 1.0
-    region: Region | None = None
-    side: int | None = None
-    channels: bool = False
+    region: Region | None = None  # the part that was embedded; None for the whole plane
+    side: int | None = None  # side of the model's input that it was read for; None for every pixel
+    channels: bool = False  # whether it was all visible channels: then the picture depends on them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,32 +130,16 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Objects were followed through planes, or went on being followed.
+    """Objects were followed through planes, or went on being followed."""
 
-    Attributes
-    ----------
-    plane : Plane
-        One of them; the others differ in the index on `axis`.
-    axis : int
-    wanted : Wanted
-        Which planes, and which objects.
-    parts : int
-        How many results came before something else was done, or it ended: the rest of what is
-        missing was not found then.
-    begun : bool
-        Whether this is the beginning of a run, or the rest of the one before.
-    picture : Picture
-        What the model saw of each plane; without a region.
-    model : ModelChoice
-    policy : {"keep", "replace", "background"}
-    method : {"auto", "hand-over", "memory"}
-    """
-
-    plane: Plane
+    plane: Plane  # one of them; the others differ in the index on `axis`
     axis: int
-    wanted: Wanted
+    wanted: Wanted  # which planes, and which objects
+    # How many results came before something else was done, or it ended: the rest of what is missing
+    # was not found then.
     parts: int
-    begun: bool = True
+    begun: bool = True  # whether this is the beginning of a run, or the rest of the one before
+    # What the model saw of each plane; without a region.
     picture: Picture = field(default_factory=Picture)
     model: ModelChoice = field(default_factory=ModelChoice)
     policy: Policy = "keep"
@@ -216,23 +188,12 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """Everything that led to the labels of an image.
+    """Everything that led to the labels of an image."""
 
-    Attributes
-    ----------
-    image : str
-        Name of the image: a help to the reader.
-    shape : tuple of int
-        Of the image, without the channels of RGB.
-    steps : tuple of Step
-        In their order.
-    points, shapes : tuple
-        The prompts that are in the layers now.
-    """
-
-    image: str
-    shape: tuple[int, ...]
-    steps: tuple[Step, ...]
+    image: str  # name of the image: a help to the reader
+    shape: tuple[int, ...]  # of the image, without the channels of RGB
+    steps: tuple[Step, ...]  # in their order
+    # The prompts that are in the layers now.
     points: tuple[Point, ...] = ()
     shapes: tuple[Shape, ...] = ()
 
@@ -268,7 +229,6 @@ def with_weights(record: Record, given: str | Path | None) -> Record:
 
     Parameters
     ----------
-    record : Record
     given : path, optional
         The file, whatever its name, or the folder with all files; of no concern to a record
         without weights of the user's own.

@@ -35,42 +35,23 @@ _ENOUGH = 64_000_000  # pixels of a coarser level that tell the contrast of the 
 
 @dataclass(frozen=True, slots=True)
 class Slide:
-    """A picture in a file, and its contrast: a value that travels to workers.
-
-    Attributes
-    ----------
-    image : Path
-    shape : tuple of int
-        ``(height, width)``.
-    channel : str, optional
-        Of an OME-Zarr image.
-    limits : tuple of float, optional
-        Values that are black and white; None where they are 8 bit already.
-    """
+    """A picture in a file, and its contrast: a value that travels to workers."""
 
     image: Path
-    shape: tuple[int, int]
-    channel: str | None = None
+    shape: tuple[int, int]  # ``(height, width)``
+    channel: str | None = None  # of an OME-Zarr image
+    # Values that are black and white; None where they are 8 bit already.
     limits: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenSlide:
-    """A picture that can be read in parts.
+    """A picture that can be read in parts."""
 
-    Attributes
-    ----------
-    shape : tuple of int
-        ``(height, width)``.
-    raw : callable
-        ``(rows, columns) -> array of shape (h, w) or (h, w, 3)``, of any real numbers.
-    sample : callable
-        Returns an array whose contrast is that of the picture.
-    """
-
-    shape: tuple[int, int]
+    shape: tuple[int, int]  # ``(height, width)``
+    # ``(rows, columns) -> array of shape (h, w) or (h, w, 3)``, of any real numbers.
     raw: Callable[[slice, slice], NDArray[Any]]
-    sample: Callable[[], NDArray[Any]]
+    sample: Callable[[], NDArray[Any]]  # returns an array whose contrast is that of the picture
 
     def read(self, region: Region, limits: tuple[float, float] | None) -> NDArray[np.uint8]:
         """Return a region as the model takes it."""

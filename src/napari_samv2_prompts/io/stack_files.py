@@ -23,23 +23,12 @@ __all__ = ["StackFile"]
 
 @dataclass(frozen=True, slots=True)
 class StackFile:
-    """A stack in a file, and its contrast: a value that travels.
-
-    Attributes
-    ----------
-    image : Path
-    place : int
-        Of the axis of planes in the file.
-    limits : tuple of float, optional
-        See :class:`.StackPicture`.
-    digest : str
-        Of shape and first plane: what is to be found in the file.
-    """
+    """A stack in a file, and its contrast: a value that travels."""
 
     image: Path
-    place: int
-    limits: tuple[float, float] | None
-    digest: str
+    place: int  # of the axis of planes in the file
+    limits: tuple[float, float] | None  # see :class:`.StackPicture`
+    digest: str  # of shape and first plane: what is to be found in the file
 
     @classmethod
     def of(cls, image: Path, place: int, stack: StackPicture) -> StackFile:

@@ -26,18 +26,10 @@ _BUILTIN = "napari"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowLayer:
-    """An image layer of a file.
+    """An image layer of a file."""
 
-    Attributes
-    ----------
-    data : array, or tuple of arrays
-        A tuple are the levels of a pyramid, the full size first.
-    options : dict
-        Of the layer, as the reader says them: contrast limits, gamma, rgb.
-    """
-
-    data: Any
-    options: dict[str, Any]
+    data: Any  # an array; a tuple of them is the levels of a pyramid, the full size first
+    options: dict[str, Any]  # of the layer, as the reader says them: contrast limits, gamma, rgb
 
     @property
     def full(self) -> Any:

@@ -51,11 +51,7 @@ from napari_samv2_prompts.layers.prompt_layers import (
     remove_objects,
     set_new_prompt,
 )
-from napari_samv2_prompts.layers.prompt_reading import (
-    PromptReader,
-    prompts_on_plane,
-    read_prompts,
-)
+from napari_samv2_prompts.layers.prompt_reading import PromptReader, prompts_on_plane, read_prompts
 from napari_samv2_prompts.layers.rows import (
     highest_object,
     negatives,

@@ -50,13 +50,8 @@ def read_anchors(
         Of the Labels layer.
     planes : sequence of Plane
         All planes along the axis.
-    objects : frozenset of int
     written : mapping
         What propagation left behind.
-
-    Returns
-    -------
-    dict of object to dict of place to MaskCrop
     """
     anchors: dict[int, dict[int, MaskCrop]] = {}
     for place, plane in enumerate(planes):

@@ -44,14 +44,7 @@ def object_classes(
 def set_class(
     points: Points | None, shapes: Shapes | None, labels: Labels | None, number: int, name: str
 ) -> None:
-    """Give an object a class, or none with an empty name.
-
-    Parameters
-    ----------
-    points, shapes, labels : layers, optional
-    number : int
-    name : str
-    """
+    """Give an object a class, or none with an empty name."""
     for layer in (points, shapes):
         if layer is None:
             continue

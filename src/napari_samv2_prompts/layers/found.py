@@ -30,8 +30,6 @@ class FoundLayer:
 
     Parameters
     ----------
-    viewer : ViewerModel
-    image : Image
     plane : Plane
         Of the image.
     """

@@ -83,8 +83,6 @@ def check_place(
 
     Parameters
     ----------
-    labels : napari.layers.Labels
-    image_layer : napari.layers.Image
     dims : napari.components.Dims
         ``viewer.dims``, for its units.
     image_to_world : AffineMap, optional
@@ -141,7 +139,6 @@ def converted_labels(labels: Labels, dtype: np.dtype[Any]) -> NDArray[Any]:
 
     Parameters
     ----------
-    labels : napari.layers.Labels
     dtype : numpy.dtype
         For instance ``TargetError.dtype``.
 

@@ -51,7 +51,6 @@ def label_mask(labels: Labels, plane: Plane, label: int) -> MaskCrop | None:
         With a numpy array.
     plane : Plane
         In data order.
-    label : int
     """
     if label > np.iinfo(labels.data.dtype).max:
         return None
@@ -74,11 +73,8 @@ def label_at(labels: Labels, position: Sequence[float], plane: Plane, dims: Dims
 
     Parameters
     ----------
-    labels : napari.layers.Labels
     position : sequence of float
         As of ``viewer.cursor``.
-    plane : Plane
-    dims : napari.components.Dims
     """
     world = np.asarray(position, dtype=np.float64)[-labels.ndim :]
     if len(world) < plane.ndim or not np.isfinite(world).all():

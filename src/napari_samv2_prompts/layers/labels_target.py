@@ -17,11 +17,7 @@ import numpy as np
 
 from napari_samv2_prompts.geometry import AffineMap, Plane
 from napari_samv2_prompts.layers.label_numbers import LabelNumbers
-from napari_samv2_prompts.layers.labels_checks import (
-    check_numbers,
-    check_place,
-    check_writable,
-)
+from napari_samv2_prompts.layers.labels_checks import check_numbers, check_place, check_writable
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
 from napari_samv2_prompts.layers.plane_pixels import (
     repaint,
@@ -55,14 +51,8 @@ class LabelsTarget:
 
     Parameters
     ----------
-    labels : napari.layers.Labels
     highest : int, optional
         The highest label in the layer, if that is known: 0 for a new one.
-
-    Attributes
-    ----------
-    labels : napari.layers.Labels
-    numbers : LabelNumbers
     """
 
     def __init__(self, labels: Labels, highest: int | None = None) -> None:
@@ -175,7 +165,6 @@ class LabelsTarget:
 
         Parameters
         ----------
-        objects : iterable of int, optional
         plane : Plane, optional
             Where to forget them; on all planes by default.
         """

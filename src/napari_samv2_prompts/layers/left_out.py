@@ -42,39 +42,21 @@ _LISTED = 5  # object numbers that are read out before the list is cut short
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Rows of a prompt layer that mean nothing.
-
-    Attributes
-    ----------
-    reason : {"outside", "degenerate", "numberless", "nowhere", "spread"}
-    layer : {"points", "shapes"}
-    rows : tuple of int
-    objects : tuple of int
-        Of these rows, each once, in ascending order.
-    """
+    """Rows of a prompt layer that mean nothing."""
 
     reason: Reason
     layer: Kind
     rows: tuple[int, ...]
-    objects: tuple[int, ...]
+    objects: tuple[int, ...]  # of these rows, each once, in ascending order
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the prompt layers say about a plane.
+    """What the prompt layers say about a plane."""
 
-    Attributes
-    ----------
-    prompts : tuple of Prompt
-        One per object, in ascending order.
-    left_out : tuple of LeftOut
-    remarks : tuple of str
-        A sentence for each layer that can't be read as it should.
-    """
-
-    prompts: tuple[Prompt, ...] = ()
+    prompts: tuple[Prompt, ...] = ()  # one per object, in ascending order
     left_out: tuple[LeftOut, ...] = ()
-    remarks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()  # a sentence for each layer that can't be read as it should
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -42,18 +42,11 @@ class Shown:
     """The plane of an image that the viewer shows, and where the image lies.
 
     Made once whenever something is looked at, and handed to all that need it.
-
-    Attributes
-    ----------
-    image : napari.layers.Image
-    plane : Plane
-    to_world : AffineMap
-        From the image's data coordinates to the viewer's world.
     """
 
     image: Image
     plane: Plane
-    to_world: AffineMap
+    to_world: AffineMap  # from the image's data coordinates to the viewer's world
 
 
 def shown_plane(dims: Dims, image_layer: Image) -> Shown:
@@ -81,7 +74,6 @@ def current_plane(dims: Dims, image_layer: Image) -> Plane:
     ----------
     dims : napari.components.Dims
         ``viewer.dims``.
-    image_layer : napari.layers.Image
 
     Returns
     -------
@@ -147,23 +139,14 @@ def world_map(layer: Layer, dims: Dims) -> AffineMap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
-    """Where points of a layer lie on a plane of the image.
+    """Where points of a layer lie on a plane of the image."""
 
-    Attributes
-    ----------
-    pixels : array of shape (N, 2), float64
-        ``(x, y)`` on the plane, if need be outside it.
-    on_plane : array of shape (N,), bool
-        Whether each point is on this plane rather than another.
-    hidden : array of shape (N, M), float64
-        Where each point is on the image's hidden axes, in the image's data coordinates.
-    same_grid : bool
-        Whether whole numbers on the layer's hidden axes are whole numbers on the image's.
-    """
-
-    pixels: NDArray[np.float64]
+    pixels: NDArray[np.float64]  # shape (N, 2): ``(x, y)`` on the plane, if need be outside it
+    # Shape (N,): whether each point is on this plane rather than another.
     on_plane: NDArray[np.bool_]
+    # Shape (N, M): where each point is on the image's hidden axes, in the image's data coordinates.
     hidden: NDArray[np.float64]
+    # Whether whole numbers on the layer's hidden axes are whole numbers on the image's.
     same_grid: bool
 
 
@@ -180,7 +163,6 @@ def project_to_plane(layer: Layer, points: NDArray[Any], shown: Shown, dims: Dim
     points : array of shape (N, layer.ndim)
     shown : Shown
         The plane of the image.
-    dims : Dims
 
     Raises
     ------

@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = [
-    "Polarity",
-    "colour_prompts",
-    "make_layers",
-    "remove_objects",
-    "set_new_prompt",
-]
+__all__ = ["Polarity", "colour_prompts", "make_layers", "remove_objects", "set_new_prompt"]
 
 Polarity = Literal["positive", "negative"]
 
@@ -62,16 +56,10 @@ def make_layers(
 
     Parameters
     ----------
-    viewer : napari.components.ViewerModel
-    image_layer : napari.layers.Image
     points, shapes, labels : layers, optional
         Layers to use instead of new ones.
     first_object : int, optional
         The object that the next prompt belongs to.
-
-    Returns
-    -------
-    tuple of Points, Shapes, Labels
 
     Raises
     ------
@@ -140,7 +128,6 @@ def set_new_prompt(
 
     Parameters
     ----------
-    points, shapes : layers, optional
     object_ : int
         The object that clicks go to.
     polarity : {"positive", "negative"}
@@ -234,8 +221,6 @@ def remove_objects(
 
     Parameters
     ----------
-    layers : iterable of Points, Shapes or None
-    objects : iterable of int
     among : callable, optional
         Tells which prompts of a layer, shape (N,), may be deleted; all by default.
     """

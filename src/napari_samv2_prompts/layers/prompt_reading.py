@@ -52,7 +52,6 @@ def read_prompts(
     ----------
     points, shapes : layers, optional
         With feature columns (see ``adopt_prompt_layer``).
-    image_layer : Image
     plane : Plane
         From ``current_plane(dims, image_layer)``.
     dims : Dims

@@ -46,26 +46,13 @@ FreeNumber = Callable[[frozenset[int]], int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PromptRows:
-    """The rows of a prompt layer.
+    """The rows of a prompt layer."""
 
-    Attributes
-    ----------
-    objects : array of shape (N,), int64
-        0 where the column says no object.
-    negative : array of shape (N,), bool
-    places : tuple of bytes
-        Where each row lies, to tell it from others.
-    planes : tuple of tuple of int
-        Where each row stands on the axes that are not shown.
-    pasted : int
-        How many of the last rows look like what was copied last.
-    """
-
-    objects: NDArray[np.int64]
-    negative: NDArray[np.bool_]
-    places: tuple[bytes, ...]
-    planes: tuple[tuple[int, ...], ...]
-    pasted: int = 0
+    objects: NDArray[np.int64]  # shape (N,): 0 where the column says no object
+    negative: NDArray[np.bool_]  # shape (N,)
+    places: tuple[bytes, ...]  # where each row lies, to tell it from others
+    planes: tuple[tuple[int, ...], ...]  # where each row stands on the axes that are not shown
+    pasted: int = 0  # how many of the last rows look like what was copied last
 
     def __len__(self) -> int:
         return len(self.objects)
@@ -164,10 +151,8 @@ def numbered(
 
     Parameters
     ----------
-    layer : Points or Shapes
     before : PromptRows, optional
         What the layer said last.
-    now : PromptRows
     used : frozenset of int
         The objects of all rows, of both layers.
     free_number : callable

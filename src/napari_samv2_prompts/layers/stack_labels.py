@@ -40,34 +40,18 @@ Writing = Callable[[], AbstractContextManager[object]]
 
 @dataclass(slots=True, eq=False)
 class StackLabels:
-    """One Labels layer along one axis, at one index of the other axes.
+    """One Labels layer along one axis, at one index of the other axes."""
 
-    Attributes
-    ----------
-    target : LabelsTarget
-        Where objects are known, and where what is found of them goes.
-    axis : int
-    planes : sequence of Plane
-    found : Found
-        Changed by whoever follows.
-    written : dict
-        By object and place, the pixels that the layer took of a found section.
-    ended : dict
-        By object the places where the user said that it is not.
-    parents : dict
-        Daughter: parent.
-    step : OpenStep
-        The step of undo that the run under way writes into.
-    policy : {"keep", "replace", "background"}
-    """
-
-    target: LabelsTarget
+    target: LabelsTarget  # where objects are known, and where what is found of them goes
     axis: int
     planes: Sequence[Plane]
-    found: Found = field(default_factory=Found)
+    found: Found = field(default_factory=Found)  # changed by whoever follows
+    # By object and place, the pixels that the layer took of a found section.
     written: dict[int, dict[int, MaskCrop]] = field(default_factory=dict)
+    # By object the places where the user said that it is not.
     ended: dict[int, set[int]] = field(default_factory=dict)
-    parents: dict[int, int] = field(default_factory=dict)
+    parents: dict[int, int] = field(default_factory=dict)  # daughter: parent
+    # The step of undo that the run under way writes into.
     step: OpenStep = field(default_factory=OpenStep)
     policy: Policy = "keep"
 

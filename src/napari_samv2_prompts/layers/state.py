@@ -48,26 +48,15 @@ def id_of(layer: Layer | None) -> UUID | None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PromptTables:
-    """The rows of the prompt layers, with the objects that they are to have.
+    """The rows of the prompt layers, with the objects that they are to have."""
 
-    Attributes
-    ----------
-    layers : tuple of UUID or None
-        Points, shapes and labels.
-    points, shapes : PromptRows, optional
-    lost : frozenset of int
-        Objects that had prompts and have none now, on any plane, and whose labels are still there.
-    drawn : tuple of int
-        Rows of shapes that are new.
-    odd : tuple of str
-        Values of the column ``object`` that are no object, and got a number.
-    """
-
-    layers: tuple[UUID | None, ...] = ()
+    layers: tuple[UUID | None, ...] = ()  # points, shapes and labels
     points: PromptRows | None = None
     shapes: PromptRows | None = None
+    # Objects that had prompts and have none now, on any plane, and whose labels are still there.
     lost: frozenset[int] = frozenset()
-    drawn: tuple[int, ...] = ()
+    drawn: tuple[int, ...] = ()  # rows of shapes that are new
+    # Values of the column ``object`` that are no object, and got a number.
     odd: tuple[str, ...] = ()
 
     @property
@@ -96,21 +85,11 @@ class PromptTables:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerState:
-    """What the layers say.
+    """What the layers say."""
 
-    Attributes
-    ----------
-    tables : PromptTables
-        All prompts, on whatever plane.
-    shown : Shown
-        The plane.
-    reading : Reading
-        The prompts on it, and what was left out.
-    """
-
-    tables: PromptTables
-    shown: Shown
-    reading: Reading
+    tables: PromptTables  # all prompts, on whatever plane
+    shown: Shown  # the plane
+    reading: Reading  # the prompts on it, and what was left out
 
 
 def read_tables(
@@ -120,7 +99,6 @@ def read_tables(
 
     Parameters
     ----------
-    chosen : Chosen
     dims : Dims
         ``viewer.dims``.
     free : callable, optional
@@ -172,10 +150,6 @@ def read_layers(tables: PromptTables, chosen: Chosen, dims: Dims, shown: Shown,
     ----------
     tables : PromptTables
         As just read, by :func:`read_tables`.
-    chosen : Chosen
-    dims : Dims
-    shown : Shown
-    reader : PromptReader
     """
     reading = reader.read(chosen.points, chosen.shapes, tables.points, tables.shapes, shown, dims)
     return LayerState(tables, shown, reading)

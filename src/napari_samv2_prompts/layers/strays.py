@@ -36,11 +36,8 @@ def stray_shape(
 
     Parameters
     ----------
-    shapes : napari.layers.Shapes
     drawn : tuple of int
         The rows that are new.
-    shown : Shown
-    dims : Dims
     clicked : bool
         Whether the mouse was pressed and released in one place; if not, only the size tells.
     """

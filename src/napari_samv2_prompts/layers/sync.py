@@ -33,21 +33,11 @@ __all__ = ["NextPrompt", "adopt_prompt_layer", "write_next", "write_tables"]
 
 @dataclass(frozen=True, slots=True)
 class NextPrompt:
-    """What the user draws next.
+    """What the user draws next."""
 
-    Attributes
-    ----------
-    object : int
-        That clicks go to; 0 while it is not known which numbers are free.
-    positive : bool
-        The sign of the next click.
-    shape_object : int
-        That a drawn shape starts.
-    """
-
-    object: int = 1
-    positive: bool = True
-    shape_object: int = 1
+    object: int = 1  # that clicks go to; 0 while it is not known which numbers are free
+    positive: bool = True  # the sign of the next click
+    shape_object: int = 1  # that a drawn shape starts
 
 
 def write_tables(chosen: Chosen, tables: PromptTables, *, numbers: bool = True) -> None:
@@ -55,7 +45,6 @@ def write_tables(chosen: Chosen, tables: PromptTables, *, numbers: bool = True) 
 
     Parameters
     ----------
-    chosen : Chosen
     tables : PromptTables
         As just read from these layers.
     numbers : bool
@@ -96,7 +85,6 @@ def adopt_prompt_layer(layer: Points | Shapes, first_object: int) -> int:
 
     Parameters
     ----------
-    layer : Points or Shapes
     first_object : int
         Number for the first item that needs one.
 

@@ -54,12 +54,7 @@ class _Step:
 
 
 class UndoSteps:
-    """Our undo steps of a Labels layer.
-
-    Parameters
-    ----------
-    labels : napari.layers.Labels
-    """
+    """Our undo steps of a Labels layer."""
 
     def __init__(self, labels: Labels) -> None:
         self._labels = labels

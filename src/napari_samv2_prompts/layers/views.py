@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane, PlaneError
-from napari_samv2_prompts.images import (
-    Channel,
-    Contrast,
-    ImageView,
-    compose_planes,
-    render_plane,
-)
+from napari_samv2_prompts.images import Channel, Contrast, ImageView, compose_planes, render_plane
 from napari_samv2_prompts.layers.planes import layer_shape, world_map
 from napari_samv2_prompts.regions import Region
 
@@ -42,10 +36,8 @@ def view_of(
     ----------
     layers : sequence of Layer
         Of the viewer, the lowest first.
-    image : napari.layers.Image
     plane : Plane
         The shown plane of it.
-    dims : Dims
     rendering : {"displayed", "percentiles", "channels"}
         The image as displayed, or in a contrast of its own, or with all other visible images that
         lie in the same place.
@@ -81,7 +73,6 @@ def image_view(
 
     Parameters
     ----------
-    image_layer : napari.layers.Image
     plane : Plane
         From :func:`current_plane` of the same layer.
     contrast : {"displayed", "percentiles"}
@@ -114,7 +105,6 @@ def mapped_view(
         As for :func:`image_view`.
     limits : tuple of float, optional
         Values that become black and white; None for percentiles of the plane.
-    gamma : float
     """
     data, rgb = _levels(image_layer), bool(image_layer.rgb)
     return ImageView(
@@ -137,7 +127,6 @@ def composed_view(
         The channels, the lowest of the viewer first; hidden ones count like the others.
     plane : Plane
         Of the first one.
-    dims : Dims
     revision : int, optional
         As for :func:`image_view`.
 

@@ -25,19 +25,12 @@ __all__ = ["Visible", "canvas_box", "visible_part"]
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """What is on screen.
+    """What is on screen."""
 
-    Attributes
-    ----------
-    extent : tuple of float
-        ``(x0, y0, x1, y1)`` in plane pixels around all that is visible; it may reach beyond the
-        plane.
-    pixel_size : tuple of float
-        Height and width of a pixel in the world.
-    """
-
+    # ``(x0, y0, x1, y1)`` in plane pixels around all that is visible; it may reach beyond the
+    # plane.
     extent: Extent
-    pixel_size: tuple[float, float]
+    pixel_size: tuple[float, float]  # height and width of a pixel in the world
 
 
 def visible_part(viewer: ViewerModel, shown: Shown) -> Visible:
@@ -47,7 +40,6 @@ def visible_part(viewer: ViewerModel, shown: Shown) -> Visible:
     ----------
     viewer : napari.components.ViewerModel
         In 2D display.
-    shown : Shown
     """
     to_world = _shown_map(shown)
     centre = np.array(viewer.scene.camera.center[-2:])

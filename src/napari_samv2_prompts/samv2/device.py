@@ -16,14 +16,7 @@ import torch
 
 from napari_samv2_prompts.samv2.ops.torch_internals import has_bfloat16_instructions
 
-__all__ = [
-    "DTYPES",
-    "DeviceChoice",
-    "OutOfMemoryError",
-    "choose_device",
-    "computing",
-    "in_chunks",
-]
+__all__ = ["DTYPES", "DeviceChoice", "OutOfMemoryError", "choose_device", "computing", "in_chunks"]
 
 DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
@@ -42,21 +35,13 @@ class OutOfMemoryError(MemoryError):
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """Where and how the network computes.
-
-    Attributes
-    ----------
-    device : torch.device
-    dtype : torch.dtype
-        Number type of most of the image encoder and, if it is bfloat16, of the decoder's products
-        of image cells (see :func:`.decode.prepare`).
-    reason : str
-        Why, in words for the user.
-    """
+    """Where and how the network computes."""
 
     device: torch.device
+    # Number type of most of the image encoder and, if it is bfloat16, of the decoder's products of
+    # image cells (see :func:`.decode.prepare`).
     dtype: torch.dtype
-    reason: str
+    reason: str  # why, in words for the user
 
 
 def choose_device(device: str | torch.device = "auto", dtype: str = "auto") -> DeviceChoice:

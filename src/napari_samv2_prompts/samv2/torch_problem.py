@@ -18,12 +18,7 @@ def is_about_torch(error: BaseException) -> bool:
 
 
 def torch_problem(error: BaseException) -> str:
-    """Return what the user reads in place of an error of importing PyTorch.
-
-    Parameters
-    ----------
-    error : ImportError or OSError
-    """
+    """Return what the user reads in place of an error of importing PyTorch."""
     if isinstance(error, ModuleNotFoundError) and error.name == "torch":
         return (
             "PyTorch is not installed: run `pip install torch` in the environment of napari and "

@@ -52,7 +52,6 @@ class Form(QWidget):
     ----------
     layers : sequence of ComboBox
         The layer choices.
-    devices : iterable of str
 
     Attributes
     ----------

@@ -24,10 +24,7 @@ from .controls import add_row, button, equally_wide, keep_place, rows, side_by_s
 from .icons import IconButton
 from .texts import Lines
 
-__all__ = [
-    "FindAllPanel",
-    "ThroughPanel",
-]
+__all__ = ["FindAllPanel", "ThroughPanel"]
 
 _ORDERS: tuple[tuple[str, Order], ...] = (
     ("the surest", "best"),
@@ -160,12 +157,7 @@ def _slider(low: int, high: int, value: float) -> QSlider:
 
 
 class ThroughPanel(QWidget):
-    """Axis, range and direction; progress; what is doubtful.
-
-    Attributes
-    ----------
-    back, both, forward, cancel, doubtful, ends, divides, tracks : QPushButton
-    """
+    """Axis, range and direction; progress; what is doubtful."""
 
     wanted = Signal(str)  # the direction
     pressed = Signal(str)  # another button: cancel, doubtful, ends, divides or tracks

@@ -127,8 +127,6 @@ class Fold(QCollapsible):
 
     Parameters
     ----------
-    title : str
-    content : QWidget
     tip : str
         What is shown when the title is hovered over.
     """

@@ -25,13 +25,8 @@ class IconButton(QPushButton):
 
     Parameters
     ----------
-    text : str
     icon : str
         Name in ``napari.resources``; empty for none.
-
-    Attributes
-    ----------
-    icon_name : str
     """
 
     def __init__(self, text: str = "", icon: str = "") -> None:

@@ -7,14 +7,7 @@ from pathlib import Path
 
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import (
-    QFileDialog,
-    QLineEdit,
-    QProgressBar,
-    QSizePolicy,
-    QSpinBox,
-    QWidget,
-)
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QProgressBar, QSizePolicy, QSpinBox, QWidget
 
 from napari_samv2_prompts._qt.messages import memory_line, planes_line
 from napari_samv2_prompts._qt.settings import Choice
@@ -24,11 +17,7 @@ from napari_samv2_prompts.engine import EmbeddingStore
 from .controls import add_row, button, keep_place, rows, shrinking, side_by_side
 from .texts import Lines
 
-__all__ = [
-    "EmbeddingsPanel",
-    "ModelPanel",
-    "PicturePanel",
-]
+__all__ = ["EmbeddingsPanel", "ModelPanel", "PicturePanel"]
 
 _OVERLAPS = (
     ("keep labels", "keep"),
@@ -46,12 +35,7 @@ _LONGEST = 16  # letters of a folder's name that the button has room for
 
 
 class ModelPanel(QWidget):
-    """The model, its card in a line, and the device.
-
-    Parameters
-    ----------
-    devices : iterable of str
-    """
+    """The model, its card in a line, and the device."""
 
     changed = Signal()  # another device was chosen
     download_wanted = Signal()

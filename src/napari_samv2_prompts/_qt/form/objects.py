@@ -32,34 +32,18 @@ CLASS_COLUMN = 1
 
 @dataclass(frozen=True, slots=True)
 class ObjectRow:
-    """One object.
-
-    Attributes
-    ----------
-    number : int
-    colour : tuple of int
-        Red, green and blue of its label.
-    planes : tuple of tuple of int
-        Where it stands on the axes that are not shown.
-    score : float, optional
-        The lowest of its masks' scores, as far as they are known.
-    prompts : int
-    state : str
-        Where its label comes from: ``"prompted"``, ``"propagated"``, ``"found"``, ``"accepted"``,
-        ``"by hand"`` or ``"kept"``; empty while that is not known.
-    name : str
-        Its class.
-    doubt : float
-        The most that any of its masks is expected to lack of the true one, as a share.
-    """
+    """One object."""
 
     number: int
-    colour: tuple[int, int, int] = (200, 200, 200)
-    planes: tuple[tuple[int, ...], ...] = ()
-    score: float | None = None
+    colour: tuple[int, int, int] = (200, 200, 200)  # red, green and blue of its label
+    planes: tuple[tuple[int, ...], ...] = ()  # where it stands on the axes that are not shown
+    score: float | None = None  # the lowest of its masks' scores, as far as they are known
     prompts: int = 0
+    # Where its label comes from: ``"prompted"``, ``"propagated"``, ``"found"``, ``"accepted"``,
+    # ``"by hand"`` or ``"kept"``; empty while that is not known.
     state: str = ""
-    name: str = ""
+    name: str = ""  # its class
+    # The most that any of its masks is expected to lack of the true one, as a share.
     doubt: float = 0.0
 
     @property

@@ -29,7 +29,6 @@ class Lines(QLabel):
     ----------
     count : int
         How many lines there is room for.
-    bold : bool
     """
 
     def __init__(self, count: int, *, bold: bool = False) -> None:

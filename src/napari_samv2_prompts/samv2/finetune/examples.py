@@ -39,19 +39,11 @@ FLIPS = 4
 
 @dataclass(frozen=True)
 class Pair:
-    """A picture with its labels.
-
-    Attributes
-    ----------
-    name : str
-    image : (H, W) or (H, W, 3) uint8
-    labels : (H, W) int
-        One number for each object, 0 where there is none.
-    """
+    """A picture with its labels."""
 
     name: str
-    image: NDArray[np.uint8]
-    labels: NDArray[np.integer]
+    image: NDArray[np.uint8]  # (H, W) or (H, W, 3) uint8
+    labels: NDArray[np.integer]  # one number for each object, 0 where there is none
 
     def __post_init__(self) -> None:
         check_image(self.image)
@@ -70,38 +62,20 @@ class Pair:
 
 @dataclass(frozen=True)
 class Embedded:
-    """A picture as the network sees it, with its labels on the same grids.
+    """A picture as the network sees it, with its labels on the same grids."""
 
-    Attributes
-    ----------
-    levels : tuple of ImageFeatures
-        The pyramid's, finest first; a published model has one.
-    labels : tuple of (S, S) int32
-        By level, in pixels of its input.
-    """
-
-    levels: tuple[ImageFeatures, ...]
-    labels: tuple[NDArray[np.int32], ...]
+    levels: tuple[ImageFeatures, ...]  # the pyramid's, finest first; a published model has one
+    labels: tuple[NDArray[np.int32], ...]  # tuple of (S, S) int32: by level, in pixels of its input
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Objects of one picture and what is said of them.
+    """Objects of one picture and what is said of them."""
 
-    Attributes
-    ----------
-    features : ImageFeatures
-        One row for each object, or one for all.
-    targets : Tensor of shape (P, T, T), float32
-    hidden : Tensor of shape (P,), float32
-        Pixels of the target that each object has beyond its window.
-    prompts : dict of str to Tensor
-        As :func:`.interaction.first_prompts` takes them, without the axis of pictures.
-    """
-
-    features: ImageFeatures
-    targets: Tensor
-    hidden: Tensor
+    features: ImageFeatures  # one row for each object, or one for all
+    targets: Tensor  # shape (P, T, T)
+    hidden: Tensor  # shape (P,): pixels of the target that each object has beyond its window
+    # As :func:`.interaction.first_prompts` takes them, without the axis of pictures.
     prompts: dict[str, Tensor]
 
 

@@ -23,16 +23,7 @@ from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 
 from . import clicks
-from .examples import (
-    FLIPS,
-    Batch,
-    Embedded,
-    Pair,
-    draw_batch,
-    embed_levels,
-    flipped,
-    split,
-)
+from .examples import FLIPS, Batch, Embedded, Pair, draw_batch, embed_levels, flipped, split
 from .interaction import add_clicks, choose, first_prompts
 from .losses import LossWeights, round_loss
 
@@ -43,33 +34,15 @@ WEIGHTS = LossWeights(score=3.0, mean_scores=True)
 
 @dataclass(frozen=True)
 class Settings:
-    """How to fine-tune.
+    """How to fine-tune."""
 
-    Attributes
-    ----------
-    steps : int
-        At most so many.
-    minutes : float
-        At most so long, in all.
-    objects : int
-        Objects a step.
-    rate : float, optional
-        Of AdamW; by default 3e-4 for nano and 3e-5 for published sizes.
-    trunk : bool
-        Whether the image encoder learns too: slower, and for many pictures only.
-    validation : float
-        Share of the pictures that is only validated on.
-    every, patience : int
-        Steps from one validation to the next, and how many of those may bring nothing better.
-    seed : int
-    """
-
-    steps: int = 2000
-    minutes: float = 60.0
-    objects: int = 8
-    rate: float | None = None
-    trunk: bool = False
-    validation: float = 0.2
+    steps: int = 2000  # at most so many
+    minutes: float = 60.0  # at most so long, in all
+    objects: int = 8  # objects a step
+    rate: float | None = None  # of AdamW; by default 3e-4 for nano and 3e-5 for published sizes
+    trunk: bool = False  # whether the image encoder learns too: slower, and for many pictures only
+    validation: float = 0.2  # share of the pictures that is only validated on
+    # Steps from one validation to the next, and how many of those may bring nothing better.
     every: int = 100
     patience: int = 5
     seed: int = 0
@@ -100,24 +73,14 @@ class Progress:
 
 @dataclass(frozen=True)
 class Result:
-    """What came of it.
+    """What came of it."""
 
-    Attributes
-    ----------
-    network : SAMV2Network
-        With the best weights; those it began with if nothing was better.
-    before, after : Validation
-    steps : int
-        How many were made.
-    stopped : str
-        Why it ended.
-    """
-
+    # SAMV2Network: with the best weights; those it began with if nothing was better.
     network: SAMV2Network
     before: Validation
     after: Validation
-    steps: int
-    stopped: str
+    steps: int  # how many were made
+    stopped: str  # why it ended
 
 
 @dataclass
@@ -150,7 +113,6 @@ def fine_tune(
         Where it begins; it is not changed.
     pairs : sequence of Pair
         Two pictures at least.
-    settings : Settings, optional
     report : callable
         Told of each step.  What it raises ends the work; the checkpoint is there to go on from.
     checkpoint : path, optional

@@ -44,17 +44,10 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class RoundLoss:
-    """The loss of a round and what is worth showing of it.
+    """The loss of a round and what is worth showing of it."""
 
-    Attributes
-    ----------
-    total : Tensor of shape ()
-    iou : Tensor of shape (P, 4)
-        True IoU of the four masks, without gradient.
-    """
-
-    total: Tensor
-    iou: Tensor
+    total: Tensor  # shape ()
+    iou: Tensor  # shape (P, 4): True IoU of the four masks, without gradient
 
 
 def neighbourhood_weights(target: Tensor) -> Tensor:
@@ -146,10 +139,8 @@ def round_loss(
 
     Parameters
     ----------
-    decoded : Decoded
     target : Tensor of shape (P, S/2, S/2) or (P, S, S), float32
         Covered share of each pixel.
-    weights : LossWeights
     hidden : Tensor of shape (P,), optional
         Target pixels that the objects have beyond the edges.
     rough : Tensor of shape (P,), bool, optional

@@ -29,18 +29,10 @@ MOST_CELLS = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CellFeatures:
-    """Looks of the cells of an image.
+    """Looks of the cells of an image."""
 
-    Attributes
-    ----------
-    values : array of shape (h, w, D), float32
-        Each of the D with mean 0 and deviation 1.
-    image_size : tuple of int
-        ``(height, width)`` of the image in pixels.
-    """
-
-    values: NDArray[np.float32]
-    image_size: tuple[int, int]
+    values: NDArray[np.float32]  # shape (h, w, D): each of the D with mean 0 and deviation 1
+    image_size: tuple[int, int]  # ``(height, width)`` of the image in pixels
 
     @classmethod
     def of(cls, embedding: Embedding) -> CellFeatures:

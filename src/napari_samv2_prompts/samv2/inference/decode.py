@@ -91,7 +91,6 @@ class Decoder:
 
         Parameters
         ----------
-        embedding : Embedding
         prompts : sequence of Prompt
             Checked by :func:`.check_masks`.
         multimask : sequence of bool

@@ -16,26 +16,15 @@ class Embedding:
     """One image as the network sees it.
 
     A plain value: keep as many as memory allows, in any order, and decode from any of them.
-
-    Attributes
-    ----------
-    features : ImageFeatures
-        Tensors with a batch axis of one, on the device of the encoder: float32, or float16 where
-        it computes in half precision.
-    image_size : tuple of int
-        ``(height, width)`` of the image in pixels.
-    input_size : int
-        Side of the square it was stretched to.
-    model : str
-        Which network made it; only the same network can decode it.
-    coarser : tuple of ImageFeatures
-        Of smaller copies of the image, largest first; published networks have none.
     """
 
+    # Tensors with a batch axis of one, on the device of the encoder: float32, or float16 where it
+    # computes in half precision.
     features: ImageFeatures
-    image_size: tuple[int, int]
-    input_size: int
-    model: str
+    image_size: tuple[int, int]  # ``(height, width)`` of the image in pixels
+    input_size: int  # side of the square it was stretched to
+    model: str  # which network made it; only the same network can decode it
+    # Of smaller copies of the image, largest first; published networks have none.
     coarser: tuple[ImageFeatures, ...] = ()
 
     @property

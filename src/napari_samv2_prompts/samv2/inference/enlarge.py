@@ -81,7 +81,6 @@ def crop_mask(logits: Logits, size: tuple[int, int], threshold: float = 0.0) -> 
     logits : array of shape (h, w), float32
     size : tuple of int
         ``(height, width)`` of the image.
-    threshold : float
     """
     above = logits > threshold
     row_taps, column_taps = (
@@ -100,22 +99,14 @@ def crop_mask(logits: Logits, size: tuple[int, int], threshold: float = 0.0) -> 
 
 
 class _Pairs(NamedTuple):
-    """The pairs of source rows between which targets lie, and the targets of each.
+    """The pairs of source rows between which targets lie, and the targets of each."""
 
-    Attributes
-    ----------
-    low, high : array of shape (P,)
-        Source rows.
-    target : array of shape (P, N)
-        Target rows; a pair that has fewer than others repeats its last one.
-    weight : array of shape (P, N), float32
-        Of the second source row, at each target.
-    """
-
+    # Shape (P,): source rows.
     low: NDArray[np.intp]
     high: NDArray[np.intp]
+    # Shape (P, N): target rows; a pair that has fewer than others repeats its last one.
     target: NDArray[np.intp]
-    weight: Logits
+    weight: Logits  # shape (P, N): of the second source row, at each target
 
 
 def _pairs(taps: Taps) -> _Pairs:
@@ -228,7 +219,6 @@ def remove_small_areas(
     Parameters
     ----------
     logits : array of shape (h, w), float32
-    threshold : float
     max_hole_area, max_sprinkle_area : float
         Largest area to fill or remove, in cells of the low-res logits; 0 leaves all.
     margin : float

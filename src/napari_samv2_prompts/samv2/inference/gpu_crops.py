@@ -25,7 +25,6 @@ def crop_mask_on_gpu(logits: Tensor, size: tuple[int, int], threshold: float = 0
     logits : Tensor of shape (h, w), float32
     size : tuple of int
         ``(height, width)`` of the image.
-    threshold : float
     """
     nothing = MaskCrop(0, 0, np.zeros((0, 0), dtype=bool))
     reached = []

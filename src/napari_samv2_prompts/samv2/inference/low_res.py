@@ -25,24 +25,14 @@ LOGIT_LIMIT = 32.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LowResMasks:
-    """The candidates of one prompt before they are enlarged.
+    """The candidates of one prompt before they are enlarged."""
 
-    Attributes
-    ----------
-    logits : array of shape (C, S/4, S/4), float32
-        As they come, not clamped.
-    scores : array of shape (C,), float32
-    object_score : float
-    on_gpu : Tensor of shape (C, S/4, S/4), optional
-        The same logits on the GPU that made them.
-    cleaned : array of shape (C, S/4, S/4), float32, optional
-        What masks are made of in place of the logits, where holes and sprinkles are removed.
-    """
-
-    logits: NDArray[np.float32]
-    scores: NDArray[np.float32]
+    logits: NDArray[np.float32]  # shape (C, S/4, S/4): as they come, not clamped
+    scores: NDArray[np.float32]  # shape (C,)
     object_score: float
-    on_gpu: Tensor | None = None
+    on_gpu: Tensor | None = None  # shape (C, S/4, S/4): the same logits on the GPU that made them
+    # Shape (C, S/4, S/4): what masks are made of in place of the logits, where holes and sprinkles
+    # are removed.
     cleaned: NDArray[np.float32] | None = None
 
     @property

@@ -13,51 +13,32 @@ __all__ = ["Variant"]
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The shape of one model.
+    """The shape of one model."""
 
-    Attributes
-    ----------
-    size : str
-        Short name: ``"tiny"``, ``"small"``, ``"base_plus"`` or ``"large"``.
-    version : str
-        ``"2.0"`` or ``"2.1"`` for the published sizes.  The image path has the same shape in both.
-    embed_dim, heads : int
-        Channels and attention heads of the trunk's first stage; both double at each stage.
-    blocks : tuple of 4 int
-        Transformer blocks per stage (strides 4, 8, 16, 32).
-    global_blocks : tuple of int
-        Indices, counted over all stages, of blocks that attend over the whole image.
-    windows : tuple of 4 int
-        Side of the attention windows per stage, in tokens.
-    position_size : int
-        Side of the learnt background position map, which is interpolated to the token grid.
-    input_size : int
-        Side in pixels of the square every image is resized to.  A multiple of 32.
-    top_down_levels : tuple of int
-        Levels of the neck (0 is stride 4) that add the next coarser level.
-    width : int
-        Channels of the embedding, of prompt tokens and of the decoder.
-    decoder_heads, decoder_mlp, decoder_depth : int
-        Heads, hidden width and layers of the two-way transformer.
-    score_width : int
-        Hidden width of the head that predicts the IoU of the masks.
-    """
-
-    size: str
+    size: str  # short name: ``"tiny"``, ``"small"``, ``"base_plus"`` or ``"large"``
+    # ``"2.0"`` or ``"2.1"`` for the published sizes.  The image path has the same shape in both.
     version: str
+    # Channels and attention heads of the trunk's first stage; both double at each stage.
     embed_dim: int
     heads: int
+    # Transformer blocks per stage (strides 4, 8, 16, 32).
     blocks: tuple[int, int, int, int]
+    # Indices, counted over all stages, of blocks that attend over the whole image.
     global_blocks: tuple[int, ...]
+    # Side of the attention windows per stage, in tokens.
     windows: tuple[int, int, int, int]
+    # Side of the learnt background position map, which is interpolated to the token grid.
     position_size: int = 7
+    # Side in pixels of the square every image is resized to.  A multiple of 32.
     input_size: int = 1024
+    # Levels of the neck (0 is stride 4) that add the next coarser level.
     top_down_levels: tuple[int, ...] = (2, 3)
-    width: int = 256
+    width: int = 256  # channels of the embedding, of prompt tokens and of the decoder
+    # Heads, hidden width and layers of the two-way transformer.
     decoder_heads: int = 8
     decoder_mlp: int = 2048
     decoder_depth: int = 2
-    score_width: int = 256
+    score_width: int = 256  # hidden width of the head that predicts the IoU of the masks
 
     @property
     def name(self) -> str:

@@ -94,7 +94,6 @@ class MultiScaleBlock(nn.Module):
     ----------
     dim, dim_out : int
         Channels before and after.
-    heads : int
     window : int
         Side of the attention windows in tokens of the *input* map; 0 attends over all of it.
     pool : bool

@@ -23,7 +23,6 @@ class Mlp(nn.Module):
     ----------
     widths : int
         Width of the input, of each hidden layer and of the output.
-    activation : str
     """
 
     def __init__(self, *widths: int, activation: Activation) -> None:

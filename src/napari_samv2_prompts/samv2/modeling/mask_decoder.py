@@ -30,22 +30,13 @@ STABILITY_THRESHOLD = 0.98
 
 
 class Decoded(NamedTuple):
-    """All four masks of each prompt.
+    """All four masks of each prompt."""
 
-    Attributes
-    ----------
-    logits : Tensor of shape (P, 4, S/4, S/4)
-    scores : Tensor of shape (P, 4)
-        Predicted IoU in [0, 1].
-    object_logits : Tensor of shape (P,)
-        Positive when the object is there.
-    tokens : Tensor of shape (P, 4, C), optional
-        What the masks were made from, for pointers to the object on other frames of a film.
-    """
-
-    logits: Tensor
-    scores: Tensor
-    object_logits: Tensor
+    logits: Tensor  # shape (P, 4, S/4, S/4)
+    scores: Tensor  # shape (P, 4): predicted IoU in [0, 1]
+    object_logits: Tensor  # shape (P,): positive when the object is there
+    # Shape (P, 4, C): what the masks were made from, for pointers to the object on other frames of
+    # a film.
     tokens: Tensor | None = None
 
 
@@ -70,12 +61,7 @@ def choose_single(decoded: Decoded) -> Decoded:
 
 
 class MaskDecoder(nn.Module):
-    """Two-way transformer, upscaling, one hypernetwork per mask token, score heads.
-
-    Parameters
-    ----------
-    variant : Variant
-    """
+    """Two-way transformer, upscaling, one hypernetwork per mask token, score heads."""
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()
@@ -190,7 +176,6 @@ class MaskDecoder(nn.Module):
             Encoding of the embedding's grid.
         high_res_4, high_res_8 : Tensor
             As :class:`.network.ImageFeatures` has them, :meth:`with_biases`; with P rows or one.
-        prompts : EncodedPrompts
         shared : SharedImage, optional
             Of the embedding with this dense prompt, where that is the same for all prompts.
         """
@@ -218,7 +203,6 @@ class MaskDecoder(nn.Module):
             ``high_res_4`` and ``high_res_8``.
         grid : tuple of int
             ``(H, W)`` of the cells.
-        prompts : EncodedPrompts
         """
         work = partial(self._logits_of_cells, self.kernels(tokens))
         cells = in_tiles(work, (image, *finer), CELLS_AT_ONCE // len(tokens), axis=2)

@@ -36,21 +36,12 @@ _TOKENS_AT_ONCE = 1024  # cells in a tile of the MLP
 
 
 class Remembered(NamedTuple):
-    """What a map reads, for each of B objects.
+    """What a map reads, for each of B objects."""
 
-    Attributes
-    ----------
-    memory : Tensor of shape (B, N, 64)
-        Cells of remembered maps, one map after the other, then tokens.
-    located : Tensor of shape (B, N, 64)
-        The same with their places and ages added.
-    n_tokens : int
-        How many of the N are tokens, which lie nowhere on the map.
-    """
-
+    # Shape (B, N, 64): cells of remembered maps, one map after the other, then tokens.
     memory: Tensor
-    located: Tensor
-    n_tokens: int
+    located: Tensor  # shape (B, N, 64): the same with their places and ages added
+    n_tokens: int  # how many of the N are tokens, which lie nowhere on the map
 
 
 class RotaryAttention(nn.Module):
@@ -102,12 +93,7 @@ class RotaryAttention(nn.Module):
 
 
 class MemoryAttentionLayer(nn.Module):
-    """Self-attention, attention to memories, MLP; each adds to the map.
-
-    Parameters
-    ----------
-    width : int
-    """
+    """Self-attention, attention to memories, MLP; each adds to the map."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -167,7 +153,6 @@ class MemoryAttention(nn.Module):
             As the neck gives it, the same for all objects.
         position : Tensor of shape (M, C)
             Its sine positions.
-        remembered : Remembered
         cos_sin : Tensor of shape (2, M, C / 2)
             Of :func:`.rotation`.
 

@@ -46,12 +46,7 @@ class MaskDownsampler(nn.Module):
 
 
 class ConvNextBlock(nn.Module):
-    """A depthwise convolution, then an MLP on each cell; what they make is added to the map.
-
-    Parameters
-    ----------
-    width : int
-    """
+    """A depthwise convolution, then an MLP on each cell; what they make is added to the map."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -70,12 +65,7 @@ class ConvNextBlock(nn.Module):
 
 
 class Fuser(nn.Module):
-    """The blocks, one after the other.
-
-    Parameters
-    ----------
-    width : int
-    """
+    """The blocks, one after the other."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -32,20 +32,13 @@ __all__ = ["ImageFeatures", "PreparedImage", "SAMV2Network"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageFeatures:
-    """What the decoder needs of an image.
+    """What the decoder needs of an image."""
 
-    Attributes
-    ----------
-    embedding : Tensor of shape (B, C, S/16, S/16)
-    high_res_4 : Tensor of shape (B, M, 16, C/8)
-        The finer maps, at strides 4 and 8, grouped by the M cells of the embedding's grid, see
-        :func:`.to_cells`.
-    high_res_8 : Tensor of shape (B, M, 4, C/4)
-    """
-
-    embedding: Tensor
+    embedding: Tensor  # shape (B, C, S/16, S/16)
+    # Shape (B, M, 16, C/8): the finer maps, at strides 4 and 8, grouped by the M cells of the
+    # embedding's grid, see :func:`.to_cells`.
     high_res_4: Tensor
-    high_res_8: Tensor
+    high_res_8: Tensor  # shape (B, M, 4, C/4)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors by their names."""
@@ -67,32 +60,17 @@ class ImageFeatures:
 
 
 class PreparedImage(NamedTuple):
-    """What the decoder makes of an image once, for all prompts to come.
-
-    Attributes
-    ----------
-    features : ImageFeatures
-    finer : tuple of Tensor
-        The features' ``high_res_4`` and ``high_res_8``, see :meth:`.MaskDecoder.with_biases`.
-    position : Tensor of shape (M, C)
-        Encoding of the embedding's grid.
-    shared : SharedImage or None
-        For prompts without a dense part of their own.
-    """
+    """What the decoder makes of an image once, for all prompts to come."""
 
     features: ImageFeatures
+    # The features' ``high_res_4`` and ``high_res_8``, see :meth:`.MaskDecoder.with_biases`.
     finer: tuple[Tensor, Tensor]
-    position: Tensor
-    shared: SharedImage | None
+    position: Tensor  # shape (M, C): encoding of the embedding's grid
+    shared: SharedImage | None  # for prompts without a dense part of their own
 
 
 class ImageEncoder(nn.Module):
-    """Trunk and neck.
-
-    Parameters
-    ----------
-    variant : Variant
-    """
+    """Trunk and neck."""
 
     def __init__(self, variant: Variant) -> None:
         super().__init__()

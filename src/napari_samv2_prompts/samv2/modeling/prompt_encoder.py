@@ -22,17 +22,11 @@ __all__ = ["EncodedPrompts", "PromptEncoder"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedPrompts:
-    """What the mask decoder reads.
+    """What the mask decoder reads."""
 
-    Attributes
-    ----------
-    sparse : Tensor of shape (P, N, C)
-        Tokens.
-    dense : Tensor of shape (P or 1, C, S/16, S/16)
-        Added to the image embedding; one row when it is the same for all prompts.
-    """
-
-    sparse: Tensor
+    sparse: Tensor  # shape (P, N, C): tokens
+    # Shape (P or 1, C, S/16, S/16): added to the image embedding; one row when it is the same for
+    # all prompts.
     dense: Tensor
 
 
@@ -41,7 +35,6 @@ class PromptEncoder(nn.Module):
 
     Parameters
     ----------
-    variant : Variant
     maps : int
         Channels of what is brought to the embedding's grid: 1 for the logits alone, as published.
     hidden : int

@@ -24,7 +24,6 @@ def rotation(height: int, width: int, channels: int, device: torch.device) -> Te
         Of the map, in cells.
     channels : int
         Of queries and keys; a multiple of 4.
-    device : torch.device
 
     Returns
     -------

@@ -34,22 +34,14 @@ CELLS_AT_ONCE = 2048  # image cells of all prompts in a tile
 
 
 class SharedImage(NamedTuple):
-    """What the first block makes of an image before it meets a prompt.
+    """What the first block makes of an image before it meets a prompt."""
 
-    Attributes
-    ----------
-    image : Tensor of shape (1, M, C)
-        The image itself, with the part of the prompts that is the same for all.
-    keys, values : Tensor of shape (1, M, C / 2)
-        For tokens that look at the image.
-    queries : Tensor of shape (1, M, C / 2)
-        For the image that looks at tokens.
-    """
-
+    # Shape (1, M, C): the image itself, with the part of the prompts that is the same for all.
     image: Tensor
+    # Shape (1, M, C / 2): for tokens that look at the image.
     keys: Tensor
     values: Tensor
-    queries: Tensor
+    queries: Tensor  # shape (1, M, C / 2): for the image that looks at tokens
 
 
 class Attention(nn.Module):
@@ -57,8 +49,6 @@ class Attention(nn.Module):
 
     Parameters
     ----------
-    width : int
-    heads : int
     downsample : int
         The inner width is ``width // downsample``.
     """
@@ -151,7 +141,6 @@ class TwoWayBlock(nn.Module):
 
     Parameters
     ----------
-    width, heads, mlp : int
     first : bool
         The first block has no positions and no residual in its self-attention.
     """
@@ -228,12 +217,7 @@ class TwoWayBlock(nn.Module):
 
 
 class TwoWayTransformer(nn.Module):
-    """A few two-way blocks and a last look of the tokens at the image.
-
-    Parameters
-    ----------
-    width, heads, mlp, depth : int
-    """
+    """A few two-way blocks and a last look of the tokens at the image."""
 
     def __init__(self, width: int, heads: int, mlp: int, depth: int) -> None:
         super().__init__()

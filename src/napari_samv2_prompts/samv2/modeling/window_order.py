@@ -21,25 +21,14 @@ __all__ = ["Group", "WindowOrder", "WindowTables"]
 
 
 class Group(NamedTuple):
-    """Windows of one shape, which lie one after the other.
+    """Windows of one shape, which lie one after the other."""
 
-    Attributes
-    ----------
-    start : int
-        Place of the first window's first token.
-    windows : int
-        How many windows there are.
-    rows, columns : int
-        Shape of each, in tokens.
-    missing : int
-        Tokens that each lacks to be whole.
-    """
-
-    start: int
-    windows: int
+    start: int  # place of the first window's first token
+    windows: int  # how many windows there are
+    # Shape of each, in tokens.
     rows: int
     columns: int
-    missing: int
+    missing: int  # tokens that each lacks to be whole
 
     @property
     def tokens(self) -> int:

@@ -49,8 +49,6 @@ def linear(x: Tensor, layer: nn.Linear, activation: Activation = "none") -> Tens
     Parameters
     ----------
     x : Tensor of shape (..., in)
-    layer : nn.Linear
-    activation : str
     """
     if _by_onednn(x) and layer.weight.dtype == x.dtype:
         y = fused_linear(x.reshape(-1, x.shape[-1]), layer, activation)

@@ -50,7 +50,6 @@ def join_tiles(tiles: Iterable[Tensor], length: int, into: Tensor | None = None)
 
     Parameters
     ----------
-    tiles : iterable of Tensor
     length : int
         Of the whole map.
     into : Tensor, optional

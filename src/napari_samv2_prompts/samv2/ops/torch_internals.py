@@ -25,7 +25,6 @@ def fused_linear(x: Tensor, layer: nn.Linear, activation: str) -> Tensor | None:
     Parameters
     ----------
     x : Tensor of shape (N, in)
-    layer : nn.Linear
     activation : str
         "none", "gelu" or "relu".
     """

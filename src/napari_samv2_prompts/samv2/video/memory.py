@@ -30,21 +30,13 @@ CONDITIONING_SLOT = REACH
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Memory:
-    """What is remembered of one object on one frame.
+    """What is remembered of one object on one frame."""
 
-    Attributes
-    ----------
-    pointer : Tensor of shape (C,), float32
-        Stands for the object itself.
-    features : Tensor of shape (M, 64), bfloat16, optional
-        The frame's map with the object's mask in it.  None: let go of, since it lies far behind.
-    object_score : float
-        Positive when the object is there.
-    """
-
-    pointer: Tensor
+    pointer: Tensor  # shape (C,): stands for the object itself
+    # Shape (M, 64): the frame's map with the object's mask in it.  None: let go of, since it lies
+    # far behind.
     features: Tensor | None
-    object_score: float
+    object_score: float  # positive when the object is there
 
     def without_features(self) -> Memory:
         """Return what is left when the map is let go of."""
@@ -53,18 +45,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class ChosenFrames:
-    """Which frames a frame looks at.
+    """Which frames a frame looks at."""
 
-    Attributes
-    ----------
-    maps : tuple of (int, int)
-        Temporal slot and frame: 0 to 5 for one to six frames behind, 6 for conditioning frames.
-    pointers : tuple of (float, int)
-        Age as a share of the longest reach, and frame.
-    """
-
+    # Temporal slot and frame: 0 to 5 for one to six frames behind, 6 for conditioning frames.
     maps: tuple[tuple[int, int], ...]
-    pointers: tuple[tuple[float, int], ...]
+    pointers: tuple[tuple[float, int], ...]  # age as a share of the longest reach, and frame
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,7 +89,6 @@ def choose_frames(
 
     Parameters
     ----------
-    frame : int
     conditioning : collection of int
         Prompted frames; all of them are looked at, those ahead too.
     tracked : container of int
@@ -149,21 +133,13 @@ def _nothing() -> Mapping[int, Memory]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MemoryBank:
-    """All that is remembered of one object, by frame.
+    """All that is remembered of one object, by frame."""
 
-    Attributes
-    ----------
-    conditioning : mapping of int to Memory
-        Frames that were prompted.
-    tracked : mapping of int to Memory
-        Frames that were not; the other's frames are not among them.
-    limit : int, optional
-        See :func:`choose_frames`.
-    """
-
+    # Frames that were prompted.
     conditioning: Mapping[int, Memory] = field(default_factory=_nothing)
+    # Frames that were not; the other's frames are not among them.
     tracked: Mapping[int, Memory] = field(default_factory=_nothing)
-    limit: int | None = None
+    limit: int | None = None  # see :func:`choose_frames`
 
     def with_conditioning(self, frame: int, memory: Memory) -> MemoryBank:
         """Return the bank with a prompted frame, in place of what it knew of that frame."""
@@ -215,7 +191,6 @@ class MemoryBank:
 
         Parameters
         ----------
-        frame : int
         n_frames : int
             Length of the film, or the number of planes.
         reverse : bool

@@ -23,22 +23,13 @@ _APART = -10.0  # logits of an object where another one is surer
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """How logits are given away; none of it reaches what is remembered.
+    """How logits are given away; none of it reaches what is remembered."""
 
-    Attributes
-    ----------
-    threshold : float
-        Logit above which is object; it becomes 0.
-    max_hole_area, max_sprinkle_area : float
-        Holes are filled and specks removed up to this area, in cells of the low-res logits.
-    apart : bool
-        Whether a pixel belongs to one object at most.
-    """
-
-    threshold: float = 0.0
+    threshold: float = 0.0  # logit above which is object; it becomes 0
+    # Holes are filled and specks removed up to this area, in cells of the low-res logits.
     max_hole_area: float = 0.0
     max_sprinkle_area: float = 0.0
-    apart: bool = False
+    apart: bool = False  # whether a pixel belongs to one object at most
 
     def result(self, state: VideoState, frame: int) -> Result:
         """Return the logits of all objects on a frame, with the frame and the objects' numbers."""

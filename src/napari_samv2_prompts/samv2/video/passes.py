@@ -61,17 +61,10 @@ def each_within(
 
 @dataclass(frozen=True, slots=True)
 class Follower:
-    """Follows the objects of a state with a network.
-
-    Attributes
-    ----------
-    tracker : Tracker
-    embed : callable
-        Returns the embedding of a frame of a state.
-    """
+    """Follows the objects of a state with a network."""
 
     tracker: Tracker
-    embed: Callable[[VideoState, int], Embedding]
+    embed: Callable[[VideoState, int], Embedding]  # returns the embedding of a frame of a state
 
     def memories(
         self, state: VideoState, item: TrackedObject, frame: int, *, reverse: bool

@@ -27,7 +27,6 @@ class Recall:
 
     Parameters
     ----------
-    tracker : Tracker
     computing : callable
         Returns the context in which the network computes.
     """
@@ -58,7 +57,6 @@ class Recall:
         ----------
         embedding : Embedding
             Of the plane.
-        plane, n_planes : int
         objects : sequence of (mapping, mapping)
             By plane, what is remembered of each on prompted planes, and on those it was found on.
         reverse : bool

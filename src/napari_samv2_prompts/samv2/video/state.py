@@ -32,18 +32,11 @@ EMBEDDINGS_KEPT = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PointPrompts:
-    """The clicks and the box of one object on one frame.
+    """The clicks and the box of one object on one frame."""
 
-    Attributes
-    ----------
-    coords : array of shape (N, 2), float32
-        ``(x, y)`` as shares of width and height; corners of a box first.
-    labels : array of shape (N,), int64
-        0 negative, 1 positive, 2 and 3 box corners.
-    """
-
+    # Shape (N, 2): ``(x, y)`` as shares of width and height; corners of a box first.
     coords: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int64]  # shape (N,): 0 negative, 1 positive, 2 and 3 box corners
 
     def followed_by(self, other: PointPrompts) -> PointPrompts:
         """Return both, this one first."""
@@ -53,21 +46,14 @@ class PointPrompts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What is kept of one object on one frame.
+    """What is kept of one object on one frame."""
 
-    Attributes
-    ----------
-    logits : Tensor of shape (S/4, S/4)
-        float32 on prompted frames and those whose maps are held, float16 on the others.
-    score, object_score : float
-    prompted : bool
-        Whether it answers prompts, so that it is remembered as sure.
-    """
-
+    # Shape (S/4, S/4): float32 on prompted frames and those whose maps are held, float16 on the
+    # others.
     logits: Tensor
     score: float
     object_score: float
-    prompted: bool
+    prompted: bool  # whether it answers prompts, so that it is remembered as sure
 
     @classmethod
     def of(cls, tracked: Tracked, device: torch.device, *, prompted: bool) -> Answer:
@@ -82,27 +68,17 @@ class Answer:
 
 @dataclass(slots=True)
 class TrackedObject:
-    """All that is known of one object.
+    """All that is known of one object."""
 
-    Attributes
-    ----------
-    prompts : dict of int to PointPrompts or array
-        By frame: clicks and boxes, or a mask.
-    pending : dict of int to (Tracked, bool)
-        Answers to prompts that are not remembered yet, and whether they will be conditioning.
-    answers : dict of int to Answer
-    bank : MemoryBank
-    directions : dict of int to bool
-        Frames that were followed to, and whether backwards.
-    recent : deque of int
-        Tracked frames whose maps are still held.
-    """
-
+    # By frame: clicks and boxes, or a mask.
     prompts: dict[int, PointPrompts | NDArray[np.bool_]] = field(default_factory=dict)
+    # Answers to prompts that are not remembered yet, and whether they will be conditioning.
     pending: dict[int, tuple[Tracked, bool]] = field(default_factory=dict)
     answers: dict[int, Answer] = field(default_factory=dict)
     bank: MemoryBank = field(default_factory=MemoryBank)
+    # Frames that were followed to, and whether backwards.
     directions: dict[int, bool] = field(default_factory=dict)
+    # Tracked frames whose maps are still held.
     recent: deque[int] = field(default_factory=lambda: deque(maxlen=MAPS_KEPT))
 
     def logits(self, frame: int) -> Tensor | None:
@@ -150,25 +126,14 @@ class TrackedObject:
 
 @dataclass(slots=True)
 class VideoState:
-    """A film and the objects in it.
-
-    Attributes
-    ----------
-    frames : Frames
-    model : str
-        Which network its embeddings and memories are of.
-    storage : torch.device
-        Where logits and memories are kept.
-    objects : dict of int to TrackedObject
-        In the order in which they were first prompted.
-    embeddings : OrderedDict of int to Embedding
-        Of the frames embedded last.
-    """
+    """A film and the objects in it."""
 
     frames: Frames
-    model: str
-    storage: torch.device
+    model: str  # which network its embeddings and memories are of
+    storage: torch.device  # where logits and memories are kept
+    # In the order in which they were first prompted.
     objects: dict[int, TrackedObject] = field(default_factory=dict)
+    # Of the frames embedded last.
     embeddings: OrderedDict[int, Embedding] = field(default_factory=OrderedDict)
 
     @property

@@ -73,7 +73,6 @@ class Tracker:
 
         Parameters
         ----------
-        embedding : Embedding
         coords : Tensor of shape (N, 2), float32
             ``(x, y)`` in pixels of the network's input; corners of a box first.
         labels : Tensor of shape (N,), int64
@@ -137,7 +136,6 @@ class Tracker:
 
         Parameters
         ----------
-        embedding : Embedding
         mask : array of shape (H, W), bool
             Of any size: it is stretched to the input.
         """
@@ -166,7 +164,6 @@ class Tracker:
         ----------
         embedding : Embedding
             Of the frame.
-        answers : sequence of Tracked
         hard : bool
             For masks that somebody prompted, see :func:`.encoded`.
         """

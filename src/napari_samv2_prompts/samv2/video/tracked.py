@@ -23,23 +23,12 @@ NO_OBJECT = -1024.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:
-    """What one object looks like on one frame.
+    """What one object looks like on one frame."""
 
-    Attributes
-    ----------
-    logits : Tensor of shape (S/4, S/4), float32
-        On the device that computed them, as they come.
-    score : float
-        Predicted IoU.
-    object_score : float
-        Positive when the object is there.
-    pointer : Tensor of shape (C,), float32
-    """
-
-    logits: Tensor
-    score: float
-    object_score: float
-    pointer: Tensor
+    logits: Tensor  # shape (S/4, S/4): on the device that computed them, as they come
+    score: float  # predicted IoU
+    object_score: float  # positive when the object is there
+    pointer: Tensor  # shape (C,)
 
     @property
     def mask(self) -> NDArray[np.bool_]:

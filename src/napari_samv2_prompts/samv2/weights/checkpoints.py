@@ -52,46 +52,24 @@ _FOREIGN = (  # (what a key starts with, what the file then is)
 
 @dataclass(frozen=True, slots=True)
 class CheckpointState:
-    """What a checkpoint file holds.
+    """What a checkpoint file holds."""
 
-    Attributes
-    ----------
-    path : Path
-        The file it was read from.
-    tensors : dict of str to Tensor
-        By published name, on the CPU, in the number type of the file; mapped from disk where the
-        format allows it.
-    variant : Variant
-        The variant recognised from names and shapes.
-    notes : tuple of str
-        What a user may want to know, in sentences.
-    """
-
-    path: Path
+    path: Path  # the file it was read from
+    # By published name, on the CPU, in the number type of the file; mapped from disk where the
+    # format allows it.
     tensors: dict[str, Tensor]
-    variant: Variant
-    notes: tuple[str, ...]
+    variant: Variant  # the variant recognised from names and shapes
+    notes: tuple[str, ...]  # what a user may want to know, in sentences
 
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """What was loaded into a network.
+    """What was loaded into a network."""
 
-    Attributes
-    ----------
-    path : Path
-        The file it came from.
-    variant : Variant
-        The variant recognised in the file.
-    loaded : int
-        Number of tensors in use.
-    notes : tuple of str
-        The sentences of :class:`CheckpointState`, and one if the file has no memory for films.
-    """
-
-    path: Path
-    variant: Variant
-    loaded: int
+    path: Path  # the file it came from
+    variant: Variant  # the variant recognised in the file
+    loaded: int  # number of tensors in use
+    # The sentences of :class:`CheckpointState`, and one if the file has no memory for films.
     notes: tuple[str, ...]
 
 

@@ -32,7 +32,6 @@ def read_content(path: Path, *, mapped: bool = True) -> Any:
 
     Parameters
     ----------
-    path : Path
     mapped : bool
         Map tensors from disk where the format allows it, which takes no memory until they are
         used.  They must not outlive a change of the file.  If False, they are read into memory.

@@ -67,7 +67,6 @@ class Packing:
 
         Parameters
         ----------
-        embedding : Embedding
         key : str
             What the embedding belongs to; the same is needed to get it back.
         """

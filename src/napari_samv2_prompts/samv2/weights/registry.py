@@ -42,31 +42,16 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class PublishedFile:
-    """One checkpoint file as its authors publish it.
+    """One checkpoint file as its authors publish it."""
 
-    Attributes
-    ----------
-    variant : str
-        Full name of the variant, a key of :data:`.VARIANTS`.
-    version : str
-        ``"2.0"`` or ``"2.1"``.
-    file, url : str
-        Name of the file, and where it is published.
-    bytes : int
-        Size of the file.
-    sha256 : str
-        SHA-256 of the file, in hexadecimal digits.
-    licence : str
-        SPDX name of the licence its authors give it.
-    """
-
-    variant: str
-    version: str
+    variant: str  # full name of the variant, a key of :data:`.VARIANTS`
+    version: str  # ``"2.0"`` or ``"2.1"``
+    # Name of the file, and where it is published.
     file: str
     url: str
-    bytes: int
-    sha256: str
-    licence: str = "Apache-2.0"
+    bytes: int  # size of the file
+    sha256: str  # SHA-256 of the file, in hexadecimal digits
+    licence: str = "Apache-2.0"  # SPDX name of the licence its authors give it
 
 
 def _file(variant: str, size: int, sha256: str) -> PublishedFile:
