@@ -22,14 +22,8 @@ from tests.propagation.fakes import BrightEmbedding
 from tests.qt.test_through_stack import Bright
 from tifffile import imwrite
 
-from napari_samv2_prompts._qt import cluster_work
-from napari_samv2_prompts._qt.cluster_help import ClusterHelp
-from napari_samv2_prompts._qt.cluster_work import (
-    embed_planes,
-    follow_objects,
-    search_tiles,
-    seen_file,
-)
+from napari_samv2_prompts._qt import cluster as qt_cluster
+from napari_samv2_prompts._qt.cluster import ClusterHelp, seen_file
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.candidates import Selection
 from napari_samv2_prompts.cluster import LOST
@@ -77,7 +71,7 @@ def image(tmp_path: Path) -> Image:
 def told(monkeypatch) -> list[str]:
     said: list[str] = []
     for name in ("show_info", "show_warning"):
-        monkeypatch.setattr(cluster_work, name, said.append)
+        monkeypatch.setattr(qt_cluster, name, said.append)
     return said
 
 
@@ -126,19 +120,16 @@ def cluster(monkeypatch) -> Cluster:
     return cluster
 
 
-def help_at(address: str = "host:8786") -> ClusterHelp:
-    return ClusterHelp(SyncRunner(), lambda: address)
-
-
-def seen_of(image: Image, rendering: str = "displayed"):
-    return partial(seen_file, image, rendering, [image])
+def help_at(image: Image, address: str = "host:8786", rendering: str = "displayed") -> ClusterHelp:
+    seen = partial(seen_file, image, rendering, [image])
+    return ClusterHelp(SyncRunner(), lambda: address, seen)
 
 
 # --- planes to embed ---
 
 
 def test_nothing_is_connected_to_unless_an_address_was_typed(image, cluster, told, tmp_path):
-    embed_planes(help_at(""), seen_of(image), image, NANO, EmbeddingStore(tmp_path / "s"))
+    help_at(image, "").embed_planes(image, NANO, EmbeddingStore(tmp_path / "s"))
     assert cluster.addresses == told == []
 
 
@@ -146,7 +137,7 @@ def test_all_planes_go_out_in_the_contrast_of_the_window_the_last_first(
     image, cluster, told, tmp_path
 ):
     image.contrast_limits, image.gamma = (10, 200), 0.5
-    embed_planes(help_at(), seen_of(image), image, NANO, EmbeddingStore(tmp_path / "store"))
+    help_at(image).embed_planes(image, NANO, EmbeddingStore(tmp_path / "store"))
     assert cluster.addresses == ["host:8786"]
     assert [(unit.seen.limits, unit.seen.gamma) for unit in cluster.units] == [((10, 200), 0.5)] * 3
     assert {unit.seen.reader for unit in cluster.units} == {"napari"}, "as the window read it"
@@ -158,7 +149,7 @@ def test_all_planes_go_out_in_the_contrast_of_the_window_the_last_first(
 def test_a_lost_cluster_is_a_sentence_and_this_computer_goes_on(image, cluster, told, tmp_path):
     cluster.leaves = -1
     store = EmbeddingStore(tmp_path / "store")
-    embed_planes(help_at("nowhere:1"), seen_of(image), image, NANO, store)
+    help_at(image, "nowhere:1").embed_planes(image, NANO, store)
     assert len(told) == 1
     assert "There is no dask scheduler at nowhere:1" in told[0]
     assert told[0].endswith("Planes are embedded on this computer alone.")
@@ -176,7 +167,7 @@ def test_what_workers_can_not_do_is_a_sentence(change, said, image, cluster, tol
     store = None if change == "no folder" else EmbeddingStore(tmp_path / "s")
     shown = Image(FILM) if change == "no file" else image
     look = "channels" if change == "channels" else "displayed"
-    embed_planes(help_at(), seen_of(shown, look), shown, NANO, store)
+    help_at(shown, rendering=look).embed_planes(shown, NANO, store)
     assert cluster.addresses == []
     assert len(told) == 1
     assert said in told[0]
@@ -224,7 +215,7 @@ def test_objects_are_followed_there_as_here_and_what_is_left_is_followed_here(
     news = []
     window.session.propagated.connect(news.append)
     cluster.leaves = leaves
-    follow_objects(help_at(), seen_of(window.image), window.session, there, PLANES)
+    help_at(window.image).follow(window.session, there, PLANES)
     assert boxes(there) == boxes(here)
     assert [update.finished for update in news] == [False] * 19 + [True]
     assert news[18].done == news[18].total
@@ -265,7 +256,7 @@ def test_tiles_are_searched_there_as_here(leaves, window, generation, cluster, t
     here, there = replace(generation, found={}, done=set()), generation
     window.session.generate(here)
     cluster.leaves = leaves
-    search_tiles(help_at(), seen_of(window.image), window.session, there, PLANES[5])
+    help_at(window.image).search_tiles(window.session, there, PLANES[5])
     assert there.found == here.found
     assert here.found[0][1:] == [50, 16, "more"]
     assert there.done == here.done == {0, 1}
@@ -276,7 +267,7 @@ def test_another_picture_than_the_one_in_the_window_is_not_searched(
     window, generation, cluster, told
 ):
     window.image.data[:] = 7  # the user's own doing, not in the file
-    search_tiles(help_at(), seen_of(window.image), window.session, generation, PLANES[5])
+    help_at(window.image).search_tiles(window.session, generation, PLANES[5])
     assert "film.tif holds another picture than the window shows" in told[0]
     assert told[0].endswith("This computer goes on with it.")
     assert generation.found[0][0] < 30, "what the window shows was searched"
@@ -284,7 +275,7 @@ def test_another_picture_than_the_one_in_the_window_is_not_searched(
 
 def test_what_fails_there_is_named_and_done_here(window, generation, cluster, told):
     cluster.fails = "its pixels can't be read."
-    search_tiles(help_at(), seen_of(window.image), window.session, generation, PLANES[5])
+    help_at(window.image).search_tiles(window.session, generation, PLANES[5])
     assert told == [
         "SAMV2 Prompts: film.tif, tile 1: its pixels can't be read. And 1 more. "
         "This computer goes on with it."
@@ -293,9 +284,9 @@ def test_what_fails_there_is_named_and_done_here(window, generation, cluster, to
 
 
 def test_what_was_stopped_takes_nothing_more(window, generation, cluster):
-    cluster_help = help_at()
+    cluster_help = help_at(window.image)
     window.session.generated.connect(lambda update: cluster_help.stop())
-    search_tiles(cluster_help, seen_of(window.image), window.session, generation, PLANES[5])
+    cluster_help.search_tiles(window.session, generation, PLANES[5])
     assert len(generation.found[0]) == 3, "one part, then the stop"
     assert window.session.generation is generation
 

@@ -12,10 +12,10 @@ from qtpy.QtCore import QTimer
 from tests.fakes import Factory, FakePredictor
 
 from napari_samv2_prompts._qt.form import Form
-from napari_samv2_prompts._qt.torch_import import import_quietly
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import State, Status
+from napari_samv2_prompts.samv2.torch_import import import_quietly
 
 SLEEP = 1.0
 
@@ -81,7 +81,7 @@ def test_opening_the_widget_does_not_import_torch() -> None:
 
 def test_a_quiet_import_leaves_the_collector_as_it_was_and_gives_the_module() -> None:
     code = (
-        "import gc, sys; from napari_samv2_prompts._qt.torch_import import import_quietly;"
+        "import gc, sys; from napari_samv2_prompts.samv2.torch_import import import_quietly;"
         "module = import_quietly('napari_samv2_prompts.samv2.image_predictor');"
         "assert gc.isenabled() and gc.get_freeze_count() == 0;"
         "assert module is sys.modules['napari_samv2_prompts.samv2.image_predictor'];"

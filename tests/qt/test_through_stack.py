@@ -10,7 +10,7 @@ from tests.bench import Bench
 from tests.fakes import ManualRunner, SyncRunner, outcome_of
 from tests.propagation.fakes import BrightModel
 
-from napari_samv2_prompts._qt.cluster_help import ClusterHelp
+from napari_samv2_prompts._qt.cluster import ClusterHelp
 from napari_samv2_prompts._qt.labels_writer import place_of
 from napari_samv2_prompts._qt.propagation import StackPropagation
 from napari_samv2_prompts._qt.saved_prompts import Recorder
@@ -57,7 +57,7 @@ class Stack(Bench):
         self.factory.predictor = Bright()
         self.recorder = Recorder(self.session, lambda: "keep")
         self.through = StackPropagation(
-            self.viewer, self.controller, self.recorder, ClusterHelp(SyncRunner(), str)
+            self.viewer, self.controller, self.recorder, ClusterHelp(SyncRunner(), str, str)
         )
         self.make_layers()
 

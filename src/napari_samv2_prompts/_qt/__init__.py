@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .torch_import import collector_resting, load_libraries_ahead
+from napari_samv2_prompts.samv2.torch_import import collector_resting, load_libraries_ahead
 
 __all__ = ["SAMV2PromptsWidget"]
 

@@ -26,8 +26,7 @@ from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tile_search import TileSearches, cut
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
-from .cluster_help import ClusterHelp
-from .cluster_work import search_tiles, seen_file
+from .cluster import ClusterHelp
 from .models import input_sides
 from .viewer_events import Connections
 from .widget_state import FindAllState
@@ -119,9 +118,8 @@ class FindAll:
         find = TileSearches(self._selection, tuple(tiles), taken, example)
         generation = Generation(views, request.place, request.model, find)
         self._search, self._running = _Search(request, image, find.tiles, generation), True
-        seen = partial(seen_file, image, now.options.rendering, self._viewer.layers)
         plane = shown_plane(self._viewer.dims, image).plane
-        search_tiles(self._cluster, seen, now.session, generation, plane)
+        self._cluster.search_tiles(now.session, generation, plane)
         self._tell()
 
     def cancel(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from napari_samv2_prompts.engine import Cancelled, ModelChoice, Predictor, Task
 from napari_samv2_prompts.regions import InputSides
+from napari_samv2_prompts.samv2.torch_import import import_quietly
 from napari_samv2_prompts.samv2.weights.registry import (
     PUBLISHED_FILES,
     PublishedFile,
@@ -25,8 +26,6 @@ from napari_samv2_prompts.samv2.weights.variants import (
     find_variant,
 )
 from napari_samv2_prompts.samv2.weights.variants import input_sides as variant_sides
-
-from .torch_import import import_quietly
 
 __all__ = [
     "DEVICES",

@@ -18,8 +18,7 @@ from napari_samv2_prompts.engine import WorkUpdate
 from napari_samv2_prompts.layers import TargetError, kept_labels, layer_shape, view_of
 from napari_samv2_prompts.layers.label_planes import labels_by_plane
 
-from .cluster_help import ClusterHelp
-from .cluster_work import follow_objects, seen_file
+from .cluster import ClusterHelp
 from .labels_writer import place_of
 from .models import input_sides
 from .shown_stack import ShownPlane, ShownStack
@@ -124,8 +123,7 @@ class StackPropagation:
         labels = shown.target.labels.unique_id
         self._recorder.follow(labels, shown.plane, through, request, options.policy)
         self._tell(replace(self.state, running=True, done=0, total=0, said=""))
-        seen = partial(seen_file, shown.image, options.rendering, layers)
-        follow_objects(self._cluster, seen, self._controller.session, request, track.planes)
+        self._cluster.follow(self._controller.session, request, track.planes)
 
     def cancel(self) -> None:
         """Stop; what was found stays, and following again goes on from there."""

@@ -8,15 +8,13 @@ Not here: what scripts can call (``widget.py``), how a part looks (``form``).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
 
 from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
 
-from .cluster_help import ClusterHelp
-from .cluster_work import embed_planes, seen_file
+from .cluster import ClusterHelp, seen_file
 from .controller import Controller
 from .drawing import Drawing
 from .files import PromptFiles, ask_and_export
@@ -37,6 +35,8 @@ from .widget_state import Options, WidgetState
 if TYPE_CHECKING:
     from napari.viewer import Viewer
     from qtpy.QtWidgets import QWidget
+
+    from napari_samv2_prompts.io.file_views import FileViews
 
 __all__ = ["Wiring"]
 
@@ -84,7 +84,9 @@ class Wiring:
         )
         self.files = PromptFiles(parent, layers, picker, self.saved, disk)
         self.objects = ObjectList(viewer, controller, make_runner())
-        self.clusters = [ClusterHelp(make_runner(), self._cluster_address) for _ in range(3)]
+        self.clusters = [
+            ClusterHelp(make_runner(), self._cluster_address, self._seen_file) for _ in range(3)
+        ]
         self.find_all = FindAll(viewer, controller, self.clusters[1])
         self.propagation = StackPropagation(
             viewer, controller, self.saved.recorder, self.clusters[2]
@@ -219,12 +221,15 @@ class Wiring:
         if not wanted:
             cluster.stop()
             return
-        image, options = self.controller.chosen.image, self.controller.options
-        seen = partial(seen_file, image, options.rendering, self._viewer.layers)
-        embed_planes(cluster, seen, image, options.model, self.controller.session.store)
+        now = self.controller
+        cluster.embed_planes(now.chosen.image, now.options.model, now.session.store)
 
     def _cluster_address(self) -> str:
         return self._form.embeddings.cluster.text().strip()
+
+    def _seen_file(self) -> FileViews:
+        now = self.controller
+        return seen_file(now.chosen.image, now.options.rendering, self._viewer.layers)
 
     def look_for_all(self, whole: bool, alike: bool) -> None:
         """Find all, in layers that are made first where they are missing."""

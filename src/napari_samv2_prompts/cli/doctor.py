@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 import psutil
 
 from napari_samv2_prompts.cli.common import PROGRAM
-from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
+from napari_samv2_prompts.samv2.torch_import import is_about_torch, torch_problem
 from napari_samv2_prompts.samv2.weights.registry import cache_folder, find
 from napari_samv2_prompts.samv2.weights.variants import VARIANTS
 

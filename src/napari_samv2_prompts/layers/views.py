@@ -82,11 +82,14 @@ def image_view(
         Count up to have edits in place noticed.  Replaced data (``layer.data = ...``) is noticed
         without it.
     """
-    limits, gamma = None, 1.0
-    if contrast == "displayed":
-        low, high = image_layer.contrast_limits
-        limits, gamma = (float(low), float(high)), float(image_layer.gamma)
+    limits, gamma = contrast_of(image_layer) if contrast == "displayed" else (None, 1.0)
     return mapped_view(image_layer, plane, limits, gamma, revision=revision)
+
+
+def contrast_of(image: Image) -> tuple[tuple[float, float], float]:
+    """Return the contrast limits and the gamma in which the viewer shows an image."""
+    low, high = image.contrast_limits
+    return (float(low), float(high)), float(image.gamma)
 
 
 def mapped_view(
@@ -145,11 +148,11 @@ def composed_view(
                 f"The images {first.name!r} and {layer.name!r} differ in shape or place,"
                 " so they can't be used as channels of one picture."
             )
-        low, high = (float(limit) for limit in layer.contrast_limits)
+        limits, gamma = contrast_of(layer)
         channel = Channel(
             data=_levels(layer),
-            limits=(low, high),
-            gamma=float(layer.gamma),
+            limits=limits,
+            gamma=gamma,
             colours=np.asarray(layer.colormap.map(np.linspace(0, 1, 256)), dtype=np.float64),
             opacity=float(layer.opacity),
             blending=str(layer.blending),

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from napari_samv2_prompts.samv2.torch_problem import is_about_torch, torch_problem
+from napari_samv2_prompts.samv2.torch_import import is_about_torch, torch_problem
 
 
 def missing() -> ModuleNotFoundError:

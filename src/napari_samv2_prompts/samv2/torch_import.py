@@ -1,4 +1,4 @@
-"""The import of torch in a thread, with the window going on; the window's own import.
+"""The import of torch: in a thread, with a window going on; and what to do when it fails.
 
 It would freeze the window, by up to a second, for two reasons that are dealt with here:
 
@@ -26,9 +26,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from napari_samv2_prompts.samv2.torch_problem import torch_problem
-
-__all__ = ["collector_resting", "import_quietly", "load_libraries", "load_libraries_ahead"]
+__all__ = [
+    "collector_resting",
+    "import_quietly",
+    "is_about_torch",
+    "load_libraries",
+    "load_libraries_ahead",
+    "torch_problem",
+]
 
 # The library that Python would load holding the lock, and that draws all the others in.
 _LIBRARY = {"linux": "libtorch_python.so", "darwin": "libtorch_python.dylib"}
@@ -97,3 +102,28 @@ def collector_resting() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()
             gc.enable()
+
+
+# --- when it fails ----------------------------------------------------------------------------
+
+
+def is_about_torch(error: BaseException) -> bool:
+    """Tell whether an import failed because of PyTorch rather than something else."""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return error.name.split(".")[0] == "torch"
+    return "torch" in str(error).lower() or "c10.dll" in str(error)
+
+
+def torch_problem(error: BaseException) -> str:
+    """Return what the user reads in place of an error of importing PyTorch."""
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        return (
+            "PyTorch is not installed: run `pip install torch` in the environment of napari and "
+            "start napari again. The page Install tells which build suits your machine."
+        )
+    if sys.platform == "win32" and (isinstance(error, OSError) or "DLL" in str(error)):
+        return (
+            "PyTorch cannot be loaded: install the newest Microsoft Visual C++ runtime, or start "
+            f"napari from a script that imports torch first ({error})."
+        )
+    return f"PyTorch cannot be loaded: install it again, as pytorch.org says ({error})."
