@@ -84,8 +84,8 @@ class Desk:
         from qtpy.QtWidgets import QApplication
 
         from napari_samv2_prompts._qt.models import make_predictor
-        from napari_samv2_prompts._qt.settings import SETTINGS_VARIABLE
         from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+        from napari_samv2_prompts.io.settings import SETTINGS_VARIABLE
 
         os.environ[SETTINGS_VARIABLE] = (
             ""  # the settings of whoever measures are not what is measured

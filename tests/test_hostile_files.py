@@ -22,7 +22,6 @@ from safetensors import safe_open
 from safetensors.torch import save
 from tifffile import imwrite
 
-from napari_samv2_prompts._qt.settings import Choice, Remembered
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.io.pictures import read_picture
 from napari_samv2_prompts.io.prompt_files import gather_prompts, table_kind
@@ -37,6 +36,7 @@ from napari_samv2_prompts.io.records import (
     Remove,
     Shape,
 )
+from napari_samv2_prompts.io.settings import Choice, Remembered
 from napari_samv2_prompts.prompts import Prompt
 from napari_samv2_prompts.samv2.video.frames import open_frames
 from napari_samv2_prompts.samv2.video.memory import Memory

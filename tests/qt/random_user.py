@@ -26,9 +26,9 @@ from tests.fakes import RADIUS, Factory, ManualRunner, crop_of, fake_mask
 from tests.qt.ledger import Ledger, Witness
 
 from napari_samv2_prompts._qt import labels_writer, widget
-from napari_samv2_prompts._qt.settings import SETTINGS_VARIABLE
 from napari_samv2_prompts._qt.threads import Disk
 from napari_samv2_prompts.engine import AtOnce, State
+from napari_samv2_prompts.io.settings import SETTINGS_VARIABLE
 from napari_samv2_prompts.layers import (
     Chosen,
     LabelsTarget,

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.form.prompts import SIGNS
-from napari_samv2_prompts._qt.form.texts import elide
+from napari_samv2_prompts._qt.form.widgets import elide
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.layers.prompt_layers import FACE_COLOURS, SYMBOLS

@@ -15,9 +15,9 @@ from qtpy.QtWidgets import QApplication, QLabel, QProgressBar, QWidget
 from tests.qt.test_accessibility import CONTROLS
 
 from napari_samv2_prompts._qt.form import Form
-from napari_samv2_prompts._qt.form.candidates import SIDE, CandidatePictures, silhouettes
 from napari_samv2_prompts._qt.form.controls import Fold
-from napari_samv2_prompts._qt.form.texts import Lines
+from napari_samv2_prompts._qt.form.prompts import SIDE, CandidatePictures, silhouettes
+from napari_samv2_prompts._qt.form.widgets import Lines
 from napari_samv2_prompts._qt.messages import note_line, what_next
 from napari_samv2_prompts._qt.prompting import TAKEN_BACK
 from napari_samv2_prompts._qt.widget_state import Candidates, Seen, WidgetState

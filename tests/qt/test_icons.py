@@ -8,7 +8,7 @@ from napari import resources
 from qtpy.QtGui import QColor, QIcon
 
 from napari_samv2_prompts._qt.form import Form
-from napari_samv2_prompts._qt.form.icons import SIDE, IconButton, theme_icon
+from napari_samv2_prompts._qt.form.widgets import SIDE, IconButton, theme_icon
 
 
 @pytest.fixture

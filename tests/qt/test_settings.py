@@ -13,8 +13,8 @@ from qtpy.QtWidgets import QCheckBox, QSpinBox
 from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.form.controls import choice_of
-from napari_samv2_prompts._qt.settings import Choice, Remembered, settings_file
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts.io.settings import Choice, Remembered, settings_file
 
 
 def written() -> None:

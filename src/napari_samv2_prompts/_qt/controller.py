@@ -18,8 +18,8 @@ from psygnal import Signal
 from napari_samv2_prompts.engine import Runner, Session, Status
 from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import Chosen, make_layers, remove_objects
+from napari_samv2_prompts.layers.other_planes import OtherPlanes
 
-from .embedded_views import OtherPlanes
 from .label_tools import LabelTools
 from .labels_writer import LabelsWriter, Targets
 from .preview import PreviewAtMouse

@@ -13,11 +13,11 @@ from psygnal import Signal
 from qtpy.QtWidgets import QFileDialog
 
 from napari_samv2_prompts.engine import ModelChoice
+from napari_samv2_prompts.io.settings import Choice
 from napari_samv2_prompts.samv2.weights.variants import available_models
 
 from .form.model import ModelPanel
 from .models import WEIGHT_FILES, ModelEntry, entry_of, model_entries
-from .settings import Choice
 from .threads import Disk
 
 __all__ = ["ModelPicker"]

@@ -1,6 +1,9 @@
 """From viewer and layers to values: what the session is asked, and what the form shows.
 
-Not here: when to read (``controller.py``), what a row of a layer means (``layers``).
+Here, too: which part of a plane is embedded.  No pixel is read.
+
+Not here: when to read (``controller.py``), what a row of a layer means (``layers``), how a region
+is chosen (``regions``).
 """
 
 from __future__ import annotations
@@ -8,24 +11,30 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from napari.components.overlays import ZoomOverlay
 
 from napari_samv2_prompts.engine import ObjectResult, Request, Session
-from napari_samv2_prompts.layers import Chosen, layer_shape, shown_plane, view_of
+from napari_samv2_prompts.layers import Chosen, Shown, layer_shape, shown_plane, view_of
+from napari_samv2_prompts.layers.other_planes import OtherPlanes, ViewAt
+from napari_samv2_prompts.layers.visible import canvas_box, visible_part
 from napari_samv2_prompts.prompts import PromptBatch
+from napari_samv2_prompts.regions import InputSides, Region, choose_region
 
-from .embedded_views import OtherPlanes, RegionChoice
 from .label_tools import LabelTools
 from .labels_writer import Targets, place_of
 from .models import input_sides
 from .prompting import Prompting
 from .viewer_events import tool_in_hand
-from .widget_state import Candidates, Options, WidgetState
+from .widget_state import Candidates, Options, Part, Seen, WidgetState
 
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
 __all__ = ["Reader"]
 
+OPACITY = 0.8  # of the outline of what is embedded
 GREY = (0.8, 0.8, 0.8)
 """Colour of candidates that have no label to take it from, as red, green and blue from 0 to 1."""
 
@@ -76,8 +85,9 @@ class Reader:
             return None
         # While masks can't be written, no object of these labels is gone: theirs is another place.
         place = place_of(chosen if target else replace(chosen, labels=None), shown.plane)
-        request = Request(view, place, options.model, batch, options.live)
-        return self.other_planes.added_to(request, shown.plane, layer_shape(chosen.image), view_at)
+        sizes = layer_shape(chosen.image)
+        others = self.other_planes.views(shown.plane, sizes, view_at, beside=options.live)
+        return Request(view, place, options.model, batch, options.live, *others)
 
     def state(self, chosen: Chosen, options: Options) -> WidgetState:
         """Return everything that decides what is shown."""
@@ -129,3 +139,111 @@ def _candidates(result: ObjectResult | None, chosen: Chosen, number: int) -> Can
     colour = GREY if colour is None else colour  # without labels, or hidden in them
     red, green, blue = (round(255 * float(part)) for part in colour[:3])
     return Candidates(result.masks, result.chosen, height / width, (red, green, blue))
+
+
+# --- which part of the plane --------------------------------------------------------------------
+
+
+class RegionChoice:
+    """Chooses the part of a plane that is embedded, and shows it.
+
+    Planes that are larger than the model's largest input are embedded in parts.
+    """
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._outline = RegionOutline(viewer)
+        self._region: Region | None = None
+        self._seen: Seen | None = None
+
+    @property
+    def seen(self) -> Seen | None:
+        """What the model sees now; None if nothing can be embedded."""
+        return self._seen
+
+    @property
+    def follows_camera(self) -> bool:
+        """Whether moving the camera can change what is embedded."""
+        return self._seen is not None and self._seen.follows
+
+    def choose(self, shown: Shown, sides: InputSides, part: Part, whole_at: ViewAt) -> ViewAt:
+        """Return what makes the view of a plane: of the part that is to be embedded now.
+
+        Parameters
+        ----------
+        sides : InputSides
+            Of the model.
+        part : {"visible", "whole"}
+        whole_at : callable
+            Returns the view of a whole plane.
+        """
+        plane = shown.plane
+        follows = part == "visible" and max(plane.shape) > sides.most
+        region = Region.whole(plane.shape)
+        if follows:
+            visible = visible_part(self._viewer, shown)
+            region = choose_region(
+                plane.shape,
+                visible.extent,
+                pixel_size=visible.pixel_size,
+                sides=sides,
+                current=self._region,
+            )
+        self._region = region if follows else None
+        self._seen = Seen(region.size, plane.shape, sides.most, follows)
+        if region.size == plane.shape:
+            self._outline.hide()
+        else:
+            self._outline.show(shown, region)
+        return lambda plane: whole_at(plane).within(region, sides.most)
+
+    def clear(self) -> None:
+        """Forget what was embedded: there is nothing to embed now."""
+        self._seen = None
+        self._outline.hide()
+
+    def follow(self) -> None:
+        """Keep the outline in its place when the camera moved."""
+        self._outline.follow()
+
+    def close(self) -> None:
+        """Take the outline out of the viewer; idempotent."""
+        self._outline.close()
+
+
+class RegionOutline:
+    """A thin box around a region, drawn on the canvas: no layer, nothing to click on or to save."""
+
+    def __init__(self, viewer: Viewer) -> None:
+        self._viewer = viewer
+        self._name = f"samv2_prompts_region_{uuid4().hex}"
+        self._overlay: ZoomOverlay | None = None
+        self._shown: tuple[Shown, Region] | None = None
+
+    def show(self, shown: Shown, region: Region) -> None:
+        """Show where a region is."""
+        self._shown = (shown, region)
+        if self._overlay is None:
+            self._overlay = ZoomOverlay(opacity=OPACITY)
+            self._viewer.canvas.overlays[self._name] = self._overlay
+        self.follow()
+        self._overlay.visible = True
+
+    def follow(self) -> None:
+        """Stay around the same pixels."""
+        if self._overlay is not None and self._shown is not None:
+            first, last = canvas_box(self._viewer, *self._shown)
+            self._overlay.position = tuple(first), tuple(last)
+
+    def hide(self) -> None:
+        """Show nothing."""
+        self._shown = None
+        if self._overlay is not None:
+            self._overlay.visible = False
+
+    def close(self) -> None:
+        """Leave nothing behind; idempotent."""
+        self.hide()
+        if self._overlay is not None:
+            del self._viewer.canvas.overlays[self._name]
+            self._overlay = None

@@ -1,16 +1,16 @@
-"""What happens in the viewer, as a few signals; and connections that can be undone.
+"""What happens in the viewer, as a few signals; its keys; and connections that can be undone.
 
 :class:`ViewerEvents` connects to the viewer and to the chosen layers and says when to look again,
 when another tool is in the user's hand, when shapes were drawn and when an object was pointed at.
-What follows from that is the controller's business.
+Emitters hold bound methods weakly and keymaps strongly; the lists here are walked at teardown, so
+that nothing of ours is called or kept alive afterwards.
 
-Emitters hold bound methods weakly; the lists here are walked at teardown, so that nothing of ours
-is called or kept alive afterwards.
+Not here: what follows from an event (``controller.py``), which key does what (``wiring.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -27,16 +27,7 @@ from .widget_state import Active
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-__all__ = [
-    "CAMERA",
-    "CONTRAST",
-    "DRAG",
-    "SETTLED",
-    "SOON",
-    "Connections",
-    "ViewerEvents",
-    "tool_in_hand",
-]
+__all__ = ["Connections", "Keys", "ViewerEvents", "tool_in_hand"]
 
 Slot = Callable[..., object]
 SOON = 0  # ms: as soon as the event that is being handled is over
@@ -112,9 +103,7 @@ class ViewerEvents:
         links.close()
         self._chosen = chosen
         if chosen.image is not None:
-            events = chosen.image.events
-            links.add(self._on_change, events.data, events.affine, events.scale, events.translate)
-            links.add(self._on_change, events.rotate, events.shear, events.units)
+            links.add(self._on_change, *_place_of(chosen.image))
         for layer in self._viewer.layers:
             if isinstance(layer, Image):  # every image can be a channel of the picture
                 events = layer.events
@@ -124,17 +113,11 @@ class ViewerEvents:
             if layer is not None:
                 links.add(self._on_tool, layer.events.mode)
                 links.add(self._on_change, layer.events.features)
-        if chosen.points is not None:
-            links.add(self._on_points, chosen.points.events.data)
-            links.add(self._on_selected, chosen.points.selected_data.events.items_changed)
-        if chosen.shapes is not None:
-            links.add(self._on_shapes, chosen.shapes.events.data)
-            links.add(self._on_selected, chosen.shapes.selected_data.events.items_changed)
+                links.add(self._on_prompts, layer.events.data)
+                links.add(self._on_selected, layer.selected_data.events.items_changed)
         if chosen.labels is not None:
             events = chosen.labels.events
-            links.add(self._on_change, events.data, events.colormap, events.editable, events.units)
-            links.add(self._on_change, events.scale, events.translate, events.affine)
-            links.add(self._on_change, events.rotate, events.shear)
+            links.add(self._on_change, *_place_of(chosen.labels), events.colormap, events.editable)
             links.add(self._on_label, events.selected_label)
 
     @contextmanager
@@ -198,13 +181,10 @@ class ViewerEvents:
     def _on_tool(self, event: object = None) -> None:
         self._tell(self.tool_changed)
 
-    def _on_points(self, event: Any) -> None:
+    def _on_prompts(self, event: Any) -> None:
         if event.action in ("added", "removed", "changed"):
-            self._tell(self.changed, SOON)
-
-    def _on_shapes(self, event: Any) -> None:
-        if event.action in ("added", "removed", "changed"):
-            self._tell(self.shapes_changed)
+            if event.source == self._chosen.shapes:
+                self._tell(self.shapes_changed)
             self._tell(self.changed, SOON)
 
     def _on_selected(self, event: object = None) -> None:
@@ -223,6 +203,12 @@ class ViewerEvents:
             self._tell(self.pointed_at, int(labels.selected_label))
 
 
+def _place_of(layer: Any) -> tuple[Any, ...]:
+    """Return what tells that a layer's pixels are others, or lie elsewhere."""
+    at = layer.events
+    return at.data, at.affine, at.scale, at.translate, at.rotate, at.shear, at.units
+
+
 def tool_in_hand(viewer: Viewer, chosen: Chosen) -> tuple[Active, bool]:
     """Return which kind of layer gets the user's clicks, and whether its tool adds prompts."""
     active = viewer.layers.selection.active
@@ -231,3 +217,71 @@ def tool_in_hand(viewer: Viewer, chosen: Chosen) -> tuple[Active, bool]:
     if active is not None and active == chosen.shapes:
         return "shapes", active.mode.startswith("add")
     return "other", False
+
+
+# --- keys -------------------------------------------------------------------------------------
+
+
+class _SharedKey:
+    """One key of a viewer, for all of our widgets in it: it does what the one used last wants."""
+
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []  # the widget used last is the last
+
+    def press(self, viewer: object) -> object:
+        """Do it."""
+        return self.slots[-1]()
+
+
+class Keys:
+    """Keys bound on one viewer, where nobody else has them, and unbound by the last of our widgets.
+
+    Widgets of ours in the same viewer share them; see :meth:`use`.
+
+    Parameters
+    ----------
+    wanted : iterable of (str, callable)
+        A letter, and what it does.
+    """
+
+    def __init__(self, viewer: Viewer, wanted: Iterable[tuple[str, Slot]]) -> None:
+        self._viewer = viewer
+        self._bound: dict[str, tuple[_SharedKey, Slot]] = {}
+        taken = {str(key).upper() for key in (*type(viewer).class_keymap, *viewer.keymap)}
+        for letter, slot in wanted:
+            shared = self._shared(letter)
+            if shared is None and letter.upper() not in taken:
+                shared = _SharedKey()
+                viewer.bind_key(letter, shared.press)
+            if shared is not None:
+                shared.slots.append(slot)
+                self._bound[letter] = shared, slot
+
+    def _shared(self, letter: str) -> _SharedKey | None:
+        bound = {str(key).upper(): slot for key, slot in self._viewer.keymap.items()}
+        owner = getattr(bound.get(letter.upper()), "__self__", None)
+        return owner if isinstance(owner, _SharedKey) else None
+
+    @property
+    def letters(self) -> frozenset[str]:
+        """The letters that are ours."""
+        return frozenset(self._bound)
+
+    @property
+    def are_used(self) -> bool:
+        """Whether they do what is wanted here, not in another widget."""
+        return all(shared.slots[-1] == slot for shared, slot in self._bound.values())
+
+    def use(self) -> None:
+        """Have the keys do what is wanted here from now on, and not in another widget."""
+        for shared, slot in self._bound.values():
+            shared.slots.remove(slot)
+            shared.slots.append(slot)
+
+    def close(self) -> None:
+        """Unbind what is still ours and no other widget's; idempotent."""
+        while self._bound:
+            letter, (shared, slot) = self._bound.popitem()
+            shared.slots.remove(slot)
+            if not shared.slots and self._shared(letter) is shared:
+                self._viewer.bind_key(letter, None)

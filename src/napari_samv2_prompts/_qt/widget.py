@@ -11,13 +11,13 @@ from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_samv2_prompts.engine import PredictorFactory, Runner, Session
+from napari_samv2_prompts.io.settings import Remembered, settings_file
 
 from .form import DockTitle, Form
 from .label_tools import LabelTools
 from .layer_choices import LayerChoices
 from .model_picker import ModelPicker
 from .models import DEVICES, make_predictor
-from .settings import Remembered, settings_file
 from .threads import Disk, QtRunner, process_events_until
 from .widget_state import Direction
 from .wiring import Wiring

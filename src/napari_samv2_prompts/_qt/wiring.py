@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 
 from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
+from napari_samv2_prompts.io.settings import Remembered
 
 from .cluster import ClusterHelp, seen_file
 from .controller import Controller
@@ -20,16 +21,13 @@ from .drawing import Drawing
 from .files import PromptFiles, ask_and_export
 from .find_all import FindAll
 from .form import Form
-from .keys import Keys
 from .layer_choices import LayerChoices
 from .model_picker import ModelPicker
 from .object_list import ObjectList
-from .propagation import StackPropagation
+from .propagation import StackPropagation, ThroughButtons
 from .saved_prompts import SavedPrompts
-from .settings import Remembered
 from .threads import Disk
-from .through_buttons import ThroughButtons
-from .viewer_events import Connections
+from .viewer_events import Connections, Keys
 from .widget_state import Options, WidgetState
 
 if TYPE_CHECKING:

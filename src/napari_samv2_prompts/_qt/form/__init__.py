@@ -24,18 +24,17 @@ from qtpy.QtWidgets import (
 )
 
 from napari_samv2_prompts._qt.messages import seen_line, state_line, what_next
-from napari_samv2_prompts._qt.settings import Choice
 from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import State
+from napari_samv2_prompts.io.settings import Choice
 
 from .background import FindAllPanel, ThroughPanel
-from .controls import Fold, WheelForForm, button, choice_of, keep_place
-from .icons import use_theme
+from .controls import Fold, WheelForForm, choice_of, keep_place
 from .layers import FilesPanel, LabelPanel, LayersPanel
 from .model import EmbeddingsPanel, ModelPanel, PicturePanel
 from .objects import ObjectsPanel
 from .prompts import PromptsPanel
-from .texts import Lines
+from .widgets import Lines, button, use_theme
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox

@@ -20,9 +20,8 @@ from napari_samv2_prompts._qt.messages import find_all_line, propagation_line
 from napari_samv2_prompts._qt.widget_state import Axis, FindAllState, PropagationState
 from napari_samv2_prompts.candidates import Order, Selection
 
-from .controls import add_row, button, equally_wide, keep_place, rows, side_by_side
-from .icons import IconButton
-from .texts import Lines
+from .controls import add_row, equally_wide, keep_place, rows, side_by_side
+from .widgets import Lines, button
 
 __all__ = ["FindAllPanel", "ThroughPanel"]
 
@@ -53,7 +52,8 @@ class FindAllPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         usual = Selection()
-        self.search, self.alike = IconButton("Find all", "zoom"), IconButton("Find more like this")
+        self.search = button("Find all", "Look for every object; you can work meanwhile", "zoom")
+        self.alike = button("Find more like this", "Look for what looks like the current object")
         self.where = QComboBox()
         self.where.addItems(["Whole plane", "What is in view"])
         self.score = _slider(30, 100, usual.min_score)
@@ -63,10 +63,9 @@ class FindAllPanel(QWidget):
         self.area.setSuffix(" px")
         self.order = QComboBox()
         self.order.addItems([text for text, _ in _ORDERS])
-        self.accept, self.discard = (
-            IconButton("Accept all", "check"),
-            IconButton("Discard", "delete"),
-        )
+        self.accept = button("Accept all", "Make labels of it, as one step of undo", "check")
+        self.discard = button("Discard", "Forget what was found; your labels stay as they are",
+                              "delete")  # fmt: skip
         self.text = Lines(2)
         self._running = False
         self._lay_out()
@@ -118,14 +117,8 @@ class FindAllPanel(QWidget):
 
     def _lay_out(self) -> None:
         layout = rows(self)
-        for control, name, tip in (
-            (self.search, "Find all", "Look for every object; you can work meanwhile"),
-            (self.alike, "Find more like this", "Look for what looks like the current object"),
-            (self.accept, "Accept what was found", "Make labels of it, as one step of undo"),
-            (self.discard, "Discard", "Forget what was found; your labels stay as they are"),
-        ):
-            control.setAccessibleName(name)
-            control.setToolTip(tip)
+        self.search.setAccessibleName("Find all")
+        self.accept.setAccessibleName("Accept what was found")
         layout.addRow(equally_wide(self.search, self.alike))
         add_row(layout, "Where", self.where, "All of the plane, or what the model sees of it now")
         self._add_slider(layout, "Score", self.score, "Show only what the model is this sure of")
@@ -139,9 +132,8 @@ class FindAllPanel(QWidget):
     def _add_slider(self, layout: QFormLayout, text: str, slider: QSlider, tip: str) -> None:
         """Add a slider with its value beside it."""
         number = QLabel()
-        number.setFixedWidth(
-            number.fontMetrics().horizontalAdvance("0.00000")
-        )  # of any theme's font
+        wide = number.fontMetrics().horizontalAdvance("0.00000")  # of any theme's font
+        number.setFixedWidth(wide)
         slider.valueChanged.connect(lambda value: number.setText(f"{value / 100:.2f}"))
         slider.valueChanged.emit(slider.value())
         slider.setAccessibleName(text)
@@ -177,9 +169,8 @@ class ThroughPanel(QWidget):
         self.doubtful = button("Next doubtful", "Go to the plane that needs a look most", "warning")
         self.ends = button("Ends here", "The current object is not on this plane, nor beyond")
         self.divides = button("Divides here", "The current object is two from this plane on")
-        self.tracks = button(
-            "Show tracks", "Add a layer with the tracks of all labels", "new_tracks"
-        )
+        self.tracks = button("Show tracks", "Add a layer with the tracks of all labels",
+                             "new_tracks")  # fmt: skip
         self.progress = QProgressBar()
         self.progress.setTextVisible(False)
         self.progress.setMaximumHeight(12)
@@ -258,11 +249,7 @@ class ThroughPanel(QWidget):
             (self.first, "First plane", "First plane to fill"),
             (self.last, "Last plane", "Last plane to fill"),
             (self.stop, "Stop when lost", "An object ends where it is not seen any more"),
-            (
-                self.cancel,
-                "Cancel following",
-                "Stop; what was found stays",
-            ),
+            (self.cancel, "Cancel following", "Stop; what was found stays"),
             (self.progress, "Progress through the stack", ""),
         ):
             control.setAccessibleName(name)

@@ -1,8 +1,8 @@
-"""Controls that the parts of the form are made of: buttons, folds, rows.
+"""How the parts of the form are put together: rows, folds, what is remembered of controls.
 
 Nothing here changes its place or size because of what it shows.
 
-Not here: texts (``texts.py``), which controls there are (the modules beside this one).
+Not here: buttons and texts (``widgets.py``), which controls there are (the other modules).
 """
 
 from __future__ import annotations
@@ -25,16 +25,14 @@ from qtpy.QtWidgets import (
 )
 from superqt import QCollapsible
 
-from napari_samv2_prompts._qt.settings import Choice
+from napari_samv2_prompts.io.settings import Choice
 
-from .icons import IconButton
-from .texts import elide
+from .widgets import elide
 
 __all__ = [
     "Fold",
     "WheelForForm",
     "add_row",
-    "button",
     "choice_of",
     "equally_wide",
     "keep_place",
@@ -48,14 +46,6 @@ QPushButton, QPushButton:checked { text-align: left; border: none; background: t
 QPushButton:focus { text-decoration: underline; }
 """
 _ANY_HEIGHT = 16_777_215  # QWIDGETSIZE_MAX, which not all bindings have
-
-
-def button(text: str, tip: str, icon: str = "", *, checkable: bool = False) -> IconButton:
-    """Return a button with what it says on hovering, and an icon of the viewer's set."""
-    made = IconButton(text, icon)
-    made.setToolTip(tip)
-    made.setCheckable(checkable)
-    return made
 
 
 def keep_place(widget: QWidget) -> QWidget:

@@ -14,8 +14,8 @@ from qtpy.QtWidgets import QCheckBox, QGridLayout, QSpinBox, QWidget
 from napari_samv2_prompts._qt.messages import kept_line
 from napari_samv2_prompts._qt.widget_state import WidgetState
 
-from .controls import add_row, button, rows, shrinking
-from .texts import Lines
+from .controls import add_row, rows, shrinking
+from .widgets import Lines, button
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox

@@ -10,12 +10,12 @@ from qtpy.QtCore import Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QFileDialog, QLineEdit, QProgressBar, QSizePolicy, QSpinBox, QWidget
 
 from napari_samv2_prompts._qt.messages import memory_line, planes_line
-from napari_samv2_prompts._qt.settings import Choice
 from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import EmbeddingStore
+from napari_samv2_prompts.io.settings import Choice
 
-from .controls import add_row, button, keep_place, rows, shrinking, side_by_side
-from .texts import Lines
+from .controls import add_row, keep_place, rows, shrinking, side_by_side
+from .widgets import Lines, button
 
 __all__ = ["EmbeddingsPanel", "ModelPanel", "PicturePanel"]
 
@@ -106,11 +106,7 @@ class PicturePanel(QWidget):
         self.policy = ComboBox(name="policy", choices=_OVERLAPS)
         layout = rows(self)
         for text, box, tip in (
-            (
-                "Picture",
-                self.rendering,
-                "What the model sees: contrast and channels of the image",
-            ),
+            ("Picture", self.rendering, "What the model sees: contrast and channels of the image"),
             ("Part", self.part, "What the model sees of a large image: what is on screen, or all"),
             ("Overlap", self.policy, "What a mask does where there are labels already"),
         ):

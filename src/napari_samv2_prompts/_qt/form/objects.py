@@ -22,7 +22,8 @@ from qtpy.QtCore import (  # type: ignore[attr-defined]
 from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QAbstractItemView, QCheckBox, QTableView, QVBoxLayout, QWidget
 
-from napari_samv2_prompts._qt.form.controls import button, side_by_side
+from napari_samv2_prompts._qt.form.controls import side_by_side
+from napari_samv2_prompts._qt.form.widgets import button
 from napari_samv2_prompts._qt.widget_state import DOUBTFUL
 
 __all__ = ["COLUMNS", "ObjectRow", "ObjectsModel", "ObjectsPanel"]

@@ -1,7 +1,6 @@
-"""Which views are embedded: part of the shown plane, its neighbours, and all planes on demand.
+"""Planes that may be looked at next: those beside the shown one, or all, as views to be embedded.
 
-No pixel is read here.  How a region is chosen is in ``regions``; when a view is embedded, the
-session decides.
+No pixel is read here.  When a view is embedded, the engine decides.
 """
 
 from __future__ import annotations
@@ -9,95 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, overload
-from uuid import uuid4
+from typing import overload
 
 import numpy as np
-from napari.components.overlays import ZoomOverlay
 
-from napari_samv2_prompts.engine import Request
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
-from napari_samv2_prompts.layers import Shown
-from napari_samv2_prompts.layers.visible import canvas_box, visible_part
-from napari_samv2_prompts.regions import InputSides, Region, choose_region
 
-from .widget_state import Part, Seen
-
-if TYPE_CHECKING:
-    from napari.viewer import Viewer
-
-__all__ = ["OtherPlanes", "Part", "RegionChoice"]
+__all__ = ["OtherPlanes", "ViewAt"]
 
 ViewAt = Callable[[Plane], ImageView]
-OPACITY = 0.8
-
-
-class RegionChoice:
-    """Chooses the part of a plane that is embedded, and shows it.
-
-    Planes that are larger than the model's largest input are embedded in parts.
-    """
-
-    def __init__(self, viewer: Viewer) -> None:
-        self._viewer = viewer
-        self._outline = RegionOutline(viewer)
-        self._region: Region | None = None
-        self._seen: Seen | None = None
-
-    @property
-    def seen(self) -> Seen | None:
-        """What the model sees now; None if nothing can be embedded."""
-        return self._seen
-
-    @property
-    def follows_camera(self) -> bool:
-        """Whether moving the camera can change what is embedded."""
-        return self._seen is not None and self._seen.follows
-
-    def choose(self, shown: Shown, sides: InputSides, part: Part, whole_at: ViewAt) -> ViewAt:
-        """Return what makes the view of a plane: of the part that is to be embedded now.
-
-        Parameters
-        ----------
-        sides : InputSides
-            Of the model.
-        part : {"visible", "whole"}
-        whole_at : callable
-            Returns the view of a whole plane.
-        """
-        plane = shown.plane
-        follows = part == "visible" and max(plane.shape) > sides.most
-        region = Region.whole(plane.shape)
-        if follows:
-            visible = visible_part(self._viewer, shown)
-            region = choose_region(
-                plane.shape,
-                visible.extent,
-                pixel_size=visible.pixel_size,
-                sides=sides,
-                current=self._region,
-            )
-        self._region = region if follows else None
-        self._seen = Seen(region.size, plane.shape, sides.most, follows)
-        if region.size == plane.shape:
-            self._outline.hide()
-        else:
-            self._outline.show(shown, region)
-        return lambda plane: whole_at(plane).within(region, sides.most)
-
-    def clear(self) -> None:
-        """Forget what was embedded: there is nothing to embed now."""
-        self._seen = None
-        self._outline.hide()
-
-    def follow(self) -> None:
-        """Keep the outline in its place when the camera moved."""
-        self._outline.follow()
-
-    def close(self) -> None:
-        """Take the outline out of the viewer; idempotent."""
-        self._outline.close()
 
 
 class OtherPlanes:
@@ -123,10 +43,10 @@ class OtherPlanes:
         """The axis whose slider was moved last, or the first that can be."""
         return self._axis
 
-    def added_to(
-        self, request: Request, plane: Plane, sizes: Sequence[int], view_at: ViewAt
-    ) -> Request:
-        """Return a request with what may be embedded ahead.
+    def views(
+        self, plane: Plane, sizes: Sequence[int], view_at: ViewAt, *, beside: bool
+    ) -> tuple[tuple[ImageView, ...], Sequence[ImageView]]:
+        """Return what may be looked at next, and all planes if they were asked for.
 
         Parameters
         ----------
@@ -136,11 +56,13 @@ class OtherPlanes:
             Of the image, along each of its axes.
         view_at : callable
             Returns the view of a plane.
+        beside : bool
+            Whether the planes beside the shown one may be of use.
         """
         self.count = prod(sizes[axis] for axis in plane.hidden)
         self._follow(plane, sizes)
-        neighbours = self._beside(plane, sizes, view_at) if request.live else ()
-        return replace(request, neighbours=neighbours, all_planes=self._all(plane, sizes, view_at))
+        next_ones = self._beside(plane, sizes, view_at) if beside else ()
+        return next_ones, self._all(plane, sizes, view_at)
 
     def _beside(self, plane: Plane, sizes: Sequence[int], view_at: ViewAt) -> tuple[ImageView, ...]:
         """Return the next plane in the direction of the last move, and the one behind."""
@@ -216,41 +138,3 @@ class _AllViews(Sequence[ImageView]):
         numbers = iter(np.unravel_index(number, self._sizes))
         index = tuple(None if i is None else int(next(numbers)) for i in self._start.index)
         return replace(self._start, index=index)
-
-
-class RegionOutline:
-    """A thin box around a region, drawn on the canvas: no layer, nothing to click on or to save."""
-
-    def __init__(self, viewer: Viewer) -> None:
-        self._viewer = viewer
-        self._name = f"samv2_prompts_region_{uuid4().hex}"
-        self._overlay: ZoomOverlay | None = None
-        self._shown: tuple[Shown, Region] | None = None
-
-    def show(self, shown: Shown, region: Region) -> None:
-        """Show where a region is."""
-        self._shown = (shown, region)
-        if self._overlay is None:
-            self._overlay = ZoomOverlay(opacity=OPACITY)
-            self._viewer.canvas.overlays[self._name] = self._overlay
-        self.follow()
-        self._overlay.visible = True
-
-    def follow(self) -> None:
-        """Stay around the same pixels."""
-        if self._overlay is not None and self._shown is not None:
-            first, last = canvas_box(self._viewer, *self._shown)
-            self._overlay.position = tuple(first), tuple(last)
-
-    def hide(self) -> None:
-        """Show nothing."""
-        self._shown = None
-        if self._overlay is not None:
-            self._overlay.visible = False
-
-    def close(self) -> None:
-        """Leave nothing behind; idempotent."""
-        self.hide()
-        if self._overlay is not None:
-            del self._viewer.canvas.overlays[self._name]
-            self._overlay = None

@@ -6,7 +6,7 @@ This file is read in that thread, before the form is shown, since a form that ch
 mouse is worse: half a kilobyte, at most `LARGEST`, from the folder that napari's own settings were
 read from a moment before.  It is written in a thread, and never looks for the files that it names.
 
-Not here: which choices there are (``form.py``), what they mean (``state.py``).
+Not here: which choices there are (``_qt``).
 """
 
 from __future__ import annotations
