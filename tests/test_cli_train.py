@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from napari_samv2_prompts.cli import main
-from napari_samv2_prompts.cli.train import read_pairs
+from napari_samv2_prompts.finetuning import pairs_of_folder
 
 
 def write(folder: Path, name: str, ending: str = ".labels") -> None:
@@ -23,18 +23,18 @@ def test_pictures_are_found_beside_their_labels(tmp_path: Path) -> None:
     write(tmp_path, "one")
     write(tmp_path, "two", "_labels")
     (tmp_path / "notes.txt").write_text("nothing")
-    found = list(read_pairs(tmp_path))
+    found = list(pairs_of_folder(tmp_path))
     assert [pair.name for pair in found] == ["one", "two"]
     assert [pair.objects().tolist() for pair in found] == [[7], [7]]
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no pictures with labels"):
-        list(read_pairs(tmp_path))
+        list(pairs_of_folder(tmp_path))
     write(tmp_path, "one")
     (tmp_path / "one.png").unlink()
     with pytest.raises(ValueError, match="no picture beside it"):
-        list(read_pairs(tmp_path))
+        list(pairs_of_folder(tmp_path))
 
 
 def test_weights_are_written_where_asked_and_where_the_picker_looks(

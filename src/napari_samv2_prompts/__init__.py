@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.batch import segment_folder
     from napari_samv2_prompts.embed_units import embed_stack
     from napari_samv2_prompts.everything import segment_all
+    from napari_samv2_prompts.finetuning import pairs_of_layers, train
     from napari_samv2_prompts.io.exports import write_coco, write_labels
     from napari_samv2_prompts.io.geojson import write_geojson
     from napari_samv2_prompts.samv2 import (
@@ -35,11 +36,13 @@ __all__ = [
     "available_models",
     "build_samv2",
     "embed_stack",
+    "pairs_of_layers",
     "replay",
     "segment",
     "segment_all",
     "segment_folder",
     "segment_stack",
+    "train",
     "write_coco",
     "write_geojson",
     "write_labels",
@@ -47,11 +50,13 @@ __all__ = [
 
 _HOMES = {  # of those that are not in samv2
     "embed_stack": "embed_units",
+    "pairs_of_layers": "finetuning",
     "replay": "scripting",
     "segment": "scripting",
     "segment_all": "everything",
     "segment_folder": "batch",
     "segment_stack": "stack_units",
+    "train": "finetuning",
     "write_coco": "io.exports",
     "write_geojson": "io.geojson",
     "write_labels": "io.exports",

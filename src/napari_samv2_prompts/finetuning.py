@@ -1,0 +1,190 @@
+"""Teaching a model from a script: from a folder, or from the layers that are open, to weights.
+
+Here: which pictures and labels belong together, and where the weights go.  Not here: how a model
+learns (``samv2/finetune``), the command (``cli/train.py``).
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.io.pictures import read_image, read_picture
+from napari_samv2_prompts.layers.views import image_view
+from napari_samv2_prompts.samv2.weights.registry import cache_folder
+
+if TYPE_CHECKING:
+    from napari.layers import Image, Labels
+
+    from napari_samv2_prompts.samv2.finetune.examples import Pair
+    from napari_samv2_prompts.samv2.finetune.loop import Progress, Result
+
+__all__ = ["pairs_of_folder", "pairs_of_layers", "train"]
+
+LABELS = (".labels", "_labels")
+"""How the names of label files end, before the file's ending."""
+
+
+def train(
+    data: str | Path | Sequence[Pair],
+    output: str | Path,
+    *,
+    model: str = "nano",
+    minutes: float = 60.0,
+    steps: int = 2000,
+    rate: float | None = None,
+    trunk: bool = False,
+    device: str = "auto",
+    report: Callable[[Progress], object] = lambda _: None,
+) -> Result:
+    """Teach a model a kind of pictures, and write the weights that know it.
+
+    A fifth of the pictures is kept back: masks are measured on them before, on the way and after,
+    and the best weights are written, never worse ones than it began with.  Interrupted, the same
+    call goes on where it was; the state lies beside the output until the end.
+
+    Parameters
+    ----------
+    data : path or sequence of Pair
+        A folder of pictures ``NAME.png`` (or .tif, ...) with ``NAME.labels.png``, or what
+        :func:`pairs_of_layers` returns; two pictures at least.
+    output : path
+        The new weights, ``*.safetensors``.  The widget's list of models shows them, too.
+    model : str
+        A model's name, or a file of weights, to begin with; a published model must have been
+        downloaded.
+    minutes, steps : float, int
+        At most so long, and so many steps.
+    rate : float, optional
+        Learning rate; by default 3e-4 for ``nano`` and 3e-5 for published sizes.
+    trunk : bool
+        Whether the image encoder learns, too: slow, and for many pictures only.
+    device : {"auto", "cuda", "mps", "cpu"}
+    report : callable
+        Told of each step and each validation.
+
+    Returns
+    -------
+    Result
+        ``before`` and ``after`` (mean IoU of a box and of one click on the pictures kept back),
+        ``steps`` and why it ``stopped``.
+
+    Raises
+    ------
+    ValueError
+        If there are too few pictures with labels, or the output's name has another ending.
+    """
+    output = Path(output)
+    if output.suffix != ".safetensors":
+        raise ValueError(f"{output}: the name of the new weights must end in .safetensors.")
+    pairs = list(pairs_of_folder(Path(data)) if isinstance(data, str | Path) else data)
+    from napari_samv2_prompts.samv2.finetune.loop import Settings, fine_tune
+    from napari_samv2_prompts.samv2.finetune.saving import network_to_train, write_weights
+
+    network = network_to_train(model, device)
+    settings = Settings(steps=steps, minutes=minutes, rate=rate, trunk=trunk)
+    state = output.with_suffix(".training")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    result = fine_tune(network, pairs, settings, report=report, checkpoint=state)
+    write_weights(result, {"from": model, "pictures": len(pairs), **asdict(settings)}, output)
+    state.unlink(missing_ok=True)
+    there = cache_folder() / output.name  # where the list of models looks
+    if there.resolve() != output.resolve():
+        there.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(output, there)
+    return result
+
+
+def pairs_of_layers(image: Image, labels: Labels) -> list[Pair]:
+    """Pair the planes of an image layer with those of a labels layer, as the widget sees them.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+        In the contrast in which it is shown.
+    labels : napari.layers.Labels
+        As large as the image.  On planes with labels every object should have one: what has
+        none counts as background.
+
+    Returns
+    -------
+    list of Pair
+        Every plane that has labels.  A single plane is cut in four, so that there is something to
+        keep back.
+
+    Raises
+    ------
+    ValueError
+        If the layers differ in shape, or there are no labels.
+    """
+    from napari_samv2_prompts.samv2.finetune.examples import Pair
+
+    values = labels.data[0] if labels.multiscale else labels.data
+    whole = image.data[0] if image.multiscale else image.data
+    shape = tuple(whole.shape[: values.ndim])
+    if tuple(values.shape) != shape or whole.ndim - bool(image.rgb) != values.ndim:
+        raise ValueError(
+            f"{labels.name!r} has the shape {tuple(values.shape)}, {image.name!r} {whole.shape}: "
+            "labels to learn from must be as large as their image."
+        )
+    axes = (len(shape) - 2, len(shape) - 1)
+    pairs = []
+    for index in np.ndindex(shape[:-2]):
+        plane_labels = np.asarray(values[index]).astype(np.int32)
+        if plane_labels.any():
+            plane = Plane(axes, (*index, None, None), (shape[-2], shape[-1]))
+            picture = image_view(image, plane).read()
+            pairs.append(Pair(" ".join(map(str, (image.name, *index))), picture, plane_labels))
+    if not pairs:
+        raise ValueError(f"{labels.name!r} has no labels to learn from.")
+    return _quarters(pairs[0]) if len(pairs) == 1 else pairs
+
+
+def _quarters(pair: Pair) -> list[Pair]:
+    """Cut a picture in four; quarters without an object are left out."""
+    height, width = pair.labels.shape
+    rows = (slice(0, height // 2), slice(height // 2, None))
+    columns = (slice(0, width // 2), slice(width // 2, None))
+    parts = [
+        type(pair)(f"{pair.name} {n}", pair.image[part], pair.labels[part])
+        for n, part in enumerate(((r, c) for r in rows for c in columns), 1)
+    ]
+    return [part for part in parts if len(part.objects())]
+
+
+def pairs_of_folder(folder: Path) -> Iterator[Pair]:
+    """Read pictures and their labels.
+
+    Raises
+    ------
+    ValueError
+        If the folder has no pairs, or a label file is not one of whole numbers.
+    """
+    from napari_samv2_prompts.samv2.finetune.examples import Pair
+
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    found = 0
+    for path in files:
+        ending = next((each for each in LABELS if path.stem.endswith(each)), None)
+        if ending is None:
+            continue
+        name = path.stem.removesuffix(ending)
+        picture = next((p for p in files if p.stem == name and p != path), None)
+        if picture is None:
+            raise ValueError(f"{path.name} has no picture beside it: {name}.png or another format.")
+        labels = np.squeeze(read_image(path))
+        if labels.dtype.kind not in "bui":
+            raise ValueError(f"{path.name} has values of type {labels.dtype}, not whole numbers.")
+        found += 1
+        yield Pair(name, read_picture(picture), labels.astype(np.int32))
+    if not found:
+        raise ValueError(
+            f"{folder} has no pictures with labels: beside NAME.png there must be NAME.labels.png "
+            "(or .tif), as Save labels writes them."
+        )

@@ -1,0 +1,78 @@
+"""Teaching a model from a script: what of the open layers is learnt from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from napari.layers import Image, Labels
+
+from napari_samv2_prompts import pairs_of_layers, train
+from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+
+
+def discs(planes: int = 3, side: int = 96) -> tuple[np.ndarray, np.ndarray]:
+    """A stack of planes, each with four bright discs, and its labels."""
+    y, x = np.mgrid[:side, :side]
+    labels = np.zeros((planes, side, side), np.uint8)
+    for number, (row, column) in enumerate([(24, 24), (24, 72), (72, 24), (72, 72)], 1):
+        labels[:, (y - row) ** 2 + (x - column) ** 2 < 15**2] = number
+    return 100.0 + 900.0 * (labels > 0), labels
+
+
+def test_every_plane_with_labels_is_a_picture_in_the_shown_contrast() -> None:
+    image, labels = discs()
+    labels[1] = 0
+    shown = Image(image, name="cells", contrast_limits=(100, 1900))
+    first, last = pairs_of_layers(shown, Labels(labels))
+    assert (first.name, last.name) == ("cells 0", "cells 2")
+    np.testing.assert_array_equal(last.labels, labels[2])
+    assert set(np.unique(last.image)) == {0, 128}
+
+
+def test_colours_are_no_axis_of_planes() -> None:
+    image, labels = discs(2)
+    colours = np.repeat((image / 4).astype(np.uint8)[..., None], 3, -1)
+    pairs = pairs_of_layers(Image(colours, rgb=True), Labels(labels))
+    assert [pair.image.shape for pair in pairs] == [(96, 96, 3)] * 2
+
+
+def test_of_a_pyramid_the_full_size_is_learnt_from() -> None:
+    image, labels = discs(2, 128)
+    pyramid = Image([image, image[:, ::2, ::2]], multiscale=True)
+    assert [pair.image.shape for pair in pairs_of_layers(pyramid, Labels(labels))] == [
+        (128, 128)
+    ] * 2
+
+
+def test_a_single_plane_is_cut_in_four_and_quarters_without_objects_left_out() -> None:
+    image, labels = discs(1)
+    labels[labels == 4] = 0
+    pairs = pairs_of_layers(Image(image[0]), Labels(labels[0]))
+    assert [pair.objects().tolist() for pair in pairs] == [[1], [2], [3]]
+    assert {pair.image.shape for pair in pairs} == {(48, 48)}
+
+
+def test_layers_that_do_not_fit_are_refused_in_a_sentence() -> None:
+    image, labels = discs()
+    with pytest.raises(ValueError, match="as large as their image"):
+        pairs_of_layers(Image(image[0]), Labels(labels))
+    with pytest.raises(ValueError, match="no labels"):
+        pairs_of_layers(Image(image), Labels(np.zeros_like(labels)))
+
+
+def test_open_layers_become_weights_that_the_list_of_models_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NAPARI_SAMV2_PROMPTS_CACHE", str(tmp_path / "models"))
+    image, labels = discs()
+    pairs = pairs_of_layers(Image(image), Labels(labels))
+    told: list[int] = []
+    result = train(
+        pairs, tmp_path / "mine.safetensors", steps=2, report=lambda each: told.append(each.step)
+    )
+    assert result.steps == 2
+    assert told == [0, 1, 2]
+    assert (tmp_path / "models" / "mine.safetensors").exists()
+    assert SAMV2ImagePredictor(checkpoint=tmp_path / "mine.safetensors").variant.name == "nano"
