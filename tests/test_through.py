@@ -47,6 +47,12 @@ def test_boxes_on_two_planes_give_labels_on_all(stack, predictor):
     assert {filled.plane for filled in told} == set(range(PLANES))
 
 
+def test_embedding_ahead_changes_no_pixel(stack, predictor, monkeypatch):
+    ahead = segment_stack(stack, boxes=BOXES, predictor=predictor)
+    monkeypatch.setattr("napari_samv2_prompts.propagation.Embeddings._begin", lambda *_: None)
+    assert np.array_equal(segment_stack(stack, boxes=BOXES, predictor=predictor), ahead)
+
+
 def test_a_range_and_a_direction_are_kept_to(stack, predictor):
     labels = segment_stack(
         stack, boxes={3: BOXES[3]}, direction="back", first=1, predictor=predictor

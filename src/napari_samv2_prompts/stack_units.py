@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -193,7 +194,8 @@ class StretchUnit:
         """
         with self.stack.opened() as seen:
             model = StackModel(seen, make_predictor(), EmbeddingStore(self.store, limit_mb=np.inf))
-            parts = list(propagate_partitions(model.follower(self.method), [self.partition]))
+            with closing(model.embeddings):
+                parts = list(propagate_partitions(model.follower(self.method), [self.partition]))
         write_filled(self.file, parts, key or "")
         return Outcome(self, objects=sum(len(part.sections) for part in parts))
 
@@ -228,7 +230,8 @@ class StackWork:
         follower = model.follower(self.method)
         anchors = model.answered(self.prompts)
         parts = propagate_partitions(follower, partitions_of(anchors, Found(), self.wanted))
-        return self._painted(anchors, parts, progress)
+        with closing(model.embeddings):
+            return self._painted(anchors, parts, progress)
 
     def on(
         self,

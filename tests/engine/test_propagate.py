@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from tests.engine.test_session import NANO, TINY, Watched, click, snap
 from tests.fakes import FakeView, ManualRunner, SyncRunner, outcome_of, place
 
 from napari_samv2_prompts.engine import (
+    Cancelled,
     Generation,
     Partial,
     Priority,
@@ -18,6 +20,7 @@ from napari_samv2_prompts.engine import (
     Results,
     Session,
     State,
+    Stopped,
     WorkUpdate,
 )
 from napari_samv2_prompts.engine.propagate import _ReadPlanes
@@ -39,12 +42,17 @@ class Carry:
         self._all, self._embed = propagating, embed
 
     def follow(
-        self, plane: int, histories: Mapping[int, History], rivals: Sequence[MaskCrop]
+        self,
+        plane: int,
+        histories: Mapping[int, History],
+        rivals: Sequence[MaskCrop],
+        then: int | None = None,
     ) -> dict[int, Guess]:
         if plane == self._all.fails_at:
             raise OSError("The disk is gone")
         self._all.followed.append(plane)
-        self._embed(plane, Region.whole((64, 64)))
+        whole = Region.whole((64, 64))
+        self._embed(plane, whole, None if then is None else (then, whole))
         guesses = {}
         for number, history in histories.items():
             last, crop = history.planes[-1]
@@ -217,6 +225,35 @@ def test_it_stops_at_once_and_goes_on_when_asked_again(manual: Propagating) -> N
     manual.session.propagate(propagation)
     manual.background.finish_all()
     assert manual.planes == list(range(1, COUNT))
+
+
+def test_what_is_embedded_ahead_ends_with_it(manual: Propagating) -> None:
+    cancelled, ends = threading.Event(), []
+    embed = manual.predictor.embed
+
+    def slow(image, progress=None, image_size=None):
+        if threading.current_thread().name.startswith("samv2-prompts-ahead"):
+            assert cancelled.wait(10)  # the plane before has come by then
+            try:
+                progress(0.5)
+            except Cancelled:
+                ends.append("ahead")
+                raise
+        return embed(image, progress, image_size)
+
+    manual.predictor.embed = slow
+    manual.session.propagate(manual.propagation())
+    task = manual.background.jobs[-1][0]
+
+    def cancel(report: object) -> None:
+        if isinstance(report, Partial):
+            task.cancel()
+            cancelled.set()
+
+    task.on_report = cancel
+    assert isinstance(outcome_of(task), Stopped)
+    assert ends == ["ahead"]
+    assert manual.followed == [1, 2]
 
 
 def test_another_model_ends_it_with_a_sentence(manual: Propagating) -> None:

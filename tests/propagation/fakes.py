@@ -23,7 +23,11 @@ class Drifting:
     asked: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
 
     def follow(
-        self, plane: int, histories: Mapping[int, History], rivals: Sequence[MaskCrop]
+        self,
+        plane: int,
+        histories: Mapping[int, History],
+        rivals: Sequence[MaskCrop],
+        then: int | None = None,
     ) -> dict[int, Guess]:
         self.asked.append((plane, tuple(histories)))
         guesses = {}

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.propagation import (
+    EMBEDDINGS,
     Anchors,
     Embeddings,
     Filled,
@@ -95,12 +97,13 @@ class Propagation:
             return tools.embed(self.planes[plane].within(region, self.sides.most))
 
         stack = _ReadPlanes(self.planes)
-        embeddings = Embeddings(stack.shape[1:], embedded, self.sides)
-        if self.follower is None:
-            follower = follower_of(self.method, stack, embeddings, tools.predictor)
-        else:
-            follower = self.follower(stack, embeddings, tools.predictor)
-        yield from counted(propagate_partitions(follower, partitions), partitions)
+        room = min(tools.room, EMBEDDINGS)
+        with closing(Embeddings(stack.shape[1:], embedded, self.sides, room)) as embeddings:
+            if self.follower is None:
+                follower = follower_of(self.method, stack, embeddings, tools.predictor)
+            else:
+                follower = self.follower(stack, embeddings, tools.predictor)
+            yield from counted(propagate_partitions(follower, partitions), partitions)
 
     def take(self, step: Step) -> None:
         """Add a plane to what was found."""

@@ -72,6 +72,11 @@ class Tools:
     model: ModelChoice
     task: Task
 
+    @property
+    def room(self) -> int:
+        """Bytes of embeddings for which there is room beside those in memory."""
+        return max(0, int(self.cache.budget_mb * 1e6) - self.cache.nbytes)
+
     def embed(self, view: ImageView) -> Embedding:
         """Return the embedding of a view: from memory, from the folder, or made now."""
         known = self.cache.peek(EmbeddingKey.of(view, self.model))

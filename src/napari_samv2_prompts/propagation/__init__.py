@@ -13,11 +13,12 @@ from .painting import painted
 from .partitions import Partition, partitions_of, propagate_partitions
 from .recall import MemoryFollower
 from .run import propagate
-from .stacks import ArrayStack, Embeddings
+from .stacks import EMBEDDINGS, ArrayStack, Embeddings
 from .stretches import Stretch, Wanted, current, missing
 from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Stack, key_of
 
 __all__ = [
+    "EMBEDDINGS",
     "METHODS",
     "Anchors",
     "ArrayStack",

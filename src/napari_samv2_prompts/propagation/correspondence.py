@@ -11,10 +11,11 @@ Not here: what is made of it (``evidence.py``).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import ndimage
+from numpy.lib.stride_tricks import sliding_window_view
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -50,15 +51,53 @@ def moved(
         How much of each pixel, 0 to 1, came from the mask.
     """
     h, w = now.shape
-    windows = np.lib.stride_tricks.sliding_window_view(before, (h, w))
-    shifts = windows.reshape(-1, h, w)
-    cost = ndimage.uniform_filter((shifts - now) ** 2, (1, PATCH, PATCH), mode="nearest")
-    least = cost.min(axis=0)
+    shifts = 2 * RADIUS + 1
+    cost = np.empty((shifts, shifts, h, w), np.float32)
+    for row, costs in enumerate(cost):  # row by row: what is worked on stays in the cache
+        costs[:] = _patch_means(_shifted(before, row, now.shape) - now)
+    least = cost.min(axis=(0, 1))
+    scale = least.mean() + 1.0
     offset = np.arange(-RADIUS, RADIUS + 1, dtype=np.float32) ** 2
-    stiffness = STIFFNESS * (offset[:, None] + offset[None]).reshape(-1, 1, 1)
-    weight = np.exp((least - cost) / (least.mean() + 1.0) - stiffness)
-    masks = np.lib.stride_tricks.sliding_window_view(mask, (h, w)).reshape(-1, h, w)
-    return np.asarray((weight * masks).sum(axis=0) / weight.sum(axis=0), np.float32)
+    above, total = np.zeros((2, h, w), np.float32)
+    for row, costs in enumerate(cost):
+        weight = least - costs
+        weight /= scale
+        weight -= (STIFFNESS * (offset[row] + offset))[:, None, None]
+        np.exp(weight, out=weight)
+        total += weight.sum(axis=0)
+        weight *= _shifted(mask, row, now.shape)
+        above += weight.sum(axis=0)
+    return np.asarray(above / total, np.float32)
+
+
+def _shifted(picture: NDArray[np.float32], row: int, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Return the parts of a picture that begin in a row, at each of the first columns."""
+    h, w = shape
+    return sliding_window_view(picture[row : row + h], w, axis=1).transpose(1, 0, 2)
+
+
+def _patch_means(differences: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the mean square of the patch around each pixel of maps (n, h, w), edges continued."""
+    n, h, w = differences.shape
+    half = PATCH // 2
+    squares = np.empty((n, h + 2 * half, w + 2 * half), np.float32)
+    inner = squares[:, half:-half, half:-half]
+    np.square(differences, out=inner)
+    squares[:, half:-half, :half] = inner[:, :, :1]
+    squares[:, half:-half, -half:] = inner[:, :, -1:]
+    squares[:, :half] = squares[:, half : half + 1]
+    squares[:, -half:] = squares[:, -half - 1 : -half]
+    return _sums_of_7(_sums_of_7(squares, 1), 2) / np.float32(PATCH**2)
+
+
+def _sums_of_7(maps: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
+    """Return the sum of each 7 neighbours along an axis, which gets shorter by 6."""
+    ones = np.moveaxis(maps, axis, 0)
+    twos = ones[:-1] + ones[1:]
+    fours = twos[:-2] + twos[2:]
+    sums = fours[:-3] + twos[4:-1]
+    sums += ones[6:]
+    return np.moveaxis(sums, 0, axis)
 
 
 def displacement(
@@ -89,25 +128,47 @@ def displacement(
     rows, columns = np.nonzero(mask)
     every = max(1, len(rows) // ENOUGH)
     rows, columns = rows[::every], columns[::every]
-    h, w = mask.shape
     values = before[rows, columns]
     spread = float(values.std()) + 8.0
-    places = np.array(sorted(_places(expected, radius)))
-    y, x = rows + places[:, :1], columns + places[:, 1:]
-    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
-    off = np.abs(now[y.clip(0, h - 1), x.clip(0, w - 1)] - values)
-    count = inside.sum(axis=1)
-    off = np.where(inside, off, 0).sum(axis=1) / np.maximum(count, 1) / spread
+    places = _places(expected, radius)
+    off, count = _differences(now, rows, columns, values, places)
+    mean = off / np.maximum(count, 1) / spread
     far = np.minimum((places**2).sum(axis=1), ((places - expected) ** 2).sum(axis=1))
-    cost = np.where(count < 0.5 * len(rows), np.inf, off + 0.02 * np.sqrt(far))
+    cost = np.where(count < 0.5 * len(rows), np.inf, mean + 0.02 * np.sqrt(far))
     if not len(rows) or not np.isfinite(cost).any():
         return 0, 0
     dy, dx = places[int(cost.argmin())].tolist()
     return dy, dx
 
 
-def _places(expected: tuple[int, int], radius: int) -> set[tuple[int, int]]:
+def _differences(
+    now: NDArray[np.float32],
+    rows: NDArray[np.intp],
+    columns: NDArray[np.intp],
+    values: NDArray[np.float32],
+    places: NDArray[np.intp],
+) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+    """Return how much pixels differ at each displacement, and how many of them are inside."""
+    (h, w), (dy, dx) = now.shape, places.T[..., None]
+    if _is_within(h, rows, dy) and _is_within(w, columns, dx):  # most are, and that is quicker
+        off = np.take(now, rows * w + columns + (dy * w + dx))
+        off -= values
+        return np.abs(off, out=off).sum(axis=1), np.full(len(places), len(rows))
+    y, x = rows + dy, columns + dx
+    inside = (y >= 0) & (y < h) & (x >= 0) & (x < w)
+    off = np.abs(now[y.clip(0, h - 1), x.clip(0, w - 1)] - values)
+    return np.where(inside, off, 0).sum(axis=1), inside.sum(axis=1)
+
+
+def _is_within(length: int, at: NDArray[np.intp], moves: NDArray[np.intp]) -> bool:
+    """Tell whether all of some places are on an axis after each move."""
+    return len(at) > 0 and at.min() + moves.min() >= 0 and at.max() + moves.max() < length
+
+
+@lru_cache(256)
+def _places(expected: tuple[int, int], radius: int) -> NDArray[np.intp]:
     """Return the displacements to try: around none, and around the expected one, every other."""
     steps = range(-radius, radius + 1, 2)
     around = {(dy, dx) for dy in steps for dx in steps}
-    return around | {(expected[0] + dy, expected[1] + dx) for dy, dx in around}
+    moved = {(expected[0] + dy, expected[1] + dx) for dy, dx in around}
+    return np.array(sorted(around | moved))

@@ -107,7 +107,9 @@ def _likelihood(
     inside = _histogram(before[mask])
     outside = _histogram(before[around])
     ratio = np.log((inside + 0.01) / (outside + 0.01))
-    return np.asarray(np.interp(now, np.arange(4.0, 256, 8), ratio) / 2, np.float32)
+    place = ((now - 4) / 8).clip(0, 31)  # between the middles of two ranges
+    below = place.astype(np.intp).clip(0, 30)
+    return np.asarray((ratio[below] + np.diff(ratio)[below] * (place - below)) / 2, np.float32)
 
 
 def _histogram(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,11 +102,15 @@ class HandOver:
         self._weights = load() if weights is None else weights
 
     def follow(
-        self, plane: int, histories: Mapping[int, History], rivals: Sequence[MaskCrop]
+        self,
+        plane: int,
+        histories: Mapping[int, History],
+        rivals: Sequence[MaskCrop],
+        then: int | None = None,
     ) -> dict[int, Guess]:
         """Find objects on a plane; see :meth:`.Follower.follow`."""
         carried = {n: self._carry(plane, history) for n, history in histories.items()}
-        decoded = self._decoded(plane, carried)
+        decoded = self._decoded(plane, carried, then)
         rival = from_others({n: (one.window, one.soft) for n, one in carried.items()}, rivals)
         values = {n: self._features(one, rival[n], decoded[n]) for n, one in carried.items()}
         maps = {number: self._evidence(measured) for number, measured in values.items()}
@@ -162,16 +167,19 @@ class HandOver:
     # --- what the model says ---
 
     def _decoded(
-        self, plane: int, carried: Mapping[int, _Carried]
+        self, plane: int, carried: Mapping[int, _Carried], then: int | None
     ) -> dict[int, tuple[NDArray[np.float32], float]]:
         """Return each object's logits at its window's pixels, and the predicted IoU."""
         decoded = {
             n: (np.full(one.window.size, FAR, np.float32), 0.0) for n, one in carried.items()
         }
         groups = self._embed.together({number: one.window for number, one in carried.items()})
-        for numbers in groups:
-            extent = union([carried[number].window for number in numbers])
-            embedding, region = self._embed(plane, extent)
+        extents = [union([carried[number].window for number in group]) for group in groups]
+        asked = [(plane, extent) for extent in extents]
+        if then is not None:
+            asked += [(then, extent) for extent in extents[:1]]
+        for numbers, extent, ahead in zip_longest(groups, extents, asked[1 : len(groups) + 1]):
+            embedding, region = self._embed(plane, extent, ahead)
             prompts = [
                 _prompt(number, carried[number], region, embedding.logits_size)
                 for number in numbers

@@ -75,10 +75,13 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return each pixel's distance to the mask's outline: positive inside, negative outside."""
     if not mask.any():
         return np.full(mask.shape, FAR, np.float32)
-    # Outside of a window there is nothing of the object: its outline follows the window there.
-    inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    outside = ndimage.distance_transform_edt(~mask)
-    return np.asarray(np.where(mask, inside - 0.5, 0.5 - outside), np.float32)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    # Outside of its box there is nothing of the object, also where the box meets the window's edge.
+    inside = ndimage.distance_transform_edt(np.pad(mask[box], 1))[1:-1, 1:-1]
+    out = 0.5 - ndimage.distance_transform_edt(~mask)
+    out[box][mask[box]] = inside[mask[box]] - 0.5
+    return np.asarray(out, np.float32)
 
 
 def _lerp(maps: NDArray[np.float32], at: NDArray[np.float64], axis: int) -> NDArray[np.float32]:

@@ -71,7 +71,11 @@ class MemoryFollower:
         self._memories: OrderedDict[tuple[int, str], Any] = OrderedDict()
 
     def follow(
-        self, plane: int, histories: Mapping[int, History], rivals: Sequence[MaskCrop]
+        self,
+        plane: int,
+        histories: Mapping[int, History],
+        rivals: Sequence[MaskCrop],
+        then: int | None = None,
     ) -> dict[int, Guess]:
         """Find objects on a plane; see :meth:`.Follower.follow`."""
         known = []
@@ -80,7 +84,8 @@ class MemoryFollower:
             behind = {p: crop for p, crop in history.planes if p not in anchors}
             known.append((anchors, {p: self._remembered(p, c) for p, c in behind.items()}))
         reverse = any(h.planes[-1][0] > plane for h in histories.values())
-        embedding, _ = self._embed(plane, self._whole)
+        ahead = None if then is None else (then, self._whole)
+        embedding, _ = self._embed(plane, self._whole, ahead)
         planes = self._stack.shape[0]
         found = self._recall.find(embedding, plane, planes, known, reverse=reverse)
         guesses = {}

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from napari_samv2_prompts.prompts import MaskCrop
 
 from .joining import joined
-from .stretches import Stretch, Wanted, current, missing
+from .stretches import Stretch, Wanted, is_current, missing, sorted_keys
 from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Way
 
 __all__ = ["propagate"]
@@ -63,6 +63,7 @@ class _Run:
 
     def __init__(self, follower: Follower, anchors: Anchors, found: Found, wanted: Wanted) -> None:
         self.follower, self.anchors, self.found, self.wanted = follower, anchors, found, wanted
+        self._keys = {number: sorted_keys(crops) for number, crops in anchors.items()}
 
     def between(self, stretch: Stretch) -> Iterator[Filled]:
         """Fill a stretch between two anchors."""
@@ -96,7 +97,8 @@ class _Run:
         known = {p: guess.crop for p, guess in guesses.items()}
         history = _history(self.anchors[number], known, plane, way)
         rivals = self._rivals(plane, {number})
-        guess = self.follower.follow(plane, {number: history}, rivals)[number]
+        then = plane + way if plane + way in stretch.planes else None
+        guess = self.follower.follow(plane, {number: history}, rivals, then)[number]
         return guess if self._is_seen(guess) else None
 
     def beyond(self, way: Way) -> Iterator[Filled]:
@@ -118,14 +120,14 @@ class _Run:
 
     def _step(self, plane: int, way: Way, active: Sequence[Stretch]) -> Filled:
         """Follow objects by one plane together."""
-        valid = current(self.anchors, self.found)
         histories = {}
-        for stretch in active:
-            known = {p: s.crop for p, s in valid.get(stretch.object, {}).items()}
-            own = self.anchors[stretch.object]
-            histories[stretch.object] = _history(own, known, plane, way)
-        rivals = self._rivals(plane, set(histories), valid)
-        guesses = self.follower.follow(plane, histories, rivals)
+        for number in (stretch.object for stretch in active):
+            behind = (plane - way * step for step in range(1, BEHIND + 1))
+            known = {p: s.crop for p in behind if (s := self._section(number, p)) is not None}
+            histories[number] = _history(self.anchors[number], known, plane, way)
+        rivals = self._rivals(plane, set(histories))
+        then = plane + way if any(plane + way in s.planes for s in active) else None
+        guesses = self.follower.follow(plane, histories, rivals, then)
         sections: dict[int, Section] = {}
         ends: list[End] = []
         for stretch in active:
@@ -141,21 +143,21 @@ class _Run:
         there = guess.gone <= GONE or not self.wanted.stop_when_lost
         return guess.crop.area > 0 and there
 
-    def _rivals(
-        self,
-        plane: int,
-        without: set[int],
-        valid: Mapping[int, Mapping[int, Section]] | None = None,
-    ) -> list[MaskCrop]:
+    def _rivals(self, plane: int, without: set[int]) -> list[MaskCrop]:
         """Return the masks of other objects on a plane: their anchors, and what is firmly found."""
-        others = [self.anchors[n][plane] for n in sorted(self.anchors)
-                  if n not in without and plane in self.anchors[n]]  # fmt: skip
-        valid = current(self.anchors, self.found) if valid is None else valid
-        for number in sorted(valid.keys() - without):
-            section = valid[number].get(plane)
+        others = sorted(self.anchors.keys() - without)
+        rivals = [self.anchors[n][plane] for n in others if plane in self.anchors[n]]
+        for section in (self._section(number, plane) for number in others):
             if section is not None and section.doubt < FIRM:
-                others.append(section.crop)
-        return others
+                rivals.append(section.crop)
+        return rivals
+
+    def _section(self, number: int, plane: int) -> Section | None:
+        """Return what was found of an object on a plane, unless it is out of date."""
+        section = self.found.sections.get(number, {}).get(plane)
+        if section is None or not is_current(section, plane, self._keys[number]):
+            return None
+        return section
 
     def _kept(self, filled: Filled) -> Filled:
         self.found.add(filled)

@@ -3,12 +3,16 @@
 Here: :class:`ArrayStack` and :class:`Embeddings`.  Which part is embedded is a function of what is
 looked for and of nothing else, on a grid, so that it stays the same from plane to plane as long as
 the objects move little, and coming back finds what was embedded before.
+
+What is wanted next is embedded on a second thread meanwhile.  An embedding is the same whoever
+makes it, so that this changes nothing but when it is there.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +25,10 @@ from .values import Stack
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["ArrayStack", "Embeddings"]
+__all__ = ["EMBEDDINGS", "ArrayStack", "Embeddings"]
+
+EMBEDDINGS = 2**28
+"""Bytes of embeddings that are kept: planes are gone through to and fro between two anchors."""
 
 
 class ArrayStack:
@@ -43,18 +50,18 @@ class ArrayStack:
 
 
 class Embeddings:
-    """Embeddings of parts of planes, the last ones kept.
+    """Embeddings of parts of planes, the last ones kept, and the next one made ahead.
 
     Parameters
     ----------
     shape : tuple of int
         ``(height, width)`` of a plane.
     embed : callable
-        ``(plane, region) -> embedding``.
+        ``(plane, region) -> embedding``; called from two threads.
     sides : InputSides
         Of the model: a plane of at most the larger one is embedded whole.
     budget : int
-        Bytes of embeddings to keep.
+        Bytes of embeddings to keep, besides the one in use and the one made ahead.
     """
 
     def __init__(
@@ -62,10 +69,12 @@ class Embeddings:
         shape: tuple[int, int],
         embed: Callable[[int, Region], Any],
         sides: InputSides,
-        budget: int = 2**30,
+        budget: int = EMBEDDINGS,
     ) -> None:
         self._shape, self._make, self._sides, self._budget = shape, embed, sides, budget
         self._kept: OrderedDict[tuple[int, Region], Any] = OrderedDict()
+        self._ahead: tuple[tuple[int, Region], Future[Any]] | None = None
+        self._thread = ThreadPoolExecutor(1, "samv2-prompts-ahead")  # starts with the first call
 
     @property
     def whole(self) -> bool:
@@ -84,16 +93,51 @@ class Embeddings:
 
         return cls(stack.shape[1:], make, sides)
 
-    def __call__(self, plane: int, wanted: Region) -> tuple[Any, Region]:
-        """Return the embedding of a part of a plane that holds `wanted`, and which part that is."""
+    def __call__(
+        self, plane: int, wanted: Region, then: tuple[int, Region] | None = None
+    ) -> tuple[Any, Region]:
+        """Return the embedding of a part of a plane that holds `wanted`, and which part that is.
+
+        Parameters
+        ----------
+        plane : int
+        wanted : Region
+        then : (int, Region), optional
+            What will be asked for next, as far as that can be told: it is begun now.
+        """
         region = self.region(wanted)
         key = plane, region
         if key not in self._kept:
-            self._kept[key] = self._make(plane, region)
-            while len(self._kept) > 1 and self._size() > self._budget:
-                self._kept.popitem(last=False)
+            self._keep(key, self._made(key))
         self._kept.move_to_end(key)
+        if then is not None:
+            self._begin((then[0], self.region(then[1])))
         return self._kept[key], region
+
+    def close(self) -> None:
+        """Make nothing ahead any more; does not wait for what is under way.  Idempotent."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._ahead = None
+
+    def _made(self, key: tuple[int, Region]) -> Any:
+        if self._ahead is not None and self._ahead[0] == key:
+            _, future = self._ahead
+            self._ahead = None
+            return future.result()
+        return self._make(*key)
+
+    def _begin(self, key: tuple[int, Region]) -> None:
+        """Embed something on the second thread, in place of what was begun before."""
+        if key in self._kept or (self._ahead is not None and self._ahead[0] == key):
+            return
+        if self._ahead is not None:
+            self._ahead[1].cancel()
+        self._ahead = key, self._thread.submit(self._make, *key)
+
+    def _keep(self, key: tuple[int, Region], embedding: Any) -> None:
+        self._kept[key] = embedding
+        while len(self._kept) > 1 and self._size() > self._budget:
+            self._kept.popitem(last=False)
 
     def region(self, wanted: Region) -> Region:
         """Return the part of a plane that is embedded to see another part of it."""

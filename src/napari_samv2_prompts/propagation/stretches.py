@@ -10,6 +10,7 @@ Not here: filling them (``run.py``).
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,7 +20,7 @@ from napari_samv2_prompts.prompts import MaskCrop
 
 from .values import Anchors, End, Found, Key, Section, Way, key_of
 
-__all__ = ["Stretch", "Wanted", "current", "missing"]
+__all__ = ["Stretch", "Wanted", "current", "is_current", "missing", "sorted_keys"]
 
 Direction = Literal["forward", "back", "both"]
 
@@ -123,7 +124,7 @@ def missing(anchors: Anchors, found: Found, wanted: Wanted) -> list[Stretch]:
 def _missing_of(
     number: int, anchors: Mapping[int, MaskCrop], found: Found, wanted: Wanted
 ) -> list[Stretch]:
-    keys = [key_of(plane, anchors[plane]) for plane in sorted(anchors)]
+    keys = sorted_keys(anchors)
     there = {key: anchors[key[0]].area > 0 for key in keys}
     sections = found.sections.get(number, {})
     stretches = []
@@ -172,15 +173,26 @@ def _fits(section: Section | None, before: Key | None, after: Key | None) -> boo
     return section is not None and section.between == (before, after)
 
 
+def sorted_keys(anchors: Mapping[int, MaskCrop]) -> list[Key]:
+    """Return the keys of an object's anchors, lower planes first."""
+    return [key_of(plane, crop) for plane, crop in sorted(anchors.items())]
+
+
+def is_current(section: Section, plane: int, keys: list[Key]) -> bool:
+    """Tell whether a section belongs to the anchors with these keys (:func:`sorted_keys`)."""
+    place = bisect_left(keys, (plane, ""))
+    before = keys[place - 1] if place else None
+    after = keys[place] if place < len(keys) else None
+    at_anchor = after is not None and after[0] == plane
+    return not at_anchor and section.between == (before, after)
+
+
 def current(anchors: Anchors, found: Found) -> dict[int, dict[int, Section]]:
     """Return the sections that belong to the anchors as they are now; others are out of date."""
     kept: dict[int, dict[int, Section]] = {}
     for number, sections in found.sections.items():
-        keys = [key_of(plane, crop) for plane, crop in sorted(anchors.get(number, {}).items())]
-        for plane, section in sections.items():
-            before = next((key for key in reversed(keys) if key[0] < plane), None)
-            after = next((key for key in keys if key[0] > plane), None)
-            at_anchor = plane in anchors.get(number, {})
-            if not at_anchor and section.between == (before, after):
-                kept.setdefault(number, {})[plane] = section
+        keys = sorted_keys(anchors.get(number, {}))
+        valid = {p: section for p, section in sections.items() if is_current(section, p, keys)}
+        if valid:
+            kept[number] = valid
     return kept

@@ -210,7 +210,11 @@ class Follower(Protocol):
     """
 
     def follow(
-        self, plane: int, histories: Mapping[int, History], rivals: Sequence[MaskCrop]
+        self,
+        plane: int,
+        histories: Mapping[int, History],
+        rivals: Sequence[MaskCrop],
+        then: int | None = None,
     ) -> Mapping[int, Guess]:
         """Find objects on a plane.
 
@@ -221,5 +225,7 @@ class Follower(Protocol):
             Objects to be found together; none without a plane behind it.
         rivals : sequence of MaskCrop
             Masks on this plane whose pixels belong to other objects.
+        then : int, optional
+            The plane that comes next, so that it can be prepared; the answer does not depend on it.
         """
         ...

@@ -7,6 +7,7 @@ Here: :func:`apply`, and :func:`load` of the file beside this module, which
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Weights", "apply", "load"]
+
+BLOCK = 512
+"""Pixels that are worked on at once."""
 
 Weights = dict[str, list[tuple[Any, Any]]]
 
@@ -55,20 +59,39 @@ def convolve(layers: list[tuple[Any, Any]], maps: NDArray[np.float32]) -> NDArra
     """
     hidden = maps
     for place, (weight, bias) in enumerate(layers[:-1]):
-        hidden = np.maximum(_convolved(weight, hidden, 2**place) + bias[:, None, None], 0)
+        hidden = _convolved(weight, hidden, 2**place)
+        hidden += bias[:, None, None]
+        np.maximum(hidden, 0, out=hidden)
     weight, bias = layers[-1]
     both = np.concatenate([hidden, maps]).reshape(-1, maps[0].size)
-    return np.asarray((weight @ both + bias[:, None]).reshape(maps.shape[1:]), np.float32)
+    logits = np.concatenate([weight @ both[:, block] for block in _blocks(both.shape[1])], axis=1)
+    return np.asarray((logits + bias[:, None]).reshape(maps.shape[1:]), np.float32)
 
 
 def _convolved(weight: Any, maps: NDArray[np.float32], step: int) -> NDArray[np.float32]:
     """Convolve with kernels ``(out, in, 3, 3)``, taps `step` pixels apart; zeros around."""
     count, h, w = maps.shape
-    padded = np.pad(maps, ((0, 0), (step, step), (step, step)))
-    taps = np.empty((3, 3, count, h, w), np.float32)
-    for dy in range(3):
-        for dx in range(3):
-            rows, columns = slice(dy * step, dy * step + h), slice(dx * step, dx * step + w)
-            taps[dy, dx] = padded[:, rows, columns]
-    kernels = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1)
-    return np.asarray((kernels @ taps.reshape(9 * count, -1)).reshape(-1, h, w), np.float32)
+    # Copied to either side only: the rows above and below are other parts of the same copies.
+    taps = np.zeros((3, count, h + 2 * step, w), np.float32)
+    taps[0, :, step:-step, step:] = maps[:, :, :-step]
+    taps[1, :, step:-step] = maps
+    taps[2, :, step:-step, :-step] = maps[:, :, step:]
+    flat = taps.reshape(3 * count, -1)
+    rows = [flat[:, row * step * w :] for row in range(3)]
+    kernels = weight.transpose(2, 0, 3, 1).reshape(3, len(weight), -1)
+    out = np.empty((len(weight), h * w), np.float32)
+    for block in _blocks(h * w):
+        part = kernels[0] @ rows[0][:, block]
+        part += kernels[1] @ rows[1][:, block]
+        part += kernels[2] @ rows[2][:, block]
+        out[:, block] = part
+    return out.reshape(-1, h, w)
+
+
+def _blocks(length: int) -> Iterator[slice]:
+    """Cut pixels into blocks: they stay in the cache, and BLAS takes no second thread for them.
+
+    Its threads would keep busy for a while after each product, while the next plane is embedded.
+    """
+    for start in range(0, length, BLOCK):
+        yield slice(start, min(start + BLOCK, length))
