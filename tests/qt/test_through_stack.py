@@ -182,6 +182,17 @@ def test_a_painted_plane_is_an_anchor_and_is_not_changed(bench: Stack) -> None:
     assert bench.planes_of(1) == list(range(PLANES))
 
 
+def test_what_was_painted_onto_a_found_plane_is_not_taken_by_another_object(bench: Stack) -> None:
+    bench.through.propagate([1])
+    bench.labels.data_setitem(np.nonzero(_box(5, 2, 3, 2, 3)), 1)
+    users = bench.labels.data[5] == 1
+    bench.go(4)
+    bench.draw((6, 14, 22, 30))  # where 1 is
+    bench.through.propagate([3])
+    assert np.array_equal(bench.labels.data[5] == 1, users)
+    assert (bench.labels.data[6] == 3).sum() > 100
+
+
 def _box(plane: int, y0: int, y1: int, x0: int, x1: int) -> np.ndarray:
     mask = np.zeros((PLANES, 50, 60), bool)
     mask[plane, y0:y1, x0:x1] = True

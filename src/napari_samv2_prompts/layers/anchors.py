@@ -21,7 +21,7 @@ from napari_samv2_prompts.prompts import MaskCrop
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Written", "is_untouched", "read_anchors", "read_mask"]
+__all__ = ["Written", "is_untouched", "labels_near", "read_anchors", "read_mask"]
 
 Written = Mapping[int, Mapping[int, MaskCrop]]
 """Object: place along the axis: the pixels that it had there after it was written."""
@@ -37,6 +37,13 @@ def read_mask(data: Any, plane: Plane, number: int, near: MaskCrop) -> MaskCrop:
     top, left, bottom, right = near.box
     part = _part(data, plane, slice(top, bottom), slice(left, right))
     return MaskCrop(top, left, part == number)
+
+
+def labels_near(data: Any, plane: Plane, near: MaskCrop) -> list[int]:
+    """Return the labels within the box of a mask."""
+    top, left, bottom, right = near.box
+    part = _part(data, plane, slice(top, bottom), slice(left, right))
+    return [number for number in np.unique(part).tolist() if number]
 
 
 def read_anchors(

@@ -91,7 +91,11 @@ class LabelsTarget:
         check_place(self.labels, image_layer, dims, image_to_world)
 
     def write(
-        self, plane: Plane, masks: Mapping[int, MaskCrop | None], policy: Policy = "keep"
+        self,
+        plane: Plane,
+        masks: Mapping[int, MaskCrop | None],
+        policy: Policy = "keep",
+        keep: frozenset[int] = frozenset(),
     ) -> int:
         """Paint, repaint or remove objects on a plane, as one undo step.
 
@@ -105,6 +109,8 @@ class LabelsTarget:
         policy : {"keep", "replace", "background"}
             Which pixels may be painted: those without an existing label, all, or only those that
             no live object has either.
+        keep : frozenset of int
+            Labels that are not changed this time.
 
         Returns
         -------
@@ -121,7 +127,7 @@ class LabelsTarget:
         check_numbers(self.labels, (number for number, mask in masks.items() if mask is not None))
         if plane.is_transposed:
             masks = {n: None if m is None else transposed(m) for n, m in masks.items()}
-        return self._apply({plane.in_data_order(): masks}, policy)
+        return self._apply({plane.in_data_order(): masks}, policy, keep)
 
     def write_into(
         self,
@@ -129,6 +135,7 @@ class LabelsTarget:
         plane: Plane,
         masks: Mapping[int, MaskCrop | None],
         policy: Policy = "keep",
+        keep: frozenset[int] = frozenset(),
     ) -> int:
         """Write as :meth:`write` does, as part of one undo step however often this is called.
 
@@ -145,7 +152,7 @@ class LabelsTarget:
             As :meth:`write`.
         """
         with self._steps.joined_into(step):
-            return self.write(plane, masks, policy)
+            return self.write(plane, masks, policy, keep)
 
     def is_open(self, step: OpenStep) -> bool:
         """Tell whether more can be written into a step: the user did not undo it."""
@@ -235,14 +242,19 @@ class LabelsTarget:
         """
         return self.numbers.next_free(self.labels, self.live(), at_least)
 
-    def _apply(self, changes: Mapping[Plane, Mapping[int, MaskCrop | None]], policy: Policy) -> int:
+    def _apply(
+        self,
+        changes: Mapping[Plane, Mapping[int, MaskCrop | None]],
+        policy: Policy,
+        keep: frozenset[int] = frozenset(),
+    ) -> int:
         self._follow_undo()
         before, after, changed = dict(self._live), dict(self._live), 0
         with self._recorded(before, after):
             for plane, masks in changes.items():
                 live = self._live.get(plane, {})
                 before[plane], after[plane], pixels = repaint(
-                    self.labels, plane, live, masks, policy, self._rank
+                    self.labels, plane, live, masks, policy, self._rank, keep
                 )
                 self._rank += len(masks)
                 changed += pixels

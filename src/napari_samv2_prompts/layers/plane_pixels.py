@@ -51,8 +51,11 @@ def repaint(
     masks: Mapping[int, MaskCrop | None],
     policy: Policy,
     next_rank: int,
+    keep: frozenset[int] = frozenset(),
 ) -> tuple[PlaneObjects, PlaneObjects, int]:
     """Write new masks of objects; None takes one away.
+
+    `keep` are labels that no mask may cover, besides those that the user keeps.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def repaint(
     changed : int
         Number of pixels that changed.
     """
-    kept = kept_labels(labels)
+    kept = kept_labels(labels) | keep
     origins = {n: live[n].origin for n, mask in masks.items() if mask is None and n in live}
     masks = {n: mask or origins.get(n) for n, mask in masks.items() if n not in kept}
     read = partial(read_box, labels, plane)

@@ -10,7 +10,7 @@ Not here: the algorithm (``propagation``), when it runs (``engine``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,7 @@ from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop, cropped
 from napari_samv2_prompts.propagation import Anchors, End, Filled, Found, Lineage, Section
 
-from .anchors import is_untouched, read_anchors, read_mask
+from .anchors import is_untouched, labels_near, read_anchors, read_mask
 from .labels_target import LabelsTarget
 from .undo_steps import OpenStep
 
@@ -116,7 +116,8 @@ class StackLabels:
     def write(self, filled: Filled, writing: Writing) -> bool:
         """Write what a plane gained; return False if the user took the run back meanwhile.
 
-        An object that the user drew or changed on that plane since it was begun stays as it is.
+        An object that the user drew or changed on that plane since it was begun stays as it is, and
+        so do others that are the user's there.
 
         Raises
         ------
@@ -128,8 +129,11 @@ class StackLabels:
         plane = self.planes[filled.plane]
         sections = {n: s for n, s in filled.sections.items() if self._is_ours(n, filled.plane, s)}
         masks: dict[int, MaskCrop | None] = {n: s.crop for n, s in sections.items()}
+        others = frozenset[int]()
+        if self.policy != "replace":
+            others = self._users_own(filled.plane, sections)
         with writing():
-            self.target.write_into(self.step, plane, masks, self.policy)
+            self.target.write_into(self.step, plane, masks, self.policy, others)
             for end in filled.ends:
                 self._remove_beyond(end)
         data = self.target.labels.data
@@ -144,6 +148,21 @@ class StackLabels:
         if left is None:
             left = MaskCrop(section.crop.top, section.crop.left, np.zeros_like(section.crop.mask))
         return is_untouched(self.target.labels.data, self.planes[place], number, left)
+
+    def _users_own(self, place: int, sections: Mapping[int, Section]) -> frozenset[int]:
+        """Return the labels where sections would go that are not as they were found."""
+        data, plane = self.target.labels.data, self.planes[place]
+        near = {
+            number
+            for section in sections.values()
+            for number in labels_near(data, plane, section.crop)
+        }
+        own = set()
+        for number in near - sections.keys():
+            left = self.written.get(number, {}).get(place)
+            if left is None or not is_untouched(data, plane, number, left):
+                own.add(number)
+        return frozenset(own)
 
     def end(
         self, number: int, plane: Plane, writing: Writing, step: OpenStep | None = None
