@@ -69,6 +69,15 @@ def test_neither_order_nor_an_interrupt_makes_a_difference(
         assert values([*kept, *rest]) == whole
 
 
+@pytest.mark.parametrize(("shown", "first"), [(2, {1, 2, 3}), (6, {5, 6, 7}), (9, {9})])
+def test_planes_between_which_the_shown_one_lies_come_first(shown, first) -> None:
+    anchors = {n: {p: crop(10 * n, p) for p in (0, 4, 8)} for n in (1, 2)}
+    wanted = Wanted(0, 9, shown=shown)
+    parts = propagate_partitions(Drifting(), partitions_of(anchors, Found(), wanted))
+    planes = list(dict.fromkeys(filled.plane for filled in parts))
+    assert set(planes[: len(first)]) == first
+
+
 @given(st.lists(st.tuples(st.integers(0, 900), st.integers(0, 900)), min_size=1, max_size=300))
 def test_each_object_is_in_one_group_of_a_few_that_lie_together(places) -> None:
     anchors = {n: {0: crop(*place)} for n, place in enumerate(places, 1)}

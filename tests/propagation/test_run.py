@@ -125,6 +125,30 @@ def test_stopping_and_going_on_is_the_same_as_never_having_stopped(anchors, dire
 
 
 @settings(max_examples=60, deadline=None)
+@given(anchor_sets, directions, st.integers(0, PLANES - 1), st.integers(0, 30))
+def test_which_plane_is_shown_changes_nothing_that_is_found(anchors, direction, shown, steps):
+    gone = frozenset({(1, 7), (2, 3), (3, 5)})
+    plain, looked_at = Wanted(1, 10, direction), Wanted(1, 10, direction, shown=shown)
+    whole = run(anchors, wanted=plain, follower=Drifting(gone))
+    half = run(anchors, wanted=looked_at, follower=Drifting(gone), steps=steps)
+    rest = run(anchors, half, Wanted(1, 10, direction, shown=PLANES - 1 - shown), Drifting(gone))
+    assert told(anchors, rest) == told(anchors, whole)
+    assert rest.ends == whole.ends
+
+
+@pytest.mark.parametrize(
+    ("known", "shown", "first"),
+    [((4,), 1, [3, 2, 1, 0]), ((4,), 7, [5, 6, 7, 8]), ((1, 4, 9), 0, [0]), ((1, 4, 9), 11, [10])],
+)
+def test_what_holds_the_shown_plane_is_done_first(known, shown, first):
+    anchors = {n: {p: crop(9 * n, p) for p in known} for n in (1, 2)}
+    wanted = Wanted(0, PLANES - 1, shown=shown)
+    planes = [filled.plane for filled in propagate(Drifting(), anchors, Found(), wanted)]
+    assert planes[: len(first)] == first
+    assert set(planes) == set(range(PLANES)) - set(known)
+
+
+@settings(max_examples=60, deadline=None)
 @given(anchor_sets, st.integers(0, PLANES - 1), st.integers(0, 9))
 def test_a_correction_redoes_the_two_stretches_beside_it_and_no_more(anchors, plane, left):
     found = run(anchors)

@@ -91,6 +91,15 @@ def test_prompted_on_one_plane_the_objects_are_on_all(bench: Stack) -> None:
     assert not bench.through.running
 
 
+def test_the_shown_plane_comes_first(bench: Stack) -> None:
+    places: list[int] = []
+    bench.through.changed.connect(lambda state: state.done and places.append(state.place))
+    bench.go(1)
+    bench.through.propagate()
+    assert list(dict.fromkeys(places))[:3] == [2, 1, 0]
+    assert bench.planes_of(1) == list(range(PLANES))
+
+
 def test_a_run_is_one_undo_step(bench: Stack) -> None:
     before = bench.labels.data.copy()
     bench.through.propagate()

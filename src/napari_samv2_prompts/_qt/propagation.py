@@ -117,7 +117,7 @@ class StackPropagation:
             options.model,
             input_sides(options.model),
             partial(track.read_anchors, numbers),
-            replace(wanted, objects=numbers),
+            replace(wanted, objects=numbers, shown=shown.plane.index[through]),
             track.found,
             [place_of(self._controller.chosen, here) for here in track.planes],
             method=method,

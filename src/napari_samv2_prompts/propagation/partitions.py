@@ -84,12 +84,12 @@ def partitions_of(anchors: Anchors, found: Found, wanted: Wanted) -> list[Partit
 
 
 def propagate_partitions(follower: Follower, partitions: Iterable[Partition]) -> Iterator[Filled]:
-    """Follow partitions here, higher planes first; see :func:`.propagate`.
+    """Follow partitions here; see :func:`.propagate`.
 
-    Groups on the same planes take turns, a plane each: so a plane is embedded once for all of them.
+    Those that hold the shown plane come first, then higher planes.  Groups on the same planes take
+    turns, a plane each: so a plane is embedded once for all of them.
     """
-    key = lambda partition: (partition.wanted.first, partition.wanted.last)  # noqa: E731
-    for _, together in groupby(sorted(partitions, key=key, reverse=True), key):
+    for _, together in groupby(sorted(partitions, key=_turn), _turn):
         runs = deque(propagate(follower, s.anchors, s.found, s.wanted) for s in together)
         while runs:
             run = runs.popleft()
@@ -97,6 +97,13 @@ def propagate_partitions(follower: Follower, partitions: Iterable[Partition]) ->
             if filled is not None:
                 runs.append(run)
                 yield filled
+
+
+def _turn(partition: Partition) -> tuple[bool, int, int]:
+    """Return what partitions are sorted by."""
+    wanted = partition.wanted
+    holds = wanted.shown is not None and wanted.first <= wanted.shown <= wanted.last
+    return not holds, -wanted.first, -wanted.last
 
 
 def _groups(anchors: Anchors, numbers: Sequence[int]) -> list[set[int]]:

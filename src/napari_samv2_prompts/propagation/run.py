@@ -2,16 +2,19 @@
 
 Here: :func:`propagate`.  First the stretches between two anchors, one after the other: each is
 followed up and down, and joined.  Then those beyond an object's anchors, all objects together, up
-and then down.  What is asked of the method depends on anchors and results alone, and so does the
-order.  So whoever stops between two results, and starts again with what was found, gets the rest
-as if nothing had happened, the same to the bit.
+and then down.  The part that holds the shown plane goes ahead of those that have no plane in common
+with it, since objects stand in each other's way on the same plane only.  So what is asked of the
+method depends on anchors and results alone, and whoever stops between two results, and starts again
+with what was found, gets the rest as if nothing had happened, the same to the bit.
 
 Not here: how one plane is done (``handover.py``), which planes there are to do (``stretches.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain
 
 from napari_samv2_prompts.prompts import MaskCrop
 
@@ -50,12 +53,8 @@ def propagate(
         Planes in the order they are done.  A plane may come more than once, with other objects.
     """
     run = _Run(follower, anchors, found.copy(), wanted)
-    for stretch in missing(anchors, run.found, wanted):
-        if stretch.is_closed:
-            yield from run.between(stretch)
-    ways: tuple[Way, ...] = (1, -1)
-    for way in ways:
-        yield from run.beyond(way)
+    for part in run.parts():
+        yield from part()
 
 
 class _Run:
@@ -64,6 +63,23 @@ class _Run:
     def __init__(self, follower: Follower, anchors: Anchors, found: Found, wanted: Wanted) -> None:
         self.follower, self.anchors, self.found, self.wanted = follower, anchors, found, wanted
         self._keys = {number: sorted_keys(crops) for number, crops in anchors.items()}
+
+    def parts(self) -> list[Callable[[], Iterator[Filled]]]:
+        """Return what is to be done one after the other, what holds the shown plane early."""
+        stretches = missing(self.anchors, self.found, self.wanted)
+        parts: list[tuple[set[int], Callable[[], Iterator[Filled]]]] = [
+            (set(s.planes), partial(self.between, s)) for s in stretches if s.is_closed
+        ]
+        ways: tuple[Way, ...] = (1, -1)
+        for way in ways:
+            own = (s.planes for s in stretches if not s.is_closed and way in s.ways)
+            parts.append((set(chain.from_iterable(own)), partial(self.beyond, way)))
+        for place, (planes, _) in enumerate(parts):
+            if self.wanted.shown in planes:
+                if all(planes.isdisjoint(others) for others, _ in parts[:place]):
+                    parts.insert(0, parts.pop(place))
+                break
+        return [part for _, part in parts]
 
     def between(self, stretch: Stretch) -> Iterator[Filled]:
         """Fill a stretch between two anchors."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, cast, get_args
 
@@ -40,6 +40,9 @@ class Wanted:
         All that have anchors by default.
     stop_when_lost : bool
         Whether an object ends where it is not seen, or is followed to the end of the range.
+    shown : int, optional
+        The plane that somebody looks at: what holds it is done first, where that makes no
+        difference to what is found.
     """
 
     first: int
@@ -47,6 +50,7 @@ class Wanted:
     direction: Direction = "both"
     objects: frozenset[int] | None = None
     stop_when_lost: bool = True
+    shown: int | None = field(default=None, compare=False)
 
     @classmethod
     def of(
