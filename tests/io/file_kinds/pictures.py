@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import psutil
 import pytest
@@ -101,10 +102,14 @@ def _(desk: Desk) -> None:
     same(desk.path("pyramid.tif"), large)
 
 
-@row(NUMBERS, "1 bit: PNG, TIFF, with fax compression", "black and white")
+@row(NUMBERS, "1 bit: PNG, TIFF, with fax compression by imagecodecs 2026.3.6 and newer",
+     "black and white")  # fmt: skip
 def _(desk: Desk) -> None:
     bits = Image.fromarray(GREY > 120)
-    for name, options in (("a.png", {}), ("b.tif", {}), ("c.tif", {"compression": "group4"})):
+    kinds: dict[str, dict[str, str]] = {"a.png": {}, "b.tif": {}}
+    if hasattr(imagecodecs, "CCITTFAX4"):
+        kinds["c.tif"] = {"compression": "group4"}
+    for name, options in kinds.items():
         bits.save(desk.path(name), **options)
         np.testing.assert_array_equal(read_picture(desk.path(name)), (GREY > 120) * np.uint8(255))
 
