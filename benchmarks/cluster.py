@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 from tifffile import imwrite
 
-from napari_samv2_prompts.batch import find_units
-from napari_samv2_prompts.cluster import cluster_client, run_on
 from napari_samv2_prompts.sample_data import coins
-from napari_samv2_prompts.units import ModelSettings, Outcome, Standing
+from napari_samv2_prompts.units.cluster import cluster_client, run_on
+from napari_samv2_prompts.units.folders import find_units
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Standing
 
 SETTINGS = ModelSettings(device="cpu")
 PICTURES = 64

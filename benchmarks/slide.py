@@ -20,10 +20,10 @@ from scipy import ndimage
 from tifffile import imread, imwrite
 
 from napari_samv2_prompts.candidates import Selection
-from napari_samv2_prompts.file_units import AllUnit
-from napari_samv2_prompts.slide_units import SlideWork, plan_slide
 from napari_samv2_prompts.tiles import Tile
-from napari_samv2_prompts.units import ModelSettings, run_units
+from napari_samv2_prompts.units.files import AllUnit
+from napari_samv2_prompts.units.slides import SlideWork, plan_slide
+from napari_samv2_prompts.units.unit import ModelSettings, run_units
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

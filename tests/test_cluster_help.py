@@ -26,9 +26,6 @@ from napari_samv2_prompts._qt import cluster as qt_cluster
 from napari_samv2_prompts._qt.cluster import ClusterHelp, seen_file
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.candidates import Selection
-from napari_samv2_prompts.cluster import LOST
-from napari_samv2_prompts.cluster_parts import Failure
-from napari_samv2_prompts.embed_units import planes_of
 from napari_samv2_prompts.engine import (
     EmbeddingCache,
     EmbeddingStore,
@@ -48,7 +45,10 @@ from napari_samv2_prompts.propagation import Wanted
 from napari_samv2_prompts.regions import InputSides
 from napari_samv2_prompts.tile_search import TileSearches
 from napari_samv2_prompts.tiles import tiles_of
-from napari_samv2_prompts.units import Outcome
+from napari_samv2_prompts.units.cluster import LOST
+from napari_samv2_prompts.units.embeddings import planes_of
+from napari_samv2_prompts.units.parts import Failure
+from napari_samv2_prompts.units.unit import Outcome
 
 NANO = ModelChoice()
 FILM = np.full((20, 60, 70), 40, np.uint8)
@@ -113,7 +113,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(monkeypatch) -> Cluster:
-    cluster, package = Cluster(), "napari_samv2_prompts.cluster"
+    cluster, package = Cluster(), "napari_samv2_prompts.units.cluster"
     monkeypatch.setattr(f"{package}.cluster_client", cluster.client)
     monkeypatch.setattr(f"{package}.run_on", cluster.run_on)
     monkeypatch.setattr(f"{package}_parts.parts_on", cluster.parts_on)

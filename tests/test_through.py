@@ -74,7 +74,7 @@ def test_the_command_line_gives_the_same_as_the_function(stack, predictor, tmp_p
 
 def test_embeddings_that_workers_made_give_the_same_labels(stack, predictor, tmp_path, monkeypatch):
     from napari_samv2_prompts.cli import segment_stack as cli
-    from napari_samv2_prompts.units import run_units
+    from napari_samv2_prompts.units.unit import run_units
 
     tifffile.imwrite(tmp_path / "stack.tif", np.moveaxis(stack, 0, 2))
     table = tmp_path / "boxes.csv"

@@ -10,8 +10,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.batch import segment_folder
-    from napari_samv2_prompts.embed_units import embed_stack
     from napari_samv2_prompts.everything import segment_all
     from napari_samv2_prompts.finetuning import pairs_of_layers, train
     from napari_samv2_prompts.io.exports import write_coco, write_labels
@@ -24,7 +22,9 @@ if TYPE_CHECKING:
         build_samv2,
     )
     from napari_samv2_prompts.scripting import replay, segment
-    from napari_samv2_prompts.stack_units import segment_stack
+    from napari_samv2_prompts.units.embeddings import embed_stack
+    from napari_samv2_prompts.units.folders import segment_folder
+    from napari_samv2_prompts.units.stacks import segment_stack
 
     __version__: str
 
@@ -49,13 +49,13 @@ __all__ = [
 ]
 
 _HOMES = {  # of those that are not in samv2
-    "embed_stack": "embed_units",
+    "embed_stack": "units.embeddings",
     "pairs_of_layers": "finetuning",
     "replay": "scripting",
     "segment": "scripting",
     "segment_all": "everything",
-    "segment_folder": "batch",
-    "segment_stack": "stack_units",
+    "segment_folder": "units.folders",
+    "segment_stack": "units.stacks",
     "train": "finetuning",
     "write_coco": "io.exports",
     "write_geojson": "io.geojson",

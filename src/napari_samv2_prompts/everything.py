@@ -3,7 +3,7 @@
 A picture that is larger than the model's input is searched tile by tile (``tiles.py``), so that
 objects are seen in their own resolution and memory does not grow with the picture.
 
-Not here: the search (``samv2.find_all``), prompts (``scripting.py``), folders (``batch.py``).
+Not here: the search (``samv2.find_all``), prompts (``scripting.py``), folders (``units``).
 """
 
 from __future__ import annotations

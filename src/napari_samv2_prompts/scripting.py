@@ -1,7 +1,7 @@
 """Segmenting from a script: one call from an image and its prompts to labels.
 
 Here: :func:`segment`, and :func:`replay` for prompts that the widget saved.  Not here: folders of
-images (``batch.py``), files of labels (``exports.py``).
+images (``units/folders.py``), files of labels (``exports.py``).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Prompts on planes of a stack, and a model that answers them and follows what they mean.
 
-Not here: the one call of a script (``stack_units.py``), how objects are followed (``propagation``),
+Not here: the one call of a script (``units.stacks``), how objects are followed (``propagation``),
 single pictures (``scripting.py``).
 """
 

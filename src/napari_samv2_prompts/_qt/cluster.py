@@ -8,7 +8,7 @@ itself, and is told contrast and planes: no pixel is sent.
 - Tiles and objects are done by the cluster alone, and found by the session as if they were its own;
   where the cluster is lost, or can't do it, the session does what is missing.
 
-Not here: what a worker does (``window_units.py``), sending it (``cluster_parts.py``).
+Not here: what a worker does (``units/window.py``), sending it (``units/parts.py``).
 """
 
 from __future__ import annotations
@@ -93,8 +93,8 @@ class ClusterHelp:
         shape, folder, new = layer_shape(image), store.folder, [0]
 
         def errand(client: Any, check: Check) -> Iterator[int]:
-            from napari_samv2_prompts.cluster import run_on
-            from napari_samv2_prompts.embed_units import planes_of, units_of
+            from napari_samv2_prompts.units.cluster import run_on
+            from napari_samv2_prompts.units.embeddings import planes_of, units_of
 
             units = reversed(units_of(file, folder, planes_of(shape)))
             for outcome in run_on(client, units, _settings(model), check=check):
@@ -121,7 +121,7 @@ class ClusterHelp:
         assert isinstance(searches, TileSearches)
 
         def steps(file: FileViews, client: Any, check: Check) -> Iterator[Step]:
-            from napari_samv2_prompts.window_units import SearchUnit
+            from napari_samv2_prompts.units.window import SearchUnit
 
             known, missing, done = _known(file, views[0], plane), request.missing(), 0
             units = (
@@ -140,7 +140,7 @@ class ClusterHelp:
 
         def steps(file: FileViews, client: Any, check: Check) -> Iterator[Step]:
             from napari_samv2_prompts.engine.propagate import counted
-            from napari_samv2_prompts.window_units import FollowUnit
+            from napari_samv2_prompts.units.window import FollowUnit
 
             first = request.wanted.first
             known = _known(file, request.planes[first], all_planes[first])
@@ -210,7 +210,7 @@ class ClusterHelp:
         address = self._address()
 
         def run(task: Task) -> None:
-            from napari_samv2_prompts.cluster import cluster_client
+            from napari_samv2_prompts.units.cluster import cluster_client
 
             with cluster_client(scheduler=address) as client:
                 for part in errand(client, task.check):
@@ -269,7 +269,7 @@ def _parts(
     check: Check,
 ) -> Iterator[Any]:
     """Yield what comes of units; raise at the end if some failed."""
-    from napari_samv2_prompts.cluster_parts import Failure, parts_on
+    from napari_samv2_prompts.units.parts import Failure, parts_on
 
     folder, failed = None if store is None else store.folder, list[str]()
     for part in parts_on(client, units, _settings(model), store=folder, check=check):
@@ -290,7 +290,7 @@ def _known(file: FileViews, view: ImageView, plane: Plane) -> FileViews:
 
 
 def _settings(model: ModelChoice) -> Any:
-    from napari_samv2_prompts.units import ModelSettings
+    from napari_samv2_prompts.units.unit import ModelSettings
 
     return ModelSettings(model.name, model.checkpoint, "auto")
 

@@ -2,7 +2,7 @@
 
 Here: the list of sub-commands, and how errors end the program.  A sub-command is a module with
 ``NAME``, ``HELP``, ``add_options(parser)`` and ``run(options)``, added to ``COMMANDS``.  Not here:
-what is done with an image (``scripting.py``, ``batch.py``).  Nothing heavy is imported before a
+what is done with an image (``scripting.py``, ``units``).  Nothing heavy is imported before a
 sub-command runs.
 """
 

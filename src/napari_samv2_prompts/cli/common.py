@@ -16,7 +16,7 @@ from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL, find_vari
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
-    from napari_samv2_prompts.units import ModelSettings
+    from napari_samv2_prompts.units.unit import ModelSettings
 
 __all__ = [
     "PROGRAM",
@@ -49,7 +49,7 @@ def tell(notes: Iterable[str]) -> None:
 
 def settings_of(options: argparse.Namespace) -> ModelSettings:
     """Return which model the options ask for."""
-    from napari_samv2_prompts.units import ModelSettings
+    from napari_samv2_prompts.units.unit import ModelSettings
 
     return ModelSettings(options.model, options.checkpoint, options.device)
 

@@ -10,7 +10,7 @@ from napari_samv2_prompts.cli.common import add_model_options
 from napari_samv2_prompts.cli.workers import add_worker_options, runner_of, with_bar
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.units import Outcome
+    from napari_samv2_prompts.units.unit import Outcome
 
 NAME = "embed"
 HELP = "embed all planes of a stack, for the window"
@@ -37,7 +37,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Embed what the folder does not have; 1 if something was left out."""
-    from napari_samv2_prompts.embed_units import StackContrast, embed_units
+    from napari_samv2_prompts.units.embeddings import StackContrast, embed_units
 
     contrast: StackContrast = "percentiles" if options.percentiles else "displayed"
     if options.limits:
@@ -55,6 +55,6 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _planes(outcome: Outcome) -> int:
-    from napari_samv2_prompts.embed_units import EmbedUnit
+    from napari_samv2_prompts.units.embeddings import EmbedUnit
 
     return len(outcome.unit.planes) if isinstance(outcome.unit, EmbedUnit) else 0

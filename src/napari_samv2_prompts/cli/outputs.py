@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.file_units import AllUnit, FileUnit
+    from napari_samv2_prompts.units.files import AllUnit, FileUnit
 
 __all__ = ["labels_path", "record_path", "write_coco_file"]
 
@@ -34,9 +34,9 @@ def write_coco_file(options: argparse.Namespace, units: Sequence[FileUnit | AllU
         return
     from tifffile import imread
 
-    from napari_samv2_prompts.file_units import AllUnit
     from napari_samv2_prompts.io.exports import LabelledImage, write_coco
     from napari_samv2_prompts.io.object_tables import objects_path, read_scores
+    from napari_samv2_prompts.units.files import AllUnit
 
     images = (
         LabelledImage(

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     selection = selection_of(options)
     if options.image.is_dir() and options.image.suffix.lower() != ".zarr":
         return _folder(options, selection)
-    from napari_samv2_prompts.file_units import AllUnit
+    from napari_samv2_prompts.units.files import AllUnit
 
     labels = labels_path(options).absolute()
     image = options.image.absolute()  # workers stand elsewhere
@@ -61,7 +61,7 @@ def selection_of(options: argparse.Namespace) -> Selection:
 
 
 def _folder(options: argparse.Namespace, selection: Selection) -> int:
-    from napari_samv2_prompts.batch import find_pictures
+    from napari_samv2_prompts.units.folders import find_pictures
 
     out: Path = options.output or options.image / "labels"
     units = find_pictures(

@@ -27,7 +27,7 @@ def wanted(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Segment what is not done yet; 1 if something was left out."""
-    from napari_samv2_prompts.batch import find_units
+    from napari_samv2_prompts.units.folders import find_units
 
     one_for_all = options.boxes is not None and options.boxes.suffix.lower() == ".json"
     others = options.points or options.prompts or options.picture

@@ -22,7 +22,7 @@ def wanted(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Segment one picture and say where the files are."""
-    from napari_samv2_prompts.file_units import FileUnit
+    from napari_samv2_prompts.units.files import FileUnit
 
     if options.boxes is None and options.points is None:
         raise ValueError(

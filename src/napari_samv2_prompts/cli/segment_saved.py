@@ -21,10 +21,10 @@ def wanted(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Make the labels again that saved prompts made."""
-    from napari_samv2_prompts.file_units import FileUnit
     from napari_samv2_prompts.io.exports import write_labels
     from napari_samv2_prompts.io.opening import open_image
     from napari_samv2_prompts.scripting import replay
+    from napari_samv2_prompts.units.files import FileUnit
 
     output = labels_path(options)
     opened = open_image(options.image).with_pixel_size()

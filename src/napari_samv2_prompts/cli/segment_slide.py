@@ -15,16 +15,16 @@ from napari_samv2_prompts.cli.workers import runner_of, with_bar
 from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL, find_variant
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.file_units import AllUnit
-    from napari_samv2_prompts.slide_units import SlideWork
-    from napari_samv2_prompts.zarr_units import FieldUnit
+    from napari_samv2_prompts.units.files import AllUnit
+    from napari_samv2_prompts.units.ome_zarr import FieldUnit
+    from napari_samv2_prompts.units.slides import SlideWork
 
 __all__ = ["run_slide", "slide_work"]
 
 
 def slide_work(options: argparse.Namespace, unit: AllUnit | FieldUnit) -> SlideWork | None:
     """Return the work of a picture that is larger than one tile; None if it is not."""
-    from napari_samv2_prompts.slide_units import plan_slide
+    from napari_samv2_prompts.units.slides import plan_slide
 
     if not unit.image.exists():
         raise FileNotFoundError(f"There is no file {unit.image}.")

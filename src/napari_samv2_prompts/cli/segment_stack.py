@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_samv2_prompts.propagation import Filled
-    from napari_samv2_prompts.stack_units import StackWork
-    from napari_samv2_prompts.units import Outcome, Unit
+    from napari_samv2_prompts.units.stacks import StackWork
+    from napari_samv2_prompts.units.unit import Outcome, Unit
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -67,8 +67,8 @@ def run(options: argparse.Namespace) -> int:
     from napari_samv2_prompts.io.exports import write_labels
     from napari_samv2_prompts.io.opening import open_image
     from napari_samv2_prompts.propagation import End, Wanted
-    from napari_samv2_prompts.stack_units import StackWork
     from napari_samv2_prompts.through import stack_prompts
+    from napari_samv2_prompts.units.stacks import StackWork
 
     if options.boxes is None and options.points is None:
         raise ValueError("Give prompts: a table of boxes (--boxes) or of points (--points).")

@@ -12,8 +12,8 @@ from napari_samv2_prompts.cli.workers import do_units
 from napari_samv2_prompts.io.ome_zarr import is_zarr
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.slide_units import SlideWork
-    from napari_samv2_prompts.zarr_units import FieldUnit
+    from napari_samv2_prompts.units.ome_zarr import FieldUnit
+    from napari_samv2_prompts.units.slides import SlideWork
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +33,7 @@ def wanted(options: argparse.Namespace) -> bool:
 def run(options: argparse.Namespace) -> int:
     """Segment what is not done yet; 1 if something was left out."""
     from napari_samv2_prompts.cli.segment_all import selection_of
-    from napari_samv2_prompts.zarr_units import find_fields
+    from napari_samv2_prompts.units.ome_zarr import find_fields
 
     for name in ("coco", "save_prompts", "picture", "ome"):
         if getattr(options, name, None):
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _slide(options: argparse.Namespace, unit: FieldUnit) -> SlideWork | None:
     """Return the work of a slide; None if it is none, or there is nothing to do."""
-    from napari_samv2_prompts.units import looked_at
+    from napari_samv2_prompts.units.unit import looked_at
 
     weights = settings_of(options).key()
     _, outcome = looked_at(unit, weights, overwrite=options.overwrite)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from napari_samv2_prompts.cli.common import ensure_downloaded, predictor, settings_of, tell
 
 if TYPE_CHECKING:
-    from napari_samv2_prompts.units import Outcome, Unit
+    from napari_samv2_prompts.units.unit import Outcome, Unit
 
 __all__ = ["add_worker_options", "do_units", "runner_of", "with_bar"]
 
@@ -92,14 +92,14 @@ def runner_of(
     settings = settings_of(options)
     again = options.overwrite if overwrite is None else overwrite
     if options.workers is None and options.scheduler is None:
-        from napari_samv2_prompts.units import run_units
+        from napari_samv2_prompts.units.unit import run_units
 
         make = cache(lambda: predictor(options))  # only if there is anything to do
         yield lambda units: run_units(units, make, settings.key(), overwrite=again)
         return
     if options.workers is not None and options.workers < 1:
         raise ValueError(f"--workers is {options.workers}: it is a whole number from 1.")
-    from napari_samv2_prompts.cluster import cluster_client, run_on
+    from napari_samv2_prompts.units.cluster import cluster_client, run_on
 
     ensure_downloaded(options)  # once, not by each worker of this machine
     with cluster_client(options.workers, options.scheduler) as client:

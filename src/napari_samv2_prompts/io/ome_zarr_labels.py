@@ -4,7 +4,7 @@ They are written under a name of their own and take their place by one rename.  
 of what they were made of, and a digest of their pixels: so labels of another program, and ours
 once they were edited, are told from ours.
 
-Not here: opening images (``ome_zarr.py``), which labels those are (``zarr_units.py``).
+Not here: opening images (``ome_zarr.py``), which labels those are (``units/ome_zarr.py``).
 """
 
 from __future__ import annotations

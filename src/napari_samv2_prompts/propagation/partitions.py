@@ -7,7 +7,7 @@ order they are followed, and by however many.  How they are cut depends on the a
 Objects of a group are decoded together and leave each other's pixels alone; those of two groups may
 both claim a pixel, and whoever paints decides (:func:`.painted`).
 
-Not here: following one (``run.py``), doing it on other machines (``stack_units``).
+Not here: following one (``run.py``), doing it on other machines (``units.stacks``).
 """
 
 from __future__ import annotations

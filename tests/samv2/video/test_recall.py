@@ -17,7 +17,7 @@ from napari_samv2_prompts.propagation import (
 )
 from napari_samv2_prompts.regions import InputSides
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, SAMV2VideoPredictor
-from napari_samv2_prompts.stack_units import segment_stack
+from napari_samv2_prompts.units.stacks import segment_stack
 
 SIDE = 128
 PLANES = 4

@@ -6,7 +6,7 @@ done.  A unit that is begun again makes the same ones again, in the same order: 
 before are dropped.  A worker stops a unit that nobody waits for any more, also where whoever asked
 for it was killed.
 
-Not here: what a unit does (``window_units.py``), workers and their versions (``cluster.py``).
+Not here: what a unit does (``window.py``), workers and their versions (``cluster.py``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
-from napari_samv2_prompts.cluster import agreed, flow, kept_predictor, reason_of
 from napari_samv2_prompts.engine import (
     EmbeddingCache,
     EmbeddingStore,
@@ -31,7 +30,8 @@ from napari_samv2_prompts.engine import (
     Task,
     Tools,
 )
-from napari_samv2_prompts.units import ModelSettings
+from napari_samv2_prompts.units.cluster import agreed, flow, kept_predictor, reason_of
+from napari_samv2_prompts.units.unit import ModelSettings
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -14,15 +14,12 @@ from typing import TYPE_CHECKING
 import dask
 import numpy as np
 import pytest
-from tests.cluster_units import Counting, NoModel, notes
+from tests.units.counted import Counting, NoModel, notes
 from tifffile import imwrite
 
-from napari_samv2_prompts import embed_stack, embed_units, segment_folder, segment_stack
+from napari_samv2_prompts import embed_stack, segment_folder, segment_stack
 from napari_samv2_prompts.candidates import Selection
 from napari_samv2_prompts.cli import main
-from napari_samv2_prompts.cluster import cluster_client, run_on
-from napari_samv2_prompts.cluster_parts import Failure, parts_on
-from napari_samv2_prompts.embed_units import planes_of
 from napari_samv2_prompts.engine import (
     Cancelled,
     Chunk,
@@ -38,8 +35,12 @@ from napari_samv2_prompts.propagation import Filled, Found, Wanted, partitions, 
 from napari_samv2_prompts.regions import InputSides, Region
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
 from napari_samv2_prompts.tile_search import TileSearch
-from napari_samv2_prompts.units import ModelSettings, perform, run_units
-from napari_samv2_prompts.window_units import FollowUnit, SearchUnit
+from napari_samv2_prompts.units import embeddings
+from napari_samv2_prompts.units.cluster import cluster_client, run_on
+from napari_samv2_prompts.units.embeddings import planes_of
+from napari_samv2_prompts.units.parts import Failure, parts_on
+from napari_samv2_prompts.units.unit import ModelSettings, perform, run_units
+from napari_samv2_prompts.units.window import FollowUnit, SearchUnit
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -84,7 +85,7 @@ def kill_a_worker(client: Client) -> None:
 
 
 def test_planes_are_embedded_bit_for_bit_as_without(client, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(embed_units, "PLANES", 2)
+    monkeypatch.setattr(embeddings, "PLANES", 2)
     film = np.random.default_rng(0).integers(0, 255, (3, 40, 50)).astype(np.uint8)
     imwrite(tmp_path / "film.tif", film, photometric="minisblack")
     for store, given in (("here", None), ("there", client)):
@@ -234,8 +235,8 @@ def test_a_client_that_is_killed_leaves_whole_files_and_the_next_goes_on(client,
     code = """if True:
         import sys
         from pathlib import Path
-        from tests.cluster_units import NoModel, notes
-        from napari_samv2_prompts.cluster import cluster_client, run_on
+        from tests.units.counted import NoModel, notes
+        from napari_samv2_prompts.units.cluster import cluster_client, run_on
 
         with cluster_client(scheduler=sys.argv[1]) as client:
             for outcome in run_on(client, notes(Path(sys.argv[2]), 30, "slow"), NoModel()):
@@ -311,9 +312,9 @@ def test_a_worker_stops_for_a_window_that_was_killed(client, tmp_path) -> None:
     code = """if True:
         import sys
         from pathlib import Path
-        from tests.cluster_units import Counting, NoModel
-        from napari_samv2_prompts.cluster import cluster_client
-        from napari_samv2_prompts.cluster_parts import parts_on
+        from tests.units.counted import Counting, NoModel
+        from napari_samv2_prompts.units.cluster import cluster_client
+        from napari_samv2_prompts.units.parts import parts_on
 
         unit = Counting("unit", Path(sys.argv[2]), 400, "slow")
         with cluster_client(scheduler=sys.argv[1]) as client:
@@ -383,7 +384,7 @@ def test_no_scheduler_and_no_dask_are_sentences(folder, monkeypatch, capsys) -> 
 
 
 def test_an_input_that_is_gone_is_an_outcome(tmp_path) -> None:
-    from napari_samv2_prompts.file_units import FileUnit
+    from napari_samv2_prompts.units.files import FileUnit
 
     unit = FileUnit(tmp_path / "gone.tif", tmp_path / "x.tif", boxes=tmp_path / "gone.csv")
     outcome = perform(unit, lambda: None, "w")

@@ -3,8 +3,8 @@
 They make what the window's own work makes (``engine.Generation``, ``engine.Propagation``), in the
 same way, from the file that the window shows.
 
-Not here: sending them (``cluster_parts.py``), which there are to do (the engine), embedding planes
-(``embed_units.py``).
+Not here: sending them (``parts.py``), which there are to do (the engine), embedding planes
+(``embeddings.py``).
 """
 
 from __future__ import annotations

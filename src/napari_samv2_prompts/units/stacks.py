@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samv2_prompts.embed_units import stack_units
 from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.box_formats import BoxFormat
@@ -42,7 +41,8 @@ from napari_samv2_prompts.propagation import (
     propagate_partitions,
 )
 from napari_samv2_prompts.through import Given, StackModel, StackPrompts, stack_prompts
-from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, Unit, content_key
+from napari_samv2_prompts.units.embeddings import stack_units
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Standing, Unit, content_key
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -129,7 +129,7 @@ def segment_stack(
     work = StackWork(seen, prompts, wanted, method, kept)
     if client is None:
         return work.here(make, progress)
-    from napari_samv2_prompts.cluster import run_on
+    from napari_samv2_prompts.units.cluster import run_on
 
     file = StackFile.of(Path(stack).absolute(), 0, seen)  # type: ignore[arg-type]
     run: Run = partial(run_on, client, settings=settings)

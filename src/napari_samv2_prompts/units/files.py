@@ -1,6 +1,6 @@
 """Units of work on one image file: from its prompts, or to find all objects.
 
-Not here: what a unit is (``units.py``), those of a folder (``batch.py``).
+Not here: what a unit is (``unit.py``), those of a folder (``folders.py``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from napari_samv2_prompts.io.prompt_files import gather_prompts
 from napari_samv2_prompts.io.record_files import write_record
 from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL
 from napari_samv2_prompts.scripting import labels_of, record_of
-from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, content_key
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Standing, content_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -5,7 +5,7 @@ rename, with a key of all that it was made of.  So repeating one is harmless, wh
 going on after an interrupt is running again: what has its key is left out.
 
 Here: what a unit is, its key, doing one and doing many in this process.  Not here: the kinds of
-units (``batch.py``), doing them on several processes or machines (``cluster.py``).
+units (``folders.py``), doing them on several processes or machines (``cluster.py``).
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from tests.test_cli import BoxPredictor
 from tifffile import TiffFile, imread, imwrite
 
 from napari_samv2_prompts import samv2
-from napari_samv2_prompts.batch import find_units
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.io.record_files import read_record
+from napari_samv2_prompts.units.folders import find_units
 
 
 @pytest.fixture

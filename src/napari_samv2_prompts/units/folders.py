@@ -1,7 +1,7 @@
 """Folders of images: each with its prompts by name, as units of work.
 
 Here: finding the units of a folder, and :func:`segment_folder`.  Not here: what the units are
-(``file_units.py``), how they are done (``units.py``, ``cluster.py``), options of the command line
+(``files.py``), how they are done (``unit.py``, ``cluster.py``), options of the command line
 (``cli``).
 """
 
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.candidates import Selection
-from napari_samv2_prompts.file_units import AllUnit, FileUnit
 from napari_samv2_prompts.io.annotations import coco_names, load_json
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.io.prompt_files import table_kind
 from napari_samv2_prompts.io.spreadsheets import read_text
-from napari_samv2_prompts.units import ModelSettings, Outcome, run_units
+from napari_samv2_prompts.units.files import AllUnit, FileUnit
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome, run_units
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -220,6 +220,6 @@ def segment_folder(
     if client is None:
         yield from run_units(units, cache(settings.make), settings.key(), overwrite=overwrite)
     else:
-        from napari_samv2_prompts.cluster import run_on
+        from napari_samv2_prompts.units.cluster import run_on
 
         yield from run_on(client, units, settings, overwrite=overwrite)

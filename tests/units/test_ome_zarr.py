@@ -149,14 +149,14 @@ def test_a_damaged_field_and_a_missing_well_are_named_and_the_rest_is_done(path,
 
 def test_planes_are_numbered_on_and_channels_are_chosen(tmp_path, version, capsys) -> None:
     from napari_samv2_prompts.candidates import Selection
-    from napari_samv2_prompts.zarr_units import FieldUnit
+    from napari_samv2_prompts.units.ome_zarr import FieldUnit
 
     film = np.zeros((2, 2, 64, 64), np.uint8)
     film[:, 1, 20:40, 10:30] = 200
     image(tmp_path / "f.zarr", film, "tcyx", version, ("dark", "bright"))
     unit = FieldUnit(tmp_path / "f.zarr", "f.zarr", selection=Selection(), channel="bright")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("napari_samv2_prompts.zarr_units.found_in_tiles", one_bright_object)
+        patch.setattr("napari_samv2_prompts.units.ome_zarr.found_in_tiles", one_bright_object)
         outcome = unit.run(lambda: None, "key")
     assert outcome.objects == 2
     labels = np.asarray(read_labels(tmp_path / "f.zarr", "samv2"))

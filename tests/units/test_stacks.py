@@ -13,9 +13,9 @@ from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.stack_files import StackFile
 from napari_samv2_prompts.propagation import Wanted, partitions
-from napari_samv2_prompts.stack_units import StackWork, StretchUnit
 from napari_samv2_prompts.through import stack_prompts
-from napari_samv2_prompts.units import Outcome, run_units
+from napari_samv2_prompts.units.stacks import StackWork, StretchUnit
+from napari_samv2_prompts.units.unit import Outcome, run_units
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +80,9 @@ def test_what_was_done_before_an_interrupt_is_not_done_again(work, predictor):
 
 
 def test_a_full_disk_is_a_sentence_and_costs_what_it_touched(work, predictor, monkeypatch):
-    from napari_samv2_prompts import stack_units
+    from napari_samv2_prompts.units import stacks
 
-    real, full, again = stack_units.write_filled, Workers(predictor), Workers(predictor)
+    real, full, again = stacks.write_filled, Workers(predictor), Workers(predictor)
 
     def write(path, parts, key):
         if path.name == "1.npz":
@@ -90,7 +90,7 @@ def test_a_full_disk_is_a_sentence_and_costs_what_it_touched(work, predictor, mo
         real(path, parts, key)
 
     with monkeypatch.context() as patch:
-        patch.setattr(stack_units, "write_filled", write)
+        patch.setattr(stacks, "write_filled", write)
         with pytest.raises(
             OSError, match=r"stack\.tif, 3, planes .* No space left .* run it again"
         ):

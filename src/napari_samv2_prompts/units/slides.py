@@ -5,8 +5,8 @@ Each object is one tile's (``tiles.py``); two that a border shows twice are told
 neighbours, and the numbers follow from how many objects each tile has.  So no pixel of the labels
 is read again, and memory goes with a tile and not with the slide.
 
-Not here: reading slides (``io.slides``), pictures and fields of a usual size (``file_units.py``,
-``zarr_units.py``).
+Not here: reading slides (``io.slides``), pictures and fields of a usual size (``files.py``,
+``ome_zarr.py``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import numpy as np
 
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import candidates_in, joined, labels_from
-from napari_samv2_prompts.file_units import AllUnit
 from napari_samv2_prompts.io.candidate_files import (
     read_candidates,
     read_candidates_key,
@@ -35,8 +34,9 @@ from napari_samv2_prompts.io.pixel_size import pixel_size_and_note
 from napari_samv2_prompts.io.slides import Slide, open_slide, slide_of
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
-from napari_samv2_prompts.units import Outcome, Standing, Unit, content_key
-from napari_samv2_prompts.zarr_units import FieldUnit
+from napari_samv2_prompts.units.files import AllUnit
+from napari_samv2_prompts.units.ome_zarr import FieldUnit
+from napari_samv2_prompts.units.unit import Outcome, Standing, Unit, content_key
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor

@@ -5,7 +5,7 @@ Units are submitted a few more than there are workers, so that a million of them
 several in a message.  A worker that dies is replaced and its unit done again; a unit that ends
 several workers is named and left out.  dask's own configuration is never changed.
 
-Not here: what a unit is (``units.py``), what the window has done (``cluster_parts.py``).
+Not here: what a unit is (``unit.py``), what the window has done (``parts.py``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_samv2_prompts.units import ModelSettings, Outcome, Unit, failure, perform
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Unit, failure, perform
 
 if TYPE_CHECKING:
     from distributed import Client

@@ -12,16 +12,17 @@ from tests.ngff import VERSIONS, image
 from tifffile import imread, imwrite
 from zarr import open_array
 
-from napari_samv2_prompts import cli, slide_units
+from napari_samv2_prompts import cli
 from napari_samv2_prompts.candidates import Candidate, Selection
-from napari_samv2_prompts.cluster import run_on
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
-from napari_samv2_prompts.file_units import AllUnit
 from napari_samv2_prompts.io.ome_zarr_labels import read_labels, sources
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.slide_units import plan_slide
-from napari_samv2_prompts.units import ModelSettings, run_units
-from napari_samv2_prompts.zarr_units import FieldUnit
+from napari_samv2_prompts.units import slides
+from napari_samv2_prompts.units.cluster import run_on
+from napari_samv2_prompts.units.files import AllUnit
+from napari_samv2_prompts.units.ome_zarr import FieldUnit
+from napari_samv2_prompts.units.slides import plan_slide
+from napari_samv2_prompts.units.unit import ModelSettings, run_units
 
 SIDE = 100
 RNG = np.random.default_rng(0)
@@ -77,7 +78,7 @@ def quick_search(monkeypatch) -> list[int]:
         searched.append(1)
         return bright(*arguments)
 
-    for module in ("everything", "slide_units"):
+    for module in ("everything", "units.slides"):
         monkeypatch.setattr(f"napari_samv2_prompts.{module}.candidates_in", search)
     return searched
 
@@ -134,7 +135,7 @@ def test_each_object_of_a_slide_is_found_once_and_as_in_one_go(tmp_path) -> None
 def test_blocks_and_levels_of_labels_are_those_of_all_in_one(
     tmp_path, version, monkeypatch
 ) -> None:
-    monkeypatch.setattr(slide_units, "BLOCK", 64)
+    monkeypatch.setattr(slides, "BLOCK", 64)
     monkeypatch.setattr("napari_samv2_prompts.io.ome_zarr_labels.CHUNK", 64)
     unit = zarr(tmp_path, version)
     assert segment(unit).objects == COUNT
@@ -214,19 +215,19 @@ def test_the_command_line_goes_by_tiles(tmp_path, monkeypatch, capsys) -> None:
     assert f"{COUNT} objects in 20 tiles" in capsys.readouterr().out
     assert cli.main(["segment", str(field.image), "--all"]) == 0
     assert "1 done before" in capsys.readouterr().out
-    real = slide_units.write_candidates
+    real = slides.write_candidates
 
     def full_disk(path, found, key):
         if path.name == "3.npz":
             raise OSError(28, "No space left on device")
         real(path, found, key)
 
-    monkeypatch.setattr(slide_units, "write_candidates", full_disk)
+    monkeypatch.setattr(slides, "write_candidates", full_disk)
     assert cli.main(["segment", str(unit.image), "--all", "-o", str(tmp_path / "y.tif")]) == 1
     told = capsys.readouterr().err
     assert "slide.tif, tile 4: [Errno 28] No space left on device" in told
     assert "1 of 20 tiles are not done: run it again to go on." in told
     assert not (tmp_path / "y.tif").exists()
-    monkeypatch.setattr(slide_units, "write_candidates", real)
+    monkeypatch.setattr(slides, "write_candidates", real)
     assert cli.main(["segment", str(unit.image), "--all", "-o", str(tmp_path / "y.tif")]) == 0
     assert (tmp_path / "y.tif").read_bytes() == (tmp_path / "x.tif").read_bytes()

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from napari_samv2_prompts.units import ModelSettings, Outcome
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome
 
 
 @dataclass(frozen=True)

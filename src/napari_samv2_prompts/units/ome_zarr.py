@@ -1,6 +1,6 @@
 """Units of work on the images of OME-Zarr files: fields of a plate, wells, single images.
 
-Not here: what a unit is (``units.py``), files of other kinds (``file_units.py``).
+Not here: what a unit is (``unit.py``), files of other kinds (``files.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from napari_samv2_prompts.io.ome_zarr_labels import labels_standing, written_lab
 from napari_samv2_prompts.io.pictures import as_picture
 from napari_samv2_prompts.io.prompt_files import gather_prompts, listed_images
 from napari_samv2_prompts.scripting import labels_of
-from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, content_key
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Standing, content_key
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

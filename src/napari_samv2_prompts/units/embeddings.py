@@ -3,7 +3,7 @@
 An embedding is found by its picture as the window reads it, and by the weights.  So what is
 embedded here has the contrast in which the window opens the file, and the window then finds it.
 
-Not here: the folder (``engine.store``), what a unit of work is (``units.py``).
+Not here: the folder (``engine.store``), what a unit of work is (``unit.py``).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.file_views import FileViews
 from napari_samv2_prompts.io.window_layers import WindowLayer, window_layers
 from napari_samv2_prompts.regions import Region
-from napari_samv2_prompts.units import ModelSettings, Outcome, Standing, run_units
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Standing, run_units
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -142,7 +142,7 @@ def embed_stack(
     if client is None:
         yield from run_units(units, cache(settings.make), settings.key())
     else:
-        from napari_samv2_prompts.cluster import run_on
+        from napari_samv2_prompts.units.cluster import run_on
 
         yield from run_on(client, units, settings)
 
