@@ -23,6 +23,7 @@ from benchmarks.pictures import boxes, picture
 __all__ = ["measure_plugin"]
 
 CLICKS = 15
+LONGEST = 10
 LARGE = (12_000, 12_000)
 WINDOW = (1200, 900)  # by default a window is so small that the dock leaves no room for the canvas
 
@@ -34,6 +35,7 @@ class Gaps:
         from qtpy.QtCore import QTimer
 
         self.worst = 0.0
+        self._all: list[float] = []
         self._last = time.perf_counter()
         self._timer = QTimer()
         self._timer.timeout.connect(self._tick)
@@ -42,7 +44,13 @@ class Gaps:
     def _tick(self) -> None:
         now = time.perf_counter()
         self.worst = max(self.worst, now - self._last)
+        self._all = sorted([*self._all, now - self._last])[-LONGEST:]
         self._last = now
+
+    @property
+    def longest(self) -> list[float]:
+        """The longest gaps in milliseconds, the worst first."""
+        return [gap * 1e3 for gap in reversed(self._all)]
 
     def stop(self) -> float:
         """Return the worst gap in milliseconds."""

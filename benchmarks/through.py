@@ -13,18 +13,20 @@ from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from benchmarks.load import held
 from benchmarks.measure import machine, seconds
-from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from napari_samv2_prompts import SAMV2ImagePredictor
     from napari_samv2_prompts.prompts import Masks, PromptBatch
+    from napari_samv2_prompts.propagation import Filled
 
 WANDER = 3.0  # pixels to either side
 PERIOD = 15.0  # planes
+FIFTHS = 5
 
 
 class Film:
@@ -101,6 +103,8 @@ def alone(predictor: SAMV2ImagePredictor, film: Film, asked: list[PromptBatch]) 
 
 def speed(film: Film, repeat: int) -> list[str]:
     """Follow all objects, and take the time of the model alone, in turn."""
+    from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
+
     predictor = SAMV2ImagePredictor("nano", device="cpu")
     noted = Noted(predictor)
     count, lines = len(film.stack), []
@@ -123,7 +127,55 @@ def speed(film: Film, repeat: int) -> list[str]:
 
 def followed(film: Film, predictor: Any) -> NDArray[Any]:
     """Return the labels of all planes, from boxes on the first."""
+    from napari_samv2_prompts import segment_stack
+
     return segment_stack(film.stack, boxes=film.boxes(), predictor=predictor)
+
+
+def memory(film: Film) -> list[str]:
+    """Follow all objects from a script; tell what the process holds after each fifth."""
+    from napari_samv2_prompts import segment_stack
+
+    marks: list[str] = []
+    every = len(film.stack) // FIFTHS
+
+    def tell(filled: Filled) -> None:
+        if filled.plane % every == 1:
+            marks.append(f"{held()['memory (MB)']:.0f}")
+
+    labels = segment_stack(film.stack, boxes=film.boxes(), device="cpu", progress=tell)
+    return [
+        f"{film.stack.nbytes / 1e6:.0f} MB of pixels, {labels.nbytes / 1e6:.0f} MB of labels; "
+        f"the process holds, in MB, each {every} planes: {', '.join(marks)}",
+        f"least IoU on the last plane {film.agreement(labels):.2f}",
+    ]
+
+
+def window(film: Film, *, show: bool) -> list[str]:
+    """Follow all objects in a napari window; tell how long it stood still, and what it held."""
+    from benchmarks.plugin import Gaps, opened, until
+
+    with opened(film.stack, show) as (viewer, widget, _):
+        widget.wait_until_idle()
+        viewer.dims.set_current_step(0, 0)
+        _, shapes, labels = widget.new_prompt_layers()
+        boxes = np.array([box[1:] for box in film.boxes().values()])
+        shapes.add_rectangles([
+            [[0, y0, x0], [0, y0, x1], [0, y1, x1], [0, y1, x0]] for x0, y0, x1, y1 in boxes
+        ])  # fmt: skip
+        widget.wait_until_idle(300)
+        before, gaps = held()["memory (MB)"], Gaps()
+        widget.propagate()
+        took = until(lambda: widget.session.propagation is None, timeout=36_000)
+        worst, after = gaps.stop(), held()["memory (MB)"]
+        longest = ", ".join(f"{gap:.0f}" for gap in gaps.longest)
+        return [
+            f"in a window: {len(film.stack) / took:.2f} planes/s, worst gap {worst:.0f} ms; the "
+            f"longest, in ms: {longest}",
+            f"memory {before:.0f} MB before and {after:.0f} MB after; results in memory "
+            f"{widget.session._results.nbytes / 1e6:.0f} MB",
+            f"least IoU on the last plane {film.agreement(np.asarray(labels.data)):.2f}",
+        ]
 
 
 def main() -> None:
@@ -133,15 +185,22 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=512)
     parser.add_argument("--objects", type=int, default=20)
     parser.add_argument("--radius", type=float, default=18)
-    parser.add_argument("--threads", type=int, help="of PyTorch; its own choice by default")
     parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--threads", type=int, help="of PyTorch, in a script; its own by default")
+    parser.add_argument("--memory", action="store_true")
+    parser.add_argument("--window", choices=("hidden", "shown"))
     given = parser.parse_args()
-    if given.threads is not None:
-        torch.set_num_threads(given.threads)
     film = Film(given.planes, given.side, given.objects, given.radius)
-    lines = [f"{key}: {value}" for key, value in machine("cpu").items()]
-    lines += speed(film, given.repeat)
-    print("\n".join(f"- {line}" for line in lines))
+    if given.window is not None:
+        lines = window(film, show=given.window == "shown")
+    else:
+        import torch
+
+        if given.threads is not None:
+            torch.set_num_threads(given.threads)
+        lines = memory(film) if given.memory else speed(film, given.repeat)
+    known = [f"{key}: {value}" for key, value in machine("cpu").items()]
+    print("\n".join(f"- {line}" for line in known + lines))
 
 
 if __name__ == "__main__":

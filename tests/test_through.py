@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,6 +13,7 @@ import tifffile
 
 from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
 from napari_samv2_prompts.cli import main
+from napari_samv2_prompts.propagation import HandOver
 from napari_samv2_prompts.through import stack_prompts
 
 PLANES, SIDE = 5, 48
@@ -195,3 +199,40 @@ def test_the_method_and_tracks_of_the_command_line(stack, tmp_path, capsys):
         == 1
     )
     assert "'nano' has no memory" in capsys.readouterr().err
+
+
+def test_killed_in_the_middle_it_goes_on_to_the_same_labels(tmp_path, monkeypatch):
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    noise = np.random.default_rng(1).normal(60, 6, (12, SIDE, SIDE))
+    for plane in noise:
+        plane[(rows - 20) ** 2 + (columns - 22) ** 2 <= 81] += 120
+    tifffile.imwrite(tmp_path / "stack.tif", noise.clip(0, 255).astype(np.uint8))
+    table = tmp_path / "boxes.csv"
+    table.write_text("object,plane,x0,y0,x1,y1\n3,2,12.5,10.5,31.5,29.5\n")
+    command = ["segment", str(tmp_path / "stack.tif"), "--through", "z", "--boxes", str(table)]
+    command += ["--device", "cpu", "-o"]
+    store = tmp_path / "store"
+    assert main([*command, str(tmp_path / "whole.tif")]) == 0
+
+    killed = [*command, str(tmp_path / "out.tif"), "--store", str(store)]
+    child = subprocess.Popen([sys.executable, "-m", "napari_samv2_prompts.cli", *killed])
+    while len(list(store.glob("followed-*/0*.npz"))) < 3:
+        assert child.poll() is None, "it ended before it could be killed"
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    assert not (tmp_path / "out.tif").exists()
+    noted = len(list(store.glob("followed-*/0*.npz")))
+
+    asked = []
+    follow = HandOver.follow
+
+    def noting(self, plane, *rest):
+        asked.append(plane)
+        return follow(self, plane, *rest)
+
+    monkeypatch.setattr(HandOver, "follow", noting)
+    assert main(killed) == 0
+    assert len(asked) == 11 - noted
+    assert (tmp_path / "out.tif").read_bytes() == (tmp_path / "whole.tif").read_bytes()
+    assert not list(store.glob("followed-*"))

@@ -109,6 +109,11 @@ class StackModel:
         self.embeddings = Embeddings.of_stack(seen, make, sides)
         self._seen, self._predictor = seen, predictor
 
+    @property
+    def weights(self) -> str:
+        """Key of the model and all its weights."""
+        return self._predictor.packing.fingerprint
+
     def follower(self, method: Method) -> Follower:
         """Return what follows objects; see :func:`.follower_of` for the error."""
         return follower_of(method, self._seen, self.embeddings, self._predictor)

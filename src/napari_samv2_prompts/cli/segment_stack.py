@@ -49,7 +49,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--store",
         type=Path,
         metavar="FOLDER",
-        help="folder of embeddings: none that is there is made again",
+        help="folder of embeddings: none that is there is made again; with it, a run that was "
+        "interrupted goes on where it stopped when it is started again",
     )
 
 

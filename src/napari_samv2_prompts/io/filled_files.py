@@ -1,9 +1,13 @@
-"""What was found of objects, plane by plane, in a file: whole or absent, with its inputs' key."""
+"""What was found of objects, plane by plane, in files: whole or absent, with their inputs' key.
+
+Here: all that a partition gave in one file, and :class:`FilledFolder` with a file for each plane.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ from napari_samv2_prompts.io.files import written_whole
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import End, Filled, Section
 
-__all__ = ["read_filled", "read_filled_key", "write_filled"]
+__all__ = ["FilledFolder", "read_filled", "read_filled_key", "write_filled"]
 
 
 def write_filled(path: Path, parts: Sequence[Filled], key: str) -> None:
@@ -68,6 +72,49 @@ def read_filled_key(path: Path) -> str | None:
             return str(file["key"])
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is to be written again
         return None
+
+
+class FilledFolder:
+    """What planes gained, as it comes: work that ends in the middle goes on from there.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when it is first needed.
+    key : str
+        Of all that the results depend on; others are left out.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._folder, self._key = folder, key
+
+    def read(self) -> list[Filled]:
+        """Return what is there, in the order in which it came."""
+        files = sorted(self._folder.glob("[0-9]*.npz"))
+        return [
+            part
+            for file in files
+            if read_filled_key(file) == self._key
+            for part in read_filled(file)
+        ]
+
+    def noted(self, parts: Iterable[Filled]) -> Iterator[Filled]:
+        """Yield what planes gain, each once it is in a file.
+
+        Raises
+        ------
+        OSError
+            If it can't be written.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        there = len(list(self._folder.glob("[0-9]*.npz")))
+        for number, part in enumerate(parts, there):
+            write_filled(self._folder / f"{number:08d}.npz", [part], self._key)
+            yield part
+
+    def remove(self) -> None:
+        """Delete it, with whatever is left in it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _keys(told: Any) -> Any:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -23,11 +25,17 @@ from numpy.typing import NDArray
 from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.box_formats import BoxFormat
-from napari_samv2_prompts.io.filled_files import read_filled, read_filled_key, write_filled
+from napari_samv2_prompts.io.filled_files import (
+    FilledFolder,
+    read_filled,
+    read_filled_key,
+    write_filled,
+)
 from napari_samv2_prompts.io.pictures import read_image
 from napari_samv2_prompts.io.stack_files import StackFile
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import (
+    Anchors,
     Filled,
     Found,
     Method,
@@ -97,7 +105,9 @@ def segment_stack(
         ``"memory"`` is the published models' own way.  ``"auto"`` is the memory if the model has
         one and sees planes in full detail, else hand-over.
     store : path, optional
-        Folder of embeddings: what is there is not embedded again, what is not is kept there.
+        Folder of embeddings: what is there is not embedded again, what is not is kept there.  What
+        was followed is noted there as well until all is done: the same call goes on from there
+        after an interrupt, to the same labels.
     progress : callable, optional
         Told what each plane gained; what it raises ends the work.
     client : dask.distributed.Client, optional
@@ -170,14 +180,8 @@ class StretchUnit:
 
     def key(self, weights: str) -> str:
         """Say by content all that the masks depend on."""
-        wanted, anchors = self.partition.wanted, self.partition.anchors
-        known = [
-            (number, [key_of(plane, crop) for plane, crop in sorted(planes.items())])
-            for number, planes in sorted(anchors.items())
-        ]
-        numbers = sorted(wanted.objects or ())
-        asked = wanted.first, wanted.last, wanted.direction, wanted.stop_when_lost, numbers
-        return content_key([weights, self.content, self.method, repr(known), repr(asked)])
+        asked = _asked(self.partition.anchors, self.partition.wanted)
+        return content_key([weights, self.content, self.method, *asked])
 
     def standing(self, key: str) -> Standing:
         """Tell what is there of the masks."""
@@ -211,7 +215,7 @@ class StackWork:
     wanted : Wanted
     method : {"auto", "hand-over", "memory"}
     store : Path, optional
-        Of embeddings.
+        Of embeddings, and of what was followed before an interrupt.
     """
 
     seen: StackPicture
@@ -229,9 +233,17 @@ class StackWork:
         model = self._model(make_predictor)
         follower = model.follower(self.method)
         anchors = model.answered(self.prompts)
-        parts = propagate_partitions(follower, partitions_of(anchors, Found(), self.wanted))
+        notes = self._notes(model.weights, anchors)
+        before, found = notes.read() if notes else [], Found()
+        for part in before:
+            found.add(part)
+        parts = propagate_partitions(follower, partitions_of(anchors, found, self.wanted))
         with closing(model.embeddings):
-            return self._painted(anchors, parts, progress)
+            rest = notes.noted(parts) if notes else parts
+            labels = self._painted(anchors, chain(before, rest), progress)
+        if notes:
+            notes.remove()
+        return labels
 
     def on(
         self,
@@ -280,6 +292,19 @@ class StackWork:
         shutil.rmtree(folder, ignore_errors=True)
         return labels
 
+    def _notes(self, weights: str, anchors: Anchors) -> FilledFolder | None:
+        """Return where it is noted what was followed, so that it is not followed again."""
+        if self.store is None:
+            return None
+        digest = blake2b(digest_size=16)
+        planes, height, width = self.seen.shape
+        for plane in range(planes):
+            pixels = self.seen.read(plane, slice(0, height), slice(0, width))
+            digest.update(np.ascontiguousarray(pixels).data)
+        seen = digest.hexdigest(), *map(str, self.seen.shape)
+        key = content_key([weights, *seen, self.method, *_asked(anchors, self.wanted)])
+        return FilledFolder(self.store / f"followed-{key[:12]}", key)
+
     def _model(self, make_predictor: Callable[[], SAMV2ImagePredictor]) -> StackModel:
         check_method(self.method)
         kept = None if self.store is None else EmbeddingStore(self.store, limit_mb=np.inf)
@@ -297,6 +322,17 @@ class StackWork:
             if progress is not None:
                 progress(filled)
         return painted(self.seen.shape, anchors, current(anchors, found))
+
+
+def _asked(anchors: Anchors, wanted: Wanted) -> tuple[str, str]:
+    """Say by content what is to be followed, and how far."""
+    known = [
+        (number, [key_of(plane, crop) for plane, crop in sorted(planes.items())])
+        for number, planes in sorted(anchors.items())
+    ]
+    numbers = sorted(wanted.objects or ())
+    asked = wanted.first, wanted.last, wanted.direction, wanted.stop_when_lost, numbers
+    return repr(known), repr(asked)
 
 
 def _parts(outcomes: Iterable[Outcome]) -> Iterator[Filled]:
