@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from napari.utils._proxies import ReadOnlyWrapper
 from napari.utils.interactions import (
+    mouse_double_click_callbacks,
     mouse_move_callbacks,
     mouse_press_callbacks,
     mouse_release_callbacks,
@@ -342,6 +343,27 @@ def test_a_drag_of_which_the_viewer_missed_the_end_is_drawn_whole(
     assert box.max(0).tolist() == [2, 30, 35]
     assert note(stack) == ""
     assert stack.painted == {1, 2}
+
+
+@pytest.mark.parametrize("tool", ["add_polyline", "add_polygon"])
+def test_boxes_are_read_after_a_path_was_given_up_with_its_first_vertex(
+    bench: Bench, tool: str
+) -> None:
+    bench.draw((50, 50, 60, 60))
+    mouse = box_tool(bench)
+    bench.shapes.mode = tool
+    mouse.drag((20.0, 20.0))
+    settle(bench)
+    assert len(bench.shapes.data) == 2, "a path is being drawn"
+    mouse_double_click_callbacks(bench.shapes, mouse.event("mouse_double_click", (20.0, 20.0)))
+    settle(bench)
+    assert len(bench.shapes.data) == 1
+    bench.shapes.mode = "add_rectangle"
+    mouse.drag((20.0, 20.0), (25.0, 25.0), (40.0, 40.0))
+    settle(bench)
+    assert bench.painted == {1, 2}
+    colours = [bench.labels.get_color(number) for number in (1, 2)]
+    np.testing.assert_allclose(bench.shapes.edge_color[:2], colours, atol=1e-3)
 
 
 def test_a_small_shape_that_is_there_is_left_out_and_can_be_found(bench: Bench) -> None:

@@ -167,6 +167,15 @@ def test_merging_gives_the_label_to_the_current_object_in_one_step(bench: Bench)
     np.testing.assert_array_equal(bench.labels.data, before)
 
 
+def test_what_was_undone_is_not_said_any_more(bench: Bench) -> None:
+    bench.controller.pick_object(3)
+    assert tools_of(bench).merge(7)
+    assert "part of label 3" in bench.controller.state().said
+    bench.controller.undo()
+    assert bench.painted == {3, 7}
+    assert bench.controller.state().said == ""
+
+
 def test_merging_live_objects_leaves_the_prompts_of_the_one_that_stays(bench: Bench) -> None:
     bench.draw((60, 60, 70, 70), (60, 75, 70, 85))
     bench.controller.pick_object(8)

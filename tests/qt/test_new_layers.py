@@ -51,6 +51,18 @@ def test_the_first_press_makes_the_layers_and_takes_the_tool(
     assert len(viewer.layers) == 4
 
 
+def test_box_is_a_box_and_g_keeps_the_tool_of_the_layer(viewer, widget) -> None:
+    prompts = widget._form.prompts
+    prompts.box.click()
+    shapes = widget.shapes.value
+    shapes.mode = "add_ellipse"
+    prompts.click.click()
+    widget._open.drawing.change()
+    assert shapes.mode == "add_ellipse"
+    prompts.box.click()
+    assert shapes.mode == "add_rectangle"
+
+
 def test_undo_takes_the_new_layers_away_until_something_is_in_them(viewer, widget) -> None:
     prompts = widget._form.prompts
     prompts.box.click()

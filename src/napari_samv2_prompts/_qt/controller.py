@@ -200,6 +200,7 @@ class Controller:
             self.refresh()
         elif self.chosen.labels is not None:
             self.chosen.labels.undo()
+            self.label_tools.undone()
 
     def run(self) -> None:
         """Predict now, without waiting for anything to change."""

@@ -70,22 +70,22 @@ class Drawing:
 
     def points(self) -> None:
         """Take the tool for clicks."""
-        self._draw("points")
+        self._draw("points", exact=True)
 
     def shapes(self) -> None:
-        """Take the tool for boxes."""
-        self._draw("shapes")
+        """Take the tool for boxes, whatever was drawn in their layer before."""
+        self._draw("shapes", exact=True)
 
     def change(self) -> None:
         """Change between boxes and clicks."""
         drawing_boxes = tool_in_hand(self._viewer, self._choices.chosen) == ("shapes", True)
         self._draw("points" if drawing_boxes else "shapes")
 
-    def _draw(self, kind: Kind) -> None:
+    def _draw(self, kind: Kind, *, exact: bool = False) -> None:
         chosen = self._choices.chosen
         missing = chosen.image is not None and None in (getattr(chosen, kind), chosen.labels)
         if not missing:
-            self._take(kind)
+            self._take(kind, exact=exact)
         elif not self._offer(kind):
             self._draw_in_new(kind)
         self.taken.emit()
@@ -95,12 +95,12 @@ class Drawing:
             self._take(kind)
             self.taken.emit()
 
-    def _take(self, kind: Kind) -> None:
-        """Make a layer active, with a tool that adds prompts; one that does so already stays."""
+    def _take(self, kind: Kind, *, exact: bool = False) -> None:
+        """Make a layer active, with a tool that adds prompts; unless `exact`, any that does."""
         layer = getattr(self._choices.chosen, kind)
         if layer is not None:
             self._viewer.layers.selection.active = layer
-            if not layer.mode.startswith("add"):
+            if exact or not layer.mode.startswith("add"):
                 layer.mode = _MODES[kind]
 
     # --- without a tool ---------------------------------------------------------------------

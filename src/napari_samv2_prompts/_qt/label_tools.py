@@ -93,6 +93,11 @@ class LabelTools:
         """Take it that these objects are finished."""
         self._starts = {key: mask for key, mask in self._starts.items() if key[2] not in objects}
 
+    def undone(self) -> None:
+        """Say no more what was done last, as it may not be so any longer."""
+        self.said = ""
+        self.done.emit()
+
     @property
     def kept(self) -> tuple[int, ...]:
         """The labels that no result changes."""

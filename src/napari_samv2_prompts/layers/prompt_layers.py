@@ -197,8 +197,9 @@ def colour_prompts(points: Points | None, shapes: Shapes | None, labels: Labels 
                 points.border_color = borders
     if shapes is not None and len(shapes.data):
         with shapes.block_update_properties():
-            edges = _label_colours(labels, object_numbers(shapes))
-            if not np.allclose(shapes.edge_color, edges, atol=1e-3):
+            count = len(shapes.data)  # a path given up leaves its row and colour behind
+            edges = _label_colours(labels, object_numbers(shapes)[:count])
+            if not np.allclose(shapes.edge_color[:count], edges, atol=1e-3):
                 shapes.edge_color = edges
 
 
