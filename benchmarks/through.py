@@ -3,12 +3,15 @@
 Films of bright discs that wander.  Two numbers count: how many planes a second, and how many times
 as long it takes as embedding the same planes and answering the same prompts, which nothing can do
 without.  ``--window`` follows them in a napari window (it needs a display: ``xvfb-run``) and tells
-how long the window stood still at worst; ``--memory`` what the process holds along the way.
+how long the window stood still at worst; ``--memory`` what the process holds along the way; and
+``--all`` does all of it.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,14 @@ if TYPE_CHECKING:
 WANDER = 3.0  # pixels to either side
 PERIOD = 15.0  # planes
 FIFTHS = 5
+ALL = (
+    (),
+    ("--threads", "1"),
+    ("--radius", "33"),
+    ("--window", "hidden"),
+    ("--window", "shown"),
+    ("--memory", "--planes", "500", "--side", "256", "--objects", "50", "--radius", "9"),
+)
 
 
 class Film:
@@ -189,7 +200,12 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of PyTorch, in a script; its own by default")
     parser.add_argument("--memory", action="store_true")
     parser.add_argument("--window", choices=("hidden", "shown"))
+    parser.add_argument("--all", action="store_true", help="each of these, in processes of its own")
     given = parser.parse_args()
+    if given.all:
+        for options in ALL:
+            subprocess.run([sys.executable, "-m", "benchmarks.through", *options], check=True)
+        return
     film = Film(given.planes, given.side, given.objects, given.radius)
     if given.window is not None:
         lines = window(film, show=given.window == "shown")

@@ -43,7 +43,8 @@ def labels_near(data: Any, plane: Plane, near: MaskCrop) -> list[int]:
     """Return the labels within the box of a mask."""
     top, left, bottom, right = near.box
     part = _part(data, plane, slice(top, bottom), slice(left, right))
-    return [number for number in np.unique(part).tolist() if number]
+    numbers: list[int] = np.unique(part[part != 0]).tolist()  # of no pixel, mostly
+    return numbers
 
 
 def read_anchors(
@@ -81,6 +82,8 @@ def is_untouched(data: Any, plane: Plane, number: int, left: MaskCrop) -> bool:
     y0, x0 = max(top - AROUND, 0), max(left_edge - AROUND, 0)
     rows, columns = slice(y0, min(bottom + AROUND, height)), slice(x0, min(right + AROUND, width))
     pixels = _part(data, plane, rows, columns)
+    if not left.mask.any():
+        return not (pixels == number).any()
     shown = MaskCrop(top - y0, left_edge - x0, left.mask)
     return _is_rest(MaskCrop(0, 0, pixels == number), shown, pixels)
 
