@@ -12,6 +12,7 @@ from qtpy.QtCore import QTimer
 from tests.fakes import Factory, FakePredictor
 
 from napari_samv2_prompts._qt.form import Form
+from napari_samv2_prompts._qt.form.widgets import Bar
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import State, Status
@@ -69,6 +70,26 @@ def test_nothing_moves_by_itself_in_the_form_beside_the_model(qtbot, state: Stat
     assert (
         form.head.progress.maximum() > form.head.progress.minimum()
     )  # else it has no end, and is animated
+
+
+def test_a_bar_is_painted_when_its_turn_comes(qtbot) -> None:
+    """Qt's own paints itself, and the canvas with it, in the middle of whatever moves it."""
+    painted: list[int] = []
+
+    class Watched(Bar):
+        def paintEvent(self, event) -> None:
+            super().paintEvent(event)
+            painted.append(self.value())
+
+    bar = Watched()
+    qtbot.addWidget(bar)
+    with qtbot.waitExposed(bar):
+        bar.show()
+    qtbot.waitUntil(lambda: bool(painted))
+    painted.clear()
+    bar.show_share(7, 10)
+    assert painted == []
+    qtbot.waitUntil(lambda: painted[-1:] == [7])
 
 
 def test_opening_the_widget_does_not_import_torch() -> None:

@@ -16,7 +16,6 @@ from qtpy.QtWidgets import (
     QDockWidget,
     QGridLayout,
     QLabel,
-    QProgressBar,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -34,7 +33,7 @@ from .layers import FilesPanel, LabelPanel, LayersPanel
 from .model import EmbeddingsPanel, ModelPanel, PicturePanel
 from .objects import ObjectsPanel
 from .prompts import PromptsPanel
-from .widgets import Lines, button, use_theme
+from .widgets import Bar, Lines, button, use_theme
 
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
@@ -181,12 +180,7 @@ class Head(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.hint, self.state = Lines(2, bold=True), Lines(2)
-        self.progress = QProgressBar()
-        # Never without an end: a bar that moves by itself has all of the window painted with it,
-        # thirty times a second, beside a model that needs the processor.
-        self.progress.setRange(0, 1000)
-        self.progress.setTextVisible(False)
-        self.progress.setMaximumHeight(12)
+        self.progress = Bar()
         self.progress.setAccessibleName("Progress")
         self.cancel = button("Cancel", "Stop what is going on", "square")
         self.convert = button("Convert", "Give the Labels layer a type that holds more labels")
@@ -211,7 +205,7 @@ class Head(QWidget):
         self.state.setText("\n".join(filter(None, (state_line(now), seen_line(now)))))
         slow = now.status.state in (State.LOADING, State.EMBEDDING)  # the rest would only flicker
         progress = now.status.progress
-        self.progress.setValue(0 if progress is None else round(1000 * progress.share))
+        self.progress.show_share(0 if progress is None else round(1000 * progress.share), 1000)
         self.cancel.setVisible(slow)
         self.progress.setVisible(slow)
         self.convert.setVisible(bool(now.offer) and not slow)

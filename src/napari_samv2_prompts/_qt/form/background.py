@@ -10,7 +10,6 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QLabel,
-    QProgressBar,
     QSlider,
     QSpinBox,
     QWidget,
@@ -21,7 +20,7 @@ from napari_samv2_prompts._qt.widget_state import Axis, FindAllState, Propagatio
 from napari_samv2_prompts.candidates import Order, Selection
 
 from .controls import add_row, equally_wide, keep_place, rows, side_by_side
-from .widgets import Lines, button
+from .widgets import Bar, Lines, button
 
 __all__ = ["FindAllPanel", "ThroughPanel"]
 
@@ -171,9 +170,7 @@ class ThroughPanel(QWidget):
         self.divides = button("Divides here", "The current object is two from this plane on")
         self.tracks = button("Show tracks", "Add a layer with the tracks of all labels",
                              "new_tracks")  # fmt: skip
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(False)
-        self.progress.setMaximumHeight(12)
+        self.progress = Bar()
         self.text = Lines(2)
         self._name_controls()
         self._lay_out()
@@ -230,8 +227,7 @@ class ThroughPanel(QWidget):
             press.setEnabled(bool(self._axes) and not now.running)
         self.cancel.setVisible(now.running)
         self.progress.setVisible(now.running)
-        self.progress.setRange(0, max(now.total, 1))
-        self.progress.setValue(now.done)
+        self.progress.show_share(now.done, now.total)
         self.doubtful.setEnabled(now.doubtful)
         self.text.setText(propagation_line(now) if self._axes else "The image has one plane only.")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from magicgui.widgets import ComboBox
 from qtpy.QtCore import Signal  # type: ignore[attr-defined]
-from qtpy.QtWidgets import QFileDialog, QLineEdit, QProgressBar, QSizePolicy, QSpinBox, QWidget
+from qtpy.QtWidgets import QFileDialog, QLineEdit, QSizePolicy, QSpinBox, QWidget
 
 from napari_samv2_prompts._qt.messages import memory_line, planes_line
 from napari_samv2_prompts._qt.widget_state import WidgetState
@@ -15,7 +15,7 @@ from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.io.settings import Choice
 
 from .controls import add_row, keep_place, rows, shrinking, side_by_side
-from .widgets import Lines, button
+from .widgets import Bar, Lines, button
 
 __all__ = ["EmbeddingsPanel", "ModelPanel", "PicturePanel"]
 
@@ -142,9 +142,7 @@ class EmbeddingsPanel(QWidget):
         self.all_planes = button("", "", checkable=True)
         self.cluster = QLineEdit()
         self.cluster.setPlaceholderText("scheduler:8786")
-        self.progress = QProgressBar()
-        self.progress.setTextVisible(False)
-        self.progress.setMaximumHeight(12)
+        self.progress = Bar()
         self._usage, self._said = Lines(1), Lines(2)
         self._name_controls()
         self._lay_out()
@@ -206,8 +204,7 @@ class EmbeddingsPanel(QWidget):
         self.all_planes.setText("Stop embedding all planes" if now.all_planes else every)
         self.progress.setVisible(planes is not None and planes.running)
         if planes is not None:
-            self.progress.setRange(0, planes.total)
-            self.progress.setValue(planes.at - 1)
+            self.progress.show_share(planes.at - 1, planes.total)
 
     def _show_folder(self) -> None:
         there = self._folder is not None

@@ -26,6 +26,7 @@ from qtpy.QtSvg import QSvgRenderer
 from qtpy.QtWidgets import (
     QComboBox,
     QLabel,
+    QProgressBar,
     QPushButton,
     QSizePolicy,
     QStyle,
@@ -36,13 +37,35 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-__all__ = ["IconButton", "Lines", "button", "elide", "theme_icon", "use_theme"]
+__all__ = ["Bar", "IconButton", "Lines", "button", "elide", "theme_icon", "use_theme"]
 
 SIDE = 16  # pixels of the form
 _INK = 12  # of them for what is drawn; the rest parts it from the text
 _DRAFT = 64  # pixels to measure a drawing by: the viewer's icons fill their squares unevenly
 _SCALES = 1, 2  # of a screen: an icon is drawn for each, so that none is blurred
 _FADED = 0.35  # of a button that can't be pressed
+
+
+class Bar(QProgressBar):
+    """A thin bar that says how far something is.
+
+    It always has an end: one that moves by itself has all of the window painted with it, thirty
+    times a second, beside a model that needs the processor.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setTextVisible(False)
+        self.setMaximumHeight(12)
+        self.show_share(0, 1)
+
+    def show_share(self, done: int, total: int) -> None:
+        """Show how much of how much is done."""
+        # Else Qt paints it at once, and the canvas with it, before whoever calls this goes on.
+        self.setUpdatesEnabled(False)
+        self.setRange(0, max(total, 1))
+        self.setValue(done)
+        self.setUpdatesEnabled(True)
 
 
 class Lines(QLabel):
