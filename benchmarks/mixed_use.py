@@ -131,7 +131,7 @@ def main() -> int:
                 marks.append(held())
                 print({what: round(value) for what, value in marks[-1].items()}, flush=True)
         highest = int(user.labels.data.max())
-        steps = user.widget._open.saved.recorder.noted(user.labels.unique_id)
+        steps = user.widget._open.recorder.noted(user.labels.unique_id)
         record = sum(map(sys.getsizeof, steps)) / 1e6
         user.desk.close()
     print(f"{number} rounds: {user.done}; highest label {highest}; record {record:.1f} MB")

@@ -79,7 +79,7 @@ class Replay:
         place_of: Callable[[Plane], Place],
         later: Callable[[Callable[[], None]], object] = lambda work: work(),
     ) -> None:
-        self.session = session
+        self.record, self.session = record, session
         self._target = target
         self._view_of, self._place_of, self._later = view_of, place_of, later
         self._steps = list(reversed(record.steps))

@@ -13,9 +13,9 @@ from tests.propagation.fakes import BrightModel
 from napari_samv2_prompts._qt.cluster import ClusterHelp
 from napari_samv2_prompts._qt.labels_writer import place_of
 from napari_samv2_prompts._qt.propagation import StackPropagation
-from napari_samv2_prompts._qt.saved_prompts import Recorder
 from napari_samv2_prompts.engine import Session
 from napari_samv2_prompts.io.record_files import unpacked_step
+from napari_samv2_prompts.io.recorder import Recorder
 from napari_samv2_prompts.io.records import Follow, Record, Step
 from napari_samv2_prompts.layers import Chosen, LabelsTarget, mapped_view
 from napari_samv2_prompts.propagation import Track

@@ -1,53 +1,55 @@
-"""Files of prompts and labels: asking for their names, reading and writing them in the worker.
+"""Files of prompts: asking for their names, reading and writing them in the worker.
 
-A call of a script returns when it is done.
+Loaded prompts go to layers of their own, so that nothing that is there is touched.  A call of a
+script returns when it is done.
 
-Not here: how labels are made from prompts (``saved_prompts.py``), formats (``io``).
+Not here: noting what is done (``io.recorder``), doing it again (``replaying``), formats (``io``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from napari.utils.notifications import show_error
-from numpy.typing import NDArray
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_samv2_prompts.engine import ModelChoice
-from napari_samv2_prompts.geometry import Plane, PlaneError
-from napari_samv2_prompts.layers import Chosen, current_plane
-from napari_samv2_prompts.layers.classes import object_classes
+from napari_samv2_prompts.engine import ModelChoice, PredictorFactory, Runner, Session
+from napari_samv2_prompts.images import ImageView
+from napari_samv2_prompts.io.recorder import Recorder
+from napari_samv2_prompts.layers import (
+    Chosen,
+    LabelsTarget,
+    layer_shape,
+    make_layers,
+    mapped_view,
+    prompted_objects,
+    view_of,
+)
 
+from .controller import Controller
+from .labels_writer import place_of
 from .layer_choices import LayerChoices
 from .model_picker import ModelPicker
 from .models import WEIGHT_FILES
-from .saved_prompts import SavedPrompts
-from .threads import Disk
+from .threads import Disk, MainThreadQueue
 
 if TYPE_CHECKING:
+    from napari.layers import Image
     from napari.viewer import Viewer
 
-    from napari_samv2_prompts.io.records import Record
-
-    Film = Callable[[], tuple[NDArray[Any], Mapping[int, int]]]
-    """Reads the labels of all planes; returns them and each daughter's parent."""
+    from napari_samv2_prompts.geometry import Plane
+    from napari_samv2_prompts.io.records import Picture, Record
+    from napari_samv2_prompts.replaying import Replay
 
 # What is in files is imported when one is read or written: the window opens without it.
 
-__all__ = ["PromptFiles", "ask_and_export", "exporter"]
+__all__ = ["PromptFiles"]
 
 _KIND = "Prompts (*.json)"
-_PLANE_KINDS = "GeoJSON, as for QuPath (*.geojson);;COCO (*.json);;Label image (*.tif *.ome.tif)"
-_TRACK_KINDS = (
-    "Tracks, as a table (*.csv);;Tracks, as a GEFF graph (*.geff);;"
-    "Tracks and masks, for the Cell Tracking Challenge (*_RES)"
-)
-Export = Callable[[Path], None]
 
 
 class PromptFiles:
@@ -55,20 +57,38 @@ class PromptFiles:
 
     Parameters
     ----------
+    make_predictor, make_runner : callable
+        For the session that loaded steps are done in.
     parent : QWidget
         Of the dialogs.
     """
 
     def __init__(
-        self,
-        parent: QWidget,
-        layers: LayerChoices,
-        picker: ModelPicker,
-        saving: SavedPrompts,
-        disk: Disk,
-    ) -> None:
-        self._parent, self._layers, self._picker = parent, layers, picker
-        self._saving, self._disk = saving, disk
+        self, viewer: Viewer, controller: Controller, layers: LayerChoices, picker: ModelPicker,
+        recorder: Recorder, disk: Disk, make_predictor: PredictorFactory,
+        make_runner: Callable[[], Runner], parent: QWidget,
+    ) -> None:  # fmt: skip
+        self._viewer, self._controller, self._layers = viewer, controller, layers
+        self._picker, self._recorder, self._disk, self._parent = picker, recorder, disk, parent
+        self._make_predictor, self._make_runner = make_predictor, make_runner
+        self._queue = MainThreadQueue()
+        self._loading: tuple[Replay, Chosen, LabelsTarget] | None = None
+        self._closed = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether saved prompts are being replayed."""
+        return self._loading is not None
+
+    def close(self) -> None:
+        """Stop; idempotent."""
+        self._closed = True
+        if self._loading is not None:
+            self._loading[0].session.close()
+        self._loading = None
+        self._queue.close()
+
+    # --- saving -----------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> None:
         """Write what led to the labels of the chosen layer.
@@ -80,7 +100,43 @@ class PromptFiles:
         OSError
             If the file can't be written.
         """
-        _write(Path(path), self._saving.recording())
+        _write(Path(path), self._recording())
+
+    def ask_and_save(self) -> None:
+        """Ask for a name and save in the worker; errors are shown."""
+        name, _ = QFileDialog.getSaveFileName(self._parent, "Save prompts", "prompts.json", _KIND)
+        if not name:
+            return
+        try:  # the layers as they are now, however long the disk takes
+            recording = self._recording()
+        except (ValueError, MemoryError) as error:
+            show_error(f"SAMV2 Prompts: {error}")
+            return
+        path = Path(name)
+        doing, done = f"Saving {path.name}…", f"Saved {path.name}."
+        self._disk.do(doing, partial(_write, path, recording), lambda nothing: done)
+
+    def _recording(self) -> Callable[[], Record]:
+        """Note the chosen layers as they are; return what makes a record of that, in any thread."""
+        self._controller.flush()
+        now, dims = self._controller.chosen, self._viewer.dims
+        if now.image is None or now.labels is None:
+            raise ValueError(
+                "There is nothing to save yet: choose an image and press Box or Click."
+            )
+        from napari_samv2_prompts.io.recording import record_of, recorded_points, recorded_shapes
+
+        return partial(
+            record_of,
+            self._recorder.noted(now.labels.unique_id),
+            prompted_objects(now.points, now.shapes),
+            now.image.name,
+            layer_shape(now.image),
+            tuple(recorded_points(now.points, now.image, dims)),
+            tuple(recorded_shapes(now.shapes, now.image, dims)),
+        )
+
+    # --- loading ----------------------------------------------------------------------------
 
     def load(self, path: str | Path, checkpoint: str | Path | None = None) -> None:
         """Begin to make the labels of a file in new layers, and choose these.
@@ -102,20 +158,6 @@ class PromptFiles:
         record = _read(path)
         self._use(_weighed(record, checkpoint or self._listed(record)))
 
-    def ask_and_save(self) -> None:
-        """Ask for a name and save in the worker; errors are shown."""
-        name, _ = QFileDialog.getSaveFileName(self._parent, "Save prompts", "prompts.json", _KIND)
-        if not name:
-            return
-        try:  # the layers as they are now, however long the disk takes
-            recording = self._saving.recording()
-        except (ValueError, MemoryError) as error:
-            show_error(f"SAMV2 Prompts: {error}")
-            return
-        path = Path(name)
-        doing, done = f"Saving {path.name}…", f"Saved {path.name}."
-        self._disk.do(doing, partial(_write, path, recording), lambda nothing: done)
-
     def ask_and_load(self) -> None:
         """Ask for a file, read it in the worker, and load it; errors are shown."""
         name, _ = QFileDialog.getOpenFileName(self._parent, "Load prompts", "", _KIND)
@@ -125,7 +167,7 @@ class PromptFiles:
 
     def _ask_for_weights(self, record: Record) -> str:
         """Ask where the weights are that a file needs, as it is not believed; load it."""
-        if self._saving.closed:  # with the widget, while the file was being read
+        if self._closed:  # with the widget, while the file was being read
             return ""
         from napari_samv2_prompts.io.records import own_weights
 
@@ -140,25 +182,76 @@ class PromptFiles:
             self._disk.do("", partial(_weighed, record, weights), self._use)
         return ""
 
-    def _use(self, record: Record) -> str:
-        if self._saving.closed:
-            return ""
-        self._picker.use_model(record.model)
-        choice = self._picker.choice
-        chosen = self._saving.load(record)
-        self._layers.refresh()
-        self._layers.set(chosen)
-        from napari_samv2_prompts.io.records import with_models
-
-        self._saving.start(with_models(record, partial(_placed, choice)))
-        return ""
-
     def _listed(self, record: Record) -> Path | None:
         """Return the record's own weights if the user picked them before."""
         from napari_samv2_prompts.io.records import own_weights
 
         wanted = own_weights(record)
         return self._picker.listed(wanted[0]) if len(wanted) == 1 else None
+
+    def _use(self, record: Record) -> str:
+        """Do the steps of a record in new layers, which are chosen."""
+        if self._closed:
+            return ""
+        self._picker.use_model(record.model)
+        controller, image, choice = self._controller, self._layers.chosen.image, self._picker.choice
+        if image is None:
+            raise ValueError("Open the image that the prompts were drawn on first.")
+        if self.busy:
+            raise ValueError("Prompts are being loaded: wait until that is done.")
+        record.check(layer_shape(image))
+        controller.paused = True
+        chosen = Chosen(image, *make_layers(self._viewer, image))
+        self._layers.refresh()
+        self._layers.set(chosen)
+        with controller.prompts.quietly() as target:
+            pass
+        if target is None:
+            controller.paused = False
+            raise ValueError("The labels can't be written: choose another image.")
+        from napari_samv2_prompts.io.records import with_models
+        from napari_samv2_prompts.replaying import Replay
+
+        replay = Replay(
+            with_models(record, partial(_placed, choice)),
+            Session(self._make_predictor, self._make_runner()),
+            target,
+            partial(self._view, image),
+            partial(place_of, chosen),
+            self._queue.post,
+        )
+        self._loading = replay, chosen, target
+        replay.finished.connect(self._on_finished)
+        replay.start()
+        return ""
+
+    def _view(self, image: Image, plane: Plane, picture: Picture) -> ImageView:
+        if picture.channels:
+            layers, dims = self._viewer.layers, self._viewer.dims
+            return view_of(layers, image, plane, dims, "channels")
+        return mapped_view(image, plane, picture.limits, picture.gamma)
+
+    def _on_finished(self, reason: str) -> None:
+        if self._loading is None:
+            return
+        from napari_samv2_prompts.io.recording import fill_layers
+        from napari_samv2_prompts.io.records import Accept
+
+        (replay, chosen, target), self._loading = self._loading, None
+        record = replay.record
+        with self._controller.prompts.quietly():
+            fill_layers(chosen, record)
+        # What has no prompts would go again.
+        kept = target.live() - prompted_objects(chosen.points, chosen.shapes)
+        replay.session.accept(kept)
+        target.accept(kept)
+        self._controller.session.merge(replay.session)
+        steps = (*record.steps, *([Accept(tuple(sorted(kept)))] if kept else []))
+        self._recorder.resume(target.labels.unique_id, steps)
+        self._controller.paused = False
+        self._controller.choose(chosen)
+        if reason:
+            show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
 
 
 def _placed(choice: ModelChoice, model: ModelChoice) -> ModelChoice:
@@ -192,85 +285,3 @@ def _write(path: Path, recording: Callable[[], Record]) -> None:
     except OSError as error:
         why = error.strerror or error
         raise OSError(f"{path.name} could not be saved ({why}): choose another folder.") from error
-
-
-def ask_and_export(
-    parent: QWidget, viewer: Viewer, chosen: Chosen, disk: Disk, film: Film | None = None
-) -> None:
-    """Ask for a name, and write the labels of the shown plane, or tracks, in the worker.
-
-    `film` is what tracks are of; without it they are not offered.
-    """
-    kinds = _PLANE_KINDS if film is None else f"{_PLANE_KINDS};;{_TRACK_KINDS}"
-    name, kind = QFileDialog.getSaveFileName(parent, "Export labels", "labels.geojson", kinds)
-    if not name:
-        return
-    path = Path(name)
-    try:
-        if film is not None and (kind in _TRACK_KINDS.split(";;") or _is_of_tracks(path)):
-            export: Export = partial(_write_tracks, film)
-        else:
-            export = exporter(viewer, chosen)
-    except ValueError as error:
-        show_error(f"SAMV2 Prompts: {error}")
-        return
-    done = f"Wrote {path.name}."
-    disk.do(f"Writing {path.name}…", partial(export, path), lambda nothing: done)
-
-
-def _is_of_tracks(path: Path) -> bool:
-    return path.suffix.lower() in (".csv", ".geff") or path.name.endswith("_RES")
-
-
-def _write_tracks(film: Film, path: Path) -> None:
-    """Write a table, a GEFF graph, or a folder of the Cell Tracking Challenge, by the ending."""
-    from napari_samv2_prompts.io.lineage_files import write_ctc, write_geff, write_lineage_table
-    from napari_samv2_prompts.propagation import Lineage
-
-    labels, parents = film()
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".geff"):
-        write_ctc(path, labels, parents)
-        return
-    lineage = Lineage.of(labels, parents)
-    if kind == ".csv":
-        write_lineage_table(path, lineage)
-    else:
-        write_geff(path, lineage)
-
-
-def exporter(viewer: Viewer, chosen: Chosen) -> Export:
-    """Copy the labels of the shown plane; return what writes them, in any thread.
-
-    Raises
-    ------
-    ValueError
-        If there are no labels, or no plane is shown.
-    """
-    labels = chosen.labels
-    if labels is None:
-        raise ValueError("There are no labels to export yet: press Box or Click first.")
-    try:
-        plane: Plane = current_plane(viewer.dims, labels)
-    except PlaneError as error:
-        raise ValueError(str(error)) from None
-    pixels = np.array(labels.data[plane.in_data_order().indexer()])
-    classes = object_classes(chosen.points, chosen.shapes, labels)
-    name = chosen.image.name if chosen.image is not None else labels.name
-    return partial(_write_labels, pixels, classes, name)
-
-
-def _write_labels(pixels: NDArray[Any], classes: Mapping[int, str], name: str, path: Path) -> None:
-    from napari_samv2_prompts.io.exports import LabelledImage, write_coco, write_labels
-    from napari_samv2_prompts.io.geojson import write_geojson
-
-    kind = path.suffix.lower()
-    if kind == ".geojson":
-        write_geojson(path, pixels, classes)
-    elif kind == ".json":
-        try:
-            write_coco(path, [LabelledImage(name, pixels, classes=classes)])
-        except ImportError:  # outlines need nothing that may be missing
-            write_coco(path, [LabelledImage(name, pixels, classes=classes)], polygons=True)
-    else:
-        write_labels(path, pixels)

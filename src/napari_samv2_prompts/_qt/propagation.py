@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
 
     from napari_samv2_prompts.engine import Propagation
+    from napari_samv2_prompts.io.recorder import Recorder
     from napari_samv2_prompts.layers.stack_labels import StackLabels
     from napari_samv2_prompts.propagation import Filled, Method
 
     from .controller import Controller
     from .form.background import ThroughPanel
-    from .saved_prompts import Recorder
     from .threads import Disk
 
 # Opening the window must not wait for what following objects needs: it is imported when they are.
@@ -151,17 +151,21 @@ class StackPropagation:
 
     def end_here(self, number: int | None = None) -> None:
         """Say that an object, the current one by default, is not on the shown plane."""
+        from napari_samv2_prompts.io.records import EndHere
+
         shown, axis, track, number = self._told(number)
         track.end(number, shown.plane, self._controller.events.blocked)
-        self._recorder.ended(shown.target.labels.unique_id, shown.plane, axis, number)
+        self._recorder.add(shown.target.labels.unique_id, EndHere(shown.plane, axis, number))
         said = f"Object {number} ends here: not on plane {shown.plane.index[axis]}, nor beyond."
         self._tell(replace(self.state, doubtful=track.has_found, said=said))
 
     def divide_here(self, number: int | None = None) -> tuple[int, int]:
         """Say that an object, the current one by default, is two from the shown plane on."""
+        from napari_samv2_prompts.io.records import Divide
+
         shown, axis, track, number = self._told(number)
         new = track.divide(number, shown.plane, self._controller.events.blocked)
-        self._recorder.divided(shown.target.labels.unique_id, shown.plane, axis, number, new)
+        self._recorder.add(shown.target.labels.unique_id, Divide(shown.plane, axis, number, new))
         said = f"Object {number} divides here into {new[0]} and {new[1]}."
         self._tell(replace(self.state, doubtful=track.has_found, said=said))
         return new

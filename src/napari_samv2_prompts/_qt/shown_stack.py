@@ -1,6 +1,7 @@
-"""The stack that is shown: its axes, its labels over the planes, the tracks of all of them.
+"""The stack that is shown: its axes, its labels over the planes, their tracks, files of both.
 
-Not here: following objects (``propagation.py``), what is written (``layers/stack_labels.py``).
+Not here: following objects (``propagation.py``), what is written (``layers/stack_labels.py``),
+formats (``io``).
 """
 
 from __future__ import annotations
@@ -8,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QFileDialog, QWidget
+
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.layers import LabelsTarget, layer_shape, shown_plane
+from napari_samv2_prompts.layers import LabelsTarget, current_plane, layer_shape, shown_plane
+from napari_samv2_prompts.layers.classes import object_classes
 
 from .messages import axis_name
 from .widget_state import Axis
@@ -25,8 +32,15 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.propagation import Lineage
 
     from .controller import Controller
+    from .threads import Disk
 
 __all__ = ["ShownPlane", "ShownStack"]
+
+_PLANE_KINDS = "GeoJSON, as for QuPath (*.geojson);;COCO (*.json);;Label image (*.tif *.ome.tif)"
+_TRACK_KINDS = (
+    "Tracks, as a table (*.csv);;Tracks, as a GEFF graph (*.geff);;"
+    "Tracks and masks, for the Cell Tracking Challenge (*_RES)"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,14 +123,6 @@ class ShownStack:
         self._controller.flush()
         return self.track(self.now(), self.axis(None)).lineage()
 
-    def film(self) -> Callable[[], tuple[NDArray[Any], Mapping[int, int]]] | None:
-        """Return what reads all labels and who came from whom, for a worker; None of one plane."""
-        self._controller.flush()
-        try:
-            return self.track(self.now(), self.axis(None)).film
-        except ValueError:
-            return None
-
     def show_tracks(self) -> Tracks:
         """Add a Tracks layer with the middles of all labels, and who came from whom."""
         read, show = self.tracks_in_steps()
@@ -148,3 +154,51 @@ class ShownStack:
             units=labels.units,
             axis_labels=labels.axis_labels,
         )
+
+    # --- files ------------------------------------------------------------------------------
+
+    def ask_and_export(self, parent: QWidget, disk: Disk) -> None:
+        """Ask for a name, and write the labels of the shown plane, or tracks, in the worker."""
+        self._controller.flush()
+        try:
+            film = self.track(self.now(), self.axis(None)).film
+        except ValueError:
+            film = None  # of one plane there are no tracks
+        kinds = _PLANE_KINDS if film is None else f"{_PLANE_KINDS};;{_TRACK_KINDS}"
+        name, kind = QFileDialog.getSaveFileName(parent, "Export labels", "labels.geojson", kinds)
+        if not name:
+            return
+        path = Path(name)
+        of_tracks = path.suffix.lower() in (".csv", ".geff") or path.name.endswith("_RES")
+        try:
+            if film is not None and (of_tracks or kind in _TRACK_KINDS.split(";;")):
+                export: Callable[[], None] = partial(_write_film, path, film)
+            else:
+                export = partial(_write_plane, path, *self._labels_of_plane())
+        except ValueError as error:
+            show_error(f"SAMV2 Prompts: {error}")
+            return
+        disk.do(f"Writing {path.name}…", export, lambda nothing: f"Wrote {path.name}.")
+
+    def _labels_of_plane(self) -> tuple[str, NDArray[Any], dict[int, str]]:
+        """Return the name of the picture, a copy of the shown labels, and their classes."""
+        chosen = self._controller.chosen
+        labels = chosen.labels
+        if labels is None:
+            raise ValueError("There are no labels to export yet: press Box or Click first.")
+        plane = current_plane(self._viewer.dims, labels)
+        pixels = np.array(labels.data[plane.in_data_order().indexer()])
+        name = chosen.image.name if chosen.image is not None else labels.name
+        return name, pixels, object_classes(chosen.points, chosen.shapes, labels)
+
+
+def _write_film(path: Path, film: Callable[[], tuple[NDArray[Any], Mapping[int, int]]]) -> None:
+    from napari_samv2_prompts.io.lineage_files import write_film
+
+    write_film(path, *film())
+
+
+def _write_plane(path: Path, name: str, labels: NDArray[Any], classes: dict[int, str]) -> None:
+    from napari_samv2_prompts.io.exports import LabelledImage, write_plane
+
+    write_plane(path, LabelledImage(name, labels, classes=classes))

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error
 
 from napari_samv2_prompts.engine import EmbeddingStore, PredictorFactory, Runner, Session, State
+from napari_samv2_prompts.io.recorder import Recorder
 from napari_samv2_prompts.io.settings import Remembered
 
 from .cluster import ClusterHelp, seen_file
 from .controller import Controller
 from .drawing import Drawing
-from .files import PromptFiles, ask_and_export
+from .files import PromptFiles
 from .find_all import FindAll
 from .form import Form
 from .layer_choices import LayerChoices
 from .model_picker import ModelPicker
 from .object_list import ObjectList
 from .propagation import StackPropagation, ThroughButtons
-from .saved_prompts import SavedPrompts
 from .threads import Disk
 from .viewer_events import Connections, Keys
 from .widget_state import Options, WidgetState
@@ -53,7 +53,7 @@ class Wiring:
 
     Attributes
     ----------
-    controller, find_all, propagation, objects, saved, files
+    controller, find_all, propagation, objects, recorder, files
         What the form and scripts speak to.
     """
 
@@ -77,18 +77,17 @@ class Wiring:
         session = Session(make_predictor, make_runner(), memory, store, make_runner())
         self.controller = controller = Controller(viewer, session, make_runner())
         self.drawing = Drawing(viewer, layers, controller, parent)
-        self.saved = SavedPrompts(
-            viewer, controller, make_predictor, make_runner, form.picture.policy.get_value
-        )
-        self.files = PromptFiles(parent, layers, picker, self.saved, disk)
+        self.recorder = Recorder(session, form.picture.policy.get_value)
+        self.files = PromptFiles(
+            viewer, controller, layers, picker, self.recorder, disk, make_predictor, make_runner,
+            parent,
+        )  # fmt: skip
         self.objects = ObjectList(viewer, controller, make_runner())
         self.clusters = [
             ClusterHelp(make_runner(), self._cluster_address, self._seen_file) for _ in range(3)
         ]
         self.find_all = FindAll(viewer, controller, self.clusters[1])
-        self.propagation = StackPropagation(
-            viewer, controller, self.saved.recorder, self.clusters[2]
-        )
+        self.propagation = StackPropagation(viewer, controller, self.recorder, self.clusters[2])
         self._through = ThroughButtons(form.through, self.propagation, controller, disk)
         self._keys = Keys(viewer, (
             ("Q", controller.flip_sign), ("N", controller.next_object),
@@ -110,7 +109,7 @@ class Wiring:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way."""
-        busy = self._disk.busy or self.saved.busy or self.objects.busy or self.propagation.running
+        busy = self._disk.busy or self.files.busy or self.objects.busy or self.propagation.running
         return self.controller.idle and not busy
 
     def use_keys(self) -> None:
@@ -126,7 +125,14 @@ class Wiring:
         """End everything, touching nothing that Qt may have deleted; idempotent."""
         self._links.close()
         self.drawing.close()
-        for part in (self.saved, self.objects, self.find_all, self.propagation, self._keys):
+        for part in (
+            self.files,
+            self.recorder,
+            self.objects,
+            self.find_all,
+            self.propagation,
+            self._keys,
+        ):
             part.close()
         for cluster in self.clusters:
             cluster.close()
@@ -145,7 +151,6 @@ class Wiring:
         add(form.objects.show_rows, self.objects.changed)
         add(self.objects.take_found, self.find_all.accepted)
         add(self._through.show, self.propagation.changed)
-        add(self._on_loaded, self.saved.finished)
         add(self._on_theme, self._viewer.events.theme)
 
     def _follow_form(self) -> None:
@@ -192,7 +197,7 @@ class Wiring:
     def accept(self) -> tuple[int, ...]:
         """Keep the labels and clear their prompts; return the objects."""
         objects = self.controller.accept()
-        self.saved.recorder.accepted(objects)
+        self.recorder.accepted(objects)
         self.propagation.accepted(objects)
         return objects
 
@@ -240,12 +245,7 @@ class Wiring:
     # --- files and options ------------------------------------------------------------------
 
     def _export(self) -> None:
-        film = self.propagation.stack.film()
-        ask_and_export(self._parent, self._viewer, self.controller.chosen, self._disk, film)
-
-    def _on_loaded(self, reason: str) -> None:
-        if reason:
-            show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
+        self.propagation.stack.ask_and_export(self._parent, self._disk)
 
     def _on_options(self, value: object = None) -> None:
         """Work with what is chosen now, and remember it."""

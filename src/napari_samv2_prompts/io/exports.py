@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.io.geojson import write_geojson
 from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
 
 __all__ = [
@@ -28,8 +29,8 @@ __all__ = [
     "run_length_coder",
     "write_coco",
     "write_labels",
+    "write_plane",
 ]
-
 
 _SOFTWARE = "napari-samv2-prompts"
 
@@ -159,6 +160,20 @@ def write_coco(
     }
     with written_whole(path) as part:
         part.write_text(json.dumps(content), "utf-8")
+
+
+def write_plane(path: Path, image: LabelledImage) -> None:
+    """Write labels as the ending of the path says: GeoJSON, COCO, or else TIFF."""
+    kind = path.suffix.lower()
+    if kind == ".geojson":
+        write_geojson(path, image.labels, image.classes)
+    elif kind == ".json":
+        try:
+            write_coco(path, [image])
+        except ImportError:  # outlines need nothing that may be missing
+            write_coco(path, [image], polygons=True)
+    else:
+        write_labels(path, image.labels)
 
 
 def _annotations(labels: NDArray[Any], *, polygons: bool) -> Iterable[tuple[int, dict[str, Any]]]:

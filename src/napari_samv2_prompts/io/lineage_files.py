@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     import tifffile
 
 __all__ = [
-    "read_ctc", "read_geff", "read_lineage_table", "write_ctc", "write_geff", "write_lineage_table",
+    "read_ctc", "read_geff", "read_lineage_table", "write_ctc", "write_film", "write_geff",
+    "write_lineage_table",
 ]  # fmt: skip
 
 COLUMNS = ("object", "first", "last", "parent")
@@ -65,6 +66,16 @@ def read_lineage_table(path: str | Path) -> tuple[Track, ...]:
                 "with whole numbers."
             ) from error
     return tuple(Track(*row) for row in rows)
+
+
+def write_film(path: Path, labels: NDArray[Any], parents: Mapping[int, int]) -> None:
+    """Write tracks as the ending says: a table, a GEFF graph, or else as :func:`write_ctc` does."""
+    if path.suffix.lower() == ".csv":
+        write_lineage_table(path, Lineage.of(labels, parents))
+    elif path.suffix.lower() == ".geff":
+        write_geff(path, Lineage.of(labels, parents))
+    else:
+        write_ctc(path, labels, parents)
 
 
 def write_ctc(

@@ -1,9 +1,9 @@
 """From work in a window to a record of it, and back into layers.
 
-Here: prompts of layers as values, steps of a session as values, what is kept of both.  Nothing is
-needed before there is a first step, so the window opens without it.
+Here: prompts of layers as values, steps of a session as values, what is kept of both.
 
-Not here: what a record is (``records``), its file (``record_files``).
+Not here: what a record is (``records``), its file (``record_files``), when a step is noted
+(``recorder``).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_samv2_prompts.engine import ModelChoice, Removal, Results
-from napari_samv2_prompts.io.record_files import packed_step, unpacked_step
+from napari_samv2_prompts.engine import ModelChoice, Results
+from napari_samv2_prompts.io.record_files import unpacked_step
 from napari_samv2_prompts.io.records import (
     Accept,
     Ask,
@@ -45,33 +45,15 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.geometry import Plane
 
 __all__ = [
-    "accepted_step",
     "decoded_steps",
     "fill_layers",
     "following_step",
-    "packed",
     "record_of",
     "recorded_points",
     "recorded_shapes",
-    "removed_step",
 ]
 
 # --- steps --------------------------------------------------------------------------------------
-
-
-def packed(step: Step) -> str:
-    """Return a step in few bytes: masks are large."""
-    return packed_step(step)
-
-
-def accepted_step(objects: Iterable[int]) -> Accept:
-    """Return the step in which labels were kept and their prompts cleared."""
-    return Accept(tuple(sorted(objects)))
-
-
-def removed_step(removal: Removal) -> Remove:
-    """Return the step in which objects went with their prompts."""
-    return Remove(removal.objects, removal.place.plane)
 
 
 def decoded_steps(results: Results, policy: Policy) -> Iterator[Step]:
