@@ -33,8 +33,7 @@ from napari_samv2_prompts.layers import (
 from .controller import Controller
 from .labels_writer import place_of
 from .layer_choices import LayerChoices
-from .model_picker import ModelPicker
-from .models import WEIGHT_FILES
+from .models import WEIGHT_FILES, ModelPicker
 from .threads import Disk, MainThreadQueue
 
 if TYPE_CHECKING:

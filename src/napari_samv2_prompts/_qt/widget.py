@@ -16,8 +16,7 @@ from napari_samv2_prompts.io.settings import Remembered, settings_file
 from .form import DockTitle, Form
 from .label_tools import LabelTools
 from .layer_choices import LayerChoices
-from .model_picker import ModelPicker
-from .models import DEVICES, make_predictor
+from .models import DEVICES, ModelPicker, make_predictor
 from .threads import Disk, QtRunner, process_events_until
 from .widget_state import Direction
 from .wiring import Wiring

@@ -23,7 +23,7 @@ from .files import PromptFiles
 from .find_all import FindAll
 from .form import Form
 from .layer_choices import LayerChoices
-from .model_picker import ModelPicker
+from .models import ModelPicker
 from .object_list import ObjectList
 from .propagation import StackPropagation, ThroughButtons
 from .threads import Disk
