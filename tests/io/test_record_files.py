@@ -146,7 +146,7 @@ def test_the_file_holds_no_name_of_a_class(tmp_path: Path) -> None:
 
 @given(st_np.arrays(st.sampled_from(["<f4", "u1", "?"]), st_np.array_shapes(min_side=0)))
 def test_arrays_come_back_exactly(array: np.ndarray) -> None:
-    back = PackedArray.model_validate_json(PackedArray.of(array).model_dump_json()).array()
+    back = PackedArray.model_validate_json(PackedArray.of(array).model_dump_json()).value()
     assert (back.tobytes(), back.shape, back.dtype) == (array.tobytes(), array.shape, array.dtype)
 
 

@@ -179,7 +179,7 @@ def test_closing_ends_all_and_leaves_the_labels(moment, how, tmp_path, monkeypat
         raise DownloadCancelled
 
     monkeypatch.setattr("napari_samv2_prompts.samv2.weights.download.download", download)
-    monkeypatch.setattr(models, "find", lambda *name, **where: None)
+    monkeypatch.setattr(models.registry, "find", lambda *name, **where: None)
     notification_manager.records.clear()
     moment(open_, tmp_path)
     if moment in AT_WORK:

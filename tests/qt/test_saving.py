@@ -165,7 +165,7 @@ def test_an_error_while_loading_is_told_and_ends_it(open_widget, tmp_path, monke
     widget.new_prompt_layers()[0].add([[10, 10]])
     widget.save_prompts(tmp_path / "prompts.json")
     told: list[str] = []
-    monkeypatch.setattr("napari_samv2_prompts._qt.wiring.show_error", told.append)
+    monkeypatch.setattr("napari_samv2_prompts._qt.files.show_error", told.append)
     widget._make_predictor.error = ValueError("The weights are gone.")
     widget.load_prompts(tmp_path / "prompts.json")
     widget._make_predictor.error = None

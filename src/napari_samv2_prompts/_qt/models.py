@@ -1,8 +1,7 @@
 """Picking a model, and making its predictor in the worker: published ones, or the user's own files.
 
-Nothing is fetched before :meth:`ModelPicker.agree`.
-
-Not here: where files lie, how they come (``samv2.weights``), how the choice looks (``form``).
+Nothing is fetched before :meth:`ModelPicker.agree`.  Not here: where files lie, how they come
+(``samv2.weights``), how the choice looks (``form``).
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from .threads import Disk
 __all__ = ["DEVICES", "WEIGHT_FILES", "ModelEntry", "ModelPicker", "input_sides", "make_predictor"]
 
 DEVICES = ("auto", "mps" if sys.platform == "darwin" else "cuda", "cpu")
-_ELSE = "Else take tiny or larger."
 # In the order of the published frames per second; nano by our own measurement (docs/benchmarks.md).
 _SPEEDS_AND_CARDS = {
-    "nano": ("fastest", f"Quick; for nuclei, cells, particles and grains. {_ELSE}"),
+    "nano": ("fastest", "Quick; for nuclei, cells, particles and grains."
+             " Else take tiny or larger."),
     "tiny": ("fast", "For anything with an outline; the quickest of the published models."),
     "small": ("fast", "For anything with an outline; a little better and slower than tiny."),
     "base_plus": ("medium", "For difficult outlines; best with a GPU."),
     "large": ("slow", "The best masks, and the slowest; wants a GPU."),
-}
+}  # fmt: skip
 _ENDINGS = (".pt", ".pth", ".safetensors")
 WEIGHT_FILES = "SAM 2 weights (*.pt *.pth *.safetensors)"
 

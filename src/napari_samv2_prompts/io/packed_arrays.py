@@ -34,10 +34,10 @@ class PackedArray(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> PackedArray:
-        self.array()
+        self.value()
         return self
 
-    def array(self) -> np.ndarray[Any, Any]:
+    def value(self) -> np.ndarray[Any, Any]:
         """Return the array, read-only; no more is unpacked than it claims to be.
 
         Raises

@@ -19,7 +19,6 @@ from napari_samv2_prompts.io.record_models import (
     RecordFile,
     StepFile,
     step_file,
-    step_of,
 )
 from napari_samv2_prompts.io.records import Accept, Divide, EndHere, Follow, Predict, Record, Step
 from napari_samv2_prompts.propagation import Wanted
@@ -40,7 +39,8 @@ def packed_step(step: Step) -> str:
 def unpacked_step(text: str) -> Step:
     """Return the step that :func:`packed_step` packed."""
     adapter: TypeAdapter[StepFile] = TypeAdapter(StepFile)
-    return step_of(adapter.validate_json(text))
+    step: Step = adapter.validate_json(text).value()
+    return step
 
 
 def write_record(path: str | Path, record: Record) -> None:
@@ -53,7 +53,7 @@ def write_record(path: str | Path, record: Record) -> None:
     """
     from importlib.metadata import version
 
-    content = RecordFile.of(record, version("napari-samv2-prompts")).model_dump_json()
+    content = RecordFile.of_record(record, version("napari-samv2-prompts")).model_dump_json()
     with written_whole(path) as part:
         part.write_text(content, "utf-8")
 

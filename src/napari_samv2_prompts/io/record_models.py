@@ -8,10 +8,10 @@ values (``records.py``).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane
@@ -36,7 +36,7 @@ from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.propagation import Method, Wanted
 from napari_samv2_prompts.regions import Region
 
-__all__ = ["FORMAT", "VERSION", "RecordFile", "StepFile", "step_file", "step_of"]
+__all__ = ["FORMAT", "VERSION", "RecordFile", "StepFile", "step_file"]
 
 FORMAT: Literal["napari-samv2-prompts"] = "napari-samv2-prompts"
 VERSION: Literal[3] = 3
@@ -46,29 +46,43 @@ Box = tuple[float, float, float, float]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    """What a file says of a value: its fields, by the same names but where a model says others."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, from_attributes=True
+    )
+    makes: ClassVar[type[Any]]  # the value
+
+    @classmethod
+    def of(cls, value: Any) -> Self:
+        """Return what a file says of a value."""
+        return cls.model_validate(value)
+
+    def value(self) -> Any:
+        """Return the value; ValueError if it can't be one."""
+        names = type(self).model_fields.keys() - {"step"}
+        return self.makes(**{name: _value(getattr(self, name)) for name in names})
+
+
+def _value(said: Any) -> Any:
+    if isinstance(said, tuple):
+        return tuple(map(_value, said))
+    return said.value() if isinstance(said, _Model | PackedArray) else said
 
 
 class PlaneFile(_Model):
     """A plane: its axes for rows and columns, the place on the others, height and width."""
 
+    makes = Plane
     axes: tuple[int, int]
     index: tuple[int | None, ...]
     shape: tuple[int, int]
-
-    @classmethod
-    def of(cls, plane: Plane) -> PlaneFile:
-        """Return what a file says of a plane."""
-        return cls(axes=plane.axes, index=plane.index, shape=plane.shape)
-
-    def value(self) -> Plane:
-        """Return the plane; ValueError if it can't be one."""
-        return Plane(self.axes, self.index, self.shape)
 
 
 class RegionFile(_Model):
     """A part of a plane, in whole pixels, half open."""
 
+    makes = Region
     top: int
     left: int
     bottom: int
@@ -78,42 +92,24 @@ class RegionFile(_Model):
 class PictureFile(_Model):
     """What the model saw of a plane; see :class:`.Picture`."""
 
+    makes = Picture
     limits: Pair | None = None
     gamma: float = 1.0
     region: RegionFile | None = None
     side: int | None = None
     channels: bool = False
 
-    @classmethod
-    def of(cls, picture: Picture) -> PictureFile:
-        """Return what a file says of a picture."""
-        part = picture.region
-        region = None
-        if part is not None:
-            region = RegionFile(top=part.top, left=part.left, bottom=part.bottom, right=part.right)
-        return cls(
-            limits=picture.limits, gamma=picture.gamma, region=region, side=picture.side,
-            channels=picture.channels,
-        )  # fmt: skip
-
-    def value(self) -> Picture:
-        """Return the picture."""
-        part = self.region
-        region = None if part is None else Region(part.top, part.left, part.bottom, part.right)
-        return Picture(self.limits, self.gamma, region, self.side, self.channels)
-
 
 class ModelFile(_Model):
-    """Which weights: a name, or the name of a file of the user's own."""
+    """Which weights: a name, or the name of a file of the user's own, true on any machine."""
 
     name: str | None = "nano"
     checkpoint: str | None = None
 
+    @field_validator("checkpoint", mode="before")
     @classmethod
-    def of(cls, model: ModelChoice) -> ModelFile:
-        """Return what is true of a model on any machine."""
-        file = model.checkpoint and file_name(model.checkpoint)
-        return cls(name=model.name, checkpoint=file or None)
+    def _named(cls, path: object) -> object:
+        return file_name(path) if isinstance(path, Path) else path
 
     def value(self) -> ModelChoice:
         """Return the choice; ValueError if the file is none."""
@@ -123,6 +119,7 @@ class ModelFile(_Model):
 class PromptFile(_Model):
     """All that was said about one object of a plane."""
 
+    makes = Ask
     object: int
     points: tuple[Pair, ...] = ()
     labels: tuple[int, ...] = ()
@@ -131,42 +128,50 @@ class PromptFile(_Model):
     mask_box: Box | None = None
 
     @classmethod
-    def of(cls, ask: Ask) -> PromptFile:
+    def of(cls, value: Ask) -> Self:
         """Return what a file says of a prompt."""
+        mask = None if value.mask is None else PackedArray.of(np.asarray(value.mask))
+        box, mask_box = _floats(value.box), _floats(value.mask_box)
         return cls(
-            object=ask.object, points=ask.points, labels=ask.labels, box=_floats(ask.box),
-            mask=None if ask.mask is None else PackedArray.of(np.asarray(ask.mask)),
-            mask_box=_floats(ask.mask_box),
+            object=value.object, points=value.points, labels=value.labels, box=box, mask=mask,
+            mask_box=mask_box,
         )  # fmt: skip
 
-    def value(self) -> Ask:
-        """Return the prompt."""
-        mask = None if self.mask is None else self.mask.array()
-        return Ask(self.object, self.points, self.labels, self.box, mask, self.mask_box)
 
-
-def _floats(box: tuple[float, ...] | None) -> Box | None:
-    if box is None:
-        return None
-    x0, y0, x1, y1 = map(float, box)
-    return x0, y0, x1, y1
+def _floats(box: tuple[float, ...] | None) -> Any:
+    return None if box is None else tuple(map(float, box))
 
 
 class PredictedFile(_Model):
     """Objects of a plane were predicted together."""
 
-    step: Literal["predicted"]
+    step: Literal["predicted"] = "predicted"
     plane: PlaneFile
     prompts: tuple[PromptFile, ...]
     picture: PictureFile = PictureFile()
     model: ModelFile = ModelFile()
     policy: Policy = "keep"
 
+    @classmethod
+    def of(cls, value: Predict) -> Self:
+        """Return what a file says of predicting."""
+        return cls(
+            plane=PlaneFile.of(value.plane), prompts=tuple(map(PromptFile.of, value.asks)),
+            picture=PictureFile.of(value.picture), model=ModelFile.of(value.model),
+            policy=value.policy,
+        )  # fmt: skip
+
+    def value(self) -> Predict:
+        """Return the step."""
+        plane, picture, model = self.plane.value(), self.picture.value(), self.model.value()
+        return Predict(plane, _value(self.prompts), picture, model, self.policy)
+
 
 class ChosenFile(_Model):
     """Another candidate was chosen for an object."""
 
-    step: Literal["chosen"]
+    makes = Choose
+    step: Literal["chosen"] = "chosen"
     plane: PlaneFile
     object: int
     candidate: int
@@ -175,7 +180,8 @@ class ChosenFile(_Model):
 class RemovedFile(_Model):
     """Objects lost their last prompt: on a plane, or on all of them."""
 
-    step: Literal["removed"]
+    makes = Remove
+    step: Literal["removed"] = "removed"
     objects: tuple[int, ...]
     plane: PlaneFile | None = None
 
@@ -183,14 +189,15 @@ class RemovedFile(_Model):
 class AcceptedFile(_Model):
     """The labels of objects were kept and their prompts cleared."""
 
-    step: Literal["accepted"]
+    makes = Accept
+    step: Literal["accepted"] = "accepted"
     objects: tuple[int, ...]
 
 
 class FollowedFile(_Model):
     """Objects were followed along an axis; see :class:`.Follow`.  Since version 3."""
 
-    step: Literal["followed"]
+    step: Literal["followed"] = "followed"
     plane: PlaneFile
     axis: int
     first: int
@@ -206,15 +213,15 @@ class FollowedFile(_Model):
     method: Method = "auto"
 
     @classmethod
-    def of(cls, step: Follow) -> FollowedFile:
+    def of(cls, value: Follow) -> Self:
         """Return what a file says of following."""
-        wanted = step.wanted
+        wanted = value.wanted
         return cls(
-            step="followed", plane=PlaneFile.of(step.plane), axis=step.axis, first=wanted.first,
+            plane=PlaneFile.of(value.plane), axis=value.axis, first=wanted.first,
             last=wanted.last, direction=wanted.direction,
             objects=tuple(sorted(wanted.objects or ())), stop_when_lost=wanted.stop_when_lost,
-            parts=step.parts, begun=step.begun, picture=PictureFile.of(step.picture),
-            model=ModelFile.of(step.model), policy=step.policy, method=step.method,
+            parts=value.parts, begun=value.begun, picture=PictureFile.of(value.picture),
+            model=ModelFile.of(value.model), policy=value.policy, method=value.method,
         )  # fmt: skip
 
     def value(self) -> Follow:
@@ -231,7 +238,8 @@ class FollowedFile(_Model):
 class EndedFile(_Model):
     """An object is not on a plane, nor beyond it along an axis.  Since version 3."""
 
-    step: Literal["ended"]
+    makes = EndHere
+    step: Literal["ended"] = "ended"
     plane: PlaneFile
     axis: int
     object: int
@@ -240,7 +248,8 @@ class EndedFile(_Model):
 class DividedFile(_Model):
     """An object ended before a plane, and others came from it.  Since version 3."""
 
-    step: Literal["divided"]
+    makes = Divide
+    step: Literal["divided"] = "divided"
     plane: PlaneFile
     axis: int
     object: int
@@ -257,11 +266,22 @@ StepFile = Annotated[
     | DividedFile,
     Field(discriminator="step"),
 ]
+_STEPS: dict[type[Any], Any] = {
+    Predict: PredictedFile, Choose: ChosenFile, Remove: RemovedFile, Accept: AcceptedFile,
+    Follow: FollowedFile, EndHere: EndedFile, Divide: DividedFile,
+}  # fmt: skip
+
+
+def step_file(step: Step) -> StepFile:
+    """Return what a file says of a step."""
+    said: StepFile = _STEPS[type(step)].of(step)
+    return said
 
 
 class PointFile(_Model):
     """A click in a Points layer, in data coordinates of the image."""
 
+    makes = Point
     object: int
     at: tuple[float, ...]
     positive: bool = True
@@ -270,6 +290,7 @@ class PointFile(_Model):
 class ShapeFile(_Model):
     """A shape in a Shapes layer, in data coordinates of the image."""
 
+    makes = Shape
     object: int
     kind: str
     vertices: tuple[tuple[float, ...], ...]
@@ -288,70 +309,16 @@ class RecordFile(_Model):
     shapes: tuple[ShapeFile, ...] = ()
 
     @classmethod
-    def of(cls, record: Record, written_by: str) -> RecordFile:
+    def of_record(cls, record: Record, written_by: str) -> RecordFile:
         """Return the file of a record."""
         return cls(
             format=FORMAT, version=VERSION, written_by=written_by, image=record.image,
-            shape=record.shape, steps=tuple(step_file(step) for step in record.steps),
-            points=tuple(PointFile(object=p.object, at=p.at, positive=p.positive)
-                         for p in record.points),
-            shapes=tuple(ShapeFile(object=s.object, kind=s.kind, vertices=s.vertices)
-                         for s in record.shapes),
+            shape=record.shape, steps=tuple(map(step_file, record.steps)),
+            points=tuple(map(PointFile.of, record.points)),
+            shapes=tuple(map(ShapeFile.of, record.shapes)),
         )  # fmt: skip
 
     def value(self) -> Record:
         """Return the record; ValueError if a plane or a prompt can't be one."""
-        return Record(
-            self.image, self.shape, tuple(step_of(step) for step in self.steps),
-            tuple(Point(p.object, p.at, p.positive) for p in self.points),
-            tuple(Shape(s.object, s.kind, s.vertices) for s in self.shapes),
-        )  # fmt: skip
-
-
-def step_file(step: Step) -> StepFile:
-    """Return what a file says of a step."""
-    if isinstance(step, Predict):
-        return PredictedFile(
-            step="predicted",
-            plane=PlaneFile.of(step.plane),
-            prompts=tuple(PromptFile.of(ask) for ask in step.asks),
-            picture=PictureFile.of(step.picture),
-            model=ModelFile.of(step.model),
-            policy=step.policy,
-        )
-    if isinstance(step, Choose):
-        plane = PlaneFile.of(step.plane)
-        return ChosenFile(step="chosen", plane=plane, object=step.object, candidate=step.candidate)
-    if isinstance(step, Remove):
-        where = None if step.plane is None else PlaneFile.of(step.plane)
-        return RemovedFile(step="removed", objects=step.objects, plane=where)
-    if isinstance(step, Accept):
-        return AcceptedFile(step="accepted", objects=step.objects)
-    if isinstance(step, Follow):
-        return FollowedFile.of(step)
-    plane = PlaneFile.of(step.plane)
-    if isinstance(step, EndHere):
-        return EndedFile(step="ended", plane=plane, axis=step.axis, object=step.object)
-    return DividedFile(
-        step="divided", plane=plane, axis=step.axis, object=step.object, daughters=step.daughters
-    )
-
-
-def step_of(step: StepFile) -> Step:
-    """Return the step that a file says."""
-    if isinstance(step, PredictedFile):
-        asks = tuple(prompt.value() for prompt in step.prompts)
-        return Predict(
-            step.plane.value(), asks, step.picture.value(), step.model.value(), step.policy
-        )
-    if isinstance(step, ChosenFile):
-        return Choose(step.plane.value(), step.object, step.candidate)
-    if isinstance(step, RemovedFile):
-        return Remove(step.objects, None if step.plane is None else step.plane.value())
-    if isinstance(step, AcceptedFile):
-        return Accept(step.objects)
-    if isinstance(step, FollowedFile):
-        return step.value()
-    if isinstance(step, EndedFile):
-        return EndHere(step.plane.value(), step.axis, step.object)
-    return Divide(step.plane.value(), step.axis, step.object, step.daughters)
+        said = self.steps, self.points, self.shapes
+        return Record(self.image, self.shape, *map(_value, said))
