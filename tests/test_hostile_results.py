@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.ngff import image as write_image
 from tests.ngff import plate as write_plate
-from tests.test_hostile_files import JSON, Reader, bytes_like, changed_json, refuses, tables
+from tests.test_hostile_files import JSON, Reader, bytes_like, changed_json, feed, refuses, tables
 
 from napari_samv2_prompts.candidates import Candidate
 from napari_samv2_prompts.io.candidate_files import (
@@ -225,25 +224,12 @@ READERS = {
 }
 
 
-def feed(name: str, tmp_path: Path, examples: int) -> None:
-    reader, files, errors = READERS[name]
-
-    @settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(files(tmp_path))
-    def check(content: bytes) -> None:
-        path = tmp_path / name.replace("/", "_").replace(": ", "-")
-        path.write_bytes(content)
-        refuses(reader, path, errors)
-
-    check()
-
-
 @pytest.mark.parametrize("name", READERS)
 def test_any_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
-    feed(name, tmp_path, 8)
+    feed(READERS, name, tmp_path, 8)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
 def test_many_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
-    feed(name, tmp_path, 200 if ": " in name else 3000)  # a folder is copied for each
+    feed(READERS, name, tmp_path, 200 if ": " in name else 3000)  # a folder is copied for each

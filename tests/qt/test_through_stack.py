@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,8 @@ from napari_samv2_prompts.engine import Session
 from napari_samv2_prompts.io.record_files import unpacked_step
 from napari_samv2_prompts.io.recorder import Recorder
 from napari_samv2_prompts.io.records import Follow, Record, Step
-from napari_samv2_prompts.layers import Chosen, LabelsTarget, mapped_view
+from napari_samv2_prompts.layers import Chosen, LabelsTarget, current_plane, mapped_view
+from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import Track
 from napari_samv2_prompts.replaying import Replay
 
@@ -140,25 +142,33 @@ def test_what_is_painted_meanwhile_is_kept_and_undone_on_its_own() -> None:
     bench.close()
 
 
-def test_an_object_that_is_painted_meanwhile_is_left_as_it_was_painted() -> None:
+@pytest.mark.parametrize("way", ["painted on its way", "painted elsewhere", "prompted elsewhere"])
+def test_an_object_that_is_drawn_meanwhile_stays_as_it_was_drawn(way: str) -> None:
     runner = ManualRunner()
-    bench = Stack(runner=runner)
+    bench = Stack(film((PLANES, 50, 160)), runner)
+    drawn = MaskCrop(10, 20 if "on its way" in way else 120, np.ones((6, 10), bool))
     runner.finish_all()
     bench.go(3)
     bench.draw((6, 12, 22, 28))
     runner.finish_all()
     bench.through.propagate()
     task, on_done, on_report = runner.jobs.pop()
+    plane = replace(current_plane(bench.viewer.dims, bench.image), index=(5, None, None))
 
-    def paint_at_first(task, report) -> None:
+    def draw_at_first(task, report) -> None:
         if not (bench.labels.data[5] == 1).any():
-            bench.labels.data_setitem(np.nonzero(_box(5, 10, 16, 20, 30)), 1)
+            if "painted" in way:
+                shown = np.zeros(bench.labels.data.shape, bool)
+                shown[5] = drawn.full((50, 160))
+                bench.labels.data_setitem(np.nonzero(shown), 1)
+            else:
+                bench.controller.targets.of(bench.labels).write(plane, {1: drawn})
         on_report(task, report)
 
-    task.on_report = lambda report: paint_at_first(task, report)
+    task.on_report = lambda report: draw_at_first(task, report)
     on_done(task, outcome_of(task))
     runner.finish_all()
-    assert np.array_equal(bench.labels.data[5] == 1, _box(5, 10, 16, 20, 30)[5])
+    assert np.array_equal(bench.labels.data[5] == 1, drawn.full((50, 160)))
     assert bench.planes_of(1) == list(range(PLANES))
     bench.close()
 

@@ -72,15 +72,20 @@ def read_anchors(
     return anchors
 
 
-def is_untouched(data: Any, plane: Plane, number: int, left: MaskCrop) -> bool:
-    """Tell whether an object's pixels are as propagation left them, looking only around them.
+def is_untouched(
+    data: Any, plane: Plane, number: int, left: MaskCrop, *, everywhere: bool = False
+) -> bool:
+    """Tell whether an object's pixels are as propagation left them.
 
-    A mask without a pixel says where it is looked for pixels that propagation did not leave.
+    It is looked around them only, which is quick on a plane of any size, and finds what was
+    corrected there; `everywhere` also finds what the user painted, or had predicted, elsewhere.  A
+    mask without a pixel says where it is looked for pixels that propagation did not leave.
     """
     top, left_edge, bottom, right = left.box
     height, width = plane.shape
-    y0, x0 = max(top - AROUND, 0), max(left_edge - AROUND, 0)
-    rows, columns = slice(y0, min(bottom + AROUND, height)), slice(x0, min(right + AROUND, width))
+    around = max(plane.shape) if everywhere else AROUND
+    y0, x0 = max(top - around, 0), max(left_edge - around, 0)
+    rows, columns = slice(y0, min(bottom + around, height)), slice(x0, min(right + around, width))
     pixels = _part(data, plane, rows, columns)
     if not left.mask.any():
         return not (pixels == number).any()

@@ -63,6 +63,7 @@ class LabelsTarget:
         self._rank = 0
         self._steps = UndoSteps(labels)
         self._written: Sequence[Any] | None = None  # while we write: the viewer's record of it
+        self.hand_edits = 0  # how often the user painted, or other data was set
         events = labels.events
         self._slots = [
             (events.paint, self._on_paint),
@@ -285,6 +286,7 @@ class LabelsTarget:
     def _on_paint(self, event: Any) -> None:
         """Note what a step of the undo history painted, ours or the user's."""
         if self._written is None:
+            self.hand_edits += 1
             self._follow_undo()
         else:
             self._written = event.value  # of a brush stroke that is under way, too
@@ -295,6 +297,7 @@ class LabelsTarget:
     def _on_data(self, event: Any = None) -> None:
         """Forget everything about data that was replaced, unless it was merely converted."""
         self.numbers = LabelNumbers()
+        self.hand_edits += 1
         before, self._data = self._data, self.labels.data
         if not same_pixels(self._live, before, self._data):
             self._live = {}

@@ -54,6 +54,7 @@ class StackLabels:
     # The step of undo that the run under way writes into.
     step: OpenStep = field(default_factory=OpenStep)
     policy: Policy = "keep"
+    hand_edits: int = 0  # of the layer, when that run began
 
     @classmethod
     def along(cls, axis: int, plane: Plane, target: LabelsTarget) -> StackLabels:
@@ -100,6 +101,7 @@ class StackLabels:
     def begin(self, policy: Policy) -> None:
         """Begin a run, which is one step of undo."""
         self.step, self.policy = OpenStep(), policy
+        self.hand_edits = self.target.hand_edits
 
     def _forget_lost(self) -> None:
         """Forget sections whose pixels are gone: undone, or deleted."""
@@ -143,11 +145,21 @@ class StackLabels:
         return True
 
     def _is_ours(self, number: int, place: int, section: Section) -> bool:
-        """Tell whether a plane holds no more of an object than was found of it."""
-        left = self.written.get(number, {}).get(place)
+        """Tell whether a plane holds no more of an object than was found of it.
+
+        Only what came since the run began is not an anchor: it was painted, or has prompts.
+        """
+        left, plane, target = (
+            self.written.get(number, {}).get(place),
+            self.planes[place],
+            self.target,
+        )
+        if left is None and number in target.live(plane):
+            return False
         if left is None:
             left = MaskCrop(section.crop.top, section.crop.left, np.zeros_like(section.crop.mask))
-        return is_untouched(self.target.labels.data, self.planes[place], number, left)
+        painted = target.hand_edits != self.hand_edits
+        return is_untouched(target.labels.data, plane, number, left, everywhere=painted)
 
     def _users_own(self, place: int, sections: Mapping[int, Section]) -> frozenset[int]:
         """Return the labels where sections would go that are not as they were found."""
