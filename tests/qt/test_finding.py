@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from tests.test_everything import discs, found_once, picture_of
 
-from napari_samv2_prompts._qt.find_all import FindAll
+from napari_samv2_prompts._qt import find_all
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.widget_state import FindAllState
+from napari_samv2_prompts.layers import found as found_objects
+from napari_samv2_prompts.regions import InputSides
 
 SHAPE = (160, 200)
 
@@ -62,6 +64,48 @@ def test_found_objects_are_shown_chosen_and_accepted_as_one_step(opened: Any) ->
     assert not labels.data.any()
     labels.redo()
     assert set(np.unique(labels.data)) == {0, *numbers}
+
+
+def test_what_the_button_accepts_is_written_while_the_window_goes_on(
+    opened: Any, monkeypatch
+) -> None:
+    monkeypatch.setattr(found_objects, "SOME", 3)
+    widget, labels = opened.widget, opened.widget.labels.value
+    widget.find_all()
+    widget.wait_until_idle()
+    panel = widget._form.find_all
+    panel.accept.click()
+    assert len(np.unique(labels.data)) - 1 == 3
+    total = len(np.unique(opened.true)) - 1
+    assert panel.text.text().startswith("Accepting: 3 of ")
+    widget.wait_until_idle()
+    assert len(np.unique(labels.data)) - 1 >= 0.85 * total
+    assert "they are labels now" in panel.text.text()
+    labels.undo()
+    assert not labels.data.any()
+
+
+def test_what_is_taken_back_meanwhile_stays_so(opened: Any, monkeypatch) -> None:
+    monkeypatch.setattr(found_objects, "SOME", 3)
+    widget, labels = opened.widget, opened.widget.labels.value
+    widget.find_all()
+    widget.wait_until_idle()
+    widget._form.find_all.accept.click()
+    labels.undo()
+    widget.wait_until_idle()
+    assert not labels.data.any()
+
+
+def test_more_than_the_labels_can_hold_is_a_sentence_and_stays_to_choose_from(opened: Any) -> None:
+    widget, labels = opened.widget, opened.widget.labels.value
+    labels.data = labels.data.astype(np.uint8)
+    labels.data_setitem((np.array([0]), np.array([0])), 250)
+    widget.find_all()
+    widget.wait_until_idle()
+    assert widget.accept_found() == ()
+    assert "can't hold label" in widget._form.find_all.text.text()
+    assert "cells found" in names(opened.viewer)
+    assert set(np.unique(labels.data)) == {0, 250}
 
 
 def test_labels_that_are_there_stay_and_are_not_found_again(opened: Any) -> None:
@@ -155,7 +199,7 @@ def test_tiles_of_a_large_plane_are_searched_one_after_the_other(opened: Any, mo
         totals.append(found.total)
 
     finding.changed.connect(note)
-    monkeypatch.setattr(FindAll, "_side", 130)
+    monkeypatch.setattr(find_all, "input_sides", lambda model: InputSides(130, 130))
     opened.widget.find_all()
     opened.widget.wait_until_idle()
     assert max(totals) > 1

@@ -11,18 +11,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+from uuid import UUID
 
-import numpy as np
 from psygnal import Signal
 from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.candidates import Candidates, Selection
 from napari_samv2_prompts.engine import Generation, Request, WorkUpdate
-from napari_samv2_prompts.layers import shown_plane
-from napari_samv2_prompts.layers.found import FoundLayer, numbered
+from napari_samv2_prompts.layers import TargetError, shown_plane
+from napari_samv2_prompts.layers.found import Accepting, FoundLayer, labelled, numbered
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tile_search import TileSearches, cut
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
@@ -34,9 +33,6 @@ from .widget_state import FindAllState
 if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from napari.viewer import Viewer
-    from numpy.typing import NDArray
-
-    from napari_samv2_prompts.geometry import Plane
 
     from .controller import Controller
 
@@ -49,20 +45,13 @@ SHOWN = 150  # ms between two paintings of what was found
 class _Search:
     """One search of a plane: its parts, and what belongs to it."""
 
-    request: Request
     image: Image
     tiles: tuple[Tile, ...]
     generation: Generation
 
 
 class FindAll:
-    """Finds objects on the shown plane of one widget's image.
-
-    Parameters
-    ----------
-    cluster : ClusterHelp
-        For large planes, where the user names one.
-    """
+    """Finds objects on the shown plane of one widget's image; a cluster may help."""
 
     changed = Signal(FindAllState)
     accepted = Signal(object, object)  # labels' id, and a dict of new labels and their scores
@@ -72,6 +61,9 @@ class FindAll:
         self._selection = Selection()
         self._candidates = Candidates()
         self._search: _Search | None = None
+        self._accepting: Accepting | None = None
+        self._scores: dict[int, float] = {}  # of what is accepted
+        self._labels: UUID | None = None
         self._running = False
         self._layer: FoundLayer | None = None
         self._chosen: dict[int, MaskCrop] = {}
@@ -106,7 +98,7 @@ class FindAll:
             self._tell()
             return
         view, shape, region = request.view, request.view.shape, request.view.region
-        side = self._side
+        side = input_sides(now.options.model).most  # of a picture seen in its own resolution
         if whole and not alike:
             tiles = tiles_of(shape, side, int(side * OVERLAP))
         else:  # an example says what its like are where the model has seen it
@@ -114,10 +106,10 @@ class FindAll:
         views = [
             view if tile.region == region else view.within(tile.region, side) for tile in tiles
         ]
-        taken = None if labels is None else partial(_labelled, labels.data, request.place.plane)
+        taken = None if labels is None else partial(labelled, labels.data, request.place.plane)
         find = TileSearches(self._selection, tuple(tiles), taken, example)
         generation = Generation(views, request.place, request.model, find)
-        self._search, self._running = _Search(request, image, find.tiles, generation), True
+        self._search, self._running = _Search(image, find.tiles, generation), True
         plane = shown_plane(self._viewer.dims, image).plane
         self._cluster.search_tiles(now.session, generation, plane)
         self._tell()
@@ -136,42 +128,51 @@ class FindAll:
         if len(self._candidates):
             self._show()
 
-    @property
-    def selection(self) -> Selection:
-        """How it is chosen among what was found."""
-        return self._selection
+    def accept(self, *, at_once: bool = True) -> tuple[int, ...]:
+        """Make what is chosen labels, as one step of undo; return their numbers.
 
-    def accept(self) -> tuple[int, ...]:
-        """Make what is chosen labels, as one step of undo; return their numbers."""
+        If not `at_once`, some now, and the others a few at a time while the window goes on.
+        """
         self.cancel()
-        search, found = self._search, self._candidates
+        self._finish()
+        search, found, now = self._search, self._candidates, self._controller
         chosen = [found[index] for index in found.select(self._selection)]
-        self._forget()
-        if search is None or not chosen:
+        place = search.generation.place if search else None
+        target = now.targets.known(place.labels) if place else None
+        if place is None or target is None or not chosen:
+            self.discard()
+            return ()
+        crops, used = [one.crop for one in chosen], max(now.prompts.prompted, default=0)
+        try:
+            accepting = Accepting(target, place.plane, crops, used)
+        except TargetError as error:  # what was found stays
+            self._said = str(error)
             self._tell()
             return ()
-        now = self._controller
-        with now.events.blocked():
-            used = max(now.prompts.prompted, default=0)
-            crops = [candidate.crop for candidate in chosen]
-            numbers = now.targets.add(search.request.place, crops, used)
-        now.refresh()
-        if numbers:
-            scores = {number: one.score for number, one in zip(numbers, chosen, strict=True)}
-            self.accepted.emit(search.request.place.labels, scores)
-            self._said = f"Accepted {len(numbers)}: they are labels now. Undo takes them back."
-        self._tell()
+        self._forget()
+        numbers = tuple(accepting.left)
+        self._accepting, self._labels = accepting, place.labels
+        self._scores = {number: one.score for number, one in zip(numbers, chosen, strict=True)}
+        self._accept_some()
+        if at_once:
+            self._finish()
         return numbers
+
+    def accept_in_steps(self) -> None:
+        """Make what is chosen labels while the window goes on."""
+        self.accept(at_once=False)
 
     def discard(self) -> None:
         """Forget what was found."""
         self.cancel()
+        self._finish()
         self._forget()
         self._tell()
 
     def close(self) -> None:
         """Let go of everything; idempotent."""
         self._closed = True  # the timer goes on: at exit Qt may have deleted it by now
+        self._finish()
         self._links.close()
         self._forget()
 
@@ -180,10 +181,41 @@ class FindAll:
         """Whether objects are being looked for."""
         return self._running
 
+    # --- accepting --------------------------------------------------------------------------
+
     @property
-    def _side(self) -> int:
-        """Side of the largest picture that the model sees in its own resolution, in pixels."""
-        return input_sides(self._controller.options.model).most
+    def accepting(self) -> bool:
+        """Whether what was accepted is being written."""
+        return self._accepting is not None
+
+    def _finish(self) -> None:
+        while self._accepting is not None:
+            self._accept_some()
+
+    def _accept_some(self) -> None:
+        """Write the next few of what was accepted, and the others after what waits meanwhile."""
+        work, now = self._accepting, self._controller
+        if work is None:
+            return
+        written, problem = False, ""
+        try:
+            with now.events.blocked():
+                written = work.write_some()
+        except TargetError as error:
+            problem = f" {error}"
+        done = {n: score for n, score in self._scores.items() if n not in work.left}
+        if written and work.left:
+            self._said = f"Accepting: {len(done)} of {len(self._scores)}."
+            QTimer.singleShot(0, self._accept_some)
+        else:
+            self._accepting = None
+            self.accepted.emit(self._labels, done)
+            if not self._closed:
+                now.refresh()
+            self._said = (
+                f"Accepted {len(done)}: they are labels now. Undo takes them back.{problem}"
+            )
+        self._tell()
 
     # --- searching --------------------------------------------------------------------------
 
@@ -226,7 +258,9 @@ class FindAll:
             self._chosen = numbered(self._candidates[index].crop for index in chosen)
             if self._layer is None:
                 with self._controller.prompts.quietly():
-                    self._layer = FoundLayer(self._viewer, search.image, search.request.place.plane)
+                    self._layer = FoundLayer(
+                        self._viewer, search.image, search.generation.place.plane
+                    )
             if self._layer.is_there:
                 self._layer.show(self._chosen)
         self._tell()
@@ -258,10 +292,3 @@ def _missing(
     if alike and example is None:
         return "Draw a box around one object, or click on it: its like are looked for then."
     return ""
-
-
-def _labelled(labels: Any, plane: Plane, region: Region) -> NDArray[np.bool_]:
-    """Return where there are labels in a part of the plane already; the rest is not read."""
-    part = plane.indexer(slice(region.top, region.bottom), slice(region.left, region.right))
-    taken: NDArray[np.bool_] = plane.oriented(np.asarray(labels[part])) != 0
-    return taken

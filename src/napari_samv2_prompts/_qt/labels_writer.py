@@ -5,7 +5,7 @@ The edits themselves are :class:`.layers.LabelsTarget`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -25,7 +25,13 @@ from napari_samv2_prompts.engine import (
     Task,
 )
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
-from napari_samv2_prompts.layers import Chosen, LabelsTarget, TargetError, check_numbers, id_of
+from napari_samv2_prompts.layers import (
+    Chosen,
+    LabelsTarget,
+    TargetError,
+    check_numbers,
+    id_of,
+)
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
 
@@ -73,6 +79,10 @@ class Targets:
         if key not in self._targets:
             self._targets[key] = LabelsTarget(labels, highest)
         return self._targets[key]
+
+    def known(self, key: UUID | None) -> LabelsTarget | None:
+        """Return the target for a layer that was worked on and is there."""
+        return None if key is None else self._targets.get(key)
 
     @property
     def all(self) -> tuple[LabelsTarget, ...]:
@@ -138,7 +148,7 @@ class Targets:
 
         What can't be written is remembered (:meth:`unwritten`), and does not keep back the rest.
         """
-        target = None if key is None else self._targets.get(key)
+        target = self.known(key)
         if target is None:
             return
         live, refused = target.live(plane), self._unwritten.setdefault((key, plane), set())
@@ -155,27 +165,9 @@ class Targets:
             refused |= wanted.keys() - fitting.keys()
             self.check_objects(target.labels, refused)
 
-    def add(self, place: Place, crops: Sequence[MaskCrop], used: int = 0) -> tuple[int, ...]:
-        """Write masks as new labels where there are none, as one undo step; return their numbers.
-
-        They are in pixels of the plane; `used` is the highest number that any prompt has.
-        """
-        target = None if place.labels is None else self._targets.get(place.labels)
-        if target is None:
-            return ()
-        first = target.next_free(used)
-        masks = dict(enumerate(crops, first))
-        try:
-            target.write(place.plane, masks, "background")
-        except TargetError as error:
-            self._refuse(error)
-            return ()
-        target.accept(masks, place.plane)
-        return tuple(masks)
-
     def unwritten(self, key: UUID | None, plane: Plane) -> frozenset[int]:
         """Return the objects of a plane that a layer refused and that it can hold now."""
-        target = None if key is None else self._targets.get(key)
+        target = self.known(key)
         if target is None:
             return frozenset()
         refused = self._unwritten.get((key, plane), set())

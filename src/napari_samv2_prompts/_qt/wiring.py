@@ -109,8 +109,9 @@ class Wiring:
     @property
     def idle(self) -> bool:
         """Whether nothing is on its way."""
-        busy = self._disk.busy or self.files.busy or self.objects.busy or self.propagation.running
-        return self.controller.idle and not busy
+        working = (self._disk.busy, self.files.busy, self.objects.busy, self.propagation.running,
+                   self.find_all.accepting)  # fmt: skip
+        return self.controller.idle and not any(working)
 
     def use_keys(self) -> None:
         """Have the viewer's keys work here, and not in another widget of ours."""
@@ -179,7 +180,7 @@ class Wiring:
         add(self.look_for_all, found.wanted)
         add(self.find_all.cancel, found.cancelled)
         add(self.find_all.select, found.selected)
-        add(self.find_all.accept, found.accepted)
+        add(self.find_all.accept_in_steps, found.accepted)
         add(self.find_all.discard, found.discarded)
         add(self._through.follow, through.wanted)
         add(self._through.press, through.pressed)
