@@ -233,3 +233,22 @@ def test_a_picture_of_a_mask_holds_it_all_in_its_true_shape(aspect: float) -> No
     height, width = picture.any(1).sum(), picture.any(0).sum()
     assert height / width == pytest.approx(aspect, rel=0.2)
     assert not silhouettes(-np.ones((2, 8, 8), np.float32), aspect).any()
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "CPU: this PyTorch is built without CUDA, and there is no MPS;"
+        " float32 since this CPU has no bfloat16 instructions",
+        "NVIDIA GeForce RTX 4090 Laptop GPU (CUDA) found;"
+        " bfloat16 since this GPU multiplies it fast",
+    ],
+)
+def test_why_the_model_runs_where_it_does_is_read_whole_in_the_narrowest_form(
+    qtbot, reason: str
+) -> None:
+    form = Form((), ("cpu",))
+    qtbot.addWidget(form)
+    form.show_state(WidgetState(status=Status(State.READY, device_reason=reason)))
+    form.model.reason.resize(290, form.model.reason.height())
+    assert " ".join(form.model.reason.shown_lines()) == reason

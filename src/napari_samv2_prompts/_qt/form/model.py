@@ -46,7 +46,7 @@ class ModelPanel(QWidget):
         super().__init__()
         self.model = ComboBox(name="model", choices=())
         self.device = ComboBox(name="device", choices=tuple(devices))
-        self.card, self.reason = Lines(2), Lines(2)
+        self.card, self.reason = Lines(2), Lines(3)
         self.download = button("Download", "Fetch the weights of this model")
         self.download.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.file = button("File…", "Use weights of your own: .pt, .pth or .safetensors")
