@@ -34,7 +34,7 @@ def test_an_object_up_to_the_overlap_is_whole_in_the_tile_that_owns_it(
     box = (top, left, top + height, left + width)
     owners = [tile for tile in tiles_of(shape, 100, overlap) if tile.owns(box)]
     assert len(owners) == 1
-    assert not owners[0].cuts(box)
+    assert not owners[0].region.cuts(box, owners[0].shape)
 
 
 def test_tiles_are_no_larger_than_asked() -> None:

@@ -92,6 +92,16 @@ class Region:
             and other.left < self.right
         )
 
+    def cuts(self, box: tuple[int, int, int, int], shape: tuple[int, int]) -> bool:
+        """Tell whether a half-open box reaches an edge beyond which a plane of a shape goes on."""
+        top, left, bottom, right = box
+        return (
+            (top <= self.top > 0)
+            or (left <= self.left > 0)
+            or (bottom >= self.bottom < shape[0])
+            or (right >= self.right < shape[1])
+        )
+
     def is_within(self, shape: tuple[int, int]) -> bool:
         """Tell whether a plane of a shape has all of these pixels."""
         return self.bottom <= shape[0] and self.right <= shape[1]

@@ -49,17 +49,7 @@ class Tile:
 
     def keeps(self, box: tuple[int, int, int, int]) -> bool:
         """Tell whether an object is this tile's and whole in it."""
-        return self.owns(box, SLACK) and not self.cuts(box)
-
-    def cuts(self, box: tuple[int, int, int, int]) -> bool:
-        """Tell whether an object reaches an edge of the tile beyond which the picture goes on."""
-        region, (height, width) = self.region, self.shape
-        return (
-            (box[0] <= region.top and region.top > 0)
-            or (box[1] <= region.left and region.left > 0)
-            or (box[2] >= region.bottom and region.bottom < height)
-            or (box[3] >= region.right and region.right < width)
-        )
+        return self.owns(box, SLACK) and not self.region.cuts(box, self.shape)
 
 
 def tiles_of(shape: tuple[int, int], side: int, overlap: int) -> list[Tile]:

@@ -12,15 +12,16 @@ from napari.components import ViewerModel
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
+    Chosen,
     PromptReader,
     current_plane,
     make_layers,
     prompted_objects,
     read_prompts,
+    read_tables,
     set_new_prompt,
     shown_plane,
 )
-from napari_samv2_prompts.layers.rows import read_rows
 
 SHAPE = (60, 80)
 
@@ -80,8 +81,8 @@ def test_what_did_not_change_is_the_same_value_when_it_is_read_again(scene):
         dims = scene.viewer.dims
         shown = shown_plane(dims, scene.image)
         shown = shown if plane is None else replace(shown, plane=plane)
-        rows = [read_rows(layer, dims) for layer in (scene.points, scene.shapes)]
-        return reader.read(scene.points, scene.shapes, *rows, shown, dims).prompts
+        chosen = Chosen(scene.image, scene.points, scene.shapes)
+        return reader.read(chosen, read_tables(chosen, dims, None), shown, dims).prompts
 
     for number in (1, 2, 3):
         scene.start(number)

@@ -16,7 +16,6 @@ from napari_samv2_prompts.layers import (
     PromptReader,
     PromptTables,
     make_layers,
-    read_layers,
     read_tables,
     shown_plane,
     write_tables,
@@ -81,11 +80,10 @@ def test_reading_changes_nothing(stack: tuple[ViewerModel, Chosen]) -> None:
     with ExitStack() as away:
         forbid_setting(away)
         tables = read_tables(chosen, viewer.dims, free, known)
-        state = read_layers(
-            tables, chosen, viewer.dims, shown_plane(viewer.dims, chosen.image), PromptReader()
-        )
-        assert [prompt.object for prompt in state.reading.prompts] == [1, 4, 6]
-        assert [(left.reason, left.rows) for left in state.reading.left_out] == [
+        shown = shown_plane(viewer.dims, chosen.image)
+        reading = PromptReader().read(chosen, tables, shown, viewer.dims)
+        assert [prompt.object for prompt in reading.prompts] == [1, 4, 6]
+        assert [(left.reason, left.rows) for left in reading.left_out] == [
             ("nowhere", (3,)),
             ("degenerate", (1,)),
         ]

@@ -424,7 +424,7 @@ class RandomUser(RuleBasedStateMachine):
         corners = (a, (a[0], b[1]), b, (b[0], a[1]))
         shapes.add([[self.spot(corner, shapes.ndim) for corner in corners]])
         self.look()
-        on_plane = self.controller.prompts.state is not None
+        on_plane = self.controller.prompts.read_here is not None
         if on_plane and self.viewer.layers.selection.active == self.chosen.shapes == shapes:
             same_place = np.allclose(shapes.scale[-2:], self.chosen.image.scale[-2:])
             left = len(shapes.data) == before or not same_place

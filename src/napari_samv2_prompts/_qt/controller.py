@@ -228,7 +228,7 @@ class Controller:
         if self._closed or self.paused:
             return
         self._opening, self._refreshing = False, True
-        self.prompts.state, self._n_prompts = None, self.chosen.n_prompts
+        self.prompts.read_here, self._n_prompts = None, self.chosen.n_prompts
         try:
             self._tell_session()
         finally:

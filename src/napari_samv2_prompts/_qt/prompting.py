@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING, Any
 from napari_samv2_prompts.layers import (
     Chosen,
     LabelsTarget,
-    LayerState,
     NextPrompt,
     PromptReader,
     PromptTables,
     Reading,
     Shown,
-    read_layers,
     read_tables,
     write_next,
     write_tables,
@@ -136,8 +134,8 @@ class Prompting:
 
     Attributes
     ----------
-    state : LayerState or None
-        As last read on a plane.
+    read_here : Reading or None
+        What the layers say about the shown plane, as last read.
     said : str
         What was done to prompts by itself, in a sentence, as long as they are as they were then.
     """
@@ -145,7 +143,7 @@ class Prompting:
     def __init__(self, viewer: Viewer, targets: Targets, events: ViewerEvents) -> None:
         self.chosen = Chosen()
         self.current = CurrentObject()
-        self.state: LayerState | None = None
+        self.read_here: Reading | None = None
         self.said = ""
         self._viewer, self._targets, self._events = viewer, targets, events
         self._tables, self._reader = PromptTables(), PromptReader()
@@ -155,7 +153,7 @@ class Prompting:
     @property
     def reading(self) -> Reading:
         """What the layers say about the shown plane."""
-        return self.state.reading if self.state else Reading()
+        return self.read_here or Reading()
 
     @property
     def prompted(self) -> frozenset[int]:
@@ -172,8 +170,7 @@ class Prompting:
     def read(self, shown: Shown) -> LabelsTarget | None:
         """Read everything on a plane; return where masks can go."""
         target = self.take_rows(shown)
-        dims = self._viewer.dims
-        self.state = read_layers(self._tables, self.chosen, dims, shown, self._reader)
+        self.read_here = self._reader.read(self.chosen, self._tables, shown, self._viewer.dims)
         return target
 
     def take_rows(self, shown: Shown | None = None) -> LabelsTarget | None:

@@ -152,13 +152,4 @@ def _moved(item: ItemMasks, view: ImageView) -> ItemMasks:
 
 def is_cut(crop: MaskCrop, view: ImageView) -> bool:
     """Tell whether a mask on the plane ends where its view does, though the plane goes on."""
-    if not crop.mask.size:
-        return False
-    top, left, bottom, right = crop.box
-    region, (height, width) = view.region, view.shape
-    return (
-        (top <= region.top > 0)
-        or (left <= region.left > 0)
-        or (bottom >= region.bottom < height)
-        or (right >= region.right < width)
-    )
+    return crop.mask.size > 0 and view.region.cuts(crop.box, view.shape)

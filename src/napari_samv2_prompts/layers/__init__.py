@@ -8,8 +8,8 @@ Reading, which changes nothing:
 ``planes``          the shown plane, coordinates between layers
 ``views``           what is to be embedded
 ``rows``            Points and Shapes, row by row; which rows are new
+``state``           all rows at once, as a frozen value
 ``prompt_reading``  the rows of a plane -> prompts
-``state``           all of that at once, as a frozen value
 ``belonging``       which layers go with which image
 ``labels_reading``  where a label is, what is under the mouse, which labels are kept
 ``labels_checks``   which Labels layers can take results, and what to do about others
@@ -17,7 +17,7 @@ Reading, which changes nothing:
 Writing:
 
 ``prompt_layers``   making layers, their colours, what is drawn next
-``sync``            what the prompt layers lack of what a state says
+``sync``            what the prompt layers lack of what the tables say
 ``labels_target``   masks -> one undoable edit of a Labels layer
 
 ``private_api`` holds the few names of napari's that are not public.
@@ -36,7 +36,7 @@ from napari_samv2_prompts.layers.labels_reading import (
     starting_from,
 )
 from napari_samv2_prompts.layers.labels_target import LabelsTarget
-from napari_samv2_prompts.layers.left_out import LeftOut, Reading
+from napari_samv2_prompts.layers.left_out import Reading
 from napari_samv2_prompts.layers.planes import (
     Shown,
     current_plane,
@@ -60,10 +60,8 @@ from napari_samv2_prompts.layers.rows import (
 )
 from napari_samv2_prompts.layers.state import (
     Chosen,
-    LayerState,
     PromptTables,
     id_of,
-    read_layers,
     read_tables,
 )
 from napari_samv2_prompts.layers.sync import (
@@ -76,7 +74,6 @@ from napari_samv2_prompts.layers.undo_steps import OpenStep
 from napari_samv2_prompts.layers.views import (
     Rendering,
     composed_view,
-    cover_the_same,
     image_view,
     mapped_view,
     view_of,
@@ -85,8 +82,6 @@ from napari_samv2_prompts.layers.views import (
 __all__ = [
     "Chosen",
     "LabelsTarget",
-    "LayerState",
-    "LeftOut",
     "NextPrompt",
     "OpenStep",
     "PromptReader",
@@ -100,7 +95,6 @@ __all__ = [
     "colour_prompts",
     "composed_view",
     "converted_labels",
-    "cover_the_same",
     "current_plane",
     "highest_label",
     "highest_object",
@@ -116,7 +110,6 @@ __all__ = [
     "object_numbers",
     "prompted_objects",
     "prompts_on_plane",
-    "read_layers",
     "read_prompts",
     "read_tables",
     "remove_objects",

@@ -18,7 +18,8 @@ import numpy as np
 from napari_samv2_prompts.geometry import Plane, PlaneError
 from napari_samv2_prompts.layers.left_out import Kind, LeftOut, Reading, Reason
 from napari_samv2_prompts.layers.planes import WHOLE, Shown, project_to_plane, world_map
-from napari_samv2_prompts.layers.rows import PromptRows, is_points, read_rows
+from napari_samv2_prompts.layers.rows import PromptRows, is_points
+from napari_samv2_prompts.layers.state import Chosen, PromptTables, read_tables
 from napari_samv2_prompts.prompts import Prompt
 from napari_samv2_prompts.shapes import LOGITS_SIZE, Parts
 
@@ -67,14 +68,8 @@ def read_prompts(
         One sentence for each kind of thing that was left out.
     """
     shown = Shown(image_layer, plane, world_map(image_layer, dims))
-    reading = PromptReader(logits_size).read(
-        points,
-        shapes,
-        None if points is None else read_rows(points, dims),
-        None if shapes is None else read_rows(shapes, dims),
-        shown,
-        dims,
-    )
+    chosen = Chosen(image_layer, points, shapes)
+    reading = PromptReader(logits_size).read(chosen, read_tables(chosen, dims, None), shown, dims)
     return reading.prompts, reading.notes
 
 
@@ -95,23 +90,15 @@ class PromptReader:
         self._shape = (0, 0)
         self._last: dict[int, tuple[Parts, Prompt]] = {}
 
-    def read(
-        self,
-        points: Points | None,
-        shapes: Shapes | None,
-        point_rows: PromptRows | None,
-        shape_rows: PromptRows | None,
-        shown: Shown,
-        dims: Dims,
-    ) -> Reading:
-        """Return what two layers say about the shown plane, with the objects that their rows say.
+    def read(self, chosen: Chosen, tables: PromptTables, shown: Shown, dims: Dims) -> Reading:
+        """Return what the layers say about a plane, with the objects that the tables say.
 
-        See :func:`read_prompts`.
+        See :func:`read_prompts`; `tables` are as just read from the same layers.
         """
         gathered = _Gathered()
         for layer, rows, gather in (
-            (points, point_rows, _gather_points),
-            (shapes, shape_rows, _gather_shapes),
+            (chosen.points, tables.points, _gather_points),
+            (chosen.shapes, tables.shapes, _gather_shapes),
         ):
             if layer is None or rows is None or not len(rows):
                 continue

@@ -1,7 +1,7 @@
-"""Everything that the layers say, read at once into a frozen value; reading changes nothing.
+"""The layers to work on, and the rows of their prompts, read at once into a frozen value.
 
-A :class:`LayerState` says what *should* be in the layers, too: the objects of rows that have none
-yet.  ``sync`` makes the layers agree.
+:class:`PromptTables` says what *should* be in the layers, too: the objects of rows that have none
+yet.  ``sync`` makes the layers agree.  Reading changes nothing.
 
 Not here: what a row or a shape means (``rows``, ``prompt_reading``).
 """
@@ -14,16 +14,13 @@ from uuid import UUID
 
 import numpy as np
 
-from napari_samv2_prompts.layers.left_out import Reading
-from napari_samv2_prompts.layers.planes import Shown
-from napari_samv2_prompts.layers.prompt_reading import PromptReader
 from napari_samv2_prompts.layers.rows import FreeNumber, PromptRows, numbered, read_rows
 
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Labels, Layer, Points, Shapes
 
-__all__ = ["Chosen", "LayerState", "PromptTables", "id_of", "read_layers", "read_tables"]
+__all__ = ["Chosen", "PromptTables", "id_of", "read_tables"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +80,6 @@ class PromptTables:
         return replace(self, lost=frozenset()) if self.lost else self
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LayerState:
-    """What the layers say."""
-
-    tables: PromptTables  # all prompts, on whatever plane
-    shown: Shown  # the plane
-    reading: Reading  # the prompts on it, and what was left out
-
-
 def read_tables(
     chosen: Chosen, dims: Dims, free: FreeNumber | None, before: PromptTables | None = None
 ) -> PromptTables:
@@ -140,16 +128,3 @@ def _odd(layer: Points | Shapes, rows: PromptRows) -> list[str]:
     column = layer.features["object"]
     there = np.asarray(column.notna())[: len(rows)] & (rows.objects == 0)
     return [str(column.iloc[row]) for row in np.flatnonzero(there)]
-
-
-def read_layers(tables: PromptTables, chosen: Chosen, dims: Dims, shown: Shown,
-                reader: PromptReader) -> LayerState:  # fmt: skip
-    """Return everything that is needed to segment the shown plane.
-
-    Parameters
-    ----------
-    tables : PromptTables
-        As just read, by :func:`read_tables`.
-    """
-    reading = reader.read(chosen.points, chosen.shapes, tables.points, tables.shapes, shown, dims)
-    return LayerState(tables, shown, reading)

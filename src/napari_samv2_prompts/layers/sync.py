@@ -1,4 +1,4 @@
-"""Writing to the user's prompt layers: what a :class:`.LayerState` says that they lack.
+"""Writing to the user's prompt layers: what :class:`.PromptTables` say that they lack.
 
 Each function compares first and sets only what is not so yet, so that nothing happens twice and
 the window is not drawn for nothing.  Nothing else in the package sets columns, colours or what is
