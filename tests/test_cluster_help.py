@@ -116,7 +116,7 @@ def cluster(monkeypatch) -> Cluster:
     cluster, package = Cluster(), "napari_samv2_prompts.units.cluster"
     monkeypatch.setattr(f"{package}.cluster_client", cluster.client)
     monkeypatch.setattr(f"{package}.run_on", cluster.run_on)
-    monkeypatch.setattr(f"{package}_parts.parts_on", cluster.parts_on)
+    monkeypatch.setattr("napari_samv2_prompts.units.parts.parts_on", cluster.parts_on)
     return cluster
 
 

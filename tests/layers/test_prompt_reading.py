@@ -316,7 +316,7 @@ def test_scaled_images_give_the_same_pixels(scale):
 class Drawn:
     """Shapes as plain values: the viewer's own layer can't triangulate every outline."""
 
-    name, ndim = "shapes", 2
+    name, ndim, unique_id = "shapes", 2, None
 
     def __init__(self, kinds, data, objects):
         self.shape_type, self.data = kinds, data
