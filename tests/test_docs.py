@@ -105,3 +105,15 @@ def test_every_picture_is_there_and_none_is_left_over() -> None:
             shown.add(Path(link).name)
     there = {path.name for path in (TOP / "docs" / "images").iterdir()}
     assert there == shown
+
+
+def test_files_that_a_docstring_points_at_are_there() -> None:
+    folders = (TOP / name for name in ("src", "training", "benchmarks"))
+    files = {path: f"/{path.as_posix()}" for folder in folders for path in folder.rglob("*.py")}
+    lost = [
+        (path.name, named)
+        for path in files
+        for named in re.findall(r"``([\w/]+\.py)``", path.read_text("utf-8"))
+        if not any(file.endswith(f"/{named}") for file in files.values())
+    ]
+    assert lost == []

@@ -3,7 +3,7 @@
 Here: :class:`Replay`, which has a session of its own do one step after the other and writes what
 comes back.  It knows neither Qt nor files; runner and predictor are the session's.
 
-Not here: what a record is (``records.py``), where it was recorded (``_qt/recorder.py``).
+Not here: what a record is (``records.py``), where it was recorded (``io/recorder.py``).
 """
 
 from __future__ import annotations

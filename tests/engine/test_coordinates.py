@@ -154,7 +154,7 @@ def test_a_refinement_in_another_view_gets_them_where_they_belong(sync) -> None:
 def test_a_mask_that_its_view_cut_off_is_not_clung_to_in_another(sync, region, clings) -> None:
     sync.show(NEAR, click(1, (207, 150)))
     assert not sync.session.result(1).is_cut
-    sync.session.next_candidate(1)  # the larger candidate reaches to the edge of the view
+    sync.session.choose(1)  # the larger candidate reaches to the edge of the view
     assert sync.session.result(1).is_cut
     sync.show(region, click(1, (207, 150), (256, 152)))
     assert (sync.predictor.batches[-1][0].mask is not None) is clings

@@ -54,7 +54,7 @@ def lazy_candidates(watched: Watched) -> list[int]:
 def test_a_small_candidate_is_there_at_once(manual: Watched) -> None:
     manual.session.update(snap(click(1, (30, 30))))
     manual.runner.finish_all()
-    assert manual.session.next_candidate(1)
+    assert manual.session.choose(1)
     assert [results.items[0].chosen for results in manual.results] == [0, 1]
     assert manual.runner.jobs == []
     assert manual.session.accept() == ((place(), 1),)
@@ -80,7 +80,7 @@ def test_what_is_large_is_told_from_the_logits(side: int, quick: bool) -> None:
 def test_what_waits_for_its_candidate_is_not_accepted(large: Watched) -> None:
     large.session.update(snap(click(1, (30, 30)), click(2, (9, 9))))
     large.runner.finish_all()
-    large.session.next_candidate(1)
+    large.session.choose(1)
     assert large.session.accept() == ((place(), 2),)
     large.session.update(snap(click(1, (30, 30))))
     large.runner.finish_all()
@@ -91,7 +91,7 @@ def test_another_candidate_is_made_in_the_worker(large: Watched) -> None:
     made = lazy_candidates(large)
     large.session.update(snap(click(1, (30, 30))))
     large.runner.finish_all()
-    assert large.session.next_candidate(1)
+    assert large.session.choose(1)
     assert made == []
     assert large.session.status.busy
     assert len(large.results) == 1
@@ -124,8 +124,8 @@ def test_a_choice_that_stays_is_made_in_the_worker_when_the_prompt_moves(large: 
 def test_pressing_quickly_goes_on_from_what_was_wanted_last(large: Watched) -> None:
     large.session.update(snap(click(1, (30, 30))))
     large.runner.finish_all()
-    assert large.session.next_candidate(1)
-    assert large.session.next_candidate(1)
+    assert large.session.choose(1)
+    assert large.session.choose(1)
     large.runner.finish_all()
     assert [results.items[0].chosen for results in large.results] == [0, 2]
 
@@ -153,7 +153,7 @@ def test_a_candidate_is_chosen_while_the_picture_on_screen_is_embedded(large: Wa
     large.session.update(snap(click(1, (30, 30))))
     large.runner.finish_all()
     large.session.update(snap(click(1, (30, 30)), view="another contrast"))
-    large.session.next_candidate(1)
+    large.session.choose(1)
     assert large.runner.states == [State.DECODING]
     large.runner.finish()
     assert large.results[-1].items[0].chosen == 1
@@ -163,7 +163,7 @@ def test_a_candidate_is_chosen_while_the_picture_on_screen_is_embedded(large: Wa
 def test_a_candidate_that_can_not_be_made_is_said_and_the_work_goes_on(large: Watched) -> None:
     large.session.update(snap(click(1, (30, 30))))
     large.runner.finish_all()
-    large.session.next_candidate(1)
+    large.session.choose(1)
     large.runner.fail(MemoryError())
     assert large.session.status.state is State.FAILED
     large.session.update(snap(click(1, (30, 30)), click(2, (9, 9))))
@@ -211,7 +211,7 @@ def test_a_released_object_is_refined_from_its_prompts(sync: Watched) -> None:
 def test_a_candidate_of_a_released_object_is_decoded_again(sync: Watched) -> None:
     sync.session._results.budget_mb = 0
     sync.session.update(snap(click(1, (30, 30)), click(2, (9, 9))))
-    assert sync.session.next_candidate(1)
+    assert sync.session.choose(1)
     assert [item.chosen for item in sync.results[-1].items] == [1]
     assert sync.session.pending == ()
 

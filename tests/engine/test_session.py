@@ -297,7 +297,7 @@ def last_prompt(watched: Watched) -> Prompt:
 
 def test_a_further_click_refines_the_chosen_mask(sync: Watched) -> None:
     sync.session.update(snap(click(1, (5, 5))))
-    sync.session.next_candidate(1)
+    sync.session.choose(1)
     sync.session.update(snap(click(1, (5, 5), (9, 9), labels=[1, 0])))
     mask = last_prompt(sync).mask
     assert mask is not None
@@ -377,14 +377,14 @@ def test_an_outline_of_the_right_size_is_handed_on_as_it_is() -> None:
 def test_cycling_goes_through_the_candidates_by_score_and_announces_each(sync: Watched) -> None:
     sync.session.update(snap(click(1, (30, 30))))
     for _ in range(3):
-        sync.session.next_candidate(1)
+        sync.session.choose(1)
     assert [results.items[0].chosen for results in sync.results] == [0, 1, 2, 0]
     assert len(sync.predictor.batches) == 1
 
 
 def test_a_choice_stays_with_its_object(sync: Watched) -> None:
     sync.session.update(snap(click(1, (30, 30)), click(2, (10, 10))))
-    sync.session.next_candidate(1)
+    sync.session.choose(1)
     for moved in (1, 2):
         sync.session.update(snap(click(1, (30 + moved, 30)), click(2, (10 + moved, 10))))
         assert [item.chosen for item in sync.results[-1].items] == [1, 0]
@@ -392,8 +392,8 @@ def test_a_choice_stays_with_its_object(sync: Watched) -> None:
 
 def test_there_is_nothing_to_cycle_with_one_candidate(sync: Watched) -> None:
     sync.session.update(snap(box(1, 5, 5, 9, 9)))
-    assert not sync.session.next_candidate(1)
-    assert not sync.session.next_candidate(99)
+    assert not sync.session.choose(1)
+    assert not sync.session.choose(99)
     assert len(sync.results) == 1
 
 

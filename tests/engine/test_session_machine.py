@@ -110,7 +110,7 @@ class SessionMachine(RuleBasedStateMachine):
 
     @rule(number=OBJECTS)
     def cycle(self, number: int) -> None:
-        self.session.next_candidate(number)
+        self.session.choose(number)
 
     @rule(number=OBJECTS, candidate=st.integers(0, 3))
     def choose(self, number: int, candidate: int) -> None:

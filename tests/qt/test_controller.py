@@ -247,7 +247,7 @@ def test_cycling_writes_the_next_candidate_over_the_last(bench: Bench) -> None:
     areas = []
     for _ in range(4):
         areas.append(int((bench.labels.data == 1).sum()))
-        bench.controller.cycle_mask()
+        bench.controller.choose_mask()
     assert areas[0] < areas[1] < areas[2]
     assert areas[3] == areas[0]
 

@@ -171,14 +171,8 @@ class Controller:
         self._object.positive = not self._object.positive
         self._prepare()
 
-    def cycle_mask(self) -> None:
-        """Use the current object's next candidate."""
-        self.flush()
-        self.session.next_candidate(self._object.number)
-        self._announce()
-
-    def choose_mask(self, index: int) -> None:
-        """Use one of the current object's candidates."""
+    def choose_mask(self, index: int | None = None) -> None:
+        """Use one of the current object's candidates, or the next."""
         self.flush()
         self.session.choose(self._object.number, index)
         self._announce()

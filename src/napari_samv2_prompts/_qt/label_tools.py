@@ -3,7 +3,7 @@
 Each is for the shown plane, except keeping.  What was done, or why it was not, is a sentence in
 :attr:`LabelTools.said`.
 
-Not here: the controls (``label_panel.py``), the edits (``layers.labels_target``).
+Not here: the controls (``form/layers.py``), the edits (``layers.labels_target``).
 """
 
 from __future__ import annotations

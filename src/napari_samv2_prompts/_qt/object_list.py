@@ -3,7 +3,7 @@
 The rows are gathered while the list is open only, a moment after something changed; which label
 stands on which plane is looked for in a worker.
 
-Not here: the table (``panels/objects.py``), what is done to labels (``label_tools.py``).
+Not here: the table (``form/objects.py``), what is done to labels (``label_tools.py``).
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ class SAMV2PromptsWidget(QWidget):
 
     def cycle_mask(self) -> None:
         """Use the next candidate for the current object."""
-        self._open.controller.cycle_mask()
+        self._open.controller.choose_mask()
 
     def run(self) -> None:
         """Segment what has changed, or everything on the plane again if nothing has."""

@@ -91,7 +91,7 @@ class Wiring:
         self._through = ThroughButtons(form.through, self.propagation, controller, disk)
         self._keys = Keys(viewer, (
             ("Q", controller.flip_sign), ("N", controller.next_object),
-            ("W", controller.cycle_mask), ("G", self.drawing.change),
+            ("W", controller.choose_mask), ("G", self.drawing.change),
             ("H", form.prompts.preview.toggle), *form.labels.keys,
         ))  # fmt: skip
         self.drawing.listens = lambda: self._keys.are_used
@@ -164,7 +164,7 @@ class Wiring:
         add(controller.pick_object, prompts.object_picked)
         add(controller.next_object, prompts.next_wanted)
         add(self._on_candidate, prompts.candidate_picked)
-        add(controller.cycle_mask, prompts.cycle_wanted)
+        add(controller.choose_mask, prompts.cycle_wanted)
         add(self._undo, prompts.undo_wanted)
         add(self.accept, prompts.accept_wanted)
         add(controller.run, prompts.run_wanted)

@@ -4,7 +4,7 @@ A :class:`Preview` keeps the newest question only and has at most one in work, s
 mouse never builds up a queue; it asks nothing while the session has anything else to do.  Its
 answers are shown and forgotten: no label, prompt or result ever comes from here.
 
-Not here: the mouse and the drawing (``_qt/hovering.py``).
+Not here: the mouse and the drawing (``_qt/preview.py``).
 """
 
 from __future__ import annotations

@@ -262,12 +262,8 @@ class Session:
 
     # --- objects ---------------------------------------------------------------------------
 
-    def next_candidate(self, object_: int) -> bool:
-        """Choose an object's next candidate, in order of falling score; see :meth:`choose`."""
-        return self._prefer(object_, None)
-
-    def choose(self, object_: int, candidate: int) -> bool:
-        """Choose one of the candidates of an object at the current place.
+    def choose(self, object_: int, candidate: int | None = None) -> bool:
+        """Choose one of an object's candidates at the current place, or the next by falling score.
 
         The mask is announced like any other; a large one is made in the worker first.
 
@@ -276,9 +272,6 @@ class Session:
         bool
             Whether there is such a candidate, and another one was chosen.
         """
-        return self._prefer(object_, candidate)
-
-    def _prefer(self, object_: int, candidate: int | None) -> bool:
         active = self._plan.active
         if active is None or not self._results.prefer(active.place, object_, candidate):
             return False

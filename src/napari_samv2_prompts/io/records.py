@@ -8,7 +8,7 @@ Of weights of the user's own a file of prompts holds the name alone: which file 
 loads it (:func:`with_weights`), so that no file opens another.
 
 Here: the values.  Not here: their file (``record_files.py``), making a record
-(``_qt/recorder.py``), running one (``replaying.py``).
+(``io/recorder.py``), running one (``replaying.py``).
 """
 
 from __future__ import annotations

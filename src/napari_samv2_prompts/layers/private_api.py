@@ -4,7 +4,7 @@ Each has one function here, which answers with the value that means "not known" 
 missing or is not what it was.  Nothing else in the package touches an underscore of napari's, and
 nothing is lost without them but what the functions say.
 
-Not here: how an overlay is drawn (``_qt/overlays.py``, which asks :func:`overlay_table`).
+Not here: how an overlay is drawn (``_qt/preview.py``, which asks :func:`overlay_table`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From a user's image to the network's pixels: checks, stretching to the input square, colours.
 
 Only 8-bit images are taken here: how 12-bit or float data become 8 bits is a choice that the
-caller has to make (the plugin makes it as displayed, in ``images.py``).
+caller has to make (the plugin makes it as displayed, in ``images``).
 """
 
 from __future__ import annotations
