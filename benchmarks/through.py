@@ -1,9 +1,10 @@
 """``python -m benchmarks.through``: following objects through a stack, against the model alone.
 
-Films of bright discs that wander.  Two numbers count: how many planes a second, and how many times
-as long it takes as embedding the same planes and answering the same prompts, which nothing can do
-without.  ``--window`` follows them in a napari window (it needs a display: ``xvfb-run``) and tells
-how long the window stood still at worst; ``--memory`` what the process holds along the way; and
+Films of bright discs that wander.  Two numbers count: how many planes a second, and how many
+times as long it takes as embedding the same planes and answering the same prompts, which nothing
+can do without.  ``--window`` follows them in a napari window (``xvfb-run`` will do for a display)
+and tells how long the window stood still at worst.  ``--memory`` tells what the process holds
+along the way, with a model that takes no time, and embeddings as large as those of ``nano``.
 ``--all`` does all of it.
 """
 
@@ -13,18 +14,19 @@ import argparse
 import subprocess
 import sys
 from math import ceil, sqrt
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.load import held
 from benchmarks.measure import machine, seconds
+from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch, cropped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from napari_samv2_prompts import SAMV2ImagePredictor
-    from napari_samv2_prompts.prompts import Masks, PromptBatch
     from napari_samv2_prompts.propagation import Filled
 
 WANDER = 3.0  # pixels to either side
@@ -106,6 +108,48 @@ class Noted:
         return self._predictor.decode(embedding, batch, multimask)
 
 
+class Kept:
+    """An embedding as large as one of ``nano``, of nothing but its picture."""
+
+    logits_size = 128
+
+    def __init__(self, picture: NDArray[np.uint8]) -> None:
+        self.picture, self._features = picture, np.ones(1_310_720, np.uint8)
+        self.image_size, self.nbytes = picture.shape[:2], self._features.nbytes
+
+    def halved(self) -> Kept:
+        """Return the same."""
+        return self
+
+
+class Brightness:
+    """A model that takes no time, and finds what is bright in a box."""
+
+    remembers = False
+    variant = SimpleNamespace(input_size=512, largest_side=1024)
+
+    def embed(self, image: NDArray[np.uint8]) -> Kept:
+        """Keep a picture."""
+        return Kept(image)
+
+    def decode(
+        self, embedding: Kept, batch: PromptBatch, multimask_output: bool | None = None
+    ) -> Masks:
+        """Answer boxes."""
+        height, width = embedding.picture.shape
+        y, x = np.ogrid[:height, :width]
+        cells = [(np.arange(128) + 0.5) * side // 128 for side in (height, width)]
+        grid = np.ix_(*(cell.astype(int) for cell in cells))
+        items = []
+        for prompt in batch:
+            x0, y0, x1, y1 = prompt.box if prompt.box is not None else (0, 0, 0, 0)
+            inside = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1) & (embedding.picture > 115)
+            crop = cropped(inside) or MaskCrop(0, 0, np.zeros((0, 0), bool))
+            logits = np.where(inside[grid], 6, -6)[None].astype(np.float32)
+            items.append(ItemMasks(prompt.object, (crop,), np.ones(1, np.float32), logits, 5.0))
+        return Masks(tuple(items), (height, width))
+
+
 def alone(predictor: SAMV2ImagePredictor, film: Film, asked: list[PromptBatch]) -> None:
     """Embed all planes and answer the prompts of each, one after the other."""
     for plane, batch in zip(film.stack, asked, strict=True):
@@ -143,7 +187,7 @@ def followed(film: Film, predictor: Any) -> NDArray[Any]:
     return segment_stack(film.stack, boxes=film.boxes(), predictor=predictor)
 
 
-def memory(film: Film) -> list[str]:
+def memory(film: Film, predictor: Any) -> list[str]:
     """Follow all objects from a script; tell what the process holds after each fifth."""
     from napari_samv2_prompts import segment_stack
 
@@ -154,7 +198,7 @@ def memory(film: Film) -> list[str]:
         if filled.plane % every == 1:
             marks.append(f"{held()['memory (MB)']:.0f}")
 
-    labels = segment_stack(film.stack, boxes=film.boxes(), device="cpu", progress=tell)
+    labels = segment_stack(film.stack, boxes=film.boxes(), predictor=predictor, progress=tell)
     return [
         f"{film.stack.nbytes / 1e6:.0f} MB of pixels, {labels.nbytes / 1e6:.0f} MB of labels; "
         f"the process holds, in MB, each {every} planes: {', '.join(marks)}",
@@ -214,7 +258,7 @@ def main() -> None:
 
         if given.threads is not None:
             torch.set_num_threads(given.threads)
-        lines = memory(film) if given.memory else speed(film, given.repeat)
+        lines = memory(film, Brightness()) if given.memory else speed(film, given.repeat)
     known = [f"{key}: {value}" for key, value in machine("cpu").items()]
     print("\n".join(f"- {line}" for line in known + lines))
 

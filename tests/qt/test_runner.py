@@ -15,6 +15,7 @@ from napari_samv2_prompts.engine import (
     Partial,
     Progress,
     Report,
+    State,
     Stopped,
     Task,
 )
@@ -50,8 +51,8 @@ def runner() -> Iterator[QtRunner]:
     runner.close()
 
 
-def submit(runner: QtRunner, post: Post, work) -> Task:
-    task = Task(Job("key", work))
+def submit(runner: QtRunner, post: Post, work, state: State | None = None) -> Task:
+    task = Task(Job("key", work, state=state))
     runner.submit(task, post.done, post.told)
     return task
 
@@ -68,9 +69,16 @@ def test_work_is_done_elsewhere_and_delivered_here(qtbot, runner: QtRunner) -> N
 
 def test_progress_arrives_before_the_result(qtbot, runner: QtRunner) -> None:
     post = Post()
-    submit(runner, post, lambda task: task.report(0.5, "half"))
+    submit(runner, post, lambda task: task.report(0.5, "half"), State.EMBEDDING)
     qtbot.waitUntil(lambda: len(post.outcomes) > 0)
     assert post.progress == [Progress(0.5, "half")]
+
+
+def test_the_window_is_not_woken_for_progress_that_nobody_is_told(qtbot, runner: QtRunner) -> None:
+    post = Post()
+    submit(runner, post, lambda task: task.report(0.5, "half"))
+    qtbot.waitUntil(lambda: len(post.outcomes) > 0)
+    assert post.progress == []
 
 
 def test_partial_results_arrive_in_order_and_before_the_end(qtbot, runner: QtRunner) -> None:

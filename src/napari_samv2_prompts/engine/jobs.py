@@ -123,9 +123,12 @@ class Task:
             raise Cancelled
 
     def report(self, share: float, text: str = "") -> None:
-        """Tell how far the work is, and stop here if that was asked for.  In the worker."""
+        """Tell how far the work is, if anybody is told, and stop here if that was asked for.
+
+        In the worker.
+        """
         self.check()
-        if self.on_report is not None:
+        if self.on_report is not None and self.job.state is not None:
             self.on_report(Progress(share, text))
 
     def deliver(self, value: object) -> None:

@@ -233,7 +233,7 @@ class StackWork:
         model = self._model(make_predictor)
         follower = model.follower(self.method)
         anchors = model.answered(self.prompts)
-        notes = self._notes(model.weights, anchors)
+        notes = self._notes(model, anchors)
         before, found = notes.read() if notes else [], Found()
         for part in before:
             found.add(part)
@@ -292,7 +292,7 @@ class StackWork:
         shutil.rmtree(folder, ignore_errors=True)
         return labels
 
-    def _notes(self, weights: str, anchors: Anchors) -> FilledFolder | None:
+    def _notes(self, model: StackModel, anchors: Anchors) -> FilledFolder | None:
         """Return where it is noted what was followed, so that it is not followed again."""
         if self.store is None:
             return None
@@ -302,7 +302,7 @@ class StackWork:
             pixels = self.seen.read(plane, slice(0, height), slice(0, width))
             digest.update(np.ascontiguousarray(pixels).data)
         seen = digest.hexdigest(), *map(str, self.seen.shape)
-        key = content_key([weights, *seen, self.method, *_asked(anchors, self.wanted)])
+        key = content_key([model.weights, *seen, self.method, *_asked(anchors, self.wanted)])
         return FilledFolder(self.store / f"followed-{key[:12]}", key)
 
     def _model(self, make_predictor: Callable[[], SAMV2ImagePredictor]) -> StackModel:
