@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 from napari_samv2_prompts.layers import (
     Chosen,
     LabelsTarget,
-    NextPrompt,
     PromptReader,
     PromptTables,
     Reading,
     Shown,
     read_tables,
-    write_next,
+    select_label,
+    set_new_prompt,
     write_tables,
 )
 from napari_samv2_prompts.layers.rows import MAX_OBJECT, FreeNumber
@@ -80,10 +80,9 @@ class CurrentObject:
         self.started = self.number in tables.prompted
 
     @property
-    def following(self) -> NextPrompt:
-        """What is drawn next."""
-        started = self.number and self.started
-        return NextPrompt(self.number, self.positive, self._free if started else self.number)
+    def shape_number(self) -> int:
+        """The object that a drawn shape starts."""
+        return self._free if self.number and self.started else self.number
 
     def next(self) -> None:
         """End the current object, so that the next click starts another."""
@@ -189,7 +188,7 @@ class Prompting:
                 tables = tables.without_lost()
             self._tables = tables
             self.current.follow(tables, free(tables.prompted) if free else 0)
-            write_next(self.chosen, self.current.following)
+            self._write_next()
         return target
 
     @contextmanager
@@ -225,7 +224,16 @@ class Prompting:
     def prepare(self) -> None:
         """Have the layers give the next prompt its object, sign and colour."""
         with self._events.blocked():
-            write_next(self.chosen, self.current.following)
+            self._write_next()
+
+    def _write_next(self) -> None:
+        chosen, now = self.chosen, self.current
+        set_new_prompt(
+            chosen.points, chosen.shapes, object_=now.number, shape_object=now.shape_number,
+            polarity="positive" if now.positive else "negative", labels=chosen.labels,
+        )  # fmt: skip
+        if chosen.labels is not None:
+            select_label(chosen.labels, now.number)
 
     def _without_stray(
         self, tables: PromptTables, shown: Shown | None, free: FreeNumber | None

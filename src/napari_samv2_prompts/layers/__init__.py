@@ -65,9 +65,8 @@ from napari_samv2_prompts.layers.state import (
     read_tables,
 )
 from napari_samv2_prompts.layers.sync import (
-    NextPrompt,
     adopt_prompt_layer,
-    write_next,
+    select_label,
     write_tables,
 )
 from napari_samv2_prompts.layers.undo_steps import OpenStep
@@ -82,7 +81,6 @@ from napari_samv2_prompts.layers.views import (
 __all__ = [
     "Chosen",
     "LabelsTarget",
-    "NextPrompt",
     "OpenStep",
     "PromptReader",
     "PromptTables",
@@ -113,12 +111,12 @@ __all__ = [
     "read_prompts",
     "read_tables",
     "remove_objects",
+    "select_label",
     "set_new_prompt",
     "shown_plane",
     "starting_from",
     "to_image_data",
     "view_of",
     "world_map",
-    "write_next",
     "write_tables",
 ]

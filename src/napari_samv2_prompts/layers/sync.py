@@ -1,20 +1,19 @@
 """Writing to the user's prompt layers: what :class:`.PromptTables` say that they lack.
 
 Each function compares first and sets only what is not so yet, so that nothing happens twice and
-the window is not drawn for nothing.  Nothing else in the package sets columns, colours or what is
-drawn next.
+the window is not drawn for nothing.  Nothing else in the package sets columns.
 
-Not here: labels (``labels_target``), what should be there (``state``).
+Not here: labels (``labels_target``), what should be there (``state``), colours and what is drawn
+next (``prompt_layers``).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_samv2_prompts.layers.prompt_layers import colour_prompts, set_new_prompt
+from napari_samv2_prompts.layers.prompt_layers import colour_prompts
 from napari_samv2_prompts.layers.rows import (
     PromptRows,
     is_points,
@@ -28,16 +27,7 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["NextPrompt", "adopt_prompt_layer", "write_next", "write_tables"]
-
-
-@dataclass(frozen=True, slots=True)
-class NextPrompt:
-    """What the user draws next."""
-
-    object: int = 1  # that clicks go to; 0 while it is not known which numbers are free
-    positive: bool = True  # the sign of the next click
-    shape_object: int = 1  # that a drawn shape starts
+__all__ = ["adopt_prompt_layer", "select_label", "write_tables"]
 
 
 def write_tables(chosen: Chosen, tables: PromptTables, *, numbers: bool = True) -> None:
@@ -56,21 +46,8 @@ def write_tables(chosen: Chosen, tables: PromptTables, *, numbers: bool = True) 
     colour_prompts(chosen.points, chosen.shapes, chosen.labels)
 
 
-def write_next(chosen: Chosen, following: NextPrompt) -> None:
-    """Have the layers give the next prompt its object, sign and colour; choose its label, too."""
-    set_new_prompt(
-        chosen.points,
-        chosen.shapes,
-        object_=following.object,
-        polarity="positive" if following.positive else "negative",
-        labels=chosen.labels,
-        shape_object=following.shape_object,
-    )
-    if chosen.labels is not None:
-        _select(chosen.labels, following.object)
-
-
-def _select(labels: Labels, number: int) -> None:
+def select_label(labels: Labels, number: int) -> None:
+    """Choose an object's label for the brush, so that it corrects what is clicked."""
     fits = number > 0 and labels.data.dtype.kind in "iu"
     if fits and number <= np.iinfo(labels.data.dtype).max and labels.selected_label != number:
         labels.selected_label = number
