@@ -90,6 +90,14 @@ def test_segment_writes_one_label_per_object(predictor, picture, boxes, tmp_path
     assert "3 objects" in capsys.readouterr().out
 
 
+def test_without_a_name_the_labels_have_the_pictures(
+    predictor, picture, boxes, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["segment", str(picture), "--boxes", str(boxes)]) == 0
+    assert (tmp_path / "picture.labels.tif").is_file()
+
+
 def test_model_options_reach_the_predictor(predictor, picture, boxes, tmp_path) -> None:
     mine = tmp_path / "mine.pt"
     common = ["segment", str(picture), "--boxes", str(boxes), "-o", str(tmp_path / "out.tif")]

@@ -71,6 +71,36 @@ def test_tracks_are_written_with_who_came_from_whom(
     assert {track.object: track.parent for track in tracks} == {7: 0} | dict.fromkeys(daughters, 7)
 
 
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [
+        ("COCO (*.json)", "mine.json"),
+        ("Label image (*.tif *.ome.tif)", "mine.tif"),
+        ("Tracks, as a table (*.csv)", "mine.csv"),
+        ("Tracks and masks, for the Cell Tracking Challenge (*_RES)", "mine_RES"),
+    ],
+)
+def test_a_name_without_an_ending_gets_that_of_its_kind(
+    widget, tmp_path, monkeypatch, kind: str, written: str
+) -> None:
+    answer = str(tmp_path / "mine"), kind
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: answer)
+    widget._form.files.export.click()
+    assert widget._form.files.said.text() == f"Wrote {written}."
+    assert [path.name for path in tmp_path.iterdir()] == [written]
+
+
+def test_a_file_that_the_dialog_did_not_name_is_not_replaced(widget, tmp_path, monkeypatch) -> None:
+    (tmp_path / "mine.json").write_text("old")
+    said: list[str] = []
+    monkeypatch.setattr("napari_samv2_prompts._qt.shown_stack.show_error", said.append)
+    answer = str(tmp_path / "mine"), "COCO (*.json)"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: answer)
+    widget._form.files.export.click()
+    assert "mine.json is there already" in said[0]
+    assert (tmp_path / "mine.json").read_text() == "old"
+
+
 def test_tracks_are_not_offered_of_a_single_plane(make_napari_viewer, monkeypatch) -> None:
     viewer = make_napari_viewer()
     viewer.add_image(np.ones((40, 50)), name="cells")

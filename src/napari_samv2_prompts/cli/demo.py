@@ -14,7 +14,9 @@ HELP = "segment a bundled picture of coins"
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``demo``."""
-    parser.add_argument("--out", type=Path, default=Path("samv2-demo"), metavar="DIR")
+    parser.add_argument(
+        "--out", type=Path, default=Path("samv2-demo"), metavar="DIR", help="default samv2-demo"
+    )
     add_model_options(parser)
 
 

@@ -15,7 +15,8 @@ __all__ = ["labels_path", "record_path", "write_coco_file"]
 
 def labels_path(options: argparse.Namespace) -> Path:
     """Return where the labels go; refuse a folder that is not there."""
-    output: Path = options.output or Path("labels.tif")
+    own = f"{options.image.stem.removesuffix('.ome')}.labels.tif"  # never that of another picture
+    output: Path = options.output or Path(own)
     if not output.absolute().parent.is_dir():
         raise ValueError(f"There is no folder {output.parent} to write the labels to.")
     return output

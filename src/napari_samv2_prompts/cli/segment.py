@@ -64,7 +64,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         type=Path,
-        help="labels.tif, labels.ome.tif, or the folder for those of a folder",
+        help="labels.tif, labels.ome.tif, or the folder for those of a folder; NAME.labels.tif in "
+        "the current folder if not given",
     )
     add("--save-prompts", action="store_true", help="also write prompts and settings as .json")
     add("--coco", type=Path, metavar="FILE", help="also write all as COCO JSON")
