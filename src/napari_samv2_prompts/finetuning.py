@@ -164,10 +164,12 @@ def pairs_of_folder(folder: Path) -> Iterator[Pair]:
     Raises
     ------
     ValueError
-        If the folder has no pairs, or a label file is not one of whole numbers.
+        If there is no such folder, or no pairs in it, or a label file is not one of whole numbers.
     """
     from napari_samv2_prompts.samv2.finetune.examples import Pair
 
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {folder} with pictures and labels.")
     files = sorted(path for path in folder.iterdir() if path.is_file())
     found = 0
     for path in files:
@@ -186,5 +188,5 @@ def pairs_of_folder(folder: Path) -> Iterator[Pair]:
     if not found:
         raise ValueError(
             f"{folder} has no pictures with labels: beside NAME.png there must be NAME.labels.png "
-            "(or .tif), as Save labels writes them."
+            "(or .tif), one number an object."
         )

@@ -213,7 +213,7 @@ class FindAll:
             if not self._closed:
                 now.refresh()
             self._said = (
-                f"Accepted {len(done)}: they are labels now. Undo takes them back.{problem}"
+                f"Accepted {len(done)} as labels. Undo takes them back.{problem}"
             )
         self._tell()
 
@@ -290,5 +290,5 @@ def _missing(
     if labels is None or request.place.labels is None:
         return "Choose a Labels layer for what will be found: press Box or Click to make one."
     if alike and example is None:
-        return "Draw a box around one object, or click on it: its like are looked for then."
+        return "First draw a box around one object, or click on it; then press again."
     return ""

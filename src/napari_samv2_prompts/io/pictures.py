@@ -96,8 +96,8 @@ def as_picture(
         array = array[0]
     if array.ndim != 2 + rgb or not array.size:
         raise ValueError(
-            f"{name} has the shape {shape}, which is not one grey or RGB picture: save "
-            "the plane to be segmented as a file of its own."
+            f"{name} has the shape {shape}, which is not one grey or RGB picture: save the plane "
+            "to be segmented as a file of its own, or follow objects through it (--through)."
         )
     if rgb:
         array = array[..., :3]
