@@ -80,7 +80,7 @@ def test_what_the_button_accepts_is_written_while_the_window_goes_on(
     assert panel.text.text().startswith("Accepting: 3 of ")
     widget.wait_until_idle()
     assert len(np.unique(labels.data)) - 1 >= 0.85 * total
-    assert "they are labels now" in panel.text.text()
+    assert "as labels. Undo takes them back." in panel.text.text()
     labels.undo()
     assert not labels.data.any()
 

@@ -212,9 +212,7 @@ class FindAll:
             self.accepted.emit(self._labels, done)
             if not self._closed:
                 now.refresh()
-            self._said = (
-                f"Accepted {len(done)} as labels. Undo takes them back.{problem}"
-            )
+            self._said = f"Accepted {len(done)} as labels. Undo takes them back.{problem}"
         self._tell()
 
     # --- searching --------------------------------------------------------------------------
