@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from scipy import ndimage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,53 +51,15 @@ def moved(
         How much of each pixel, 0 to 1, came from the mask.
     """
     h, w = now.shape
-    shifts = 2 * RADIUS + 1
-    cost = np.empty((shifts, shifts, h, w), np.float32)
-    for row, costs in enumerate(cost):  # row by row: what is worked on stays in the cache
-        costs[:] = _patch_means(_shifted(before, row, now.shape) - now)
-    least = cost.min(axis=(0, 1))
-    scale = least.mean() + 1.0
+    windows = np.lib.stride_tricks.sliding_window_view(before, (h, w))
+    shifts = windows.reshape(-1, h, w)
+    cost = ndimage.uniform_filter((shifts - now) ** 2, (1, PATCH, PATCH), mode="nearest")
+    least = cost.min(axis=0)
     offset = np.arange(-RADIUS, RADIUS + 1, dtype=np.float32) ** 2
-    above, total = np.zeros((2, h, w), np.float32)
-    for row, costs in enumerate(cost):
-        weight = least - costs
-        weight /= scale
-        weight -= (STIFFNESS * (offset[row] + offset))[:, None, None]
-        np.exp(weight, out=weight)
-        total += weight.sum(axis=0)
-        weight *= _shifted(mask, row, now.shape)
-        above += weight.sum(axis=0)
-    return np.asarray(above / total, np.float32)
-
-
-def _shifted(picture: NDArray[np.float32], row: int, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Return the parts of a picture that begin in a row, at each of the first columns."""
-    h, w = shape
-    return sliding_window_view(picture[row : row + h], w, axis=1).transpose(1, 0, 2)
-
-
-def _patch_means(differences: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the mean square of the patch around each pixel of maps (n, h, w), edges continued."""
-    n, h, w = differences.shape
-    half = PATCH // 2
-    squares = np.empty((n, h + 2 * half, w + 2 * half), np.float32)
-    inner = squares[:, half:-half, half:-half]
-    np.square(differences, out=inner)
-    squares[:, half:-half, :half] = inner[:, :, :1]
-    squares[:, half:-half, -half:] = inner[:, :, -1:]
-    squares[:, :half] = squares[:, half : half + 1]
-    squares[:, -half:] = squares[:, -half - 1 : -half]
-    return _sums_of_7(_sums_of_7(squares, 1), 2) / np.float32(PATCH**2)
-
-
-def _sums_of_7(maps: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-    """Return the sum of each 7 neighbours along an axis, which gets shorter by 6."""
-    ones = np.moveaxis(maps, axis, 0)
-    twos = ones[:-1] + ones[1:]
-    fours = twos[:-2] + twos[2:]
-    sums = fours[:-3] + twos[4:-1]
-    sums += ones[6:]
-    return np.moveaxis(sums, 0, axis)
+    stiffness = STIFFNESS * (offset[:, None] + offset[None]).reshape(-1, 1, 1)
+    weight = np.exp((least - cost) / (least.mean() + 1.0) - stiffness)
+    masks = np.lib.stride_tricks.sliding_window_view(mask, (h, w)).reshape(-1, h, w)
+    return np.asarray((weight * masks).sum(axis=0) / weight.sum(axis=0), np.float32)
 
 
 def displacement(
