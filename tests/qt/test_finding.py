@@ -137,7 +137,7 @@ def test_the_like_of_an_object_are_found(opened: Any) -> None:
 
 def test_without_an_example_it_says_what_to_do(opened: Any) -> None:
     opened.widget.find_all(alike=True)
-    assert "Draw a box around one object" in opened.widget._form.find_all.text.text()
+    assert "draw a box around one object" in opened.widget._form.find_all.text.text()
 
 
 def test_missing_layers_are_made(opened: Any) -> None:
