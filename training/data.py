@@ -184,12 +184,13 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         return View(image, cut[:1], cut[1:], areas[:1], chosen.hand_drawn)
 
     def _generated(self, rng: np.random.Generator) -> View:
-        """A scene of the input's size, or of more, shown smaller or in part."""
+        """A scene of the input's size, or smaller and enlarged, or larger and shown in part."""
         size = self.settings.size
         if rng.random() < self.settings.scenes:
-            side = int(rng.choice([size, size * 3 // 2, size * 2], p=[0.5, 0.25, 0.25]))
+            chances = [0.15, 0.15, 0.35, 0.2, 0.15]  # a small picture is shown enlarged
+            side = round(size * float(rng.choice([0.25, 0.5, 1, 1.5, 2], p=chances)))
             scene = SCENES[str(rng.choice(list(SCENES)))](rng, side)
-            shown = size if rng.random() < 0.6 else side
+            shown = min(size, side) if rng.random() < 0.6 else side
         else:
             side = int(rng.choice([size // 2, size * 3 // 4, size], p=[0.3, 0.3, 0.4]))
             scene, shown = generate(rng, side), side

@@ -41,13 +41,14 @@ class Recipe:
 
 STAGES = {
     "all": Recipe(
-        steps=1500,
-        rate=2e-4,
+        steps=3000,
+        rate=3e-4,
         batch=8,
-        samples=SampleSettings(seed=21),
+        first=(0.42, 0.38, 0.05, 0.15),
+        samples=SampleSettings(generated=0.35, scenes=0.8, seed=41),
         wide=Wide(
             SampleSettings(
-                size=384, objects=5, enlarged=0.7, spread=0.5, diameters=(40.0, 380.0), seed=22
+                size=384, objects=5, enlarged=0.7, spread=0.5, diameters=(40.0, 380.0), seed=42
             ),
             share=0.08,
             batch=2,

@@ -1,9 +1,9 @@
 """Generated scenes of kinds that no open data covers: how instruments show what they show.
 
 Large textured things, phase contrast with its halos, relief (differential interference contrast),
-membranes (electron microscopy), stained tissue, budding yeast, chains of bacteria, grains and
-pores, hollow things. Here belongs what such a picture looks like; plain scenes of flat shapes, and
-the faults that any instrument adds, are in ``generator.py``.
+membranes (electron microscopy), walls (plant tissue), stained tissue, budding yeast, chains of
+bacteria, grains and pores, hollow things. Here belongs what such a picture looks like; plain scenes
+of flat shapes, and the faults that any instrument adds, are in ``generator.py``.
 """
 
 from __future__ import annotations
@@ -45,12 +45,15 @@ def texture(rng: RNG, size: int) -> Float:
     return ((field - field.mean()) / (field.std() + 1e-6)).astype(np.float32)
 
 
-def tessellation(rng: RNG, size: int, cell: float) -> tuple[Labels, Float]:
-    """Cells around random seeds, bent by noise, and how far each pixel is from its cell's edge."""
+def tessellation(rng: RNG, size: int, cell: float, bent: float = 0.25) -> tuple[Labels, Float]:
+    """Cells around random seeds, and how far each pixel is from its cell's edge.
+
+    Outlines are bent by noise of up to ``bent`` cells.
+    """
     count = max(3, round((size / cell) ** 2 * 1.2))
     seeds = rng.uniform(-0.1 * size, 1.1 * size, (count, 2))
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
-    bend = rng.uniform(0, 0.25) * cell
+    bend = rng.uniform(0, bent) * cell
     places = [
         field + bend * smooth_noise(rng, size, cell * rng.uniform(0.4, 1)) for field in (y, x)
     ]
@@ -205,6 +208,38 @@ def membranes(rng: RNG, size: int) -> Scene:
     )
 
 
+def walls(rng: RNG, size: int) -> Scene:
+    """Plant tissue: cells up to the middle of thick, blurred walls, some of them cut at an end."""
+    cell = float(np.exp(rng.uniform(np.log(size / 8), np.log(size / 1.8))))
+    wholes, depth = tessellation(rng, size, cell, bent=0.06)
+    count = wholes.max() + 1
+    cut = np.where(rng.random(count) < 0.2, rng.uniform(0.2, 0.7, count), 0)
+    tones = (rng.uniform(0.02, 0.2, count) + cut).astype(np.float32)[wholes]
+    width = cell * rng.uniform(0.05, 0.22)
+    strength = 1 + rng.uniform(0, 0.25) * smooth_noise(rng, size, cell)
+    wall = np.clip(strength * np.exp(-((depth / width) ** rng.choice([1.0, 2.0]))), 0, 1.2)
+    if rng.random() < 0.25:  # the tissue ends
+        y, x = np.mgrid[0:size, 0:size].astype(np.float32) / size - 0.5
+        angle = rng.uniform(0, 2 * np.pi)
+        side = x * np.cos(angle) + y * np.sin(angle) - rng.uniform(0.0, 0.3)
+        outer = ndimage.mean(side, wholes, np.arange(1, count)) > 0
+        wholes = np.where(outer[wholes - 1], 0, wholes)
+        ground = ndimage.binary_erosion(
+            wholes == 0, iterations=max(1, round(width)), border_value=1
+        )
+        tones, wall = np.where(wholes == 0, 0.03, tones), np.where(ground, 0, wall)
+    nuclei = (depth > 0.3 * cell) & (rng.random(count) < 0.3)[wholes]
+    canvas = tones + (1 - tones) * wall + rng.uniform(0.05, 0.3) * nuclei
+    canvas = ndimage.gaussian_filter(canvas, rng.uniform(0.02, 0.06) * cell)
+    if rng.random() < 0.2:
+        canvas = 1 - canvas
+    return Scene(
+        add_faults(rng, np.repeat(canvas[..., None], 3, 2).astype(np.float32)),
+        wholes.astype(np.int32),
+        _none(wholes),
+    )
+
+
 def tissue(rng: RNG, size: int) -> Scene:
     """Stained tissue: glands around a lumen, nuclei along them and scattered between."""
     pink = np.array([0.88, 0.62, 0.76]) + rng.normal(0, 0.05, 3)
@@ -283,7 +318,7 @@ def yeast(rng: RNG, size: int) -> Scene:
 def chains(rng: RNG, size: int) -> Scene:
     """Bacteria: rods end to end in bending rows, dark with a halo or bright."""
     wholes = np.zeros((size, size), np.int32)
-    half = float(np.exp(rng.uniform(np.log(2.5), np.log(size / 24))))
+    half = float(np.exp(rng.uniform(np.log(2.5), np.log(max(size / 24, 3)))))
     y, x = np.mgrid[0:size, 0:size].astype(np.float32)
     for _ in range(int(rng.integers(2, 10))):
         place, angle = rng.uniform(0, size, 2), rng.uniform(0, 2 * np.pi)
@@ -327,7 +362,7 @@ def grains(rng: RNG, size: int) -> Scene:
     seam = np.exp(-((depth / rng.uniform(0.6, 2)) ** 2))
     canvas = canvas + rng.choice([-1.0, 1.0]) * rng.uniform(0.1, 0.4) * seam
     if rng.random() < 0.3:
-        parts = scattered(rng, size, ["disc", "blob"], size / 60 + 3, size / 14, 10)
+        parts = scattered(rng, size, ["disc", "blob"], size / 60 + 2, size / 14 + 2, 10)
         parts[depth < 2] = 0
         canvas = np.where(parts > 0, canvas * rng.uniform(0.2, 0.6), canvas)
     else:
@@ -360,6 +395,7 @@ SCENES: dict[str, Callable[[RNG, int], Scene]] = {
     "halos": halos,
     "relief": relief,
     "membranes": membranes,
+    "walls": walls,
     "tissue": tissue,
     "yeast": yeast,
     "chains": chains,
