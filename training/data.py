@@ -25,6 +25,8 @@ from training.generator import generate
 from training.scenes import SCENES
 
 N_CLICKS = 3
+SMALLEST_SCENE = 48
+"""Side in pixels of the smallest scene that is drawn."""
 COARSEST = 256
 """Input side of the pyramid's last level."""
 NUCLEI = ("dark", "bright", "colour")
@@ -188,7 +190,9 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         size = self.settings.size
         if rng.random() < self.settings.scenes:
             chances = [0.15, 0.15, 0.35, 0.2, 0.15]  # a small picture is shown enlarged
-            side = round(size * float(rng.choice([0.25, 0.5, 1, 1.5, 2], p=chances)))
+            side = max(
+                round(size * float(rng.choice([0.25, 0.5, 1, 1.5, 2], p=chances))), SMALLEST_SCENE
+            )
             scene = SCENES[str(rng.choice(list(SCENES)))](rng, side)
             shown = min(size, side) if rng.random() < 0.6 else side
         else:

@@ -357,7 +357,7 @@ def test_a_task_costs_less_than_ten_milliseconds(client, tmp_path) -> None:
 
 
 def test_workers_of_other_versions_or_weights_are_refused(client, tmp_path, monkeypatch) -> None:
-    from napari_samv2_prompts import cluster
+    from napari_samv2_prompts.units import cluster
 
     here = cluster._versions()
     monkeypatch.setattr(cluster, "_versions", lambda: {**here, "torch": "1.0"})

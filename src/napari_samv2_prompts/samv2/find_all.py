@@ -41,6 +41,9 @@ LARGE_GRID = 4
 SMALLER = 0.5
 """Radius of what is looked for last, as a share of that of what is found."""
 
+GROUND = 0.4
+"""Share of the image's edge: what lies along more of it is the ground, and no object."""
+
 Bool = NDArray[np.bool_]
 Points = NDArray[np.float64]
 
@@ -180,6 +183,7 @@ class _State:
             for index in np.flatnonzero(item.scores >= self.search.least_score)
             if (candidate := candidate_of(item, int(index), at, self.shape)).area
             and not self._covers_taken(candidate.crop)
+            and not _is_ground(candidate.crop, self.shape)
         )
 
     def sees_more(
@@ -281,6 +285,19 @@ class _State:
         apart = np.linalg.norm(points[:, None] - self.asked[None], axis=2).min(axis=1)
         far: Bool = apart > distance
         return far
+
+
+def _is_ground(crop: MaskCrop, shape: tuple[int, int]) -> bool:
+    """Tell whether a mask lies along much of the image's edge."""
+    mask, (top, left, bottom, right) = crop.mask, crop.box
+    sides = (
+        (top == 0, mask[0]),
+        (left == 0, mask[:, 0]),
+        (bottom == shape[0], mask[-1]),
+        (right == shape[1], mask[:, -1]),
+    )
+    along = sum(int(cells.sum()) for there, cells in sides if there)
+    return along > GROUND * 2 * sum(shape)
 
 
 def _best_by_click(found: Iterable[Candidate]) -> dict[tuple[float, float], float]:
