@@ -8,6 +8,7 @@ from PIL import Image
 from tifffile import TiffFile, imread, imwrite
 
 from napari_samv2_prompts.io.exports import write_labels
+from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import label_image, read_image, read_picture, write_outlines
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks
 
@@ -130,3 +131,29 @@ def test_outlines_leave_the_background_alone(tmp_path: Path, image) -> None:
     first, second = drawn[2, 3], drawn[2, 14]  # corners of both squares: pure colours
     assert (drawn[2, 3:12] == first).all()
     assert (first != second).any()
+
+
+@pytest.mark.parametrize("name", ["grey.png", "colours.png", "deep.tif", "planes.tif", "a.npy"])
+def test_without_napari_itself_files_are_read_the_same(name, tmp_path, monkeypatch) -> None:
+    """On a server without font libraries napari can't be imported."""
+    rng = np.random.default_rng(0)
+    path, shape = tmp_path / name, (5, 20, 30) if name == "planes.tif" else (20, 30)
+    values = rng.integers(0, 255, (20, 30, 3) if name == "colours.png" else shape)
+    if path.suffix == ".png":
+        Image.fromarray(values.astype(np.uint8)).save(path)
+    elif path.suffix == ".npy":
+        np.save(path, values.astype(np.float32))
+    else:
+        imwrite(path, values.astype(np.uint16))
+    usual = open_image(path)
+
+    def unavailable(*_: object, **__: object) -> None:
+        try:
+            raise ImportError("fontconfig not found")
+        except ImportError as error:
+            raise RuntimeError("Failed to import command") from error
+
+    monkeypatch.setattr("npe2.io_utils.read", unavailable)
+    plain = open_image(path)
+    np.testing.assert_array_equal(plain.data, usual.data)
+    assert plain.rgb == usual.rgb

@@ -78,7 +78,7 @@ def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
                 return OpenedImage(path, image.lazy(), False, image.pixel_size, notes)
             chosen = choose_reader(path, reader)
             facts = facts_of(path) if chosen == _BUILTIN and path.is_file() else None
-            return _opened(path, read_layers(path, chosen), facts)
+            return _opened(path, _read(path, chosen), facts)
         except MemoryError as error:
             reason = str(error) or "there is not enough memory for it"
             raise MemoryError(f"{path.name}: {reason}.") from error
@@ -126,6 +126,37 @@ def _preferred(path: Path) -> str:
         return str(get_preferred_reader(str(path)) or "")
     except Exception:  # noqa: BLE001 - settings that can't be read are no settings
         return ""
+
+
+def _read(path: Path, reader: str) -> list[tuple[Any, ...]]:
+    """Read an image's layers; what napari reads by itself also where napari can't be imported."""
+    try:
+        return read_layers(path, reader)
+    except Exception as error:
+        if reader != _BUILTIN or not _is_of_import(error):
+            raise
+        return [(_plain(path),)]
+
+
+def _is_of_import(error: BaseException | None) -> bool:
+    """Tell whether something could not be imported: without font libraries that is napari."""
+    while error is not None and not isinstance(error, ImportError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _plain(path: Path) -> Any:
+    """Read a picture as napari's own reader does."""
+    kind = path.suffix.lower()
+    if kind in (".tif", ".tiff"):
+        import tifffile
+
+        return tifffile.imread(path)
+    if kind == ".npy":
+        return np.load(path, allow_pickle=False)
+    import imageio.v3
+
+    return imageio.v3.imread(path)
 
 
 def read_layers(path: Path, reader: str) -> list[tuple[Any, ...]]:
