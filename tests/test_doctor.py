@@ -12,7 +12,7 @@ from napari_samv2_prompts import cli
 def test_it_says_versions_device_models_and_a_timing(capsys) -> None:
     assert cli.main(["doctor"]) == 0
     said = capsys.readouterr().out
-    for word in ("napari-samv2-prompts 0.", "torch 2.", "folder: ", "nano: ", "CPU", " ms\n"):
+    for word in ("napari-samv2-prompts 1.", "torch 2.", "folder: ", "nano: ", "CPU", " ms\n"):
         assert word in said, word
 
 
