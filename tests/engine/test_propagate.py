@@ -228,11 +228,12 @@ def test_it_stops_at_once_and_goes_on_when_asked_again(manual: Propagating) -> N
 
 
 def test_what_is_embedded_ahead_ends_with_it(manual: Propagating) -> None:
-    cancelled, ended = threading.Event(), threading.Event()
+    begun, cancelled, ended = (threading.Event() for _ in range(3))
     embed = manual.predictor.embed
 
     def slow(image, progress=None, image_size=None):
         if threading.current_thread().name.startswith("samv2-prompts-ahead"):
+            begun.set()
             assert cancelled.wait(10)  # the plane before has come by then
             try:
                 progress(0.5)
@@ -247,6 +248,7 @@ def test_what_is_embedded_ahead_ends_with_it(manual: Propagating) -> None:
 
     def cancel(report: object) -> None:
         if isinstance(report, Partial):
+            assert begun.wait(10)
             task.cancel()
             cancelled.set()
 
