@@ -17,9 +17,9 @@ from napari_samv2_prompts import segment_all
 from napari_samv2_prompts.candidates import Candidate, Candidates, Selection
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.everything import candidates_in, joined, labels_from
-from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, cropped
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
-from napari_samv2_prompts.samv2.find_all import Search, find_all
+from napari_samv2_prompts.samv2.find_all import Search, find_all, is_ground
 from napari_samv2_prompts.tiles import tiles_of
 
 
@@ -180,6 +180,15 @@ def test_prompts_and_all_together_are_refused(tmp_path, capsys) -> None:
     table.write_text("object,x,y\n")
     assert main(["segment", str(tmp_path / "a.png"), "--all", "--points", str(table)]) == 1
     assert "leave out --boxes and --points" in capsys.readouterr().err
+
+
+def test_what_lies_along_the_edge_is_the_ground_and_what_is_cut_by_it_an_object() -> None:
+    y, x = np.mgrid[:200, :300]
+    frame = (y < 20) | (y >= 180) | (x < 20) | (x >= 280)
+    half_a_frame = (y < 20) | (x >= 280)
+    cut = (y - 100) ** 2 + x**2 < 90**2  # along 180 of 1000 pixels of the edge
+    seen = [is_ground(cropped(mask), (200, 300)) for mask in (frame, half_a_frame, cut)]
+    assert seen == [True, True, False]
 
 
 def test_one_large_thing_is_found_too(predictor: SAMV2ImagePredictor) -> None:

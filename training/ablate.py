@@ -9,8 +9,8 @@ not needed. Prints a table in Markdown.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -85,18 +85,6 @@ def parts(model: NanoNetwork) -> dict[str, list[Any]]:
     }
 
 
-@contextmanager
-def without(ways: Sequence[Any]) -> Iterator[None]:
-    """Take a part out for a while."""
-    for way in ways:
-        way.start()
-    try:
-        yield
-    finally:
-        for way in ways:
-            way.stop()
-
-
 def measured(model: NanoNetwork, images: Sequence[Annotated], limit: int) -> dict[str, float]:
     """Mean IoU over kinds of pictures, for nuclei and for all others."""
     predictor = SAMV2ImagePredictor(model, device="cpu", dtype="float32")
@@ -127,7 +115,9 @@ def main() -> None:
     images = read_all(args.data, validation=True)[:: args.every]
     whole: dict[str, float] = {}
     for name, ways in parts(model).items():
-        with without(ways):
+        with ExitStack() as taken_out:
+            for way in ways:
+                taken_out.enter_context(way)
             found = measured(model, images, args.limit)
         if not whole:
             whole = found

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.io.files import written_whole
 from napari_samv2_prompts.io.pictures import read_image, read_picture
 from napari_samv2_prompts.layers.views import image_view
 from napari_samv2_prompts.samv2.weights.registry import cache_folder
@@ -97,7 +98,8 @@ def train(
     there = cache_folder() / output.name  # where the list of models looks
     if there.resolve() != output.resolve():
         there.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(output, there)
+        with written_whole(there) as part:
+            shutil.copyfile(output, part)
     return result
 
 

@@ -30,7 +30,7 @@ from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from .automatic_masks import candidate_of, point_grid
 from .image_predictor import SAMV2ImagePredictor
 
-__all__ = ["Search", "find_all"]
+__all__ = ["Search", "find_all", "is_ground"]
 
 TRIED = 16
 """Clicks that tell whether smaller copies of the image are of use."""
@@ -183,7 +183,7 @@ class _State:
             for index in np.flatnonzero(item.scores >= self.search.least_score)
             if (candidate := candidate_of(item, int(index), at, self.shape)).area
             and not self._covers_taken(candidate.crop)
-            and not _is_ground(candidate.crop, self.shape)
+            and not is_ground(candidate.crop, self.shape)
         )
 
     def sees_more(
@@ -287,7 +287,7 @@ class _State:
         return far
 
 
-def _is_ground(crop: MaskCrop, shape: tuple[int, int]) -> bool:
+def is_ground(crop: MaskCrop, shape: tuple[int, int]) -> bool:
     """Tell whether a mask lies along much of the image's edge."""
     mask, (top, left, bottom, right) = crop.mask, crop.box
     sides = (
