@@ -48,7 +48,8 @@ from napari_samv2_prompts.samv2.video.state import (
 )
 from napari_samv2_prompts.samv2.video.state_file import read_state as read_state_of_film
 from napari_samv2_prompts.samv2.video.state_file import write_state
-from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError, read_state
+from napari_samv2_prompts.samv2.weights.checkpoints import read_state
+from napari_samv2_prompts.samv2.weights.registry import CheckpointError
 
 Reader = Callable[[Path], object]
 Readers = dict[str, tuple[Reader, Callable[[Path], st.SearchStrategy[bytes]], Any]]

@@ -14,8 +14,6 @@ from scipy.spatial import cKDTree
 
 from .volumes import Volume
 
-__all__ = ["Film", "make_film", "make_tissue"]
-
 
 @dataclass(slots=True)
 class _Cell:

@@ -28,8 +28,6 @@ from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 from .evaluate_volumes import Setting
 from .volumes import Volume, iou, objects_of
 
-__all__ = ["SIDE", "Samples", "followed", "shown"]
-
 SIDE = 48
 """Of the parts that are kept of an object's surroundings, in pixels."""
 BEYOND = 3

@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import imread
 
-__all__ = ["Volume", "box_of", "copied", "iou", "objects_of", "read_volume"]
-
 SMALLEST_SECTION, FEWEST_PLANES = 30, 3
 """Objects whose largest section has fewer pixels, or that are on fewer planes, are left out."""
 

@@ -21,8 +21,6 @@ from napari_samv2_prompts.prompts import MaskCrop
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Candidate", "Candidates", "Order", "Selection", "box_nms", "intersection"]
-
 Order = Literal["best", "wholes", "parts"]
 
 SMALLER = 0.8

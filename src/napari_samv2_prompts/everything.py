@@ -22,8 +22,6 @@ from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["candidates_in", "found_in_tiles", "joined", "labels_from", "segment_all"]
-
 
 def segment_all(
     image: str | Path | NDArray[Any],

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.samv2.finetune.examples import Pair
     from napari_samv2_prompts.samv2.finetune.loop import Progress, Result
 
-__all__ = ["pairs_of_folder", "pairs_of_layers", "train"]
-
 LABELS = (".labels", "_labels")
 """How the names of label files end, before the file's ending."""
 

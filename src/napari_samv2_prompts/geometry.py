@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["AffineMap", "Plane", "PlaneError"]
-
 # Entries of a matrix below this share of the others are rounding noise: rotations come from
 # cosines, and files carry matrices in single precision.
 NOISE = 1e-6

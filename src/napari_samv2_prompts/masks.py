@@ -36,19 +36,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.prompts import MaskCrop
 
-__all__ = [
-    "Box",
-    "Edit",
-    "Painted",
-    "Policy",
-    "edits",
-    "freeze",
-    "paint",
-    "relabelled",
-    "respect_edits",
-    "unfreeze",
-]
-
 # Having one more region written takes a viewer as long as looking at about this many more pixels.
 EDIT_COST = 200_000
 

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Crops", "ItemMasks", "MaskCrop", "Masks", "Prompt", "PromptBatch", "cropped"]
-
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return a read-only copy, so that a value can't change after it was validated."""

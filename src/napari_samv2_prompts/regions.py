@@ -14,8 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil, floor, log2
 
-__all__ = ["Extent", "InputSides", "Region", "choose_region"]
-
 Extent = tuple[float, float, float, float]
 """``(x0, y0, x1, y1)`` in plane pixels, pixel centres at whole numbers."""
 

@@ -46,8 +46,6 @@ from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
 from napari_samv2_prompts.regions import InputSides
 from napari_samv2_prompts.samv2.weights.variants import input_sides
 
-__all__ = ["Replay"]
-
 
 class Replay:
     """One run through the steps of a record.

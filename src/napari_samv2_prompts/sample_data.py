@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["COIN_BOXES", "cells", "coins", "film", "generate_cells", "immunohistochemistry"]
-
 LayerData = tuple[NDArray[Any], dict[str, Any], str]
 
 # One box (x0, y0, x1, y1) in pixels around each of the 24 coins, drawn by hand, row by row.

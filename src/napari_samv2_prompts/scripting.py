@@ -31,8 +31,6 @@ from napari_samv2_prompts.replaying import Replay
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["labels_of", "prompts_of", "record_of", "replay", "segment"]
-
 Boxes = str | Path | ArrayLike | Mapping[int, ArrayLike]
 
 

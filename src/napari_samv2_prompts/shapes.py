@@ -16,8 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.prompts import Prompt
 
-__all__ = ["LOGITS_SIZE", "Parts", "on_image"]
-
 Reason = Literal["", "outside", "degenerate"]
 
 LOGITS_SIZE = 256  # side of the mask that a polygon is drawn into

@@ -26,8 +26,6 @@ from napari_samv2_prompts.regions import InputSides, Region
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["Given", "StackModel", "StackPrompts", "stack_prompts"]
-
 StackPrompts = Mapping[int, PromptBatch]
 """Plane: what is prompted there."""
 

@@ -23,8 +23,6 @@ from napari_samv2_prompts.tiles import Tile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["TileSearch", "TileSearches", "cut"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TileSearch:

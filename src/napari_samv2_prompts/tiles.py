@@ -14,8 +14,6 @@ from dataclasses import dataclass
 
 from napari_samv2_prompts.regions import Region
 
-__all__ = ["OVERLAP", "Tile", "tiles_of"]
-
 OVERLAP = 0.25
 """Usual overlap of tiles, in shares of their side."""
 SLACK = 2.0

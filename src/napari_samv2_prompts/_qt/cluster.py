@@ -49,8 +49,6 @@ if TYPE_CHECKING:
 
 # What goes to workers is imported where it is made: a window without a cluster needs none of it.
 
-__all__ = ["ClusterHelp", "seen_file"]
-
 NO_FOLDER = "A cluster needs a folder for embeddings that its workers see, too."
 
 Check = Callable[[], None]  # raises where the work is to end

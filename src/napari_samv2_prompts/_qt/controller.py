@@ -32,8 +32,6 @@ from .widget_state import Options, WidgetState
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-__all__ = ["Controller"]
-
 OPENING = 50  # ms: importing torch beside it makes the first drawing of a window later
 MANY = 8  # prompts: drawing so many is work for all cores, as is decoding them
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-__all__ = ["Drawing"]
-
 Kind = Literal["points", "shapes"]
 _MODES: dict[Kind, str] = {"points": "add", "shapes": "add_rectangle"}
 

@@ -46,8 +46,6 @@ if TYPE_CHECKING:
 
 # What is in files is imported when one is read or written: the window opens without it.
 
-__all__ = ["PromptFiles"]
-
 _KIND = "Prompts (*.json)"
 
 

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from .controller import Controller
 
-__all__ = ["FindAll"]
-
 SHOWN = 150  # ms between two paintings of what was found
 
 

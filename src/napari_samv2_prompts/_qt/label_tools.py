@@ -44,8 +44,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from napari.viewer import Viewer
 
-__all__ = ["LabelTools"]
-
 
 class LabelTools:
     """Works on the labels of the chosen layer.

@@ -42,8 +42,6 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Labels
 
-__all__ = ["LabelsWriter", "Targets", "place_of"]
-
 QUICK = 4_000_000  # labels that are searched for the highest one in a few milliseconds
 
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.viewer import Viewer
 
-__all__ = ["LayerChoices"]
-
 _PARTNERS = ("points", "shapes", "labels")
 _KINDS: dict[str, Any] = {"image": Image, "points": Points, "shapes": Shapes, "labels": Labels}
 

@@ -10,21 +10,6 @@ from napari_samv2_prompts.regions import SHARPER
 
 from .widget_state import DOUBTFUL, FindAllState, PropagationState, WidgetState
 
-__all__ = [
-    "axis_name",
-    "find_all_line",
-    "kept_line",
-    "mask_line",
-    "memory_line",
-    "note_line",
-    "planes_line",
-    "propagation_line",
-    "seen_line",
-    "state_line",
-    "sureness",
-    "what_next",
-]
-
 _GOOD = 0.8
 _LISTED = 5  # object numbers that are read out before the list is cut short
 

@@ -23,8 +23,6 @@ from napari_samv2_prompts.samv2.weights import registry, variants
 from .form.model import ModelPanel
 from .threads import Disk
 
-__all__ = ["DEVICES", "WEIGHT_FILES", "ModelEntry", "ModelPicker", "input_sides", "make_predictor"]
-
 DEVICES = ("auto", "mps" if sys.platform == "darwin" else "cuda", "cpu")
 # In the order of the published frames per second; nano by our own measurement (docs/benchmarks.md).
 _SPEEDS_AND_CARDS = {

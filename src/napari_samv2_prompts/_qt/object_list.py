@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from .controller import Controller
 
-__all__ = ["ObjectList"]
-
 SETTLED = 300  # ms after the last change before the list is made anew
 QUICK = 4_000_000  # pixels in which an object is found in a few milliseconds
 

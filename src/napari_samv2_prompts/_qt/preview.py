@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-__all__ = ["OutlineOverlay", "PreviewAtMouse", "Segments", "can_draw"]
-
 _BOX_MODES = ("add_rectangle", "add_ellipse")
 
 

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
-__all__ = ["CurrentObject", "Prompting"]
-
 TAKEN_BACK = "A click without a drag draws no box: it was taken back. Undo brings it again."
 
 

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 # Opening the window must not wait for what following objects needs: it is imported when they are.
 
-__all__ = ["StackPropagation", "ThroughButtons"]
-
 
 class StackPropagation:
     """Follows objects of the chosen layers through planes.

@@ -32,8 +32,6 @@ from .widget_state import Candidates, Options, Part, Seen, WidgetState
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-__all__ = ["Reader"]
-
 OPACITY = 0.8  # of the outline of what is embedded
 GREY = (0.8, 0.8, 0.8)
 """Colour of candidates that have no label to take it from, as red, green and blue from 0 to 1."""

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from .controller import Controller
     from .threads import Disk
 
-__all__ = ["ShownPlane", "ShownStack"]
-
 _PLANE_KINDS = "GeoJSON, as for QuPath (*.geojson);;COCO (*.json);;Label image (*.tif *.ome.tif)"
 _TRACK_KINDS = (
     "Tracks, as a table (*.csv);;Tracks, as a GEFF graph (*.geff);;"

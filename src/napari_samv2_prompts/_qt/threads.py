@@ -32,15 +32,6 @@ from napari_samv2_prompts.engine import (
 )
 from napari_samv2_prompts.engine.errors import sentence
 
-__all__ = [
-    "DelayedCall",
-    "Disk",
-    "MainThreadQueue",
-    "QtRunner",
-    "ignore_report",
-    "process_events_until",
-]
-
 _log = logging.getLogger(__name__)
 
 

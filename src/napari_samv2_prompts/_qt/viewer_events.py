@@ -27,8 +27,6 @@ from .widget_state import Active
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-__all__ = ["Connections", "Keys", "ViewerEvents", "tool_in_hand"]
-
 Slot = Callable[..., object]
 SOON = 0  # ms: as soon as the event that is being handled is over
 SETTLED = 60  # ms: a slider that is being dragged

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.propagation import Lineage, Method
 
-__all__ = ["SAMV2PromptsWidget"]
-
 
 class SAMV2PromptsWidget(QWidget):
     """Segment with points and shapes, one label per object.

@@ -18,18 +18,6 @@ from napari_samv2_prompts.prompts import ItemMasks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "DOUBTFUL",
-    "Axis",
-    "Candidates",
-    "Direction",
-    "FindAllState",
-    "Options",
-    "PropagationState",
-    "Seen",
-    "WidgetState",
-]
-
 Active = Literal["points", "shapes", "other"]
 DOUBTFUL = 0.6  # a mask of a lower score deserves a second look
 Direction = Literal["forward", "back", "both"]

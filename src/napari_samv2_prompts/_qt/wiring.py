@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.io.file_views import FileViews
 
-__all__ = ["Wiring"]
-
 
 class Wiring:
     """What must end with the widget.

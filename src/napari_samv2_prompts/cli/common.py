@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
     from napari_samv2_prompts.units.unit import ModelSettings
 
-__all__ = [
-    "PROGRAM",
-    "add_model_options",
-    "download_with_bar",
-    "ensure_downloaded",
-    "predictor",
-    "settings_of",
-    "tell",
-]
-
 PROGRAM = "napari-samv2-prompts"
 DEVICES = ("auto", "cuda", "mps", "cpu")
 

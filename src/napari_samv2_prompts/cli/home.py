@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-__all__ = ["home_or_stand_in"]
-
 _NOWHERE = "/nonexistent"  # what Debian calls the home of who has none
 
 

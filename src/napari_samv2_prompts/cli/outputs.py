@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_samv2_prompts.units.files import AllUnit, FileUnit
 
-__all__ = ["labels_path", "record_path", "write_coco_file"]
-
 
 def labels_path(options: argparse.Namespace) -> Path:
     """Return where the labels go; refuse a folder that is not there."""

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.units.ome_zarr import FieldUnit
     from napari_samv2_prompts.units.slides import SlideWork
 
-__all__ = ["run_slide", "slide_work"]
-
 
 def slide_work(options: argparse.Namespace, unit: AllUnit | FieldUnit) -> SlideWork | None:
     """Return the work of a picture that is larger than one tile; None if it is not."""

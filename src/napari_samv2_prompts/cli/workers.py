@@ -14,8 +14,6 @@ from napari_samv2_prompts.cli.common import ensure_downloaded, predictor, settin
 if TYPE_CHECKING:
     from napari_samv2_prompts.units.unit import Outcome, Unit
 
-__all__ = ["add_worker_options", "do_units", "runner_of", "with_bar"]
-
 
 def add_worker_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--workers`` and ``--scheduler``."""

@@ -14,8 +14,6 @@ from napari_samv2_prompts.images import ImageView
 
 from .requests import ModelChoice
 
-__all__ = ["EmbeddingCache", "EmbeddingKey", "Memory", "Sized"]
-
 _MB = 1_000_000
 
 

@@ -22,16 +22,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.regions import Extent
 
 
-__all__ = [
-    "extent_of",
-    "held_by",
-    "in_view",
-    "is_cut",
-    "on_plane",
-    "on_whole_plane",
-    "view_holding",
-]
-
 # Logit of what a mask prompt does not cover: surely no object.
 OUTSIDE = -10.0
 # Each cell of a mask that is fitted to another grid is the mean of this many samples a side.

@@ -14,8 +14,6 @@ from .prompt_changes import prompt_key
 from .protocols import Embedding, Predictor
 from .requests import Request
 
-__all__ = ["decode_job"]
-
 
 def decode_job(
     predictor: Predictor,

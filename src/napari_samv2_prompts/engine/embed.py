@@ -16,8 +16,6 @@ from .protocols import Embedding, Predictor
 from .requests import ModelChoice
 from .store import EmbeddingStore
 
-__all__ = ["Embedded", "embed", "embed_job"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedded:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["sentence"]
-
 
 def sentence(error: BaseException) -> str:
     """Say what went wrong in the user's words, with what to do."""

@@ -16,8 +16,6 @@ from .requested import Step, Tools
 from .requests import ModelChoice, Place
 from .results import ObjectResult
 
-__all__ = ["Chunk", "Find", "Generation"]
-
 Find = Callable[[Any, Embedding, int, Sequence[Any]], Iterable[Sequence[Any]]]
 """``(predictor, embedding, view, found) -> chunks of candidates``, in the worker.
 

@@ -15,23 +15,6 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = [
-    "AtOnce",
-    "Cancelled",
-    "Done",
-    "Failed",
-    "Job",
-    "Outcome",
-    "Partial",
-    "Priority",
-    "Progress",
-    "Report",
-    "Runner",
-    "State",
-    "Stopped",
-    "Task",
-]
-
 T_ = TypeVar("T_")
 
 

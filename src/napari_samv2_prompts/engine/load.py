@@ -15,8 +15,6 @@ from .jobs import Job, State, Task
 from .protocols import Predictor
 from .requests import ModelChoice
 
-__all__ = ["Loaded", "Loader", "PredictorFactory"]
-
 PredictorFactory = Callable[[ModelChoice, Task], Predictor]
 """Makes a predictor, in the worker.  May download first, reporting to the task."""
 

@@ -35,8 +35,6 @@ from .result_store import ResultStore
 from .results import Results
 from .store import EmbeddingStore
 
-__all__ = ["Planner"]
-
 
 class Planner:
     """What there is, and what is missing.

@@ -30,8 +30,6 @@ from .requests import ModelChoice, Request
 from .status import AllPlanes
 from .store import EmbeddingStore
 
-__all__ = ["Prefetch", "plan"]
-
 
 @dataclass(slots=True)
 class _Round:

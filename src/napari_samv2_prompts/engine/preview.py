@@ -26,8 +26,6 @@ from .protocols import Embedding, Predictor
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Outline", "Preview", "outline", "outline_of"]
-
 _OUTSIDE = -1e3  # a logit that is surely not object; finite, as lines run between the cells
 
 

@@ -23,8 +23,6 @@ from .coordinates import held_by, view_holding
 from .requests import Request
 from .result_store import Known, ResultStore
 
-__all__ = ["changed", "extends", "next_part", "prompt_key", "refined", "still_asked"]
-
 
 def prompt_key(prompt: Prompt) -> Hashable:
     """Return what makes two prompts the same."""

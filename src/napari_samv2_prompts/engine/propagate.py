@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Propagation", "counted"]
-
 WHOLE = 2**22
 """Planes of at most so many pixels are read once and kept while they are needed."""
 READ = 4

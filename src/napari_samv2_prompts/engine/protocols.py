@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Embedding", "Packing", "Predictor"]
-
 
 class Embedding(Sized, Protocol):
     """What the model makes of a picture."""

@@ -30,8 +30,6 @@ from .result_store import ResultStore
 from .results import ObjectResult
 from .store import EmbeddingStore
 
-__all__ = ["RequestedWork", "Step", "Timed", "Tools", "WorkRequest", "WorkUpdate", "with_time"]
-
 OTHER_MODEL = "Stopped, since another model was chosen: what was found is kept."
 
 

@@ -14,8 +14,6 @@ from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.prompts import PromptBatch
 
-__all__ = ["ModelChoice", "Place", "Request"]
-
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:

@@ -23,8 +23,6 @@ from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt
 from .requests import ModelChoice, Place, Request
 from .results import ObjectResult, Provenance
 
-__all__ = ["Known", "ResultStore"]
-
 _MB = 1_000_000
 
 

@@ -16,8 +16,6 @@ from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop
 from .coordinates import is_cut
 from .requests import Place, Request
 
-__all__ = ["ObjectResult", "Provenance", "Removal", "Results"]
-
 
 class Provenance(StrEnum):
     """Where a mask comes from."""

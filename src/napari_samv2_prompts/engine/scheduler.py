@@ -30,8 +30,6 @@ from .jobs import (
     Task,
 )
 
-__all__ = ["CANCELLED", "Scheduler"]
-
 CANCELLED = "Cancelled. Press Run to go on."
 
 

@@ -39,8 +39,6 @@ from .store import EmbeddingStore
 if TYPE_CHECKING:
     from .propagate import Propagation
 
-__all__ = ["Session"]
-
 
 class Session:
     """One user's work with one model: embeds what is shown, decodes what is prompted.

@@ -11,8 +11,6 @@ from .cache import Memory
 from .jobs import Progress, State
 from .requests import ModelChoice
 
-__all__ = ["AllPlanes", "Status"]
-
 
 @dataclass(frozen=True, slots=True)
 class AllPlanes:

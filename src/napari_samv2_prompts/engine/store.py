@@ -26,8 +26,6 @@ from numpy.typing import NDArray
 
 from .protocols import Embedding
 
-__all__ = ["EmbeddingStore"]
-
 SUFFIX = ".embedding.safetensors"
 PART = ".part"  # while it is being written
 

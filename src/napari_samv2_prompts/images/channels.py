@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.geometry import Plane
     from napari_samv2_prompts.regions import Region
 
-__all__ = ["Channel", "compose_planes"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Channel:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.geometry import Plane
     from napari_samv2_prompts.regions import Region
 
-__all__ = ["Window", "add_to_cells", "find_window", "means_of_cells", "read_plane", "strips"]
-
 # What is averaged keeps at least this many pixels for each of the model's input: the last step is
 # left to its own, smoother filter.
 OVERSAMPLING = 2

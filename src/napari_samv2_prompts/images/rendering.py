@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.geometry import Plane
     from napari_samv2_prompts.regions import Region
 
-__all__ = ["Contrast", "render_plane"]
-
 Contrast = Literal["displayed", "percentiles"]
 
 

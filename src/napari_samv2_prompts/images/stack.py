@@ -16,8 +16,6 @@ from .values import percentile_limits, to_uint8
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["StackPicture", "axis_of"]
-
 SAMPLED = 16
 """Planes that the contrast of a stack is taken from."""
 

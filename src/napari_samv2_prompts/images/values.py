@@ -12,8 +12,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BLOCK", "SAMPLE", "percentile_limits", "to_uint8"]
-
 # Share of the pixels that may saturate at either end, in percent: enough to ignore hot pixels.
 SATURATED = 0.5
 # Percentiles are taken from at most about this many pixels, spread evenly.

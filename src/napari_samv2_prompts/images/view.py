@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.regions import Extent, Region
 
-__all__ = ["ImageView"]
-
 
 @dataclass(frozen=True, slots=True)
 class ImageView:

@@ -18,17 +18,6 @@ import numpy as np
 from napari_samv2_prompts.io.box_formats import corners_of
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
 
-__all__ = [
-    "add_coco",
-    "add_geojson",
-    "add_yolo",
-    "coco_names",
-    "coco_paths",
-    "is_coco",
-    "is_geojson",
-    "load_json",
-]
-
 _GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "MultiPoint", "LineString")
 
 

@@ -13,8 +13,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BOX_FORMATS", "BoxFormat", "corners_of", "find_box_columns", "suspicion"]
-
 BoxFormat = Literal["xyxy", "xywh", "yolo"]
 BOX_FORMATS: tuple[BoxFormat, ...] = ("xyxy", "xywh", "yolo")
 

@@ -13,8 +13,6 @@ from napari_samv2_prompts.candidates import Candidate
 from napari_samv2_prompts.io.files import written_whole
 from napari_samv2_prompts.prompts import MaskCrop
 
-__all__ = ["read_candidates", "read_candidates_key", "write_candidates"]
-
 
 def write_candidates(path: Path, found: Sequence[Candidate], key: str) -> None:
     """Write candidates: boxes, numbers, and masks a bit a pixel."""

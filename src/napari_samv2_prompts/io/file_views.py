@@ -18,8 +18,6 @@ from napari_samv2_prompts.images import ImageView, render_plane
 from napari_samv2_prompts.io.window_layers import lazily
 from napari_samv2_prompts.regions import Region
 
-__all__ = ["FileViews", "Sample", "sample_of"]
-
 SAMPLED = 512
 """Side of the part of a plane by which a picture is known."""
 

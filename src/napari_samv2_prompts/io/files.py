@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["written_whole"]
-
 
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:

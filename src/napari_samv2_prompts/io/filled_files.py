@@ -17,8 +17,6 @@ from napari_samv2_prompts.io.files import written_whole
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import End, Filled, Section
 
-__all__ = ["FilledFolder", "read_filled", "read_filled_key", "write_filled"]
-
 
 def write_filled(path: Path, parts: Sequence[Filled], key: str) -> None:
     """Write what planes gained, in order: numbers, and masks a bit a pixel."""

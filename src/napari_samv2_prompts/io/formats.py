@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
-__all__ = ["Facts", "as_shown", "facts_of", "trusting_pillow"]
-
 _TIFF = (".tif", ".tiff")
 # Of Pillow's modes those whose numbers are no grey or RGB, and what they are converted to.
 _CONVERTED = {"LA": "L", "La": "L", "PA": "RGB", "CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB"}

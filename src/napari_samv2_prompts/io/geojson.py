@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.io.files import written_whole
 
-__all__ = ["write_geojson"]
-
 Ring = list[list[float]]
 
 

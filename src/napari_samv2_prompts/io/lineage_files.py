@@ -31,11 +31,6 @@ if TYPE_CHECKING:
     import networkx as nx
     import tifffile
 
-__all__ = [
-    "read_ctc", "read_geff", "read_lineage_table", "write_ctc", "write_film", "write_geff",
-    "write_lineage_table",
-]  # fmt: skip
-
 COLUMNS = ("object", "first", "last", "parent")
 T = TypeVar("T")
 MASK_NAME = re.compile(r"mask(\d+)\.tif")

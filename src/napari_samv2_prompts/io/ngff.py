@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Level", "Multiscale", "multiscale_of", "plate_wells", "safe_path", "well_fields"]
-
 USUAL_AXES = "tczyx"
 """Of files that name none: the last ones of these."""
 

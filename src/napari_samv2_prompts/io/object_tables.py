@@ -12,8 +12,6 @@ from .files import written_whole
 if TYPE_CHECKING:
     from napari_samv2_prompts.candidates import Candidate
 
-__all__ = ["objects_path", "read_scores", "write_objects"]
-
 COLUMNS = ("object", "score", "area", "x", "y")
 
 

@@ -22,8 +22,6 @@ from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_of_layer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["NgffImage", "find_images", "is_zarr", "open_ngff"]
-
 _METADATA = ("zarr.json", ".zgroup")
 _COLOURS = 3
 

@@ -29,8 +29,6 @@ from napari_samv2_prompts.io.ome_zarr import NgffImage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CHUNK", "LabelGroup", "labels_standing", "read_labels", "sources", "written_labels"]
-
 DTYPE = np.uint32
 """Of all labels: how many objects there will be is not known when the first is written."""
 CHUNK = 1024

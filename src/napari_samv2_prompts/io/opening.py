@@ -21,8 +21,6 @@ from napari_samv2_prompts.io.formats import Facts, as_shown, facts_of, trusting_
 from napari_samv2_prompts.io.ome_zarr import open_ngff
 from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_and_note, pixel_size_of_layer
 
-__all__ = ["OpenedImage", "choose_reader", "open_image", "read_layers"]
-
 _BUILTIN = "napari"
 _RGB_BY_SHAPE = (3, 4)
 

@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
-__all__ = ["PackedArray"]
-
 
 class PackedArray(BaseModel):
     """An array as a file holds it."""

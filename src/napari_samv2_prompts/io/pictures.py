@@ -19,15 +19,6 @@ from napari_samv2_prompts.io.opening import OpenedImage, open_image
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.prompts import Masks
 
-__all__ = [
-    "as_picture",
-    "label_image",
-    "picture_of",
-    "read_image",
-    "read_picture",
-    "write_outlines",
-]
-
 
 def read_picture(path: str | Path) -> NDArray[np.uint8]:
     """Read a grey or RGB picture as the predictor takes it.

@@ -17,14 +17,6 @@ import numpy as np
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
-__all__ = [
-    "FileWarning",
-    "PixelSize",
-    "pixel_size_and_note",
-    "pixel_size_of_layer",
-    "read_pixel_size",
-]
-
 # Micrometres in a unit, by the names that files and readers use for it.
 _MICROMETRES = {
     "nm": 1e-3, "nanometer": 1e-3, "nanometre": 1e-3, "µm": 1.0, "um": 1.0, "\\u00B5m": 1.0,

@@ -33,8 +33,6 @@ from napari_samv2_prompts.io.prompt_tables import (
 from napari_samv2_prompts.io.spreadsheets import Table, read_table, read_text
 from napari_samv2_prompts.prompts import PromptBatch
 
-__all__ = ["gather_prompts", "listed_images", "read_prompts", "read_stack_prompts", "table_kind"]
-
 _JSON = (".json", ".geojson")
 _IMAGE = "image"  # the column of tables that list several
 

@@ -15,8 +15,6 @@ from numpy.typing import ArrayLike
 from napari_samv2_prompts.prompts import PromptBatch
 from napari_samv2_prompts.shapes import Parts, on_image
 
-__all__ = ["PlaneIndex", "PromptSet"]
-
 PlaneIndex = tuple[int, ...]
 """Where a plane stands on the axes in front of it; empty for prompts that name no plane."""
 

@@ -15,8 +15,6 @@ from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of, find_box_
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
 from napari_samv2_prompts.io.spreadsheets import Row, Table
 
-__all__ = ["BOX_COLUMNS", "POINT_COLUMNS", "add_table", "kind_of_columns"]
-
 BOX_COLUMNS = ("object", "x0", "y0", "x1", "y1")
 POINT_COLUMNS = ("object", "x", "y", "polarity")
 _SHAPE_COLUMNS = ("index", "shape-type", "vertex-index", "axis-0", "axis-1")

@@ -23,8 +23,6 @@ from napari_samv2_prompts.io.record_models import (
 from napari_samv2_prompts.io.records import Accept, Divide, EndHere, Follow, Predict, Record, Step
 from napari_samv2_prompts.propagation import Wanted
 
-__all__ = ["packed_step", "read_record", "unpacked_step", "write_record"]
-
 _STEPS_OF_VERSION_1 = {
     "predict": "predicted", "choose": "chosen", "remove": "removed", "accept": "accepted",
 }  # fmt: skip

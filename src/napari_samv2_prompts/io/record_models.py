@@ -36,8 +36,6 @@ from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.propagation import Method, Wanted
 from napari_samv2_prompts.regions import Region
 
-__all__ = ["FORMAT", "VERSION", "RecordFile", "StepFile", "step_file"]
-
 FORMAT: Literal["napari-samv2-prompts"] = "napari-samv2-prompts"
 VERSION: Literal[3] = 3
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.geometry import Plane
     from napari_samv2_prompts.io.records import Follow, Step
 
-__all__ = ["Recorder"]
-
 
 class Recorder:
     """Listens to a session and remembers the steps for each Labels layer.

@@ -44,15 +44,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.engine import Propagation
     from napari_samv2_prompts.geometry import Plane
 
-__all__ = [
-    "decoded_steps",
-    "fill_layers",
-    "following_step",
-    "record_of",
-    "recorded_points",
-    "recorded_shapes",
-]
-
 # --- steps --------------------------------------------------------------------------------------
 
 

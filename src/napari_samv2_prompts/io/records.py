@@ -27,26 +27,6 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.propagation import Method, Wanted
 from napari_samv2_prompts.regions import Region
 
-__all__ = [
-    "Accept",
-    "Ask",
-    "Choose",
-    "Divide",
-    "EndHere",
-    "Follow",
-    "Picture",
-    "Point",
-    "Predict",
-    "Record",
-    "Remove",
-    "Shape",
-    "Step",
-    "file_name",
-    "own_weights",
-    "with_models",
-    "with_weights",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Picture:

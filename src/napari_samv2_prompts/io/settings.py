@@ -22,8 +22,6 @@ from typing import Any
 
 from platformdirs import user_config_path
 
-__all__ = ["SETTINGS_VARIABLE", "Choice", "Remembered", "settings_file"]
-
 SETTINGS_VARIABLE = "NAPARI_SAMV2_PROMPTS_SETTINGS"
 """Environment variable that names the file; empty for remembering nothing."""
 

@@ -27,8 +27,6 @@ from napari_samv2_prompts.regions import Region
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["OpenSlide", "Slide", "open_slide", "slide_of"]
-
 _TIFF = (".tif", ".tiff")
 _ENOUGH = 64_000_000  # pixels of a coarser level that tell the contrast of the full size
 

@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Row", "Table", "read_table", "read_text"]
-
 Decimal = Literal[".", ",", ""]
 
 _SEPARATORS = ",;\t|"

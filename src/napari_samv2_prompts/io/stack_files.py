@@ -18,8 +18,6 @@ from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.window_layers import lazily
 
-__all__ = ["StackFile"]
-
 
 @dataclass(frozen=True, slots=True)
 class StackFile:

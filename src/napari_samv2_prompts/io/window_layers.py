@@ -19,8 +19,6 @@ import numpy as np
 
 from napari_samv2_prompts.io.opening import choose_reader, read_layers
 
-__all__ = ["WindowLayer", "lazily", "window_layers"]
-
 _BUILTIN = "napari"
 
 

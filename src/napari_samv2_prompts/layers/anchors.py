@@ -21,8 +21,6 @@ from napari_samv2_prompts.prompts import MaskCrop
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Written", "is_untouched", "labels_near", "read_anchors", "read_mask"]
-
 Written = Mapping[int, Mapping[int, MaskCrop]]
 """Object: place along the axis: the pixels that it had there after it was written."""
 

@@ -25,8 +25,6 @@ from napari_samv2_prompts.layers.views import cover_the_same, is_image
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-__all__ = ["channels_with", "made_for", "mark_as_made_for", "single_layers"]
-
 MADE_FOR = "samv2 prompts: image"
 
 

@@ -15,8 +15,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["blank_labels"]
-
 # Below this, numpy asks for no huge pages either.
 LARGE = 1 << 22
 

@@ -17,8 +17,6 @@ from napari_samv2_prompts.layers.rows import object_numbers
 if TYPE_CHECKING:
     from napari.layers import Labels, Points, Shapes
 
-__all__ = ["CLASS", "object_classes", "set_class"]
-
 CLASS = "class"
 
 

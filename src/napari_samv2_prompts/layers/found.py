@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
-__all__ = ["Accepting", "FoundLayer", "labelled", "numbered"]
-
 SOME = 100  # objects that are written at a time: 3 000 of 500 pixels take 0.6 s in all
 
 

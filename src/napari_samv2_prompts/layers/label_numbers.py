@@ -17,8 +17,6 @@ from napari_samv2_prompts.layers.rows import MAX_OBJECT
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-__all__ = ["LabelNumbers"]
-
 
 class LabelNumbers:
     """The labels of a layer that are taken.

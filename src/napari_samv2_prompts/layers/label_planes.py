@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PlaneIndex", "labels_by_plane"]
-
 PlaneIndex = tuple[int, ...]
 """Where a plane stands on the axes that are not shown, in their order in the data."""
 

@@ -18,15 +18,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
-__all__ = [
-    "TargetError",
-    "check_numbers",
-    "check_place",
-    "check_writable",
-    "converted_labels",
-    "highest_label",
-]
-
 # The highest label is searched in blocks of about this many values.
 BLOCK = 16_000_000
 

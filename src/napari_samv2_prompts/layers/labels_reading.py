@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Labels
 
-__all__ = ["kept_labels", "label_at", "label_mask", "set_kept", "starting_from"]
-
 KEPT = "samv2 prompts: kept labels"
 # A label as logits: sure, but within what the decoder puts out; in at most so many cells a side.
 INSIDE, OUTSIDE = 10.0, -10.0

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Labels
 
-__all__ = ["LabelsTarget"]
-
 
 class LabelsTarget:
     """The Labels layer that results are written to, and the live objects in it.

@@ -10,8 +10,6 @@ from typing import Literal
 
 from napari_samv2_prompts.prompts import Prompt
 
-__all__ = ["Kind", "LeftOut", "Reading", "Reason"]
-
 Kind = Literal["points", "shapes"]
 Reason = Literal["outside", "degenerate", "numberless", "nowhere", "spread"]
 

@@ -15,8 +15,6 @@ import numpy as np
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
 
-__all__ = ["OtherPlanes", "ViewAt"]
-
 ViewAt = Callable[[Plane], ImageView]
 
 

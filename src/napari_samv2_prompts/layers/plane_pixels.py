@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from napari.layers import Labels
     from numpy.typing import NDArray
 
-__all__ = ["read_box", "repaint", "replace_label", "same_pixels", "transposed", "unfrozen"]
-
 PlaneObjects = Mapping[int, Painted]
 
 

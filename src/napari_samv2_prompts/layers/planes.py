@@ -18,17 +18,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer
     from numpy.typing import NDArray
 
-__all__ = [
-    "Projection",
-    "Shown",
-    "current_plane",
-    "layer_shape",
-    "project_to_plane",
-    "shown_plane",
-    "to_image_data",
-    "world_map",
-]
-
 # Transforms are measured at points this many pixels from the origin: close to it, a large translate
 # would swallow the digits of a small scale.
 FAR = 2.0**20

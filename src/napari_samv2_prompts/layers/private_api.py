@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["Histories", "clipboard", "histories", "is_drawing", "overlay_base", "overlay_table"]
-
 
 class Histories(NamedTuple):
     """The viewer's steps that can be undone and those that can be redone, the next one last."""

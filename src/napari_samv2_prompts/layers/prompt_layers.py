@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels, Layer, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["Polarity", "colour_prompts", "make_layers", "remove_objects", "set_new_prompt"]
-
 Polarity = Literal["positive", "negative"]
 
 # Blue and vermilion of the Okabe-Ito palette: told apart with any kind of colour vision; the

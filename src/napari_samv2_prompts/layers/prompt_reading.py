@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from napari.layers import Image, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["PromptReader", "prompts_on_plane", "read_prompts"]
-
 # Between two planes the viewer shows this on the lower one, and all others on the nearest.
 _CUT_SHORT = "rectangle"
 

@@ -23,20 +23,6 @@ if TYPE_CHECKING:
     from napari.layers import Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = [
-    "MAX_OBJECT",
-    "FreeNumber",
-    "PromptRows",
-    "highest_object",
-    "is_points",
-    "negatives",
-    "new_rows",
-    "numbered",
-    "object_numbers",
-    "prompted_objects",
-    "read_rows",
-]
-
 # What labels of 32 bit and the number in the form can hold.
 MAX_OBJECT = 2**31 - 1
 

@@ -30,8 +30,6 @@ from .undo_steps import OpenStep
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["StackLabels", "place_on"]
-
 EMPTY = MaskCrop(0, 0, np.zeros((0, 0), bool))
 
 Writing = Callable[[], AbstractContextManager[object]]

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Labels, Layer, Points, Shapes
 
-__all__ = ["Chosen", "PromptTables", "id_of", "read_tables"]
-
 
 @dataclass(frozen=True, slots=True)
 class Chosen:

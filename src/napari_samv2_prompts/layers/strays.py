@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from napari.layers import Shapes
     from numpy.typing import NDArray
 
-__all__ = ["box_corners", "stray_shape", "with_corners"]
-
 # Tools that make a shape of a press and a release; the others need several clicks.
 ONE_DRAG = ("add_rectangle", "add_ellipse", "add_line")
 

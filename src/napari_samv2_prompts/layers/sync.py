@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from napari.layers import Labels, Points, Shapes
     from numpy.typing import NDArray
 
-__all__ = ["adopt_prompt_layer", "select_label", "write_tables"]
-
 
 def write_tables(chosen: Chosen, tables: PromptTables, *, numbers: bool = True) -> None:
     """Give the prompt layers their columns and colours.

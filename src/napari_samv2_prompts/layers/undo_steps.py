@@ -23,8 +23,6 @@ from napari_samv2_prompts.masks import Painted, freeze
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-__all__ = ["Live", "OpenStep", "UndoSteps", "less"]
-
 Live = Mapping[Plane, Mapping[int, Painted]]
 Item = Sequence[Any]
 """A step as the viewer records it: edits, in the order in which they are made or taken back."""

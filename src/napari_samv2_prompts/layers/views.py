@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Image, Layer
 
-__all__ = ["Rendering", "composed_view", "cover_the_same", "image_view", "mapped_view", "view_of"]
-
 Rendering = Contrast | Literal["channels"]
 
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.regions import Extent, Region
 
-__all__ = ["Visible", "canvas_box", "visible_part"]
-
 
 @dataclass(frozen=True, slots=True)
 class Visible:

@@ -20,8 +20,6 @@ from .patches import pasted, union
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["from_others", "main_components", "shared_out"]
-
 
 def from_others(
     softs: Mapping[int, tuple[Region, NDArray[np.float32]]], rivals: Sequence[MaskCrop]

@@ -20,8 +20,6 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["displacement", "moved"]
-
 PATCH = 7
 """Side of the patches that are compared, in pixels."""
 RADIUS = 3

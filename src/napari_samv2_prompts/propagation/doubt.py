@@ -16,8 +16,6 @@ from .weights import Weights, apply
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Measures", "judge"]
-
 
 @dataclass(frozen=True, slots=True)
 class Measures:

@@ -20,8 +20,6 @@ from .weights import Weights, convolve
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FEATURES", "NEAR", "evidence", "features"]
-
 NEAR = -1.9
 """Depth, as a feature, from which on pixels come into question."""
 FEATURES = (

@@ -35,8 +35,6 @@ from .weights import Weights, load
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["HandOver"]
-
 MARGIN = 12
 """Room around an object's place, in pixels: it grows by no more than that from plane to plane."""
 

@@ -21,8 +21,6 @@ from .values import Guess, Section
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["between_anchors", "joined"]
-
 UNSEEN = 0.9
 """Doubt of a section that was only interpolated."""
 

@@ -19,8 +19,6 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Lineage", "Track"]
-
 
 @dataclass(frozen=True, slots=True)
 class Track:

@@ -15,8 +15,6 @@ from .recall import MemoryFollower, Recall
 from .stacks import Embeddings
 from .values import Follower, Stack
 
-__all__ = ["METHODS", "Method", "check_method", "follower_of"]
-
 Method = Literal["auto", "hand-over", "memory"]
 METHODS: tuple[Method, ...] = get_args(Method)
 

@@ -17,8 +17,6 @@ from .values import Anchors, Section
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["painted"]
-
 
 def painted(
     shape: tuple[int, int, int], anchors: Anchors, sections: Mapping[int, Mapping[int, Section]]

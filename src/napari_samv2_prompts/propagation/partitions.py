@@ -24,8 +24,6 @@ from .run import propagate
 from .stretches import Wanted, missing
 from .values import Anchors, Filled, Follower, Found
 
-__all__ = ["Partition", "partitions_of", "propagate_partitions"]
-
 GROUP = 64
 """Objects of a group at most.  What groups cost: ``benchmarks/groups.py``."""
 

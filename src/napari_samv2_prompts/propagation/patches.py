@@ -20,8 +20,6 @@ from napari_samv2_prompts.regions import Region
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FAR", "around", "centre", "depth", "grid_of", "pasted", "pixels_of", "taken", "union"]
-
 FAR = -8.0
 """Logit of what a mask prompt says nothing about."""
 

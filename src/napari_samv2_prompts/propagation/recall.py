@@ -27,8 +27,6 @@ from .values import Guess, History, Stack, key_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["MemoryFollower", "Recall"]
-
 MEMORIES_KEPT = 64
 
 

@@ -22,8 +22,6 @@ from .joining import joined
 from .stretches import Stretch, Wanted, is_current, missing, sorted_keys
 from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Way
 
-__all__ = ["propagate"]
-
 BEHIND = 3
 """Planes behind the wanted one that are handed to the method."""
 GONE = 0.5

@@ -25,8 +25,6 @@ from .values import Stack
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["EMBEDDINGS", "ArrayStack", "Embeddings"]
-
 EMBEDDINGS = 2**28
 """Bytes of embeddings that are kept: planes are gone through to and fro between two anchors."""
 

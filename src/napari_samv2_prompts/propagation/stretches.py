@@ -20,8 +20,6 @@ from napari_samv2_prompts.prompts import MaskCrop
 
 from .values import Anchors, End, Found, Key, Section, Way, key_of
 
-__all__ = ["Stretch", "Wanted", "current", "is_current", "missing", "sorted_keys"]
-
 Direction = Literal["forward", "back", "both"]
 
 

@@ -21,20 +21,6 @@ from napari_samv2_prompts.prompts import MaskCrop
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = [
-    "Anchors",
-    "End",
-    "Filled",
-    "Follower",
-    "Found",
-    "Guess",
-    "History",
-    "Section",
-    "Stack",
-    "Way",
-    "key_of",
-]
-
 Anchors = Mapping[int, Mapping[int, MaskCrop]]
 """Object: plane: its mask there, which was prompted, accepted or painted and is never changed.
 

@@ -17,8 +17,6 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Weights", "apply", "load"]
-
 BLOCK = 512
 """Pixels that are worked on at once."""
 

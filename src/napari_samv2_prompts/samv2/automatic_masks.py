@@ -26,8 +26,6 @@ from napari_samv2_prompts.samv2.inference.preprocess import check_image
 
 from .image_predictor import SAMV2ImagePredictor
 
-__all__ = ["SAMV2AutomaticMaskGenerator", "candidate_of", "crop_boxes", "point_grid"]
-
 NEAR_EDGE = 20.0
 """Pixels from a crop's edge within which a box is taken for cut off there."""
 

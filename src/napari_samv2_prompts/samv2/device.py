@@ -16,8 +16,6 @@ import torch
 
 from napari_samv2_prompts.samv2.ops.torch_internals import has_bfloat16_instructions
 
-__all__ = ["DTYPES", "DeviceChoice", "OutOfMemoryError", "choose_device", "computing", "in_chunks"]
-
 DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,

@@ -30,8 +30,6 @@ from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from .automatic_masks import candidate_of, point_grid
 from .image_predictor import SAMV2ImagePredictor
 
-__all__ = ["Search", "find_all", "is_ground"]
-
 TRIED = 16
 """Clicks that tell whether smaller copies of the image are of use."""
 BETTER = 0.12

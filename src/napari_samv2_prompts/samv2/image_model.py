@@ -23,8 +23,8 @@ from napari_samv2_prompts.samv2.inference.preprocess import check_image
 from napari_samv2_prompts.samv2.inference.prompt_checks import check_masks, check_places
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
-from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError
 from napari_samv2_prompts.samv2.weights.packing import Packing, network_key, weights_digest
+from napari_samv2_prompts.samv2.weights.registry import CheckpointError
 
 from .device import DeviceChoice, computing
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from .video.recall import Recall
     from .video.track import Tracker
-
-__all__ = ["ImageModel"]
 
 
 class ImageModel:

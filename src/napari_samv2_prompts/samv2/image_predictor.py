@@ -28,8 +28,6 @@ from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION
 from .device import choose_device
 from .image_model import ImageModel
 
-__all__ = ["SAMV2ImagePredictor"]
-
 
 class SAMV2ImagePredictor(ImageModel):
     """Predict masks of objects in images from clicks, boxes and earlier masks.

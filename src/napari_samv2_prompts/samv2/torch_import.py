@@ -26,15 +26,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-__all__ = [
-    "collector_resting",
-    "import_quietly",
-    "is_about_torch",
-    "load_libraries",
-    "load_libraries_ahead",
-    "torch_problem",
-]
-
 # The library that Python would load holding the lock, and that draws all the others in.
 _LIBRARY = {"linux": "libtorch_python.so", "darwin": "libtorch_python.dylib"}
 

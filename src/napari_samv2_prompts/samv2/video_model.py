@@ -27,8 +27,6 @@ from .video.state import EMBEDDINGS_KEPT, VideoState
 from .video.state_file import read_state, write_state
 from .video.tracked import Tracked
 
-__all__ = ["VideoModel"]
-
 DEFAULT_VIDEO_MODEL = "tiny"
 """The smallest model that has a memory."""
 

@@ -33,8 +33,6 @@ from .video.state import PointPrompts, TrackedObject, VideoState
 from .video.tracked import Tracked
 from .video_model import VideoModel
 
-__all__ = ["SAMV2VideoPredictor"]
-
 
 class SAMV2VideoPredictor(VideoModel):
     """Follow objects through a film from clicks, boxes and masks on any of its frames.

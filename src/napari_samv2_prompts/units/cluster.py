@@ -24,8 +24,6 @@ from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Unit, failur
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["agreed", "cluster_client", "flow", "kept_predictor", "reason_of", "run_on"]
-
 T_ = TypeVar("T_")
 
 # Units that are submitted at a time, for each worker: one in work, others on their way.

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["EmbedUnit", "embed_stack", "embed_units", "planes_of", "stack_units", "units_of"]
-
 StackContrast = Literal["displayed", "percentiles"] | tuple[float, float]
 
 PLANES = 8

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["AllUnit", "FileUnit"]
-
 
 @dataclass(frozen=True, slots=True)
 class FileUnit:

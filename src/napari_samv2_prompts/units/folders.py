@@ -25,8 +25,6 @@ from napari_samv2_prompts.units.unit import ModelSettings, Outcome, run_units
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["find_pictures", "find_units", "segment_folder"]
-
 PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
 
 

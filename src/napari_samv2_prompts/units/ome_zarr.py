@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["FieldUnit", "find_fields"]
-
 LABELS = "samv2"
 """Usual name of the labels."""
 

@@ -36,8 +36,6 @@ from napari_samv2_prompts.units.unit import ModelSettings
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["Failure", "PartsUnit", "parts_on"]
-
 
 class PartsUnit(Protocol):
     """What is done in one go, and shows its parts as it goes; it is picklable and small."""

@@ -41,8 +41,6 @@ from napari_samv2_prompts.units.unit import Outcome, Standing, Unit, content_key
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["PaintUnit", "SlideWork", "TileUnit", "plan_slide"]
-
 Run = Callable[[list[Any]], Iterator[Outcome]]
 """Does units, somewhere, and yields what became of each."""
 

@@ -57,8 +57,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = ["StackWork", "StretchUnit", "segment_stack"]
-
 Run = Callable[[Iterable[Unit]], Iterator[Outcome]]
 """Does units somewhere."""
 

@@ -19,18 +19,6 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
-__all__ = [
-    "ModelSettings",
-    "Outcome",
-    "Standing",
-    "Unit",
-    "content_key",
-    "failure",
-    "looked_at",
-    "perform",
-    "run_units",
-]
-
 Standing = Literal["absent", "done", "outdated", "foreign"]
 """What is there of a result: nothing whole, the very one, one of other inputs, another file."""
 

@@ -20,8 +20,6 @@ from napari_samv2_prompts.propagation import Method, Partition
 from napari_samv2_prompts.regions import InputSides, Region
 from napari_samv2_prompts.tile_search import TileSearch
 
-__all__ = ["FollowUnit", "SearchUnit"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchUnit:

@@ -13,7 +13,8 @@ from torch import Tensor
 from napari_samv2_prompts.samv2.modeling.memory_parts import MEMORY_PREFIXES
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 from napari_samv2_prompts.samv2.weights.build import build_samv2
-from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError, load, read_state
+from napari_samv2_prompts.samv2.weights.checkpoints import load, read_state
+from napari_samv2_prompts.samv2.weights.registry import CheckpointError
 from napari_samv2_prompts.samv2.weights.variants import VARIANTS
 
 PUBLISHED = [name for name, row in VARIANTS.items() if row.version in ("2.0", "2.1")]

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
 
-from napari_samv2_prompts.samv2.weights.checkpoints import CheckpointError
 from napari_samv2_prompts.samv2.weights.files import read_content
+from napari_samv2_prompts.samv2.weights.registry import CheckpointError
 
 STATE = OrderedDict(a=torch.arange(2000.0), b=torch.ones(3, 4))
 

@@ -38,8 +38,6 @@ from .widgets import Bar, Lines, button, use_theme
 if TYPE_CHECKING:
     from magicgui.widgets import ComboBox
 
-__all__ = ["TITLE", "DockTitle", "Form", "Head"]
-
 TITLE = "SAMV2 Prompts"
 
 

@@ -22,8 +22,6 @@ from napari_samv2_prompts.candidates import Order, Selection
 from .controls import add_row, equally_wide, keep_place, rows, side_by_side
 from .widgets import Bar, Lines, button
 
-__all__ = ["FindAllPanel", "ThroughPanel"]
-
 _ORDERS: tuple[tuple[str, Order], ...] = (
     ("the surest", "best"),
     ("the larger", "wholes"),

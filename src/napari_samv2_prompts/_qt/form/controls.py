@@ -29,18 +29,6 @@ from napari_samv2_prompts.io.settings import Choice
 
 from .widgets import elide
 
-__all__ = [
-    "Fold",
-    "WheelForForm",
-    "add_row",
-    "choice_of",
-    "equally_wide",
-    "keep_place",
-    "rows",
-    "shrinking",
-    "side_by_side",
-]
-
 _FOLD_STYLE = """
 QPushButton, QPushButton:checked { text-align: left; border: none; background: transparent; }
 QPushButton:focus { text-decoration: underline; }

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from napari_samv2_prompts._qt.label_tools import LabelTools
 
-__all__ = ["FilesPanel", "LabelPanel", "LayersPanel"]
-
 _TIPS = {
     "image": "The image to segment; follows the active layer",
     "points": "The Points layer whose clicks are prompts",

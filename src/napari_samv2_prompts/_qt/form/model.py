@@ -17,8 +17,6 @@ from napari_samv2_prompts.io.settings import Choice
 from .controls import add_row, keep_place, rows, shrinking, side_by_side
 from .widgets import Bar, Lines, button
 
-__all__ = ["EmbeddingsPanel", "ModelPanel", "PicturePanel"]
-
 _OVERLAPS = (
     ("keep labels", "keep"),
     ("replace labels", "replace"),

@@ -26,8 +26,6 @@ from napari_samv2_prompts._qt.form.controls import side_by_side
 from napari_samv2_prompts._qt.form.widgets import button
 from napari_samv2_prompts._qt.widget_state import DOUBTFUL
 
-__all__ = ["COLUMNS", "ObjectRow", "ObjectsModel", "ObjectsPanel"]
-
 CLASS_COLUMN = 1
 
 

@@ -26,8 +26,6 @@ from .widgets import Lines, button
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CandidatePictures", "PromptsPanel", "silhouettes"]
-
 _GAP = 5  # between controls, in pixels
 SIGNS = "+ Add", "− Remove"
 COUNT = 3  # masks that the model offers for one click

@@ -37,8 +37,6 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-__all__ = ["Bar", "IconButton", "Lines", "button", "elide", "theme_icon", "use_theme"]
-
 SIDE = 16  # pixels of the form
 _INK = 12  # of them for what is drawn; the rest parts it from the text
 _DRAFT = 64  # pixels to measure a drawing by: the viewer's icons fill their squares unevenly

@@ -27,8 +27,6 @@ from napari_samv2_prompts.samv2.nano.windows import STRIDE, Window, cut
 
 from . import clicks
 
-__all__ = ["FLIPS", "Batch", "Embedded", "Pair", "draw_batch", "embed_levels", "flipped", "split"]
-
 SMALLEST = 12
 """Objects of fewer pixels of the level are not learnt from."""
 LARGEST_SHARE = 0.8

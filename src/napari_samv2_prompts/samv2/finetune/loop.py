@@ -27,8 +27,6 @@ from .examples import FLIPS, Batch, Embedded, Pair, draw_batch, embed_levels, fl
 from .interaction import add_clicks, choose, first_prompts
 from .losses import LossWeights, round_loss
 
-__all__ = ["Progress", "Result", "Settings", "Validation", "fine_tune", "validate"]
-
 WEIGHTS = LossWeights(score=3.0, mean_scores=True)
 
 

@@ -15,8 +15,6 @@ from napari_samv2_prompts.samv2.weights.variants import DEFAULT_VERSION, availab
 
 from .loop import Result
 
-__all__ = ["network_to_train", "write_weights"]
-
 
 def network_to_train(begin: str, device: str = "auto") -> SAMV2Network:
     """Build the network of a model's name or of a file with weights.

@@ -18,8 +18,6 @@ from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.modeling.cells import from_cells
 
-__all__ = ["CellFeatures"]
-
 AROUND = (3, 9)
 """Sides, in cells, of the neighbourhoods whose means belong to a cell's look."""
 RIDGE = 1e-2

@@ -17,8 +17,6 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-__all__ = ["GraphedCallable"]
-
 T = TypeVar("T")
 
 ROOM = 4e9

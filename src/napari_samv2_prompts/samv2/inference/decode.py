@@ -34,8 +34,6 @@ from .played_nano import PlayedNano
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Decoder"]
-
 Decode = Callable[[PreparedImage, Tensor, Tensor, Tensor | None], Decoded]
 """As :meth:`.SAMV2Network.decode_prompts`."""
 

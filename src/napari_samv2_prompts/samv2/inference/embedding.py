@@ -8,8 +8,6 @@ import torch
 
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures
 
-__all__ = ["Embedding"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:

@@ -22,8 +22,6 @@ from .preprocess import to_pixels
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Encode", "encode_images", "encoder"]
-
 Encode = Callable[[Tensor, Callable[[float], object] | None], ImageFeatures]
 """Pixels ``(B, 3, S, S)`` to features, with progress."""
 

@@ -17,8 +17,6 @@ from torch import Tensor
 
 from napari_samv2_prompts.prompts import MaskCrop
 
-__all__ = ["Taps", "covered", "crop_mask", "remove_small_areas", "taps_between", "upsample"]
-
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _PIXELS_AT_ONCE = 2**18  # pixels interpolated at a time, to stay in the cache
 _SMALL = 2**16  # pixels of a mask in which looking for outlines takes longer than it saves

@@ -14,8 +14,6 @@ from napari_samv2_prompts.prompts import MaskCrop
 
 from .enlarge import Taps, covered, taps_between
 
-__all__ = ["crop_mask_on_gpu"]
-
 
 def crop_mask_on_gpu(logits: Tensor, size: tuple[int, int], threshold: float = 0.0) -> MaskCrop:
     """Enlarge and threshold one mask on its device, cut to its bounding box.

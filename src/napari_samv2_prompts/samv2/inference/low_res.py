@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-__all__ = ["LOGIT_LIMIT", "LowResMasks"]
-
 LOGIT_LIMIT = 32.0
 """Low-res logits are clamped to this before they are given away, as published."""
 

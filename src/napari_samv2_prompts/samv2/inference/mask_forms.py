@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.prompts import MaskCrop
 
-__all__ = ["SEGMENTATIONS", "OutputMode"]
-
 OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
 
 

@@ -22,8 +22,6 @@ from .cuda_graphs import GraphedCallable
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["PlayedNano"]
-
 _FEW = 12  # windows: a click's on each level, of which a GPU takes less time than Python
 _KEEP = 16  # recordings: sides of windows, numbers of points and of windows
 

@@ -19,8 +19,6 @@ from napari_samv2_prompts.samv2.ops.resampling import device_to_resize_on
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["check_image", "to_pixels"]
-
 _ROWS_AT_ONCE = 256  # rows of the image in memory as floats
 
 

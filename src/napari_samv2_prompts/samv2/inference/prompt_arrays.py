@@ -12,8 +12,6 @@ from napari_samv2_prompts.prompts import Prompt
 from .enlarge import upsample
 from .low_res import LOGIT_LIMIT, LowResMasks
 
-__all__ = ["Arrays", "arrays_from_masks", "prompts_from_arrays"]
-
 Arrays = tuple[NDArray[np.generic], NDArray[np.float32], NDArray[np.float32]]
 """Masks, scores, low-res logits."""
 

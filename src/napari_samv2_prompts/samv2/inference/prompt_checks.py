@@ -8,8 +8,6 @@ import numpy as np
 
 from napari_samv2_prompts.prompts import Prompt
 
-__all__ = ["check_masks", "check_places"]
-
 
 def check_masks(prompts: Sequence[Prompt], side: int) -> None:
     """Refuse mask prompts that the network cannot take.

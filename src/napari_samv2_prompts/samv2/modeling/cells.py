@@ -10,8 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["as_product", "from_cells", "split_cells", "to_cells"]
-
 
 def to_cells(x: Tensor, halvings: int) -> Tensor:
     """Regroup ``(P, H, W, C)`` by the cells of a coarser grid: ``(P, cells, parts, C)``.

@@ -23,8 +23,6 @@ from .config import Variant
 from .layers import Mlp
 from .window_order import Group, WindowOrder, WindowTables
 
-__all__ = ["Hiera", "Progress"]
-
 Progress = Callable[[float], object]
 
 MLP_RATIO = 4

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from napari_samv2_prompts.samv2.ops.kernels import Activation, linear
 
-__all__ = ["LayerNorm2d", "Linear", "Mlp", "as_linear", "pointwise", "pointwise_pair"]
-
 Linear = tuple[Tensor, Tensor]
 """Weight ``(out, in)`` and bias ``(out,)``."""
 

@@ -22,8 +22,6 @@ from .layers import LayerNorm2d, Mlp
 from .prompt_encoder import EncodedPrompts
 from .transformer import CELLS_AT_ONCE, SharedImage, TwoWayTransformer
 
-__all__ = ["N_MASKS", "Decoded", "MaskDecoder", "choose_single"]
-
 N_MASKS = 4
 STABILITY_DELTA = 0.05
 STABILITY_THRESHOLD = 0.98

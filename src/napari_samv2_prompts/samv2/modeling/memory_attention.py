@@ -24,8 +24,6 @@ from napari_samv2_prompts.samv2.ops.tiling import in_tiles
 
 from .rotary import halves_of_pairs, turned
 
-__all__ = ["MEMORY_WIDTH", "MemoryAttention", "Remembered"]
-
 MEMORY_WIDTH = 64
 """Channels of a memory."""
 LAYERS = 4

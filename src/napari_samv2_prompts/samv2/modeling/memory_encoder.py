@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from .layers import LayerNorm2d
 from .memory_attention import MEMORY_WIDTH
 
-__all__ = ["MemoryEncoder"]
-
 HALVINGS = 4
 BLOCKS = 2
 

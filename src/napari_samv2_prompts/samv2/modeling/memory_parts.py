@@ -13,8 +13,6 @@ from .layers import Mlp
 from .memory_attention import MEMORY_WIDTH, MemoryAttention
 from .memory_encoder import MemoryEncoder
 
-__all__ = ["MEMORY_PREFIXES", "add_memory", "drop_memory"]
-
 MEMORY_PREFIXES = (
     "maskmem_tpos_enc",
     "no_mem_pos_enc",

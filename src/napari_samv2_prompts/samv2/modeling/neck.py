@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 from .layers import Linear, as_linear, pointwise, pointwise_pair
 
-__all__ = ["FpnNeck"]
-
 
 class FpnNeck(nn.Module):
     """Lateral convolutions and top-down sums.

@@ -27,8 +27,6 @@ from .neck import FpnNeck
 from .prompt_encoder import PromptEncoder
 from .transformer import SharedImage
 
-__all__ = ["ImageFeatures", "PreparedImage", "SAMV2Network"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ImageFeatures:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["DEVIATION", "MEAN", "colour_statistics", "to_unit"]
-
 MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 """Mean and deviation of ImageNet's channels in [0, 1]: pixels are normalised with them."""

@@ -2,6 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["BOX_END", "BOX_START", "NEGATIVE", "PAD", "POSITIVE"]
-
 PAD, NEGATIVE, POSITIVE, BOX_START, BOX_END = -1, 0, 1, 2, 3

@@ -10,8 +10,6 @@ import math
 import torch
 from torch import Tensor, nn
 
-__all__ = ["RandomFourierEncoding", "sine_grid", "sines"]
-
 TEMPERATURE = 10000.0
 
 

@@ -17,8 +17,6 @@ from .layers import LayerNorm2d
 from .point_labels import PAD
 from .position import RandomFourierEncoding
 
-__all__ = ["EncodedPrompts", "PromptEncoder"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EncodedPrompts:

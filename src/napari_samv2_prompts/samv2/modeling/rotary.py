@@ -10,8 +10,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["halves_of_pairs", "rotation", "turned"]
-
 THETA = 10000.0
 
 

@@ -28,8 +28,6 @@ from napari_samv2_prompts.samv2.ops.tiling import in_tiles
 
 from .layers import Mlp
 
-__all__ = ["CELLS_AT_ONCE", "SharedImage", "TwoWayTransformer"]
-
 CELLS_AT_ONCE = 2048  # image cells of all prompts in a tile
 
 

@@ -18,8 +18,6 @@ from .network import SAMV2Network
 from .position import sine_grid, sines
 from .rotary import rotation
 
-__all__ = ["MASK_LOGIT", "conditioned", "encoded", "enlarged", "pointers"]
-
 MASK_LOGIT = 10.0
 """How sure a mask is that it is given whole; what the memory encoder reads lies between these."""
 

@@ -17,8 +17,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["Group", "WindowOrder", "WindowTables"]
-
 
 class Group(NamedTuple):
     """Windows of one shape, which lie one after the other."""

@@ -13,8 +13,6 @@ from torch import Tensor
 
 from .windows import Window
 
-__all__ = ["Candidates", "Offered", "cover", "offer", "on_grid", "overlaps", "placed", "to_finest"]
-
 SAME = 0.8
 """Masks of a higher IoU than this with a better one are not offered beside it."""
 

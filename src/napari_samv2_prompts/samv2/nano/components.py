@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["drop_unprompted"]
-
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _DROPPED = 4.0  # dropped cells lie this far below the threshold
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from napari_samv2_prompts.samv2.modeling.config import Variant
 
-__all__ = ["COARSEST", "NANO", "NanoVariant"]
-
 SIDE_STEP = 64
 """Sides of larger squares are multiples of this many pixels."""
 COARSEST = 256

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.pixels import colour_statistics, to_unit
 
-__all__ = ["stretch_contrast"]
-
 DARKEST, BRIGHTEST = 0.001, 0.999
 """Shares of an image's cells that become black and white."""
 LEAST_RANGE = 16 / 255

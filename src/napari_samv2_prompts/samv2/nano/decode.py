@@ -25,8 +25,6 @@ from .scale_scores import measures
 from .window_decoding import decode_in_windows
 from .windows import STRIDE, first_sides
 
-__all__ = ["decode_on_levels"]
-
 LARGEST = 2
 """Side of the largest window of a box, in windows; of an earlier mask it is one."""
 SPAN = 0.6

@@ -10,8 +10,6 @@ from napari_samv2_prompts.samv2.modeling.network import ImageFeatures
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["NanoFeatures"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NanoFeatures(ImageFeatures):

@@ -22,8 +22,6 @@ from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["draw_geodesic"]
-
 COLOUR_COST = 6.0
 """Cost of a step from black to white."""
 STEP_COST = 0.02

@@ -14,8 +14,6 @@ from .mask_scores import MaskScores
 from .prompt_encoder import DrawnPrompts
 from .refinement import begin_at_zero, refinement
 
-__all__ = ["NanoMaskDecoder"]
-
 _PUBLISHED_HEADS = ("output_hypernetworks_mlps", "iou_prediction_head", "pred_obj_score_head")
 
 

@@ -16,8 +16,6 @@ from torch import Tensor, nn
 
 from napari_samv2_prompts.samv2.modeling.layers import Mlp
 
-__all__ = ["MaskScores", "with_agreement"]
-
 RING = 5
 """Side, in low-res cells, of the neighbourhood that is just outside a mask."""
 SURE = 1.5

@@ -25,8 +25,6 @@ from .mask_decoder import NanoMaskDecoder
 from .prompt_encoder import DrawnPrompts, NanoPromptEncoder
 from .scale_scores import ScaleScores
 
-__all__ = ["NanoNetwork", "PromptDecoder"]
-
 
 class PromptDecoder(Protocol):
     """What decodes prompts in windows and on levels: the network, or a faster way to run it."""

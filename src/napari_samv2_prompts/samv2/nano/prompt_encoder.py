@@ -14,8 +14,6 @@ from .geodesic import draw_geodesic
 from .prompt_maps import draw_ellipse, draw_prompts, to_map_cells
 from .similarity import draw_similarity
 
-__all__ = ["DrawnPrompts", "NanoPromptEncoder"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DrawnPrompts(EncodedPrompts):

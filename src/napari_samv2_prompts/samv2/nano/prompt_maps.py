@@ -11,8 +11,6 @@ from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE, POSITIVE
 
-__all__ = ["draw_ellipse", "draw_prompts", "to_map_cells"]
-
 DISC_SIGMA = 2.0
 """Radius of a drawn click, in cells of the low-res logits (a quarter of the input)."""
 SUBCELLS = 4

@@ -27,8 +27,6 @@ from .network import PromptDecoder
 from .window_decoding import at_once, without_unprompted
 from .windows import STRIDE, Window, around, cut
 
-__all__ = ["candidates_of_clicks", "scaled_to", "smaller"]
-
 
 def smaller(pixels: Tensor, side: int) -> Tensor:
     """Return pixels ``(B, 3, S, S)`` at a smaller side, each pixel the mean of what it covers."""

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["begin_at_zero", "refinement"]
-
 
 def begin_at_zero(conv: nn.Conv2d) -> nn.Conv2d:
     """Let a convolution that is added to something begin by adding nothing."""

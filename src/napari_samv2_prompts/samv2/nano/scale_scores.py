@@ -14,8 +14,6 @@ from napari_samv2_prompts.samv2.modeling.layers import Mlp
 
 from .candidates import Candidates, overlaps
 
-__all__ = ["MEASURES", "ScaleScores", "measures"]
-
 SURE = 1.5
 """Logit by which a mask is shrunk and grown to see how steep its outline is."""
 REACH = 2

@@ -16,8 +16,6 @@ from torch import Tensor
 from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE, POSITIVE
 from napari_samv2_prompts.samv2.ops.resampling import sample_bilinear
 
-__all__ = ["draw_similarity"]
-
 FAR = 1e4
 """Squared distance that stands for "nothing to compare with": its similarity is 0."""
 

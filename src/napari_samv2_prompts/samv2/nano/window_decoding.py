@@ -26,8 +26,6 @@ from .mask_scores import with_agreement
 from .network import PromptDecoder
 from .windows import STRIDE, Window, around, cut, first_windows, part_of_prompts
 
-__all__ = ["WindowMasks", "at_once", "decode_in_windows", "without_unprompted"]
-
 NEARLY_BEST = 0.1
 """A candidate whose score is this close to the best one's is worth a larger window."""
 _CELLS_AT_ONCE = 2**16  # low-res cells decoded at a time on a CPU, to stay in its cache

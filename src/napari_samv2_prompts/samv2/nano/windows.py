@@ -16,16 +16,6 @@ from napari_samv2_prompts.samv2.modeling.point_labels import PAD
 
 from .features import NanoFeatures
 
-__all__ = [
-    "STRIDE",
-    "Window",
-    "around",
-    "cut",
-    "first_sides",
-    "first_windows",
-    "part_of_prompts",
-]
-
 STRIDE = 16
 """Input pixels of a cell of the embedding."""
 STEP = 4

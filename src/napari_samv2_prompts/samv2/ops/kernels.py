@@ -17,8 +17,6 @@ from torch import Tensor, nn
 
 from .torch_internals import fused_linear, multiplies_bfloat16
 
-__all__ = ["Activation", "attend", "linear"]
-
 _SCORES_AT_ONCE = 2**21
 """Scores of an attention that are worked on at a time: 4 MB, which stay in the cache."""
 _FEWEST_QUERIES = 128

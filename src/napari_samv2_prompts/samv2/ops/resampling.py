@@ -10,8 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["device_to_resize_on", "sample_bilinear"]
-
 
 def device_to_resize_on(device: torch.device) -> torch.device:
     """Return where an image for this device is resized with antialiasing."""

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["in_tiles", "join_tiles"]
-
 
 def in_tiles(
     work: Callable[..., Tensor],

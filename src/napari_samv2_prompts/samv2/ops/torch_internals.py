@@ -8,8 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-__all__ = ["fused_linear", "has_bfloat16_instructions", "multiplies_bfloat16"]
-
 
 def multiplies_bfloat16() -> bool:
     """Whether oneDNN multiplies bfloat16 on this CPU."""

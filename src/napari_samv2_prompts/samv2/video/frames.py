@@ -20,8 +20,6 @@ from PIL import Image
 
 from napari_samv2_prompts.samv2.inference.preprocess import check_image
 
-__all__ = ["Frames", "open_frames", "to_square"]
-
 _SUFFIXES = (".jpg", ".jpeg", ".png")
 _FILMS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".gif")
 

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["ChosenFrames", "Memories", "Memory", "MemoryBank", "choose_frames"]
-
 REACH = 6
 """Frames behind the current one whose maps are looked at."""
 POINTERS = 16

@@ -12,8 +12,6 @@ from napari_samv2_prompts.samv2.inference.enlarge import remove_small_areas, ups
 from .state import VideoState
 from .tracked import NO_OBJECT
 
-__all__ = ["Output", "Result"]
-
 Result = tuple[int, list[int], NDArray[np.float32]]
 """A frame, the objects' numbers, and their logits ``(objects, 1, H, W)``; above 0 is object."""
 

@@ -22,8 +22,6 @@ from .state import Answer, PointPrompts, TrackedObject, VideoState
 from .track import Tracker
 from .tracked import Tracked
 
-__all__ = ["Follower", "each_within", "order_of"]
-
 _FED_BACK = 32.0  # logits are cut to this before they are fed back
 
 

@@ -7,14 +7,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from .state import PointPrompts, VideoState
 
-__all__ = [
-    "mask_from_array",
-    "points_from_arrays",
-    "require_frame",
-    "require_object",
-    "require_prompts",
-]
-
 _BOX_LABELS = (2, 3)
 
 

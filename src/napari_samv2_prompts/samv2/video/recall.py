@@ -19,8 +19,6 @@ from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
 from .memory import Memory, MemoryBank
 from .track import Tracker
 
-__all__ = ["Recall"]
-
 
 class Recall:
     """What is remembered of masks, and where their objects are on another plane.

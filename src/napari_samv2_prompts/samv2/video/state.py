@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["Answer", "PointPrompts", "TrackedObject", "VideoState"]
-
 MAPS_KEPT = REACH + 1
 EMBEDDINGS_KEPT = 2
 

@@ -22,8 +22,6 @@ from torch import Tensor
 from .memory import Memory, MemoryBank
 from .state import Answer, PointPrompts, TrackedObject, VideoState
 
-__all__ = ["read_state", "write_state"]
-
 FORMAT = 1
 
 Count = Annotated[int, Field(ge=0, lt=2**31)]

@@ -32,8 +32,6 @@ from napari_samv2_prompts.samv2.modeling.video_memory import MASK_LOGIT
 from .memory import Memories, Memory
 from .tracked import NO_OBJECT, Answers, Tracked, best_of_three, single
 
-__all__ = ["Tracker"]
-
 _OBJECTS_AT_ONCE = 4
 _OBJECTS_AT_ONCE_GPU = 16
 _KEEP = 24  # recordings on a GPU: memories and pointers grow in number through the first frames

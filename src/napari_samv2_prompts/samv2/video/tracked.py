@@ -15,8 +15,6 @@ from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
 
-__all__ = ["NO_OBJECT", "Answers", "Tracked", "best_of_three", "single"]
-
 NO_OBJECT = -1024.0
 """The logits of a mask whose object is not on the frame."""
 

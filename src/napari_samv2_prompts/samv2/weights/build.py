@@ -16,8 +16,6 @@ from .meta_init import init_on_meta
 from .registry import CheckpointError, find
 from .variants import DEFAULT_MODEL, DEFAULT_VERSION, available_models, find_variant
 
-__all__ = ["build_network", "build_samv2", "network_from_arguments"]
-
 
 def build_network(variant: Variant) -> SAMV2Network:
     """Return the network of a variant with random weights, in training mode."""

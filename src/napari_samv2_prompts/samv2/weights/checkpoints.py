@@ -31,8 +31,6 @@ from .meta_init import init_on_meta
 from .registry import USE_PUBLISHED, CheckpointError
 from .variants import DEFAULT_VERSION, VARIANTS
 
-__all__ = ["CheckpointError", "CheckpointState", "LoadReport", "load", "read_state"]
-
 _log = logging.getLogger(__name__)
 
 _WRAPPERS = ("model", "state_dict", "model_state_dict", "model_state")

@@ -26,8 +26,6 @@ from filelock import FileLock, Timeout
 from .registry import CheckpointError, PublishedFile, cache_folder, published_file
 from .variants import DEFAULT_VERSION
 
-__all__ = ["DownloadCancelled", "download", "fetch", "open_https"]
-
 _CHUNK = 1 << 20
 _TIMEOUT = 30.0  # seconds without a byte
 _LOCK_POLL = 0.2  # seconds between looks at `cancel` while another process downloads

@@ -20,8 +20,6 @@ from safetensors.torch import load_file
 
 from .registry import USE_PUBLISHED, CheckpointError
 
-__all__ = ["read_content"]
-
 _ZIP_HEAD = b"PK\x03\x04"
 _PICKLE_HEAD = b"\x80"
 _LEGACY_HEAD = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # PyTorch's format before zip

@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-__all__ = ["init_on_meta"]
-
 _RANDOM = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.erfinv_})
 
 

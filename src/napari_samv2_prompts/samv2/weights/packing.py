@@ -24,8 +24,6 @@ from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Netw
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 
-__all__ = ["Packing", "network_key", "weights_digest"]
-
 FORMAT = "3"
 """Counted up when the same weights come to embed otherwise, or the bytes mean something else."""
 

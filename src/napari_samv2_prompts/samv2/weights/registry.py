@@ -15,18 +15,6 @@ from platformdirs import user_cache_path
 
 from .variants import DEFAULT_VERSION, VARIANTS, find_variant
 
-__all__ = [
-    "CACHE_VARIABLE",
-    "PUBLISHED_FILES",
-    "USE_PUBLISHED",
-    "CheckpointError",
-    "PublishedFile",
-    "bundled_file",
-    "cache_folder",
-    "find",
-    "published_file",
-]
-
 CACHE_VARIABLE = "NAPARI_SAMV2_PROMPTS_CACHE"
 """Environment variable that names the folder of downloaded checkpoints."""
 

@@ -14,15 +14,6 @@ from dataclasses import replace
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.nano.config import NANO
 
-__all__ = [
-    "DEFAULT_MODEL",
-    "DEFAULT_VERSION",
-    "VARIANTS",
-    "available_models",
-    "find_variant",
-    "input_sides",
-]
-
 DEFAULT_MODEL = "nano"
 DEFAULT_VERSION = "2.1"
 
