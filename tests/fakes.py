@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
+from napari.components import Dims
+from napari.layers import Points, Shapes
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.engine import (
@@ -23,6 +25,7 @@ from napari_samv2_prompts.engine import (
 )
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
+from napari_samv2_prompts.layers import Chosen, read_tables, write_tables
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Extent, Region
 
@@ -45,6 +48,15 @@ class FakeEmbedding:
 
     def halved(self) -> FakeEmbedding:
         return replace(self, nbytes=self.nbytes // 2)
+
+
+def adopt(layer: Points | Shapes, first: int = 1) -> None:
+    """Give a prompt layer its columns, as the window does; `first` is the first free number."""
+    chosen = Chosen(**{"points" if isinstance(layer, Points) else "shapes": layer})
+    tables = read_tables(
+        chosen, Dims(ndim=layer.ndim), lambda used: max(first, max(used, default=0) + 1)
+    )
+    write_tables(chosen, tables)
 
 
 PLANE = Plane((0, 1), (None, None), (64, 64))

@@ -24,7 +24,7 @@ from napari_samv2_prompts.engine import (
     Session,
     State,
 )
-from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2.weights.download import fetch
 from napari_samv2_prompts.samv2.weights.registry import CheckpointError, PublishedFile
@@ -193,7 +193,7 @@ def test_a_process_killed_while_saving_leaves_the_old_file(tmp_path: Path) -> No
     path.write_bytes(b"the old labels")
     code = """if True:
         import os, signal, sys
-        from napari_samv2_prompts.io.files import written_whole
+        from napari_samv2_prompts.files import written_whole
         with written_whole(sys.argv[1]) as part:
             part.write_bytes(b"half of the new lab")
             os.kill(os.getpid(), signal.SIGKILL)

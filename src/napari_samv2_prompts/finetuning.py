@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.io.files import written_whole
 from napari_samv2_prompts.io.pictures import read_image, read_picture
 from napari_samv2_prompts.layers.views import image_view
 from napari_samv2_prompts.samv2.weights.registry import cache_folder

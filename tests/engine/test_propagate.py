@@ -151,12 +151,10 @@ def test_results_say_that_they_were_propagated_and_how_doubtful_they_are(
 ) -> None:
     sync.show(0, click(1, (32, 22)))
     sync.session.propagate(sync.propagation())
-    known = sync.session.results_on_planes(PLACES[0].labels, 1)
-    provenance = {plane: result.provenance for plane, result in known.items()}
-    assert provenance == {
-        PLANES[0]: Provenance.PROMPTED, **dict.fromkeys(PLANES[1:], Provenance.PROPAGATED)
-    }  # fmt: skip
-    assert [known[plane].doubt for plane in PLANES[1:]] == [z / 100 for z in range(1, COUNT)]
+    first, *others = [sync.known(place, 1) for place in PLACES]
+    assert first.provenance is Provenance.PROMPTED
+    assert {result.provenance for result in others} == {Provenance.PROPAGATED}
+    assert [result.doubt for result in others] == [z / 100 for z in range(1, COUNT)]
     assert len(sync.results) == 1, "what is propagated is no answer to prompts"
     sync.show(4)
     assert sync.session.result(1).score == pytest.approx(0.9)
@@ -298,9 +296,8 @@ def test_what_the_user_prompted_or_accepted_there_stays_the_users(sync: Propagat
     sync.session.accept()
     sync.show(3, click(1, (8, 9)))
     sync.session.propagate(sync.propagation())
-    known = sync.session.results_on_planes(PLACES[0].labels, 1)
-    assert known[PLANES[3]].provenance is Provenance.PROMPTED
-    assert known[PLANES[5]].provenance is Provenance.ACCEPTED
+    assert sync.known(PLACES[3], 1).provenance is Provenance.PROMPTED
+    assert sync.known(PLACES[5], 1).provenance is Provenance.ACCEPTED
 
 
 def test_a_prompt_on_a_propagated_plane_is_answered_anew(sync: Propagating) -> None:

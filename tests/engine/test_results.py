@@ -222,7 +222,7 @@ def test_results_of_other_planes_are_released() -> None:
     for n in range(10):
         store.put(place(n), ObjectResult.propagated(1, big, 0.9, 0.1))
     assert store.nbytes <= 1e6
-    assert len(store.planes(place(0).labels, 1)) == 1
+    assert [at for at in store.places if at.labels == place(0).labels] == [place(0)]
 
 
 # --- where masks come from ---
@@ -230,11 +230,12 @@ def test_results_of_other_planes_are_released() -> None:
 
 def test_masks_say_whether_they_were_prompted_or_accepted(sync: Watched) -> None:
     here = place()
-    assert here.labels is not None
     sync.session.update(snap(click(1, (5, 5)), click(2, (30, 30))))
     sync.session.accept(only={1})
-    known = {n: sync.session.results_on_planes(here.labels, n)[here.plane] for n in (1, 2)}
-    assert [r.provenance for r in known.values()] == [Provenance.ACCEPTED, Provenance.PROMPTED]
+    assert [sync.known(here, n).provenance for n in (1, 2)] == [
+        Provenance.ACCEPTED,
+        Provenance.PROMPTED,
+    ]
     assert sync.session.result(1) is None, "it is the user's own now"
     sync.session.update(snap(click(2, (30, 30))))
     assert sync.removals == []
@@ -273,10 +274,8 @@ def test_an_object_is_known_on_the_planes_of_its_labels() -> None:
     for z, plane in enumerate(planes):
         store.put(at.at(plane), ObjectResult.propagated(1, crop, 0.9, z / 10))
     store.put(place("other labels"), ObjectResult.propagated(1, crop, 0.9, 0))
-    assert at.labels is not None
-    known = store.planes(at.labels, 1)
-    assert [known[plane].doubt for plane in planes] == [0.0, 0.1, 0.2, 0.3]
-    assert len(known) == 4
+    known = [store.get(at.at(plane), 1) for plane in planes]
+    assert [k and k.result.doubt for k in known] == [0.0, 0.1, 0.2, 0.3]
     accepted = replace(ObjectResult.propagated(1, crop, 0.9, 0), provenance=Provenance.ACCEPTED)
     store.put(at.at(Plane((1, 2), (9, None, None), (64, 64))), accepted)
     store.put(at.at(planes[0]), replace(accepted, masks=replace(accepted.masks, object=2)))

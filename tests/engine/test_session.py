@@ -12,6 +12,8 @@ from napari_samv2_prompts.engine import (
     EmbeddingCache,
     Job,
     ModelChoice,
+    ObjectResult,
+    Place,
     Progress,
     Removal,
     Request,
@@ -67,6 +69,11 @@ class Watched:
     def objects(self) -> list[list[int]]:
         """Objects of each answer so far."""
         return [[item.object for item in results.items] for results in self.results]
+
+    def known(self, place: Place, object_: int) -> ObjectResult:
+        known = self.session._results.get(place, object_)
+        assert known is not None
+        return known.result
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from tests.fakes import adopt
 
 from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import (
     LabelsTarget,
-    adopt_prompt_layer,
     current_plane,
     image_view,
     make_layers,
@@ -93,7 +93,7 @@ class Scene:
         else:
             world = [self.image.data_to_world(corner) for corner in corners]
             corners = np.array([shapes.world_to_data(corner) for corner in world])
-        adopt_prompt_layer(shapes, 1)
+        adopt(shapes)
         set_new_prompt(None, shapes, object_=1)
         shapes.add_rectangles([corners])
         (prompt,), _ = read_prompts(points, shapes, self.image, plane, dims)

@@ -5,12 +5,12 @@ import sys
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from tests.fakes import adopt
 
 from napari_samv2_prompts.layers import (
-    adopt_prompt_layer,
     colour_prompts,
-    highest_object,
     make_layers,
+    prompted_objects,
     remove_objects,
     set_new_prompt,
 )
@@ -117,9 +117,9 @@ class TestAdopting:
     def test_each_item_becomes_an_object_of_its_own(self, viewer):
         points = viewer.add_points([[1, 1], [2, 2]])
         shapes = viewer.add_shapes([BOX, BOX + 5])
-        assert adopt_prompt_layer(points, 5) == 7
+        adopt(points, 5)
         assert columns(points) == {"object": [5, 6], "polarity": ["positive", "positive"]}
-        assert adopt_prompt_layer(shapes, 7) == 9
+        adopt(shapes, 7)
         assert columns(shapes) == {"object": [7, 8]}
         points.add([3, 3])
         assert columns(points)["object"] == [5, 6, 7]
@@ -129,14 +129,14 @@ class TestAdopting:
         points = viewer.add_points(
             [[1, 1], [2, 2]], features={"kind": ["a", "b"]}, feature_defaults={"kind": "c"}
         )
-        adopt_prompt_layer(points, 1)
+        adopt(points, 1)
         points.add([3, 3])
         assert columns(points)["kind"] == ["a", "b", "c"]
 
     def test_existing_objects_and_polarities_stay(self, viewer):
         features = {"object": [4.0, np.nan, 9.0], "polarity": ["negative", "odd", "positive"]}
         points = viewer.add_points(np.zeros((3, 2)), features=features)
-        assert adopt_prompt_layer(points, 2) == 11
+        adopt(points, 2)
         assert columns(points) == {
             "object": [4, 10, 9],
             "polarity": ["negative", "positive", "positive"],
@@ -144,25 +144,25 @@ class TestAdopting:
 
     def test_a_column_of_the_same_name_that_means_something_else_is_kept(self, viewer):
         points = viewer.add_points(np.zeros((2, 2)), features={"object": ["nucleus", "cell"]})
-        adopt_prompt_layer(points, 1)
+        adopt(points, 1)
         assert columns(points)["object"] == [1, 2]
         assert columns(points)["object_before"] == ["nucleus", "cell"]
 
     def test_twice_is_once(self, viewer):
         points = viewer.add_points([[1, 1], [2, 2]])
-        adopt_prompt_layer(points, 5)
+        adopt(points, 5)
         events = []
         points.events.features.connect(lambda event: events.append(event))
-        assert adopt_prompt_layer(points, 1) == 7
+        adopt(points, 1)
         assert events == []
 
     def test_empty_layers_get_typed_columns(self, viewer):
         points, shapes = viewer.add_points(ndim=2), viewer.add_shapes(ndim=2)
         for layer in (points, shapes):
-            assert adopt_prompt_layer(layer, 3) == 3
+            adopt(layer, 3)
             assert object_numbers(layer).tolist() == []
         points.add([1, 1])
-        assert columns(points) == {"object": [3], "polarity": ["positive"]}
+        assert columns(points) == {"object": [1], "polarity": ["positive"]}
 
 
 class TestStability:
@@ -215,12 +215,12 @@ class TestStability:
         points = viewer.add_points(
             [[0, 1, 1], [3, 1, 1], [0, 2, 2]], features={"kind": list("abc")}
         )
-        adopt_prompt_layer(points, 1)
+        adopt(points, 1)
         points.features = points.features.assign(object=[5, 5, 6])
         remove_objects([points, None], [5])
         assert columns(points)["kind"] == ["c"]
-        assert highest_object(points, None) == 6
-        assert highest_object(None) == 0
+        assert prompted_objects(points, None) == {6}
+        assert prompted_objects(None) == frozenset()
 
 
 class TestColours:

@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.utils._proxies import PublicOnlyProxy
+from tests.fakes import adopt
 
 from napari_samv2_prompts.layers import (
     LabelsTarget,
-    adopt_prompt_layer,
     colour_prompts,
     current_plane,
-    highest_object,
     image_view,
     make_layers,
     prompted_objects,
@@ -46,7 +45,7 @@ def test_the_whole_loop_works_on_what_plugins_get(wrap):
     target.check(image, viewer.dims)
     viewer.dims.set_current_step(0, 1)
     for number, corner in ((1, 5), (2, 20)):
-        assert target.next_free(highest_object(points, shapes)) == number
+        assert target.next_free(max(prompted_objects(points, shapes), default=0)) == number
         set_new_prompt(points, shapes, object_=number, labels=labels)
         box = [[1, corner, 10], [1, corner, 30], [1, corner + 10, 30], [1, corner + 10, 10]]
         shapes.add_rectangles(np.array(box, dtype=float))
@@ -71,7 +70,7 @@ def test_each_physical_box_is_labelled_where_it_was_drawn_whatever_the_layers_tr
     image = viewer.add_image(np.zeros((40, 50)), scale=(0.2, 0.4), translate=(3, -7), rotate=30)
     labels = make_layers(viewer, image)[2]
     shapes = viewer.add_shapes(name="in world coordinates", ndim=2)
-    adopt_prompt_layer(shapes, 1)
+    adopt(shapes)
     frame = np.array([[8.0, 10], [8, 30], [20, 30], [20, 10]])
     shapes.add_rectangles(np.array([image.data_to_world(corner) for corner in frame]))
     target = LabelsTarget(labels, highest=0)

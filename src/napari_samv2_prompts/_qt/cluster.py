@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 
 # What goes to workers is imported where it is made: a window without a cluster needs none of it.
 
-NO_FOLDER = "A cluster needs a folder for embeddings that its workers see, too."
 
 Check = Callable[[], None]  # raises where the work is to end
 Errand = Callable[["Client", Check], Iterator[Any]]

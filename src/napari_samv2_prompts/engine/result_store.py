@@ -11,13 +11,11 @@ Not here: which prompts are to be decoded (``prompt_changes.py``), who is told (
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 import numpy as np
 
-from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt
 
 from .requests import ModelChoice, Place, Request
@@ -110,14 +108,6 @@ class ResultStore:
     def has_open(self, waiting: Container[int]) -> bool:
         """Tell whether anything would be accepted but objects that wait for their mask."""
         return any(number not in waiting for _, number in self._open)
-
-    def planes(self, labels: UUID | None, object_: int) -> Mapping[Plane, ObjectResult]:
-        """Return what is known of an object on all planes of a Labels layer."""
-        return {
-            place.plane: items[object_].result
-            for place, items in self._places.items()
-            if place.labels == labels and object_ in items
-        }
 
     def unmade_choice(self, place: Place) -> Known | None:
         """Return an object another candidate of which is wanted than its result shows."""

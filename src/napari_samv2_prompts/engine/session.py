@@ -9,14 +9,12 @@ they do, Qt, napari, torch, threads (the runner's), reading layers or writing la
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from psygnal import Signal
 
-from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 from .cache import EmbeddingCache, EmbeddingKey
@@ -113,13 +111,6 @@ class Session:
     def results(self, objects: Iterable[int]) -> tuple[ObjectResult, ...]:
         """Return the masks of those objects that have one at the current place."""
         return self._results.results(self._plan.active.place, objects) if self._plan.active else ()
-
-    def results_on_planes(self, labels: UUID, object_: int) -> Mapping[Plane, ObjectResult]:
-        """Return what is known of an object on each plane of a Labels layer.
-
-        Of an accepted one, and of one that was predicted long ago, that is all but the mask.
-        """
-        return self._results.planes(labels, object_)
 
     @property
     def pending(self) -> tuple[int, ...]:

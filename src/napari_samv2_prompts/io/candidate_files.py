@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.candidates import Candidate
-from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.prompts import MaskCrop
 
 

@@ -17,7 +17,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.io.geojson import write_geojson
 from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import End, Filled, Section
 

@@ -14,18 +14,15 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.propagation import Lineage, Track
-
-from .files import written_whole
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -105,9 +102,8 @@ def write_ctc(
             f"The format has room for numbers up to 65535, and there is an object {highest}: "
             "renumber the labels."
         )
-    part = folder.with_name(f".{folder.name}.{uuid4().hex[:12]}.part")
     digits = max(3, len(str(len(labels) - 1)))
-    try:
+    with written_whole(folder) as part:
         part.mkdir(parents=True)
         for frame, shown in enumerate(labels):
             mask = np.asarray(shown).astype(np.uint16)
@@ -117,11 +113,6 @@ def write_ctc(
             tifffile.imwrite(part / f"mask{frame:0{digits}d}.tif", mask, compression="zlib")
         rows = (f"{t.object} {t.first} {t.last} {t.parent}\n" for t in lineage.tracks)
         (part / "res_track.txt").write_text("".join(rows), "ascii")
-        if folder.is_dir():
-            folder.rmdir()
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def read_ctc(folder: str | Path) -> tuple[NDArray[np.uint16], tuple[Track, ...]]:
@@ -208,17 +199,13 @@ def write_geff(
     if path.exists():
         raise FileExistsError(f"There is already something at {path}: choose another name.")
     names = ["t", "z", "y", "x"] if lineage.spots.shape[1] == 5 else ["t", "y", "x"]
-    part = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.part{path.suffix}")
-    try:
+    with written_whole(path) as part:
         geff.write(
             _graph(lineage, names), part, axis_names=names,
             axis_types=["time"] + ["space"] * (len(names) - 1),
             axis_scales=None if scale is None else [float(one) for one in scale],
             scaled_units=None if units is None else list(units),
         )  # fmt: skip
-        part.rename(path)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _graph(lineage: Lineage, names: Sequence[str]) -> nx.DiGraph[int]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .files import written_whole
+from napari_samv2_prompts.files import written_whole
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.candidates import Candidate

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.images import percentile_limits, to_uint8
-from napari_samv2_prompts.io.files import written_whole
 from napari_samv2_prompts.io.opening import OpenedImage, open_image
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.prompts import Masks

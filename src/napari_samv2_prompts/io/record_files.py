@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from napari_samv2_prompts.io.files import written_whole
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.io.record_models import (
     FORMAT,
     VERSION,

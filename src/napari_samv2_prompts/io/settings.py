@@ -22,6 +22,8 @@ from typing import Any
 
 from platformdirs import user_config_path
 
+from napari_samv2_prompts.files import written_whole
+
 SETTINGS_VARIABLE = "NAPARI_SAMV2_PROMPTS_SETTINGS"
 """Environment variable that names the file; empty for remembering nothing."""
 
@@ -108,11 +110,10 @@ class Remembered:
         with self._writing:
             if values is not self._newest:
                 return  # the thread of a later change writes
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                part.write_text(json.dumps({**self._foreign, **values}, indent=1), "utf-8")
-                part.replace(path)
+                with written_whole(path) as part:
+                    part.write_text(json.dumps({**self._foreign, **values}, indent=1), "utf-8")
             except OSError as error:  # a read-only home is no reason to disturb anybody's work
                 _log.warning("The settings could not be remembered in %s: %s", path, error)
 

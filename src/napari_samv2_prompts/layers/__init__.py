@@ -53,7 +53,6 @@ from napari_samv2_prompts.layers.prompt_layers import (
 )
 from napari_samv2_prompts.layers.prompt_reading import PromptReader, prompts_on_plane, read_prompts
 from napari_samv2_prompts.layers.rows import (
-    highest_object,
     negatives,
     object_numbers,
     prompted_objects,
@@ -65,7 +64,6 @@ from napari_samv2_prompts.layers.state import (
     read_tables,
 )
 from napari_samv2_prompts.layers.sync import (
-    adopt_prompt_layer,
     select_label,
     write_tables,
 )
@@ -88,14 +86,12 @@ __all__ = [
     "Rendering",
     "Shown",
     "TargetError",
-    "adopt_prompt_layer",
     "check_numbers",
     "colour_prompts",
     "composed_view",
     "converted_labels",
     "current_plane",
     "highest_label",
-    "highest_object",
     "id_of",
     "image_view",
     "kept_labels",

@@ -50,7 +50,7 @@ def read_prompts(
     Parameters
     ----------
     points, shapes : layers, optional
-        With feature columns (see ``adopt_prompt_layer``).
+        With feature columns (see ``sync``).
     plane : Plane
         From ``current_plane(dims, image_layer)``.
     dims : Dims

@@ -234,12 +234,6 @@ def is_points(layer: Points | Shapes) -> bool:
     return not hasattr(layer, "shape_type")
 
 
-def highest_object(*layers: Points | Shapes | None) -> int:
-    """Return the highest object number in the prompt layers, on all planes; 0 if there is none."""
-    numbers = [object_numbers(layer).max(initial=0) for layer in layers if layer is not None]
-    return int(max(numbers, default=0))
-
-
 def prompted_objects(*layers: Points | Shapes | None) -> frozenset[int]:
     """Return the objects that have a prompt anywhere, on whatever plane."""
     numbers: Sequence[NDArray[np.int64]] = [

@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_samv2_prompts.layers.prompt_layers import colour_prompts
-from napari_samv2_prompts.layers.rows import (
-    PromptRows,
-    is_points,
-    negatives,
-    numbered,
-    object_numbers,
-)
+from napari_samv2_prompts.layers.rows import is_points, negatives, object_numbers
 from napari_samv2_prompts.layers.state import Chosen, PromptTables
 
 if TYPE_CHECKING:
@@ -51,38 +45,11 @@ def select_label(labels: Labels, number: int) -> None:
         labels.selected_label = number
 
 
-def adopt_prompt_layer(layer: Points | Shapes, first_object: int) -> int:
-    """Give a Points or Shapes layer the feature columns that prompts need.
-
-    Idempotent.  Each item without an object becomes a new object of its own, each point without a
-    polarity positive.  Other feature columns and their defaults stay; so does a column ``object``
-    that holds something else, under the name ``object_before``.
-
-    Parameters
-    ----------
-    first_object : int
-        Number for the first item that needs one.
-
-    Returns
-    -------
-    int
-        The next number that is free: above ``first_object`` and all objects of the layer.
-    """
-    now = object_numbers(layer)
-    start = max(first_object, int(now.max(initial=0)) + 1)
-    rows = PromptRows(now, np.zeros(len(now), bool), (b"",) * len(now), ((),) * len(now))
-    objects, _ = numbered(layer, None, rows, frozenset(now.tolist()), lambda used: start)
-    following = start + int((now == 0).sum())
-    _write_columns(layer, objects, following)
-    return following
-
-
-def _write_columns(
-    layer: Points | Shapes, objects: NDArray[np.int64], following: int | None = None
-) -> None:
+def _write_columns(layer: Points | Shapes, objects: NDArray[np.int64]) -> None:
     """Set the columns ``object`` and ``polarity`` where they are not as they should be.
 
-    ``following`` is the object of what is drawn next in a layer that had none.
+    Other columns and their defaults stay; so does a column ``object`` that holds something else,
+    under the name ``object_before``.
     """
     features, defaults = layer.features, layer.feature_defaults
     before = object_numbers(layer)
@@ -104,6 +71,8 @@ def _write_columns(
     if columns:
         layer.features = features.assign(**columns)  # resets all defaults
         kept = {name: defaults[name] for name in defaults if name not in columns}
-        following = following or int(objects.max(initial=0)) + 1
-        new = {"object": following, **({"polarity": "positive"} if is_points(layer) else {})}
+        new = {
+            "object": int(objects.max(initial=0)) + 1,
+            **({"polarity": "positive"} if is_points(layer) else {}),
+        }
         layer.feature_defaults = layer.feature_defaults.assign(**{**new, **kept})

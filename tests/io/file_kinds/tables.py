@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from npe2.io_utils import write as write_as_the_window
+from tests.fakes import adopt
 from tests.io.file_kinds.common import GREY, Desk, row
 from tifffile import imread, imwrite
 
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.io.prompt_files import gather_prompts, read_prompts
 from napari_samv2_prompts.layers import (
-    adopt_prompt_layer,
     current_plane,
     make_layers,
     set_new_prompt,
@@ -216,8 +216,8 @@ def drawn(shape: tuple[int, ...], planes: tuple[tuple[int, ...], ...]) -> tuple:
     viewer = ViewerModel()
     image = viewer.add_image(np.zeros(shape, np.uint8))
     points, shapes, _ = make_layers(viewer, image)
-    adopt_prompt_layer(points, 1)
-    adopt_prompt_layer(shapes, 1)
+    adopt(points)
+    adopt(shapes)
     number = 0
     for front in planes:
         for kind, corners in {

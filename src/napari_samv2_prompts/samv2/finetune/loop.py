@@ -7,7 +7,6 @@ it.  Steps are drawn from (seed, step) alone, so an interrupted run goes on wher
 from __future__ import annotations
 
 import copy
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2.image_predictor import SAMV2ImagePredictor
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
@@ -268,9 +268,8 @@ def _save(run: _Run, path: Path, told: dict[str, object]) -> None:
         "best": asdict(run.best),
         "numbers": (run.step, run.since, run.seconds),
     }
-    part = path.with_name(f"{path.name}.part")
-    torch.save(state, part)
-    os.replace(part, path)
+    with written_whole(path) as part:
+        torch.save(state, part)
 
 
 def _resume(run: _Run, path: Path, told: dict[str, object]) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from safetensors.torch import save_file
 
+from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.samv2.device import choose_device
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 from napari_samv2_prompts.samv2.weights.build import network_from_arguments
@@ -55,6 +55,5 @@ def write_weights(result: Result, facts: dict[str, object], path: Path) -> None:
         "before": [result.before.box, result.before.click],
         "after": [result.after.box, result.after.click],
     }
-    part = path.with_name(f"{path.name}.part")
-    save_file(tensors, part, {"format": "pt", "fine_tuned": json.dumps(facts)})
-    os.replace(part, path)
+    with written_whole(path) as part:
+        save_file(tensors, part, {"format": "pt", "fine_tuned": json.dumps(facts)})

@@ -6,7 +6,6 @@ What is no number stands in its metadata as JSON: the models here, with a format
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -18,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from napari_samv2_prompts.files import written_whole
 
 from .memory import Memory, MemoryBank
 from .state import Answer, PointPrompts, TrackedObject, VideoState
@@ -99,10 +100,9 @@ def write_state(state: VideoState, path: Path) -> None:
         size=state.size,
         objects=objects,
     )
-    part = path.with_name(f"{path.name}.part")
     contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, part, {"state": described.model_dump_json()})
-    os.replace(part, path)
+    with written_whole(path) as part:
+        save_file(contiguous, part, {"state": described.model_dump_json()})
 
 
 def read_state(state: VideoState, path: Path) -> None:

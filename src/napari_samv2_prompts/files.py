@@ -1,7 +1,8 @@
-"""Files that are whole or absent."""
+"""Files and folders that are whole or absent."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     Parameters
     ----------
     path : path
-        Replaced by the new file in one step.
+        Replaced by what was written, in one step.  A folder replaces none but an empty one.
 
     Yields
     ------
@@ -27,6 +28,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     part = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.part{path.suffix}")
     try:
         yield part
+        if part.is_dir() and path.is_dir():
+            path.rmdir()
         part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
