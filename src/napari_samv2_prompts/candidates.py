@@ -125,10 +125,7 @@ class Candidates:
     def select(self, selection: Selection) -> list[int]:
         """Choose which to keep.
 
-        Returns
-        -------
-        list of int
-            Indices, those that won over others first.
+        Returns indices, those that won over others first.
         """
         score, stability, area = self._numbers.T
         fit = (score >= selection.min_score) & (stability >= selection.min_stability)
@@ -207,19 +204,11 @@ def box_nms(
 ) -> list[int]:
     """Keep the boxes that no better one covers too much of (greedy non-maximum suppression).
 
-    Parameters
-    ----------
-    boxes : array of shape (N, 4), float32
-        ``x0, y0, x1, y1``; the area is ``(x1 - x0) * (y1 - y0)``, as published.
-    scores : sequence of float
-        Equal ones keep their order.
-    threshold : float
-        Largest IoU with a box that was kept.
-
-    Returns
-    -------
-    list of int
-        Indices in falling score.
+    - `boxes`: array of shape (N, 4), float32; ``x0, y0, x1, y1``; the area is ``(x1 - x0) * (y1 -
+      y0)``, as published
+    - `scores`: equal ones keep their order
+    - `threshold`: largest IoU with a box that was kept
+    - returns indices in falling score
     """
     boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])

@@ -13,16 +13,9 @@ from uuid import uuid4
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Hand out a name to write to; it becomes `path` if nothing is raised, else it is removed.
 
-    Parameters
-    ----------
-    path : path
-        Replaced by what was written, in one step.  A folder replaces none but an empty one.
-
-    Yields
-    ------
-    Path
-        Beside `path` and with its ending, since some writers go by that; no two are alike, also
-        from different machines.
+    - `path`: replaced by what was written, in one step.  A folder replaces none but an empty one.
+    - yields a name beside `path` and with its ending, since some writers go by that; no two are
+      alike, also from different machines
     """
     path = Path(path)
     part = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.part{path.suffix}")

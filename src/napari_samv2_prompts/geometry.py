@@ -95,15 +95,8 @@ class Plane:
 
         The result has the plane's two axes in *data* order; hand it to :meth:`oriented`.
 
-        Parameters
-        ----------
-        rows, columns : slice, optional
-            The part of the plane, in plane pixels.
-
-        Returns
-        -------
-        tuple of int and slice
-            One entry per data axis.  A trailing channel axis needs none.
+        - `rows`, `columns`: the part of the plane, in plane pixels
+        - returns one entry per data axis.  A trailing channel axis needs none.
         """
         entries: list[int | slice] = [slice(None) if i is None else i for i in self.index]
         entries[self.axes[0]] = rows
@@ -119,15 +112,8 @@ class Plane:
     ) -> tuple[NDArray[np.intp], ...]:
         """Return the index arrays, one per data axis, of the given pixels of the plane.
 
-        Parameters
-        ----------
-        rows, columns : array of shape (N,), int
-            Plane pixels.
-
-        Returns
-        -------
-        tuple of arrays of shape (N,), intp
-            Ready for fancy indexing of the layer's data.
+        - `rows`, `columns`: array of shape (N,), int; plane pixels
+        - returns tuple of arrays of shape (N,), intp; ready for fancy indexing of the layer's data
         """
         shown = {
             self.axes[0]: np.asarray(rows, dtype=np.intp),
@@ -141,14 +127,8 @@ class Plane:
     def to_pixels(self, points: ArrayLike) -> NDArray[np.float64]:
         """Return data coordinates as plane pixels, whatever their place on the hidden axes.
 
-        Parameters
-        ----------
-        points : array-like of shape (N, ndim)
-
-        Returns
-        -------
-        array of shape (N, 2), float64
-            ``(x, y)``.
+        - `points`: array-like of shape (N, ndim)
+        - returns an array of shape (N, 2), float64; ``(x, y)``
         """
         points = np.asarray(points, dtype=np.float64).reshape(-1, self.ndim)
         return points[:, [self.axes[1], self.axes[0]]]
@@ -156,14 +136,8 @@ class Plane:
     def to_data(self, pixels: ArrayLike) -> NDArray[np.float64]:
         """Return plane pixels as data coordinates on this plane.
 
-        Parameters
-        ----------
-        pixels : array-like of shape (N, 2)
-            ``(x, y)``.
-
-        Returns
-        -------
-        array of shape (N, ndim), float64
+        - `pixels`: array-like of shape (N, 2); ``(x, y)``
+        - returns an array of shape (N, ndim), float64
         """
         pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
         points = np.tile([0.0 if i is None else float(i) for i in self.index], (len(pixels), 1))
@@ -175,13 +149,8 @@ class Plane:
 
         Halves round to the even index, as the viewer does when it picks the slice to show.
 
-        Parameters
-        ----------
-        points : array-like of shape (N, ndim)
-
-        Returns
-        -------
-        array of shape (N,), bool
+        - `points`: array-like of shape (N, ndim)
+        - returns an array of shape (N,), bool
         """
         points = np.asarray(points, dtype=np.float64).reshape(-1, self.ndim)
         index = [i for i in self.index if i is not None]
@@ -190,14 +159,8 @@ class Plane:
     def inside(self, pixels: ArrayLike) -> NDArray[np.bool_]:
         """Tell which plane pixels lie on the image, whose edge is half a pixel off the centres.
 
-        Parameters
-        ----------
-        pixels : array-like of shape (N, 2)
-            ``(x, y)``.
-
-        Returns
-        -------
-        array of shape (N,), bool
+        - `pixels`: array-like of shape (N, 2); ``(x, y)``
+        - returns an array of shape (N,), bool
         """
         pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
         size = np.array(self.shape[::-1])
@@ -231,10 +194,7 @@ class AffineMap:
     def inverse(self) -> AffineMap:
         """Return the map back.
 
-        Raises
-        ------
-        PlaneError
-            If the map flattens an axis (a scale of 0).
+        Raises PlaneError if the map flattens an axis (a scale of 0).
         """
         try:
             matrix = np.linalg.inv(self.matrix).astype(np.float64)
@@ -254,15 +214,9 @@ class AffineMap:
     def on_axes(self, axes: Sequence[int]) -> AffineMap:
         """Return the part of the map that concerns some axes, in the given order.
 
-        Parameters
-        ----------
-        axes : sequence of int
-            Axes that are the same before and after the map.
-
-        Raises
-        ------
-        PlaneError
-            If those axes are mixed with the other ones, so that the part does not stand alone.
+        - `axes`: axes that are the same before and after the map
+        - raises PlaneError if those axes are mixed with the other ones, so that the part does not
+          stand alone
         """
         picked = list(axes)
         others = [axis for axis in range(self.ndim) if axis not in picked]
@@ -281,15 +235,8 @@ class AffineMap:
     def almost_equals(self, other: AffineMap, size: ArrayLike) -> bool:
         """Tell whether two maps put an array of the given size in the same place.
 
-        Parameters
-        ----------
-        size : array-like of shape (N,)
-            Number of pixels along each axis.
-
-        Returns
-        -------
-        bool
-            True if every corner lands within a hundredth of a pixel.
+        - `size`: array-like of shape (N,); number of pixels along each axis
+        - returns True if every corner lands within a hundredth of a pixel
         """
         if self.ndim != other.ndim:
             return False

@@ -89,12 +89,8 @@ def respect_edits(read: Read, live: Live, boxes: Iterable[Box]) -> dict[int, Pai
     own label was painted there over others.  An edited pixel that shows the object's label again
     (the edit was undone) is owned again, also by objects that lie below and were edited there too.
 
-    Parameters
-    ----------
-    read : callable
-        ``(top, left, bottom, right) -> labels`` as they are now on the plane.
-    boxes : iterable of Box
-        Only objects that reach into one of these are looked at.
+    - `read`: ``(top, left, bottom, right) -> labels`` as they are now on the plane
+    - `boxes`: only objects that reach into one of these are looked at
     """
     stack = _Stack(live)
     checked = dict(live)
@@ -120,19 +116,12 @@ def paint(
 ) -> dict[int, Painted]:
     """Return the live objects after some of them got new masks, without writing anything.
 
-    Parameters
-    ----------
-    read : callable
-        ``(top, left, bottom, right) -> labels`` as they are now on the plane.
-    live : mapping of int to Painted
-        From :func:`respect_edits`.
-    masks : mapping of int to MaskCrop or None
-        New masks of new or live objects; None for objects that go.
-    policy : {"keep", "replace", "background"}
-    next_rank : int
-        Higher than all ranks so far; each mask takes one more.
-    kept : frozenset of int
-        Labels that no mask may cover.
+    - `read`: ``(top, left, bottom, right) -> labels`` as they are now on the plane
+    - `live`: from :func:`respect_edits`
+    - `masks`: new masks of new or live objects; None for objects that go
+    - `policy`: {"keep", "replace", "background"}
+    - `next_rank`: higher than all ranks so far; each mask takes one more
+    - `kept`: labels that no mask may cover
     """
     after = {number: painted for number, painted in live.items() if number not in masks}
     old, others = _Stack(live), _Stack(after)
@@ -162,14 +151,9 @@ def paint(
 def unfreeze(read: Read, live: Live, label: int, origin: MaskCrop) -> dict[int, Painted]:
     """Return the live objects with a label that was there as one more, below all others.
 
-    Parameters
-    ----------
-    read : callable
-        ``(top, left, bottom, right) -> labels`` as they are now on the plane.
-    live : mapping of int to Painted
-        From :func:`respect_edits`.
-    origin : MaskCrop
-        The pixels that show the label.
+    - `read`: ``(top, left, bottom, right) -> labels`` as they are now on the plane
+    - `live`: from :func:`respect_edits`
+    - `origin`: the pixels that show the label
     """
     box = origin.box
     now = read(box)
@@ -217,10 +201,7 @@ def edits(read: Read, before: Live, after: Live) -> Iterator[Edit]:
     Reads each region just before its edit is yielded, so write an edit before taking the next one.
     Pixels whose value stays, also those that the user has edited, are in no edit.
 
-    Parameters
-    ----------
-    read : callable
-        ``(top, left, bottom, right) -> labels`` as they are now on the plane.
+    - `read`: ``(top, left, bottom, right) -> labels`` as they are now on the plane
     """
     old, new = _Stack(before), _Stack(after)
     changed = [n for n in {**before, **after} if before.get(n) is not after.get(n)]

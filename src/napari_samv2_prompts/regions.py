@@ -107,12 +107,8 @@ class Region:
     def holds(self, extent: Extent, shape: tuple[int, int]) -> bool:
         """Tell whether an extent lies inside, a little off edges that are not the plane's.
 
-        Parameters
-        ----------
-        extent : tuple of float
-            What is beyond the plane does not count.
-        shape : tuple of int
-            Of the plane.
+        - `extent`: what is beyond the plane does not count
+        - `shape`: of the plane
         """
         height, width = self.size
         room = width * EDGE, height * EDGE
@@ -122,15 +118,8 @@ class Region:
     def holding(self, extent: Extent, shape: tuple[int, int]) -> Region:
         """Return a region around an extent: of this one's size, or larger if need be.
 
-        Parameters
-        ----------
-        shape : tuple of int
-            Of the plane.
-
-        Returns
-        -------
-        Region
-            It :meth:`holds` the extent.
+        - `shape`: of the plane
+        - returns a region that :meth:`holds` the extent
         """
         x0, y0, x1, y1 = extent
         (height, width), grown = self.size, 1 + 2 * ROOM
@@ -152,19 +141,12 @@ def choose_region(
     has a margin, and starts and ends on a grid, so that coming back to a place asks for the same
     region again.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(height, width)`` of the plane.
-    visible : tuple of float
-        The extent that is on screen; it may reach beyond the plane.
-    pixel_size : tuple of float
-        Height and width of a pixel in the world: the region is square there.
-    sides : InputSides
-        Of the model.  A region has at least ``LEAST`` of the smallest: closer than this there is
-        nothing more to be seen.
-    current : Region, optional
-        The region that is embedded now.  It is returned as long as it will do.
+    - `shape`: ``(height, width)`` of the plane
+    - `visible`: the extent that is on screen; it may reach beyond the plane
+    - `pixel_size`: height and width of a pixel in the world: the region is square there
+    - `sides`: of the model.  A region has at least ``LEAST`` of the smallest: closer than this
+      there is nothing more to be seen.
+    - `current`: the region that is embedded now.  It is returned as long as it will do.
     """
     wanted = _clipped(visible, shape)
     if wanted is None:

@@ -60,19 +60,10 @@ def film() -> list[LayerData]:
 def generate_cells(size: int = 512, n_cells: int = 60, seed: int = 0) -> NDArray[np.uint16]:
     """Draw bright, textured, slightly blurred ellipses on a dim uneven background.
 
-    Parameters
-    ----------
-    size : int
-        Side of the square image in pixels.
-    n_cells : int
-        How many nuclei to try to place; they touch, but do not lie on one another.
-    seed : int
-        The same seed gives the same image.
-
-    Returns
-    -------
-    array of shape (size, size), uint16
-        Counts of a 12-bit camera.
+    - `size`: side of the square image in pixels
+    - `n_cells`: how many nuclei to try to place; they touch, but do not lie on one another
+    - `seed`: the same seed gives the same image
+    - returns an array of shape (size, size), uint16; counts of a 12-bit camera
     """
     from scipy.ndimage import gaussian_filter
 

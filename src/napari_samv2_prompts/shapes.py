@@ -53,14 +53,10 @@ class Parts:
         Rectangles and ellipses give their bounding box, polygons their box and their filled
         outline as mask prompt, paths and lines positive points along them.
 
-        Parameters
-        ----------
-        kind : str
-            As napari names it: "rectangle", "ellipse", "polygon", "path" or "line".
-        pixels : array-like of shape (N, 2)
-            Its vertices; of an ellipse the four corners around it.
-        shape : tuple of int
-            Of the plane.
+        - `kind`: as napari names it: "rectangle", "ellipse", "polygon", "path" or "line"
+        - `pixels`: array-like of shape (N, 2); its vertices; of an ellipse the four corners around
+          it
+        - `shape`: of the plane
         """
         return _add(self, kind, np.asarray(pixels, np.float64), shape)
 

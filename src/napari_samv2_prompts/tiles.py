@@ -31,13 +31,9 @@ class Tile:
     def owns(self, box: tuple[int, int, int, int], slack: float = 0.0) -> bool:
         """Tell whether an object is this tile's.
 
-        Parameters
-        ----------
-        box : tuple of int
-            ``(top, left, bottom, right)``, half open, in pixels of the picture.
-        slack : float
-            How far outside the core the middle may be: two tiles may see an object's box slightly
-            differently, and neither shall leave it to the other.
+        - `box`: ``(top, left, bottom, right)``, half open, in pixels of the picture
+        - `slack`: how far outside the core the middle may be: two tiles may see an object's box
+          slightly differently, and neither shall leave it to the other
         """
         row, column = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         return (
@@ -53,21 +49,12 @@ class Tile:
 def tiles_of(shape: tuple[int, int], side: int, overlap: int) -> list[Tile]:
     """Cut a picture into tiles of equal size, row by row.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(height, width)``.
-    side : int
-        Largest side of a tile in pixels.  A picture up to half as large again stays whole: tiles
-        of it would cost more than they gain in detail.
-    overlap : int
-        Pixels that neighbours have in common at least; objects up to this size are whole in one
-        of them.
-
-    Raises
-    ------
-    ValueError
-        If the overlap is not smaller than half the side.
+    - `shape`: ``(height, width)``
+    - `side`: largest side of a tile in pixels.  A picture up to half as large again stays whole:
+      tiles of it would cost more than they gain in detail.
+    - `overlap`: pixels that neighbours have in common at least; objects up to this size are whole
+      in one of them
+    - raises ValueError if the overlap is not smaller than half the side
     """
     if not 0 <= overlap < side / 2:
         raise ValueError(f"Tiles of {side} pixels can overlap by less than half, not by {overlap}.")

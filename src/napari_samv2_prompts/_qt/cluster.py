@@ -195,13 +195,9 @@ class ClusterHelp:
     ) -> None:
         """Have something done; what was under way is stopped.
 
-        Parameters
-        ----------
-        on_part : callable
-            Told what comes, in the thread of the caller.
-        on_end : callable
-            Told once that nothing more comes, and why not in a sentence, unless all is well or
-            :meth:`stop` was called.
+        - `on_part`: told what comes, in the thread of the caller
+        - `on_end`: told once that nothing more comes, and why not in a sentence, unless all is well
+          or :meth:`stop` was called
         """
         self.stop()
         address = self._address()

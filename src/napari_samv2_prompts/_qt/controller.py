@@ -135,10 +135,7 @@ class Controller:
     def new_layers(self) -> Chosen:
         """Add the layers that are missing, or all if none is; return the layers, to be chosen.
 
-        Raises
-        ------
-        ValueError
-            If there is no image to make them for.
+        Raises ValueError if there is no image to make them for.
         """
         now = self.chosen
         if None not in (now.points, now.shapes, now.labels):

@@ -149,10 +149,7 @@ class Drawing:
     def complete(self) -> None:
         """Make the layers that are missing, choose them, and have their tools draw.
 
-        Raises
-        ------
-        ValueError
-            If there is no image.
+        Raises ValueError if there is no image.
         """
         self.add_layers()
         self._take("points")

@@ -90,12 +90,8 @@ class PromptFiles:
     def save(self, path: str | Path) -> None:
         """Write what led to the labels of the chosen layer.
 
-        Raises
-        ------
-        ValueError
-            If there is nothing to save.
-        OSError
-            If the file can't be written.
+        - raises ValueError if there is nothing to save
+        - raises OSError if the file can't be written
         """
         _write(Path(path), self._recording())
 
@@ -138,19 +134,11 @@ class PromptFiles:
     def load(self, path: str | Path, checkpoint: str | Path | None = None) -> None:
         """Begin to make the labels of a file in new layers, and choose these.
 
-        Parameters
-        ----------
-        checkpoint : path, optional
-            Weights of the user's own that the prompts were made with, or the folder of several.
-            Not needed for those that are listed under *Model*.
-
-        Raises
-        ------
-        ValueError
-            If the file is no such one, or of another image, or its model is not on this computer,
-            or made with weights that are not given.
-        OSError
-            If the file can't be read.
+        - `checkpoint`: weights of the user's own that the prompts were made with, or the folder of
+          several. Not needed for those that are listed under *Model*.
+        - raises ValueError if the file is no such one, or of another image, or its model is not on
+          this computer, or made with weights that are not given
+        - raises OSError if the file can't be read
         """
         record = _read(path)
         self._use(_weighed(record, checkpoint or self._listed(record)))

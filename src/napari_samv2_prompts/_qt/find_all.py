@@ -78,13 +78,9 @@ class FindAll:
     def start(self, whole: bool = True, alike: bool = False) -> None:
         """Look for objects on the shown plane; what was found before and not accepted goes.
 
-        Parameters
-        ----------
-        whole : bool
-            Whether to search all of the plane, or the part that the model sees now.
-        alike : bool
-            Whether to look only for what looks like the current object, in the part that the
-            model sees now.
+        - `whole`: whether to search all of the plane, or the part that the model sees now
+        - `alike`: whether to look only for what looks like the current object, in the part that the
+          model sees now
         """
         self.discard()
         now = self._controller

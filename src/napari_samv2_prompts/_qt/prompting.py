@@ -62,10 +62,7 @@ class CurrentObject:
     def follow(self, tables: PromptTables, free: int) -> None:
         """Take note of the prompts that are there.
 
-        Parameters
-        ----------
-        free : int
-            The number of the next object; 0 while it is not known.
+        - `free`: the number of the next object; 0 while it is not known
         """
         others = tables.layers != self._tables.layers
         self._tables, self._free = tables, free

@@ -61,10 +61,7 @@ class Reader:
     def request(self, chosen: Chosen, options: Options) -> Request | None:
         """Return what the session is asked now; None if there is nothing to ask.
 
-        Raises
-        ------
-        PlaneError
-            If no plane of the image is shown.
+        Raises PlaneError if no plane of the image is shown.
         """
         if chosen.image is None:
             self.region.clear()
@@ -167,13 +164,9 @@ class RegionChoice:
     def choose(self, shown: Shown, sides: InputSides, part: Part, whole_at: ViewAt) -> ViewAt:
         """Return what makes the view of a plane: of the part that is to be embedded now.
 
-        Parameters
-        ----------
-        sides : InputSides
-            Of the model.
-        part : {"visible", "whole"}
-        whole_at : callable
-            Returns the view of a whole plane.
+        - `sides`: of the model
+        - `part`: {"visible", "whole"}
+        - `whole_at`: returns the view of a whole plane
         """
         plane = shown.plane
         follows = part == "visible" and max(plane.shape) > sides.most

@@ -194,10 +194,7 @@ class ShownStack:
 def _ended(path: Path, kind: str) -> Path:
     """Give a name without an ending that of the chosen kind, as not all systems' dialogs do.
 
-    Raises
-    ------
-    ValueError
-        If such a file is there: the dialog asked for leave to replace another one.
+    Raises ValueError if such a file is there: the dialog asked for leave to replace another one.
     """
     ending = re.search(r"\(\*([^ )]+)", kind)
     if ending is None or path.suffix or path.name.endswith("_RES"):

@@ -195,15 +195,11 @@ class Disk:
     def do(self, doing: str, work: Callable[[], Any], then: Callable[[Any], str]) -> None:
         """Do some work in the worker, and something with its result in the caller's thread.
 
-        Parameters
-        ----------
-        doing : str
-            What is shown meanwhile, in a sentence; empty to leave there what is shown.
-        work : callable
-            Must touch neither window nor layers.
-        then : callable
-            Takes what `work` returned, unless this is closed by then; returns what is shown at the
-            end.  A ValueError, OSError or MemoryError of either becomes a sentence for the user.
+        - `doing`: what is shown meanwhile, in a sentence; empty to leave there what is shown
+        - `work`: must touch neither window nor layers
+        - `then`: takes what `work` returned, unless this is closed by then; returns what is shown
+          at the end.  A ValueError, OSError or MemoryError of either becomes a sentence for the
+          user.
         """
         self._under_way += 1
         self._say(doing)

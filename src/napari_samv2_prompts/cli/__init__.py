@@ -35,10 +35,7 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status: 0, 1 for an error, 130 if interrupted.
 
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        Arguments without the program's name; those of the process if not given.
+    - `argv`: arguments without the program's name; those of the process if not given
     """
     options = parser().parse_args(argv)
     # What tifffile logs of files is said in our own words, or of no concern.

@@ -31,10 +31,7 @@ def do_units(
 ) -> int:
     """Do units with a bar, and say what became of them and what else is left out.
 
-    Returns
-    -------
-    int
-        The exit status: 1 if something was left out.
+    Returns the exit status: 1 if something was left out.
     """
     tell(problems)
     done = skipped = failed = 0
@@ -56,12 +53,8 @@ def with_bar(
 ) -> Iterator[Outcome]:
     """Hand outcomes on, showing how far they are, and saying what the user should know of each.
 
-    Parameters
-    ----------
-    unit : str
-        What is counted.
-    weight : callable
-        How many of it an outcome is.
+    - `unit`: what is counted
+    - `weight`: how many of it an outcome is
     """
     from tqdm import tqdm
 
@@ -82,10 +75,7 @@ def runner_of(
 ) -> Iterator[Callable[[Iterable[Unit]], Iterator[Outcome]]]:
     """Hand out what does units where the options say, as often as it is called.
 
-    Parameters
-    ----------
-    overwrite : bool, optional
-        Whether to do what is done again; as the options say if not given.
+    - `overwrite`: whether to do what is done again; as the options say if not given
     """
     settings = settings_of(options)
     again = options.overwrite if overwrite is None else overwrite

@@ -41,52 +41,6 @@ from .store import EmbeddingStore
 if TYPE_CHECKING:
     from .propagate import Propagation
 
-__all__ = [
-    "AllPlanes",
-    "AtOnce",
-    "Cancelled",
-    "Chunk",
-    "Done",
-    "Embedding",
-    "EmbeddingCache",
-    "EmbeddingStore",
-    "Failed",
-    "Find",
-    "Generation",
-    "Job",
-    "Memory",
-    "ModelChoice",
-    "ObjectResult",
-    "Outcome",
-    "Outline",
-    "Packing",
-    "Partial",
-    "Place",
-    "Predictor",
-    "PredictorFactory",
-    "Preview",
-    "Priority",
-    "Progress",
-    "Propagation",
-    "Provenance",
-    "Removal",
-    "Report",
-    "Request",
-    "Results",
-    "Runner",
-    "Session",
-    "State",
-    "Status",
-    "Step",
-    "Stopped",
-    "Task",
-    "Timed",
-    "Tools",
-    "WorkRequest",
-    "WorkUpdate",
-    "with_time",
-]
-
 
 def __getattr__(name: str) -> Any:
     if name == "Propagation":  # following objects needs many modules, and few ask for it

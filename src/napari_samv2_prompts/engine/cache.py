@@ -99,12 +99,8 @@ class EmbeddingCache(Generic[E_]):
     def put(self, key: EmbeddingKey, embedding: E_, *, current: EmbeddingKey | None = None) -> None:
         """Keep an embedding, dropping old ones until the budget holds.
 
-        Parameters
-        ----------
-        embedding : Sized
-            The value; it becomes the most recently used one.
-        current : EmbeddingKey, optional
-            Key that must stay as well: what is on screen, when `key` is something else.
+        - `embedding`: the value; it becomes the most recently used one
+        - `current`: key that must stay as well: what is on screen, when `key` is something else
         """
         if key in self._items:
             self._nbytes -= self._items.pop(key).nbytes

@@ -54,12 +54,8 @@ def view_holding(view: ImageView, prompt: Prompt) -> ImageView:
 def in_view(prompt: Prompt, view: ImageView, side: int) -> Prompt:
     """Return a prompt of the plane in pixels of a view, its mask fitted to the model's logits.
 
-    Parameters
-    ----------
-    view : ImageView
-        It holds the prompt.
-    side : int
-        Of the model's low-res logits.
+    - `view`: it holds the prompt
+    - `side`: of the model's low-res logits
     """
     left, top = view.region.left, view.region.top
     box = prompt.box
@@ -76,12 +72,8 @@ def in_view(prompt: Prompt, view: ImageView, side: int) -> Prompt:
 def on_whole_plane(batch: PromptBatch, shape: tuple[int, int], side: int) -> PromptBatch:
     """Return prompts as a predictor takes them that embedded all of a plane: so do their masks.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Height and width of the plane.
-    side : int
-        Of the model's low-res logits.
+    - `shape`: height and width of the plane
+    - `side`: of the model's low-res logits
     """
     edges = _edges_of(shape)
     return PromptBatch(

@@ -26,20 +26,12 @@ def decode_job(
 ) -> Job[Masks]:
     """Return the job of answering prompts.
 
-    Parameters
-    ----------
-    embedding : Embedding
-        Of the view.
-    part : Request
-        What is answered: these prompts in a view that holds them.
-    batch : PromptBatch
-        The same prompts as the model gets them, in pixels of the plane.
-    preferred : mapping of object to int
-        Which candidate the user chose, to be made besides the best.
-    on_result : callable
-        Takes `part` and the masks, in pixels of the plane.
-    still_useful : callable
-        See :class:`.Job`.
+    - `embedding`: of the view
+    - `part`: what is answered: these prompts in a view that holds them
+    - `batch`: the same prompts as the model gets them, in pixels of the plane
+    - `preferred`: which candidate the user chose, to be made besides the best
+    - `on_result`: takes `part` and the masks, in pixels of the plane
+    - `still_useful`: see :class:`.Job`
     """
     embedding_key = EmbeddingKey.of(part.view, part.model)
     return Job(

@@ -53,14 +53,9 @@ def embed(
 ) -> Embedded:
     """Read a picture and embed it, or find its embedding on the disk.
 
-    Parameters
-    ----------
-    task : Task
-        Told how far the work is; ends it when cancelled.
-    store : EmbeddingStore, optional
-        Where to look first, and where to keep what was embedded.
-    needed : bool
-        Whether the embedding itself is wanted, and not only that it lies on the disk.
+    - `task`: told how far the work is; ends it when cancelled
+    - `store`: where to look first, and where to keep what was embedded
+    - `needed`: whether the embedding itself is wanted, and not only that it lies on the disk
     """
     image = view.read()
     task.check()

@@ -74,10 +74,7 @@ class Planner:
     def next_job(self, holds: Callable[[Job[Any]], bool]) -> Job[Any] | None:
         """Return the most urgent job that is missing, or None.
 
-        Parameters
-        ----------
-        holds : callable
-            Whether a job is not to be tried again by itself.
+        - `holds`: whether a job is not to be tried again by itself
         """
         active = self.active
         if active is None:

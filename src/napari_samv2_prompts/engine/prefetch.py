@@ -165,12 +165,8 @@ class Prefetch:
 def plan(count: int, size: int, budget_mb: float, store: EmbeddingStore | None) -> str:
     """Say in a sentence why so many embeddings can't be kept; empty if they can.
 
-    Parameters
-    ----------
-    size : int
-        Bytes of each.
-    budget_mb : float
-        For memory.
+    - `size`: bytes of each
+    - `budget_mb`: for memory
     """
     needed = count * size / 1e6
     if store is None and needed > budget_mb:

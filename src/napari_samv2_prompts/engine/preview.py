@@ -49,11 +49,8 @@ def outline(predictor: Predictor, embedding: Embedding, view: ImageView, prompt:
 def outline_of(logits: NDArray[np.float32], size: tuple[int, int]) -> Outline:
     """Return where low-res logits cross zero, in pixels of the picture that they cover.
 
-    Parameters
-    ----------
-    logits : array of shape (h, w), float32
-    size : tuple of int
-        ``(height, width)`` of the picture in pixels.
+    - `logits`: array of shape (h, w), float32
+    - `size`: ``(height, width)`` of the picture in pixels
     """
     from skimage.measure import find_contours  # importing it takes long enough to be noticed
 

@@ -152,12 +152,8 @@ class Session:
     def update(self, request: Request | None, reason: str = "") -> None:
         """Take note of what is wanted now.
 
-        Parameters
-        ----------
-        request : Request or None
-            The newest one; None if nothing can be done.
-        reason : str
-            Why nothing can be done, in a sentence.
+        - `request`: the newest one; None if nothing can be done
+        - `reason`: why nothing can be done, in a sentence
         """
         if self._closed:
             return
@@ -256,10 +252,7 @@ class Session:
 
         The mask is announced like any other; a large one is made in the worker first.
 
-        Returns
-        -------
-        bool
-            Whether there is such a candidate, and another one was chosen.
+        Returns whether there is such a candidate, and another one was chosen.
         """
         active = self._plan.active
         if active is None or not self._results.prefer(active.place, object_, candidate):
@@ -276,18 +269,10 @@ class Session:
     ) -> tuple[tuple[Place, int], ...]:
         """Leave every object to the user whose mask answers its prompts.
 
-        Parameters
-        ----------
-        only : container of int, optional
-            The objects to accept, if not all.
-        but : iterable of int
-            Objects that are not to be accepted.
-
-        Returns
-        -------
-        tuple of (place, object)
-            What was accepted: the prompts may be cleared now, the masks stay.  Objects that still
-            wait for their mask are not among them.
+        - `only`: the objects to accept, if not all
+        - `but`: objects that are not to be accepted
+        - returns what was accepted: the prompts may be cleared now, the masks stay.  Objects that
+          still wait for their mask are not among them.
         """
         return self._results.accept({*self.pending, *but}, only)
 

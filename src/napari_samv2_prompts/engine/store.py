@@ -61,11 +61,8 @@ class EmbeddingStore:
     def key(image: NDArray[np.uint8], fingerprint: str) -> str:
         """Name the embedding of a picture by a model.
 
-        Parameters
-        ----------
-        image : array of shape (H, W) or (H, W, 3), uint8
-        fingerprint : str
-            Of the model and all its weights.
+        - `image`: array of shape (H, W) or (H, W, 3), uint8
+        - `fingerprint`: of the model and all its weights
         """
         digest = hashlib.sha256(f"{fingerprint}\n{image.shape}\n".encode())
         digest.update(np.ascontiguousarray(image).data)
@@ -78,10 +75,8 @@ class EmbeddingStore:
     def get(self, key: str, unpack: Callable[[bytes, str], Embedding]) -> Embedding | None:
         """Return an embedding, now the one used last, or None if there is no sound one.
 
-        Parameters
-        ----------
-        unpack : callable
-            Makes an embedding of bytes and key; raises ValueError if they are not what they seem.
+        - `unpack`: makes an embedding of bytes and key; raises ValueError if they are not what they
+          seem
         """
         path = self._path(key)
         try:
@@ -101,10 +96,7 @@ class EmbeddingStore:
     def put(self, key: str, data: bytes) -> bool:
         """Keep an embedding, whole or not at all, making room for it first.
 
-        Returns
-        -------
-        bool
-            Whether it is there now; if not, ``problem`` says why.
+        Returns whether it is there now; if not, ``problem`` says why.
         """
         if self.problem:
             return False

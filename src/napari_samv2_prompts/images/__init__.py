@@ -17,16 +17,3 @@ from .rendering import Contrast, render_plane
 from .stack import StackPicture, axis_of
 from .values import percentile_limits, to_uint8
 from .view import ImageView
-
-__all__ = [
-    "Channel",
-    "Contrast",
-    "ImageView",
-    "StackPicture",
-    "axis_of",
-    "compose_planes",
-    "percentile_limits",
-    "read_plane",
-    "render_plane",
-    "to_uint8",
-]

@@ -46,19 +46,11 @@ def compose_planes(
 ) -> NDArray[np.uint8]:
     """Lay the same plane of several channels over each other, as a viewer does on a black canvas.
 
-    Parameters
-    ----------
-    channels : sequence of Channel
-        The lowest first.
-    plane : Plane
-        Of each of them.
-    region, side
-        As for :func:`render_plane`.  The first channel decides the size of the result; channels
-        that are stored in other levels are fitted to it by their nearest pixels.
-
-    Returns
-    -------
-    array of shape (h, w, 3), uint8
+    - `channels`: the lowest first
+    - `plane`: of each of them
+    - `region`, `side`: as for :func:`render_plane`.  The first channel decides the size of the
+      result; channels that are stored in other levels are fitted to it by their nearest pixels.
+    - returns an array of shape (h, w, 3), uint8
     """
     pictures: list[NDArray[np.uint8]] = []
     for c in channels:

@@ -55,17 +55,11 @@ def find_window(
 ) -> Window:
     """Return the cheapest window that has a region with all the detail of the model's input.
 
-    Parameters
-    ----------
-    data : array of any kind, or tuple of them
-        A tuple are the levels of a pyramid, the full size first.  Levels that are coarser along a
-        hidden axis are left alone: they mix the shown slice with others.
-    plane : Plane
-        Of the full size.
-    region : Region, optional
-        In pixels of the full size; the whole plane by default.
-    side : int, optional
-        Side of the model's input.  None: every pixel.
+    - `data`: a tuple are the levels of a pyramid, the full size first.  Levels that are coarser
+      along a hidden axis are left alone: they mix the shown slice with others.
+    - `plane`: of the full size
+    - `region`: in pixels of the full size; the whole plane by default
+    - `side`: side of the model's input.  None: every pixel.
     """
     levels = data if isinstance(data, tuple) else (data,)
     windows = [_window(level, plane, region) for level in levels if _same_slice(level, data, plane)]
@@ -113,23 +107,11 @@ def read_plane(
 ) -> NDArray[Any]:
     """Read a part of one plane, and nothing else, of an array.
 
-    Parameters
-    ----------
-    data : array of any kind
-        Anything that takes whole numbers and slices as index (numpy, dask, zarr, xarray,
-        tensorstore).
-    rows, columns : slice, optional
-        In plane pixels.
-
-    Returns
-    -------
-    array of shape (H, W) or (H, W, channels)
-        As shown: transposed if the plane is.
-
-    Raises
-    ------
-    ValueError
-        If the values are neither bool, whole nor real numbers.
+    - `data`: anything that takes whole numbers and slices as index (numpy, dask, zarr, xarray,
+      tensorstore)
+    - `rows`, `columns`: in plane pixels
+    - returns an array of shape (H, W) or (H, W, channels); as shown: transposed if the plane is
+    - raises ValueError if the values are neither bool, whole nor real numbers
     """
     values = np.asarray(data[plane.indexer(rows, columns)])
     if values.dtype.kind not in "buif":
@@ -156,14 +138,9 @@ def add_to_cells(
 ) -> None:
     """Add the pixels of a strip to the sums of the cells that they are in.
 
-    Parameters
-    ----------
-    sums : array of shape (rows of cells, columns of cells, channels), uint32
-        Changed in place.
-    picture : array of shape (h, w, channels), uint8
-        Of the strip.
-    strip, whole : Window
-        The strip, and what it is cut from.
+    - `sums`: array of shape (rows of cells, columns of cells, channels), uint32; changed in place
+    - `picture`: array of shape (h, w, channels), uint8; of the strip
+    - `strip`, `whole`: the strip, and what it is cut from
     """
     edges = _edges(*_lengths(whole, 0)) + whole.rows.start
     first = int(np.searchsorted(edges, strip.rows.start, side="right")) - 1

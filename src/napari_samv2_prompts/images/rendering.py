@@ -33,24 +33,15 @@ def render_plane(
 ) -> NDArray[np.uint8]:
     """Read a plane or a region of it and map its values to 8 bit.
 
-    Parameters
-    ----------
-    data : array of any kind, or tuple of them
-        With the plane's axes, then one of 3 or 4 channels if ``rgb``.  A tuple are the levels of a
-        pyramid, the full size first.
-    limits : tuple of float, optional
-        Values that become 0 and 255.  None: percentiles of what is read; RGB of 8 bit stays as it
-        is.
-    region : Region, optional
-        The whole plane by default.
-    side : int, optional
-        Side of the model's input: with more pixels than that, a coarser level is read, or pixels
-        are averaged.  None: every pixel.
-
-    Returns
-    -------
-    array of shape (h, w) or (h, w, 3), uint8
-        RGBA is laid over black, as on the viewer's canvas.
+    - `data`: with the plane's axes, then one of 3 or 4 channels if ``rgb``.  A tuple are the levels
+      of a pyramid, the full size first.
+    - `limits`: values that become 0 and 255.  None: percentiles of what is read; RGB of 8 bit stays
+      as it is.
+    - `region`: the whole plane by default
+    - `side`: side of the model's input: with more pixels than that, a coarser level is read, or
+      pixels are averaged.  None: every pixel.
+    - returns array of shape (h, w) or (h, w, 3), uint8; RGBA is laid over black, as on the viewer's
+      canvas
     """
     window = find_window(data, plane, region, side)
     if window.cells == window.size:

@@ -32,10 +32,7 @@ class StackPicture:
     def of(cls, planes: Any) -> StackPicture:
         """Look at a stack, with the contrast of all of it.
 
-        Raises
-        ------
-        ValueError
-            If it is not one of grey or RGB planes.
+        Raises ValueError if it is not one of grey or RGB planes.
         """
         shape = planes.shape
         if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (3, 4)) or 0 in shape:
@@ -68,17 +65,9 @@ class StackPicture:
 def axis_of(shape: tuple[int, ...], axis: str | int) -> int:
     """Return the position of the axis to go through.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        Of an image; a last axis of colours is allowed.
-    axis : str or int
-        The position, or ``"z"`` or ``"t"`` for the axis before y and x, whichever it is.
-
-    Raises
-    ------
-    ValueError
-        If there is no such axis, or what is left are no pictures.
+    - `shape`: of an image; a last axis of colours is allowed
+    - `axis`: the position, or ``"z"`` or ``"t"`` for the axis before y and x, whichever it is
+    - raises ValueError if there is no such axis, or what is left are no pictures
     """
     ndim = len(shape) - (len(shape) >= 4 and shape[-1] in (3, 4))
     text = str(axis).lower()

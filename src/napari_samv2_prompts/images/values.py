@@ -23,14 +23,8 @@ BLOCK = 4_000_000
 def percentile_limits(values: NDArray[Any]) -> tuple[float, float]:
     """Return the values between which all but a few of the finite pixels lie.
 
-    Parameters
-    ----------
-    values : array of shape (H, W) or (H, W, channels)
-
-    Returns
-    -------
-    tuple of float
-        Equal if the image is constant, (0, 0) if no pixel is finite.
+    - `values`: array of shape (H, W) or (H, W, channels)
+    - returns two equal ones if the image is constant, (0, 0) if no pixel is finite
     """
     step = max(1, int(np.sqrt(values.size / SAMPLE)))
     sample = values[::step, ::step]
@@ -48,16 +42,10 @@ def to_uint8(
 ) -> NDArray[np.uint8]:
     """Map values linearly between two limits, then by gamma, to 0...255, as a viewer displays them.
 
-    Parameters
-    ----------
-    values : array of any shape; bool, whole or real numbers
-        NaN becomes 0; what is beyond a limit, infinities too, saturates.
-    limits : tuple of float
-        The values for 0 and 255.  If they are equal, only what is above them is 255.
-
-    Returns
-    -------
-    array of the same shape, uint8
+    - `values`: array of any shape; bool, whole or real numbers; NaN becomes 0; what is beyond a
+      limit, infinities too, saturates
+    - `limits`: the values for 0 and 255.  If they are equal, only what is above them is 255.
+    - returns an array of the same shape, uint8
     """
     if values.dtype == np.uint8 and limits == (0.0, 255.0) and gamma == 1.0:
         return np.array(values, dtype=np.uint8)  # a copy: the layer's own array may change

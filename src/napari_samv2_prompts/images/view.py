@@ -54,10 +54,8 @@ class ImageView:
 
         May be slow (disk, network, computation): call it in a worker.
 
-        Returns
-        -------
-        array of shape (h, w) or (h, w, 3), uint8
-            All of the region, often in fewer pixels than it has.
+        Returns array of shape (h, w) or (h, w, 3), uint8; all of the region, often in fewer pixels
+        than it has.
         """
         return self.render(region=self.region, side=self.side)
 

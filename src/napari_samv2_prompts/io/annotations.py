@@ -24,10 +24,7 @@ _GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "MultiPoint", "LineString")
 def load_json(path: Path, text: str) -> Any:
     """Return what a JSON file holds.
 
-    Raises
-    ------
-    ValueError
-        If it is no JSON.
+    Raises ValueError if it is no JSON.
     """
     try:
         return json.loads(text)
@@ -111,20 +108,11 @@ def _file_name(image: dict[str, Any]) -> str:
 def add_coco(prompts: PromptSet, name: str, content: Any, image: str) -> None:
     """Add the annotations of one image of a COCO data set.
 
-    Parameters
-    ----------
-    name : str
-        Of the file, for messages.
-    content : object
-        As :mod:`json` reads it.
-    image : str
-        Name of the image's file, or its path in the data set: it decides where several images are
-        listed.
-
-    Raises
-    ------
-    ValueError
-        If the image is not listed, or an annotation is damaged.
+    - `name`: of the file, for messages
+    - `content`: as :mod:`json` reads it
+    - `image`: name of the image's file, or its path in the data set: it decides where several
+      images are listed
+    - raises ValueError if the image is not listed, or an annotation is damaged
     """
     annotations = content["annotations"] if isinstance(content, dict) else content
     found = [item for item in annotations if isinstance(item, dict)]
@@ -175,10 +163,7 @@ def _add_annotation(
 def add_yolo(prompts: PromptSet, name: str, text: str) -> None:
     """Add the boxes and outlines of a YOLO text file: class, then shares of the image.
 
-    Raises
-    ------
-    ValueError
-        If a line is something else.
+    Raises ValueError if a line is something else.
     """
     scale = np.array(prompts.size[::-1], np.float64)
     number = 0
@@ -216,10 +201,7 @@ def is_geojson(content: Any) -> bool:
 def add_geojson(prompts: PromptSet, name: str, content: Any) -> None:
     """Add the features of a GeoJSON file: polygons, rectangles, points and lines.
 
-    Raises
-    ------
-    ValueError
-        If a feature is damaged.
+    Raises ValueError if a feature is damaged.
     """
     if isinstance(content, dict):
         if content["type"] == "FeatureCollection":

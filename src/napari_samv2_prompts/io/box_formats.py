@@ -45,12 +45,8 @@ class BoxColumns:
 def find_box_columns(columns: Collection[str], wanted: BoxFormat | None) -> BoxColumns | None:
     """Return the columns of a table that are a box; None if it has none.
 
-    Parameters
-    ----------
-    columns : collection of str
-        In small letters.
-    wanted : str, optional
-        How the four numbers are meant, whatever their columns' names.
+    - `columns`: in small letters
+    - `wanted`: how the four numbers are meant, whatever their columns' names
     """
     for names, own in _COLUMNS:
         if set(names) <= set(columns):
@@ -74,12 +70,8 @@ def corners_of(
 def suspicion(numbers: NDArray[np.float64], size: tuple[int, int]) -> str:
     """Say which other way four numbers a row look like, if they do; else return an empty string.
 
-    Parameters
-    ----------
-    numbers : array of shape (N, 4)
-        Taken as ``x0, y0, x1, y1``.
-    size : tuple of int
-        Height and width of the image.
+    - `numbers`: array of shape (N, 4); taken as ``x0, y0, x1, y1``
+    - `size`: height and width of the image
     """
     if not len(numbers):
         return ""

@@ -33,12 +33,8 @@ def write_candidates(path: Path, found: Sequence[Candidate], key: str) -> None:
 def read_candidates(path: Path) -> list[Candidate]:
     """Return the candidates of a file.
 
-    Raises
-    ------
-    OSError
-        If it can't be read.
-    ValueError
-        If it is damaged.
+    - raises OSError if it can't be read
+    - raises ValueError if it is damaged
     """
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:

@@ -50,12 +50,8 @@ class FileViews:
     def opened(self) -> Iterator[Callable[[Plane], ImageView]]:
         """Open the file, and hand out what gives the view of a plane.
 
-        Raises
-        ------
-        ValueError
-            If it is no image, or another picture than was meant.
-        OSError, MemoryError
-            If it can't be read.
+        - raises ValueError if it is no image, or another picture than was meant
+        - raises OSError or MemoryError if it can't be read
         """
         if self.data is not None:
             yield partial(self._view, self.data)

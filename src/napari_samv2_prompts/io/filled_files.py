@@ -41,10 +41,7 @@ def write_filled(path: Path, parts: Sequence[Filled], key: str) -> None:
 def read_filled(path: Path) -> list[Filled]:
     """Return what a file holds.
 
-    Raises
-    ------
-    OSError, ValueError
-        If it can't be read.
+    Raises OSError or ValueError if it can't be read.
     """
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         planes, boxes = file["planes"].tolist(), file["boxes"].tolist()
@@ -99,10 +96,7 @@ class FilledFolder:
     def noted(self, parts: Iterable[Filled]) -> Iterator[Filled]:
         """Yield what planes gain, each once it is in a file.
 
-        Raises
-        ------
-        OSError
-            If it can't be written.
+        Raises OSError if it can't be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         there = len(list(self._folder.glob("[0-9]*.npz")))

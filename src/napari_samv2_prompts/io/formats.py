@@ -43,12 +43,8 @@ class Facts:
 def facts_of(path: Path) -> Facts | None:
     """Return what a file says of its numbers; None if it is of a format not known here.
 
-    Raises
-    ------
-    MemoryError
-        If the numbers take more memory than is free.
-    Exception
-        Of any kind if the file is damaged.
+    - raises MemoryError if the numbers take more memory than is free
+    - raises any kind of error if the file is damaged
     """
     if path.suffix.lower() in _TIFF:
         facts: Facts | None = _facts_of_tiff(path)
@@ -147,18 +143,9 @@ def _require_end(file: TiffFile) -> None:
 def as_shown(array: NDArray[Any], facts: Facts, path: Path) -> tuple[NDArray[Any], bool | None]:
     """Return the numbers as a viewer shows them, and whether their last axis is colours.
 
-    Parameters
-    ----------
-    array : array
-        As a reader made it of the file.
-    path : Path
-        Of the file, for formats that are converted when read.
-
-    Returns
-    -------
-    array
-    bool or None
-        None where the file does not say.
+    - `array`: as a reader made it of the file
+    - `path`: of the file, for formats that are converted when read
+    - returns None where the file does not say
     """
     if facts.colours in _CONVERTED:
         return _converted(path, _CONVERTED[facts.colours])

@@ -43,10 +43,7 @@ class Multiscale:
     def axes(self, ndim: int) -> str:
         """Return a letter an axis: t, c, z, y, x, or "?" for another one.
 
-        Raises
-        ------
-        ValueError
-            If the last two are not y and x, or their number is another.
+        Raises ValueError if the last two are not y and x, or their number is another.
         """
         if not self.names:
             if not 2 <= ndim <= len(USUAL_AXES):
@@ -65,10 +62,7 @@ class Multiscale:
     def step(self, ndim: int) -> tuple[float, ...] | None:
         """Return the size of a pixel of the full size along each axis; None if it does not say.
 
-        Raises
-        ------
-        ValueError
-            If a size is not above 0, or their number is another.
+        Raises ValueError if a size is not above 0, or their number is another.
         """
         told = [scale for scale in (self.levels[0].scale, self.scale) if scale]
         if not told:
@@ -84,10 +78,7 @@ class Multiscale:
 def multiscale_of(attributes: Mapping[str, Any]) -> Multiscale | None:
     """Return the first image that a group's attributes describe; None if they describe none.
 
-    Raises
-    ------
-    ValueError
-        If they name no array.
+    Raises ValueError if they name no array.
     """
     own = _own(attributes)
     listed = own.get("multiscales")
@@ -113,10 +104,7 @@ def multiscale_of(attributes: Mapping[str, Any]) -> Multiscale | None:
 def plate_wells(attributes: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the paths of a plate's wells; None if it is no plate.
 
-    Raises
-    ------
-    ValueError
-        If one of them has no path.
+    Raises ValueError if one of them has no path.
     """
     plate = _own(attributes).get("plate")
     return _paths(plate, "wells", "a well") if isinstance(plate, dict) else None
@@ -125,10 +113,7 @@ def plate_wells(attributes: Mapping[str, Any]) -> tuple[str, ...] | None:
 def well_fields(attributes: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Return the paths of a well's images; None if it is no well.
 
-    Raises
-    ------
-    ValueError
-        If one of them has no path.
+    Raises ValueError if one of them has no path.
     """
     well = _own(attributes).get("well")
     return _paths(well, "images", "an image") if isinstance(well, dict) else None
@@ -137,10 +122,7 @@ def well_fields(attributes: Mapping[str, Any]) -> tuple[str, ...] | None:
 def safe_path(path: object, what: str) -> str:
     """Return a path below a group.
 
-    Raises
-    ------
-    ValueError
-        If it is none, or leads out of the group.
+    Raises ValueError if it is none, or leads out of the group.
     """
     parts = path.split("/") if isinstance(path, str) else []
     bad = any(part in ("", ".", "..") or "\\" in part or "\0" in part for part in parts)

@@ -34,10 +34,7 @@ def write_objects(path: Path, found: Iterable[tuple[int, Candidate]]) -> None:
 def read_scores(path: Path) -> dict[int, float]:
     """Return the score of each object; nothing if there is no such table.
 
-    Raises
-    ------
-    ValueError
-        If a column is missing, or holds no numbers.
+    Raises ValueError if a column is missing, or holds no numbers.
     """
     if not path.is_file():
         return {}

@@ -76,16 +76,9 @@ class NgffImage:
     def channel(self, wanted: str | None) -> int | slice | None:
         """Return which channel is meant: its position, a slice for colours, None if there is none.
 
-        Parameters
-        ----------
-        wanted : str, optional
-            Its number or its name; "rgb" for three as colours.  Without it the only one, or the
-            three of an 8-bit image as colours.
-
-        Raises
-        ------
-        ValueError
-            If there is no such channel, or several and none is named.
+        - `wanted`: its number or its name; "rgb" for three as colours.  Without it the only one, or
+          the three of an 8-bit image as colours.
+        - raises ValueError if there is no such channel, or several and none is named
         """
         axes, names = self.axes, self.described.channels
         count = self.array.shape[axes.index("c")] if "c" in axes else 0
@@ -115,21 +108,11 @@ class NgffImage:
     ) -> NDArray[Any]:
         """Return a part of a plane: (h, w), or (h, w, 3) for colours.
 
-        Parameters
-        ----------
-        plane : tuple of int
-            One of :meth:`planes`.
-        channel : int or slice, optional
-            From :meth:`channel`.
-        level : zarr.Array, optional
-            One of :meth:`levels`; the full size if not given.
-
-        Raises
-        ------
-        ValueError
-            If the file is damaged there.
-        OSError, MemoryError
-            If it can't be read.
+        - `plane`: one of :meth:`planes`
+        - `channel`: from :meth:`channel`
+        - `level`: one of :meth:`levels`; the full size if not given
+        - raises ValueError if the file is damaged there
+        - raises OSError or MemoryError if it can't be read
         """
         numbers = iter(plane)
         index = [channel if axis == "c" else next(numbers) for axis in self.axes[:-2]]
@@ -181,12 +164,9 @@ def is_zarr(path: Path) -> bool:
 def open_ngff(path: Path) -> NgffImage | None:
     """Return the image of an OME-Zarr group; None if it is no such group.
 
-    Raises
-    ------
-    ValueError
-        If the metadata name no array that is there, or one whose own metadata are damaged.
-    OSError
-        If it can't be read.
+    - raises ValueError if the metadata name no array that is there, or one whose own metadata are
+      damaged
+    - raises OSError if it can't be read
     """
     import zarr
 
@@ -217,22 +197,10 @@ def open_ngff(path: Path) -> NgffImage | None:
 def find_images(path: Path) -> tuple[list[Path], list[str]]:
     """Find the images of an OME-Zarr file: of a plate or a well the fields, or the only one.
 
-    Parameters
-    ----------
-    path : Path
-        A plate, a well, an image, or what bioformats2raw writes: numbered images.
-
-    Returns
-    -------
-    images : list of Path
-        Groups below `path`, or `path` itself, in the order of the metadata.
-    problems : list of str
-        What is named and can't be read, in sentences.
-
-    Raises
-    ------
-    ValueError
-        If it is none of them.
+    - `path`: a plate, a well, an image, or what bioformats2raw writes: numbered images
+    - returns `images`: groups below `path`, or `path` itself, in the order of the metadata
+    - returns `problems`: what is named and can't be read, in sentences
+    - raises ValueError if it is none of them
     """
     group = _group(path)
     if group is None:

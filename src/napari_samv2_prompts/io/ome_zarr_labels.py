@@ -48,11 +48,8 @@ class LabelGroup:
     def write(self, plane: tuple[int, ...], labels: NDArray[Any]) -> None:
         """Write the labels of a plane, at each level the pixel in the middle of what it covers.
 
-        Parameters
-        ----------
-        plane : tuple of int
-            See :meth:`.NgffImage.planes`.
-        labels : array of shape (H, W), integer
+        - `plane`: see :meth:`.NgffImage.planes`
+        - `labels`: array of shape (H, W), integer
         """
         full = self.levels[0].shape
         for level in self.levels:
@@ -67,10 +64,7 @@ class LabelGroup:
     def finish(self, key: str, properties: Iterable[dict[str, Any]] = ()) -> None:
         """Say what the labels were made of, once all are written.
 
-        Parameters
-        ----------
-        properties : iterable of dict
-            Of objects, each with its ``label-value``, as NGFF has them.
+        - `properties`: of objects, each with its ``label-value``, as NGFF has them
         """
         listed = list(properties)
         attributes = self.group.attrs.asdict()

@@ -52,19 +52,10 @@ class OpenedImage:
 def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
     """Open an image file with a reader plugin of napari's.
 
-    Parameters
-    ----------
-    path : path
-        A file, or a folder that is one image (``.zarr``).
-    reader : str, optional
-        The plugin; see the module for the choice if there are several.
-
-    Raises
-    ------
-    ValueError
-        If no reader takes the file, or it is damaged.
-    OSError, MemoryError
-        If it can't be read, or is larger than the memory that is free.
+    - `path`: a file, or a folder that is one image (``.zarr``)
+    - `reader`: the plugin; see the module for the choice if there are several
+    - raises ValueError if no reader takes the file, or it is damaged
+    - raises OSError or MemoryError if it can't be read, or is larger than the memory that is free
     """
     path = Path(path)
     if not path.exists():

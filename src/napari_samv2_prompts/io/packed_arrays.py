@@ -38,10 +38,7 @@ class PackedArray(BaseModel):
     def value(self) -> np.ndarray[Any, Any]:
         """Return the array, read-only; no more is unpacked than it claims to be.
 
-        Raises
-        ------
-        ValueError
-            If the bytes are not those of such an array.
+        Raises ValueError if the bytes are not those of such an array.
         """
         try:
             dtype = np.dtype(self.dtype)

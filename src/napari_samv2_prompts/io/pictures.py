@@ -23,28 +23,13 @@ from napari_samv2_prompts.prompts import Masks
 def read_picture(path: str | Path) -> NDArray[np.uint8]:
     """Read a grey or RGB picture as the predictor takes it.
 
-    Parameters
-    ----------
-    path : path
-        Whatever a reader plugin of napari's opens; see :func:`.open_image`.  An alpha channel is
-        dropped; other numbers than 8 bit are stretched, with a few of the darkest and brightest
-        pixels saturated.
-
-    Returns
-    -------
-    array of shape (H, W) or (H, W, 3), uint8
-
-    Raises
-    ------
-    ValueError
-        If the file is not a single picture.
-    OSError, MemoryError
-        If the file cannot be read.
-
-    Warns
-    -----
-    FileWarning
-        What the user should know of the file.
+    - `path`: whatever a reader plugin of napari's opens; see :func:`.open_image`.  An alpha channel
+      is dropped; other numbers than 8 bit are stretched, with a few of the darkest and brightest
+      pixels saturated.
+    - returns an array of shape (H, W) or (H, W, 3), uint8
+    - raises ValueError if the file is not a single picture
+    - raises OSError or MemoryError if the file cannot be read
+    - warns (FileWarning) of what the user should know of the file
     """
     opened = open_image(path)
     for note in opened.notes:
@@ -62,19 +47,11 @@ def as_picture(
 ) -> NDArray[np.uint8]:
     """Bring an array of a single picture to what the predictor takes; see :func:`read_picture`.
 
-    Parameters
-    ----------
-    array : array of shape (H, W), (H, W, 3) or (H, W, 4), of real numbers
-        Further axes in front that have one place are left out.
-    name : str
-        What the message calls it.
-    rgb : bool, optional
-        Whether the last axis is colours; by its length if not given.
-
-    Raises
-    ------
-    ValueError
-        If it is not a single picture of numbers.
+    - `array`: array of shape (H, W), (H, W, 3) or (H, W, 4), of real numbers; further axes in front
+      that have one place are left out
+    - `name`: what the message calls it
+    - `rgb`: whether the last axis is colours; by its length if not given
+    - raises ValueError if it is not a single picture of numbers
     """
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name} has values of type {array.dtype}, which are no real numbers.")
@@ -111,9 +88,7 @@ def label_image(masks: Masks) -> NDArray[np.uint16] | NDArray[np.uint32]:
 
     Where masks lie over each other the smaller one is painted last, so that none disappears.
 
-    Returns
-    -------
-    array of shape (H, W), uint16; uint32 if an object's number needs it
+    Returns an array of shape (H, W), uint16; uint32 if an object's number needs it.
     """
     highest = max(masks.objects, default=0)
     labels = np.zeros(masks.image_size, np.uint16 if highest < 1 << 16 else np.uint32)

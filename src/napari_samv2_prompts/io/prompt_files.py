@@ -47,37 +47,20 @@ def read_prompts(
 ) -> PromptBatch:
     """Read the prompts of one plane from a file of boxes, a file of clicks, or both.
 
-    Parameters
-    ----------
-    image_size : tuple of int
-        ``(height, width)`` in pixels.
-    boxes : path, optional
-        A table with the columns ``object,x0,y0,x1,y1``: opposite corners, in any order; or a file
-        of COCO, YOLO, GeoJSON or napari's own.
-    points : path, optional
-        A table with the columns ``object,x,y,polarity``, polarity "positive" or "negative"; or a
-        Points layer that napari saved.
-    box_format : {"xyxy", "xywh", "yolo"}, optional
-        How the four numbers of a box are meant, whatever their columns' names.
-    image : str
-        Name of the image, for COCO files and tables with a column ``image``, which list several.
-
-    Returns
-    -------
-    PromptBatch
-        One item per object, in the order of their numbers; none if the files list none.
-
-    Raises
-    ------
-    ValueError
-        If a file is not as above; the message names file, line and column.
-    OSError
-        If a file cannot be read.
-
-    Warns
-    -----
-    FileWarning
-        What was left out, and numbers that look as if they were meant in another way.
+    - `image_size`: ``(height, width)`` in pixels
+    - `boxes`: a table with the columns ``object,x0,y0,x1,y1``: opposite corners, in any order; or a
+      file of COCO, YOLO, GeoJSON or napari's own
+    - `points`: a table with the columns ``object,x,y,polarity``, polarity "positive" or "negative";
+      or a Points layer that napari saved
+    - `box_format`: {"xyxy", "xywh", "yolo"}; how the four numbers of a box are meant, whatever
+      their columns' names
+    - `image`: name of the image, for COCO files and tables with a column ``image``, which list
+      several
+    - returns one item per object, in the order of their numbers; none if the files list none
+    - raises ValueError if a file is not as above; the message names file, line and column
+    - raises OSError if a file cannot be read
+    - warns (FileWarning) of what was left out, and numbers that look as if they were meant in
+      another way
     """
     prompts = gather_prompts(image_size, boxes, points, box_format=box_format, image=image)
     batch = prompts.single()
@@ -97,27 +80,12 @@ def read_stack_prompts(
 
     Our own tables have one more column, ``plane``, from 0.
 
-    Parameters
-    ----------
-    stack_size : tuple of int
-        ``(planes, height, width)``.
-    boxes, points, box_format
-        See :func:`read_prompts`; an object may have prompts on several planes.
-
-    Returns
-    -------
-    dict of int to PromptBatch
-        Plane: its prompts; none where the files list nothing.
-
-    Raises
-    ------
-    ValueError, OSError
-        See :func:`read_prompts`; also if a plane is none of the stack's.
-
-    Warns
-    -----
-    FileWarning
-        See :func:`read_prompts`.
+    - `stack_size`: ``(planes, height, width)``
+    - `boxes`, `points`, `box_format`: see :func:`read_prompts`; an object may have prompts on
+      several planes
+    - returns the prompts of each plane; none where the files list nothing
+    - raises ValueError or OSError: see :func:`read_prompts`; also if a plane is none of the stack's
+    - warns as :func:`read_prompts`
     """
     planes, height, width = stack_size
     prompts = gather_prompts((height, width), boxes, points, box_format=box_format, depth=planes)
@@ -181,12 +149,8 @@ def _of_image(table: Table, image: str) -> Table:
 def listed_images(path: Path) -> frozenset[str] | None:
     """Return the names of the images that a file of prompts lists; None if it is for one alone.
 
-    Raises
-    ------
-    ValueError
-        If the file can't be understood.
-    OSError
-        If it can't be read.
+    - raises ValueError if the file can't be understood
+    - raises OSError if it can't be read
     """
     if path.suffix.lower() in _JSON:
         content = load_json(path, read_text(path))
@@ -208,12 +172,8 @@ def _is_yolo(text: str) -> bool:
 def table_kind(path: str | Path) -> Literal["boxes", "points"]:
     """Tell by its columns what a table lists.
 
-    Raises
-    ------
-    ValueError
-        If the columns are neither those of boxes nor of points.
-    OSError
-        If the table cannot be read.
+    - raises ValueError if the columns are neither those of boxes nor of points
+    - raises OSError if the table cannot be read
     """
     path = Path(path)
     kind = kind_of_columns(read_table(path))

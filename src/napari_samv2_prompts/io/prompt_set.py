@@ -114,10 +114,7 @@ class PromptSet:
     def by_plane(self) -> dict[int, PromptBatch]:
         """Return the prompts of each plane of a stack that has any.
 
-        Raises
-        ------
-        ValueError
-            If prompts name no plane, or one that the stack does not have.
+        Raises ValueError if prompts name no plane, or one that the stack does not have.
         """
         depth = self.depth or 1
         for plane in self.planes:
@@ -132,10 +129,7 @@ class PromptSet:
     def single(self) -> PromptBatch:
         """Return the prompts of an image of one plane.
 
-        Raises
-        ------
-        ValueError
-            If they stand on several planes.
+        Raises ValueError if they stand on several planes.
         """
         named = sorted(plane for plane in self.planes if any(plane))
         if named:

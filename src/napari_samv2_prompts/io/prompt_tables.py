@@ -47,17 +47,9 @@ def add_table(
 ) -> None:
     """Add the prompts of a table.
 
-    Parameters
-    ----------
-    wanted : str
-        What it is said to list, for tables that are neither.
-    box_format : str, optional
-        How boxes are meant, whatever their columns' names.
-
-    Raises
-    ------
-    ValueError
-        If the table is not as it should be; the message names file, line and column.
+    - `wanted`: what it is said to list, for tables that are neither
+    - `box_format`: how boxes are meant, whatever their columns' names
+    - raises ValueError if the table is not as it should be; the message names file, line and column
     """
     kind = kind_of_columns(table, box_format)
     if kind in ("boxes", "points") and prompts.depth is not None and "plane" not in table.columns:

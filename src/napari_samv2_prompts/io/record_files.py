@@ -44,10 +44,7 @@ def unpacked_step(text: str) -> Step:
 def write_record(path: str | Path, record: Record) -> None:
     """Write a record as JSON, whole or not at all; of paths the last part.
 
-    Raises
-    ------
-    OSError
-        If the file can't be written.
+    Raises OSError if the file can't be written.
     """
     from importlib.metadata import version
 
@@ -59,12 +56,9 @@ def write_record(path: str | Path, record: Record) -> None:
 def read_record(path: str | Path) -> Record:
     """Read a record that :func:`write_record` wrote, whatever the version of the format.
 
-    Raises
-    ------
-    ValueError
-        If it is something else, damaged or of a newer version; the message says what and where.
-    OSError
-        If the file can't be read.
+    - raises ValueError if it is something else, damaged or of a newer version; the message says
+      what and where
+    - raises OSError if the file can't be read
     """
     path = Path(path)
     try:

@@ -76,16 +76,10 @@ def record_of(
 ) -> Record:
     """Make a record; unpacking the masks of many steps takes its time.
 
-    Parameters
-    ----------
-    noted : iterable of str
-        Packed steps.
-    prompted : frozenset of int
-        The objects that have prompts now.
-    image, shape
-        Name and shape of the image.
-    points, shapes
-        The prompts that are there now.
+    - `noted`: packed steps
+    - `prompted`: the objects that have prompts now
+    - `image`, `shape`: name and shape of the image
+    - `points`, `shapes`: the prompts that are there now
     """
     steps = tuple(unpacked_step(step) for step in noted)
     lost = _open_objects(steps) - prompted

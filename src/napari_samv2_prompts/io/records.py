@@ -186,9 +186,7 @@ class Record:
     def check(self, shape: Iterable[int]) -> None:
         """Refuse an image of another shape.
 
-        Raises
-        ------
-        ValueError
+        Raises ValueError.
         """
         here = tuple(shape)
         if here != self.shape:
@@ -207,16 +205,9 @@ def own_weights(record: Record) -> tuple[str, ...]:
 def with_weights(record: Record, given: str | Path | None) -> Record:
     """Return a record that is to be done with weights that the user points at.
 
-    Parameters
-    ----------
-    given : path, optional
-        The file, whatever its name, or the folder with all files; of no concern to a record
-        without weights of the user's own.
-
-    Raises
-    ------
-    ValueError
-        If a file that the record needs is not given; the message has its name.
+    - `given`: the file, whatever its name, or the folder with all files; of no concern to a record
+      without weights of the user's own
+    - raises ValueError if a file that the record needs is not given; the message has its name
     """
     wanted = own_weights(record)
     if given is not None and Path(given).is_dir():

@@ -63,12 +63,8 @@ class OpenSlide:
 def slide_of(image: Path, channel: str | None = None) -> Slide:
     """Look at a picture: its shape and contrast.
 
-    Raises
-    ------
-    ValueError
-        If the file is not a single picture, or damaged.
-    OSError, MemoryError
-        If it can't be read.
+    - raises ValueError if the file is not a single picture, or damaged
+    - raises OSError or MemoryError if it can't be read
     """
     with open_slide(image, channel) as opened:
         sample = _colours(opened.sample())

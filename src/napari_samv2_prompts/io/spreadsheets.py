@@ -45,10 +45,7 @@ class Row:
     def number(self, column: str) -> float:
         """Return the number in a column.
 
-        Raises
-        ------
-        ValueError
-            If it is none, or can be read in two ways.
+        Raises ValueError if it is none, or can be read in two ways.
         """
         text = self.cells[column]
         plain = _without_marks(text)
@@ -94,12 +91,8 @@ def read_table(path: Path) -> Table:
 
     In front of it there may be lines that begin with ``#`` and Excel's ``sep=;``.
 
-    Raises
-    ------
-    ValueError
-        If it is no text, or a row does not fit the first line.
-    OSError
-        If it can't be read.
+    - raises ValueError if it is no text, or a row does not fit the first line
+    - raises OSError if it can't be read
     """
     lines = re.split("\r\n|\n|\r", read_text(path))
     start, separator = _head(lines)
@@ -122,10 +115,7 @@ def read_table(path: Path) -> Table:
 def read_text(path: Path) -> str:
     """Return a text file's content, whether UTF-8, UTF-16 or Latin-1.
 
-    Raises
-    ------
-    ValueError
-        If it is no text.
+    Raises ValueError if it is no text.
     """
     content = path.read_bytes()
     try:

@@ -37,12 +37,8 @@ class StackFile:
     def opened(self) -> Iterator[StackPicture]:
         """Open the file: lazily where that gives the same numbers, else as a whole.
 
-        Raises
-        ------
-        ValueError
-            If it is another stack by now, or damaged.
-        OSError, MemoryError
-            If it can't be read.
+        - raises ValueError if it is another stack by now, or damaged
+        - raises OSError or MemoryError if it can't be read
         """
         with lazily(self.image, None, 0) as data:
             planes = None if isinstance(data, tuple) else _Turned(data, self.place)

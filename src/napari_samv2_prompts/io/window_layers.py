@@ -38,12 +38,8 @@ class WindowLayer:
 def window_layers(path: Path, reader: str | None = None) -> list[WindowLayer]:
     """Return the image layers that a file opens as; a channel axis makes several.
 
-    Raises
-    ------
-    ValueError
-        If no reader takes the file, or it holds no image.
-    Exception
-        Of any kind if the file is damaged.
+    - raises ValueError if no reader takes the file, or it holds no image
+    - raises any kind of error if the file is damaged
     """
     found: list[WindowLayer] = []
     for layer in read_layers(path, choose_reader(path, reader)):

@@ -50,14 +50,9 @@ def read_anchors(
 ) -> dict[int, dict[int, MaskCrop]]:
     """Return the masks of objects on the planes on which the user said what they are.
 
-    Parameters
-    ----------
-    data : array
-        Of the Labels layer.
-    planes : sequence of Plane
-        All planes along the axis.
-    written : mapping
-        What propagation left behind.
+    - `data`: of the Labels layer
+    - `planes`: all planes along the axis
+    - `written`: what propagation left behind
     """
     anchors: dict[int, dict[int, MaskCrop]] = {}
     for place, plane in enumerate(planes):

@@ -26,10 +26,7 @@ def blank_labels(shape: tuple[int, ...]) -> NDArray[np.uint16]:
     written, so that an object of 200 rows in 12000 x 12000 takes 6 MB, and where the system has no
     memory at hand many times the time of all the rest.  Here pages have their usual size.
 
-    Raises
-    ------
-    MemoryError
-        If there is not enough.
+    Raises MemoryError if there is not enough.
     """
     count = math.prod(shape)
     if sys.platform == "linux" and 2 * count >= LARGE:

@@ -115,10 +115,7 @@ class Accepting:
     def write_some(self) -> bool:
         """Write the next few; False if the user took back what was written.
 
-        Raises
-        ------
-        TargetError
-            If the labels can't be written any more.
+        Raises TargetError if the labels can't be written any more.
         """
         some = dict(islice(self.left.items(), SOME))
         if not self._target.is_open(self._step):

@@ -23,18 +23,9 @@ def labels_by_plane(
 ) -> dict[int, tuple[PlaneIndex, ...]]:
     """Return the planes on which each label has a pixel, for the worker.
 
-    Parameters
-    ----------
-    data : array of integers
-    hidden : sequence of int
-        The axes of the data that are not shown; two are left.
-    check : callable
-        Called before each plane; what it raises ends the search.
-
-    Returns
-    -------
-    dict
-        From label to planes in rising order; without the background.
+    - `hidden`: the axes of the data that are not shown; two are left
+    - `check`: called before each plane; what it raises ends the search
+    - returns the planes of each label in rising order; without the background
     """
     shape = tuple(data.shape[axis] for axis in hidden)
     found: dict[int, list[PlaneIndex]] = {}

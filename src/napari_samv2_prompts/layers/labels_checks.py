@@ -40,10 +40,8 @@ class TargetError(ValueError):
 def check_writable(labels: Labels) -> None:
     """Refuse a layer whose data can't be edited in place with undo.
 
-    Raises
-    ------
-    TargetError
-        Multiscale, not a numpy array (dask, zarr), read-only, or not of integer type.
+    Raises TargetError: multiscale, not a numpy array (dask, zarr), read-only, or not of integer
+    type.
     """
     name, data = labels.name, labels.data
     if labels.multiscale:
@@ -72,17 +70,9 @@ def check_place(
 ) -> None:
     """Refuse a layer whose pixels aren't those of the image.
 
-    Parameters
-    ----------
-    dims : napari.components.Dims
-        ``viewer.dims``, for its units.
-    image_to_world : AffineMap, optional
-        The image's place, if that is known already.
-
-    Raises
-    ------
-    TargetError
-        Another shape or another place than the image's.
+    - `dims`: ``viewer.dims``, for its units
+    - `image_to_world`: the image's place, if that is known already
+    - raises TargetError: another shape or another place than the image's
     """
     name, shape, image_shape = labels.name, layer_shape(labels), layer_shape(image_layer)
     if shape != image_shape:
@@ -101,10 +91,7 @@ def check_place(
 def check_numbers(labels: Labels, numbers: Iterable[int]) -> None:
     """Refuse label values that the layer's dtype can't hold.
 
-    Raises
-    ------
-    TargetError
-        With the ``dtype`` that can.
+    Raises TargetError with the ``dtype`` that can.
     """
     dtype, highest = labels.data.dtype, max(numbers, default=0)
     if highest > np.iinfo(dtype).max:
@@ -128,14 +115,7 @@ def highest_label(data: Any) -> int:
 def converted_labels(labels: Labels, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return a copy of a layer's full-size labels in memory, as another integer dtype.
 
-    Parameters
-    ----------
-    dtype : numpy.dtype
-        For instance ``TargetError.dtype``.
-
-    Returns
-    -------
-    array of the layer's shape
-        Set it as the ``data`` of the layer, or of a new one.
+    - `dtype`: for instance ``TargetError.dtype``
+    - returns an array of the layer's shape; set it as the ``data`` of the layer, or of a new one
     """
     return np.array(labels.data[0] if labels.multiscale else labels.data, dtype=dtype)

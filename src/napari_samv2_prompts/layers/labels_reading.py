@@ -43,12 +43,8 @@ def set_kept(labels: Labels, label: int, on: bool) -> None:
 def label_mask(labels: Labels, plane: Plane, label: int) -> MaskCrop | None:
     """Return the pixels that show a label on a plane, or None if there are none.
 
-    Parameters
-    ----------
-    labels : napari.layers.Labels
-        With a numpy array.
-    plane : Plane
-        In data order.
+    - `labels`: with a numpy array
+    - `plane`: in data order
     """
     if label > np.iinfo(labels.data.dtype).max:
         return None
@@ -69,10 +65,7 @@ def label_mask(labels: Labels, plane: Plane, label: int) -> MaskCrop | None:
 def label_at(labels: Labels, position: Sequence[float], plane: Plane, dims: Dims) -> int:
     """Return the label at a place of the world; 0 beside the layer or the plane.
 
-    Parameters
-    ----------
-    position : sequence of float
-        As of ``viewer.cursor``.
+    - `position`: as of ``viewer.cursor``
     """
     world = np.asarray(position, dtype=np.float64)[-labels.ndim :]
     if len(world) < plane.ndim or not np.isfinite(world).all():

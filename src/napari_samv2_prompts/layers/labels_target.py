@@ -98,29 +98,15 @@ class LabelsTarget:
     ) -> int:
         """Paint, repaint or remove objects on a plane, as one undo step.
 
-        Parameters
-        ----------
-        plane : Plane
-            Of the image, which has the layer's shape.
-        masks : mapping of int to MaskCrop or None
-            The new mask of each object that changed, in plane pixels; None takes the object away
-            and brings back what was under it.
-        policy : {"keep", "replace", "background"}
-            Which pixels may be painted: those without an existing label, all, or only those that
-            no live object has either.
-        keep : frozenset of int
-            Labels that are not changed this time.
-
-        Returns
-        -------
-        int
-            Number of pixels that changed.
-
-        Raises
-        ------
-        TargetError
-            If the data can't be written, or the dtype can't hold an object's number
-            (``error.dtype`` says which can).
+        - `plane`: of the image, which has the layer's shape
+        - `masks`: the new mask of each object that changed, in plane pixels; None takes the object
+          away and brings back what was under it
+        - `policy`: {"keep", "replace", "background"}; which pixels may be painted: those without an
+          existing label, all, or only those that no live object has either
+        - `keep`: labels that are not changed this time
+        - returns the number of pixels that changed
+        - raises TargetError if the data can't be written, or the dtype can't hold an object's
+          number (``error.dtype`` says which can)
         """
         check_writable(self.labels)
         check_numbers(self.labels, (number for number, mask in masks.items() if mask is not None))
@@ -140,15 +126,8 @@ class LabelsTarget:
 
         What the user paints between two calls is undone before that step.
 
-        Parameters
-        ----------
-        step : OpenStep
-            A fresh one for the first call.
-
-        Raises
-        ------
-        TargetError
-            As :meth:`write`.
+        - `step`: a fresh one for the first call
+        - raises TargetError as :meth:`write`
         """
         with self._steps.joined_into(step):
             return self.write(plane, masks, policy, keep)
@@ -169,10 +148,7 @@ class LabelsTarget:
     def accept(self, objects: Iterable[int] | None = None, plane: Plane | None = None) -> None:
         """Forget live objects (all by default): their labels are the user's from now on.
 
-        Parameters
-        ----------
-        plane : Plane, optional
-            Where to forget them; on all planes by default.
+        - `plane`: where to forget them; on all planes by default
         """
         gone = self.live() if objects is None else frozenset(objects)
         let_go = partial(less, gone=gone, only=None if plane is None else plane.in_data_order())
@@ -190,11 +166,8 @@ class LabelsTarget:
 
         Looks at all of the plane, unless the label is live already.
 
-        Returns
-        -------
-        MaskCrop or None
-            What it was when it was unfrozen, in plane pixels; None for one that is not there, or
-            kept, or live for other reasons.
+        Returns what it was when it was unfrozen, in plane pixels; None for one that is not there,
+        or kept, or live for other reasons.
         """
         self._follow_undo()
         where = plane.in_data_order()
@@ -213,10 +186,7 @@ class LabelsTarget:
 
         A live object is accepted with that.  Returns the number of pixels that changed.
 
-        Raises
-        ------
-        TargetError
-            As :meth:`write`.
+        Raises TargetError as :meth:`write`.
         """
         check_writable(self.labels)
         check_numbers(self.labels, [new])

@@ -46,16 +46,10 @@ class OtherPlanes:
     ) -> tuple[tuple[ImageView, ...], Sequence[ImageView]]:
         """Return what may be looked at next, and all planes if they were asked for.
 
-        Parameters
-        ----------
-        plane : Plane
-            The shown one.
-        sizes : sequence of int
-            Of the image, along each of its axes.
-        view_at : callable
-            Returns the view of a plane.
-        beside : bool
-            Whether the planes beside the shown one may be of use.
+        - `plane`: the shown one
+        - `sizes`: of the image, along each of its axes
+        - `view_at`: returns the view of a plane
+        - `beside`: whether the planes beside the shown one may be of use
         """
         self.count = prod(sizes[axis] for axis in plane.hidden)
         self._follow(plane, sizes)

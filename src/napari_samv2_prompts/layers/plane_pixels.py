@@ -55,12 +55,8 @@ def repaint(
 
     `keep` are labels that no mask may cover, besides those that the user keeps.
 
-    Returns
-    -------
-    before, after : mapping of int to Painted
-        The live objects, with what the user edited by hand in mind.
-    changed : int
-        Number of pixels that changed.
+    - returns `before`, `after`: the live objects, with what the user edited by hand in mind
+    - returns `changed`: number of pixels that changed
     """
     kept = kept_labels(labels) | keep
     origins = {n: live[n].origin for n, mask in masks.items() if mask is None and n in live}

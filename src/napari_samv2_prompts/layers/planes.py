@@ -41,10 +41,7 @@ class Shown:
 def shown_plane(dims: Dims, image_layer: Image) -> Shown:
     """Return the plane of an image that the viewer shows now, with the image's place.
 
-    Raises
-    ------
-    PlaneError
-        As :func:`current_plane`.
+    Raises PlaneError as :func:`current_plane`.
     """
     if dims.ndisplay != 2:
         raise PlaneError("The viewer shows a volume; switch it from 3D to 2D display to segment.")
@@ -59,21 +56,12 @@ def current_plane(dims: Dims, image_layer: Image) -> Plane:
 
     Reads only sizes and transforms, never pixels.
 
-    Parameters
-    ----------
-    dims : napari.components.Dims
-        ``viewer.dims``.
-
-    Returns
-    -------
-    Plane
-        Hashable; equal as long as the viewer shows the same pixels in the same orientation.
-
-    Raises
-    ------
-    PlaneError
-        If there is no single plane: 3D display, slider beside the image, thick slicing, a transform
-        that mixes shown and hidden axes, an empty image.  The message is one sentence for the user.
+    - `dims`: ``viewer.dims``
+    - returns a value that is equal as long as the viewer shows the same pixels in the same
+      orientation
+    - raises PlaneError if there is no single plane: 3D display, slider beside the image, thick
+      slicing, a transform that mixes shown and hidden axes, an empty image.  The message is one
+      sentence for the user.
     """
     return shown_plane(dims, image_layer).plane
 
@@ -145,18 +133,11 @@ def project_to_plane(layer: Layer, points: NDArray[Any], shown: Shown, dims: Dim
     Axes that the layer doesn't have put no condition on its points: they count on every plane, as
     they are shown on every plane.
 
-    Parameters
-    ----------
-    layer : Layer
-        Points or Shapes, with any transform and units.
-    points : array of shape (N, layer.ndim)
-    shown : Shown
-        The plane of the image.
-
-    Raises
-    ------
-    PlaneError
-        If the layer lacks a shown axis or its transform mixes shown with hidden axes.
+    - `layer`: Points or Shapes, with any transform and units
+    - `points`: array of shape (N, layer.ndim)
+    - `shown`: the plane of the image
+    - raises PlaneError if the layer lacks a shown axis or its transform mixes shown with hidden
+      axes
     """
     plane, image_to_world = shown.plane, shown.to_world
     points = np.asarray(points, dtype=np.float64).reshape(-1, layer.ndim)

@@ -47,9 +47,7 @@ def is_drawing(shapes: Shapes) -> bool:
 def clipboard(points: Points) -> NDArray[np.float64] | None:
     """Return the points that were copied last; without it only those that coincide are copies.
 
-    Returns
-    -------
-    array of shape (N, ndim), or None if nothing was copied or it is not known
+    Returns an array of shape (N, ndim), or None if nothing was copied or it is not known.
     """
     held = getattr(_bare(points), "_clipboard", None)
     copied = held.get("data") if isinstance(held, dict) else None

@@ -52,17 +52,9 @@ def make_layers(
     image's transform, units and axis labels, so that their data coordinates are the image's.
     Labels are uint16, of the image's shape without the channel axis of RGB.
 
-    Parameters
-    ----------
-    points, shapes, labels : layers, optional
-        Layers to use instead of new ones.
-    first_object : int, optional
-        The object that the next prompt belongs to.
-
-    Raises
-    ------
-    MemoryError
-        If labels of the image's size don't fit into memory.
+    - `points`, `shapes`, `labels`: layers to use instead of new ones
+    - `first_object`: the object that the next prompt belongs to
+    - raises MemoryError if labels of the image's size don't fit into memory
     """
     shape, before = layer_shape(image_layer), (points, shapes, labels)
     side = min(max(shape), LARGE)
@@ -124,15 +116,10 @@ def set_new_prompt(
     *its* features as those of the next one: call this again when a layer's mode or selection
     changes.
 
-    Parameters
-    ----------
-    object_ : int
-        The object that clicks go to.
-    polarity : {"positive", "negative"}
-    labels : Labels, optional
-        Where the object's colour comes from.
-    shape_object : int, optional
-        The object that a drawn shape starts, if it isn't ``object_``.
+    - `object_`: the object that clicks go to
+    - `polarity`: {"positive", "negative"}
+    - `labels`: where the object's colour comes from
+    - `shape_object`: the object that a drawn shape starts, if it isn't ``object_``
     """
     if points is not None:
         _set_defaults(points, object=object_, polarity=polarity)
@@ -174,12 +161,8 @@ def colour_prompts(points: Points | None, shapes: Shapes | None, labels: Labels 
     Call it when features, data or the label colours changed.  Does nothing where the colours are
     right already.
 
-    Parameters
-    ----------
-    points, shapes : layers, optional
-        With feature columns.
-    labels : Labels, optional
-        Where the objects' colours come from; grey without it.
+    - `points`, `shapes`: with feature columns
+    - `labels`: where the objects' colours come from; grey without it
     """
     if points is not None and len(points.data):
         with points.block_update_properties():
@@ -218,10 +201,7 @@ def remove_objects(
 ) -> None:
     """Delete the prompts of some objects, on all planes, from the prompt layers.
 
-    Parameters
-    ----------
-    among : callable, optional
-        Tells which prompts of a layer, shape (N,), may be deleted; all by default.
+    - `among`: tells which prompts of a layer, shape (N,), may be deleted; all by default
     """
     wanted = list(objects)
     for layer in layers:

@@ -47,23 +47,12 @@ def read_prompts(
     box, polygons their box and their filled outline as mask prompt, paths and lines positive points
     along them; several boxes of one object their union.  Coordinates are plane pixels ``(x, y)``.
 
-    Parameters
-    ----------
-    points, shapes : layers, optional
-        With feature columns (see ``sync``).
-    plane : Plane
-        From ``current_plane(dims, image_layer)``.
-    dims : Dims
-        ``viewer.dims``.
-    logits_size : int, optional
-        Side of the mask that a polygon is drawn into; it covers the polygon's box.
-
-    Returns
-    -------
-    prompts : tuple of Prompt
-        The arrays are copies.
-    notes : tuple of str
-        One sentence for each kind of thing that was left out.
+    - `points`, `shapes`: with feature columns (see ``sync``)
+    - `plane`: from ``current_plane(dims, image_layer)``
+    - `dims`: ``viewer.dims``
+    - `logits_size`: side of the mask that a polygon is drawn into; it covers the polygon's box
+    - returns `prompts`: the arrays are copies
+    - returns `notes`: one sentence for each kind of thing that was left out
     """
     shown = Shown(image_layer, plane, world_map(image_layer, dims))
     chosen = Chosen(image_layer, points, shapes)

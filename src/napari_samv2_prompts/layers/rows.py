@@ -135,14 +135,9 @@ def numbered(
     its plane already, as a pasted one has; and pasted points, those of one object together.  On
     another plane what was pasted goes on with its object.
 
-    Parameters
-    ----------
-    before : PromptRows, optional
-        What the layer said last.
-    used : frozenset of int
-        The objects of all rows, of both layers.
-    free_number : callable
-        Returns the first number that can be had.
+    - `before`: what the layer said last
+    - `used`: the objects of all rows, of both layers
+    - `free_number`: returns the first number that can be had
     """
     objects = now.objects.copy()
     free = _Free(used, free_number)

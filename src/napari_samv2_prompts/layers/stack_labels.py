@@ -119,10 +119,7 @@ class StackLabels:
         An object that the user drew or changed on that plane since it was begun stays as it is, and
         so do others that are the user's there.
 
-        Raises
-        ------
-        TargetError
-            If the labels can't be written.
+        Raises TargetError if the labels can't be written.
         """
         if not self.target.is_open(self.step):
             return False
@@ -217,12 +214,8 @@ class StackLabels:
 
         What the label covers there is shared out: two pieces to one each, a single one cut in two.
 
-        Raises
-        ------
-        ValueError
-            If the object has no pixels there.
-        TargetError
-            If the labels can't be written.
+        - raises ValueError if the object has no pixels there
+        - raises TargetError if the labels can't be written
         """
         whole = MaskCrop(0, 0, np.ones(plane.shape, bool))
         found = cropped(read_mask(self.target.labels.data, plane, number, whole).mask)
@@ -279,10 +272,7 @@ class StackLabels:
 def place_on(plane: Plane, axis: int) -> int:
     """Return the place of a plane on an axis.
 
-    Raises
-    ------
-    ValueError
-        If the axis is shown.
+    Raises ValueError if the axis is shown.
     """
     place = plane.index[axis]
     if place is None:

@@ -83,14 +83,9 @@ def read_tables(
 ) -> PromptTables:
     """Return the rows of the chosen prompt layers.
 
-    Parameters
-    ----------
-    dims : Dims
-        ``viewer.dims``.
-    free : callable, optional
-        Gives the next number that is free; without it rows that have no object get none.
-    before : PromptTables, optional
-        What was read last, to tell what is new and what is gone.
+    - `dims`: ``viewer.dims``
+    - `free`: gives the next number that is free; without it rows that have no object get none
+    - `before`: what was read last, to tell what is new and what is gone
     """
     layers = tuple(id_of(layer) for layer in (chosen.points, chosen.shapes, chosen.labels))
     known = before is not None and before.layers == layers

@@ -32,12 +32,9 @@ def stray_shape(
 ) -> int | None:
     """Return the row of a shape that was just drawn and can't have been meant, or None.
 
-    Parameters
-    ----------
-    drawn : tuple of int
-        The rows that are new.
-    clicked : bool
-        Whether the mouse was pressed and released in one place; if not, only the size tells.
+    - `drawn`: the rows that are new
+    - `clicked`: whether the mouse was pressed and released in one place; if not, only the size
+      tells
     """
     row = _row_of_drag(shapes, drawn)
     if row is None:
@@ -66,10 +63,7 @@ def box_corners(
 ) -> NDArray[Any]:
     """Return the corners of the box between two places of the world, as the layer has them.
 
-    Returns
-    -------
-    array of shape (4, D)
-        On the plane of `start`.
+    Returns an array of shape (4, D); on the plane of `start`.
     """
     first, last = (np.asarray(shapes.world_to_data(at[-shapes.ndim :])) for at in (start, end))
     down, right = (axis - dims.ndim + shapes.ndim for axis in dims.displayed)

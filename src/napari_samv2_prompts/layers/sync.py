@@ -25,12 +25,8 @@ if TYPE_CHECKING:
 def write_tables(chosen: Chosen, tables: PromptTables, *, numbers: bool = True) -> None:
     """Give the prompt layers their columns and colours.
 
-    Parameters
-    ----------
-    tables : PromptTables
-        As just read from these layers.
-    numbers : bool
-        False leaves the columns as they are: it is not known yet which numbers are free.
+    - `tables`: as just read from these layers
+    - `numbers`: False leaves the columns as they are: it is not known yet which numbers are free
     """
     for layer, rows in ((chosen.points, tables.points), (chosen.shapes, tables.shapes)):
         if layer is not None and rows is not None and numbers:

@@ -30,15 +30,10 @@ def view_of(
 ) -> ImageView:
     """Return what is to be embedded for a plane of an image.
 
-    Parameters
-    ----------
-    layers : sequence of Layer
-        Of the viewer, the lowest first.
-    plane : Plane
-        The shown plane of it.
-    rendering : {"displayed", "percentiles", "channels"}
-        The image as displayed, or in a contrast of its own, or with all other visible images that
-        lie in the same place.
+    - `layers`: of the viewer, the lowest first
+    - `plane`: the shown plane of it
+    - `rendering`: {"displayed", "percentiles", "channels"}; the image as displayed, or in a
+      contrast of its own, or with all other visible images that lie in the same place
     """
     if rendering != "channels":
         return image_view(image, plane, rendering)
@@ -69,16 +64,12 @@ def image_view(
     It is the whole plane, in every pixel; ``view.within`` gives a part of it for a model.  Quick,
     for the GUI thread; ``view.read()`` is for the worker and touches no layer.
 
-    Parameters
-    ----------
-    plane : Plane
-        From :func:`current_plane` of the same layer.
-    contrast : {"displayed", "percentiles"}
-        Map values as the viewer does (contrast limits and gamma), or by percentiles of the plane.
-        RGB images of 8 bit are taken as they are by the latter.
-    revision : int, optional
-        Count up to have edits in place noticed.  Replaced data (``layer.data = ...``) is noticed
-        without it.
+    - `plane`: from :func:`current_plane` of the same layer
+    - `contrast`: {"displayed", "percentiles"}; map values as the viewer does (contrast limits and
+      gamma), or by percentiles of the plane. RGB images of 8 bit are taken as they are by the
+      latter.
+    - `revision`: count up to have edits in place noticed.  Replaced data (``layer.data = ...``) is
+      noticed without it.
     """
     limits, gamma = contrast_of(image_layer) if contrast == "displayed" else (None, 1.0)
     return mapped_view(image_layer, plane, limits, gamma, revision=revision)
@@ -100,12 +91,8 @@ def mapped_view(
 ) -> ImageView:
     """Return the view of a plane in a contrast that the layer need not have now.
 
-    Parameters
-    ----------
-    image_layer, plane, revision
-        As for :func:`image_view`.
-    limits : tuple of float, optional
-        Values that become black and white; None for percentiles of the plane.
+    - `image_layer`, `plane`, `revision`: as for :func:`image_view`
+    - `limits`: values that become black and white; None for percentiles of the plane
     """
     data, rgb = _levels(image_layer), bool(image_layer.rgb)
     return ImageView(
@@ -122,19 +109,10 @@ def composed_view(
 ) -> ImageView:
     """Return the picture of several channels together, in their colours and blending.
 
-    Parameters
-    ----------
-    layers : sequence of Image
-        The channels, the lowest of the viewer first; hidden ones count like the others.
-    plane : Plane
-        Of the first one.
-    revision : int, optional
-        As for :func:`image_view`.
-
-    Raises
-    ------
-    PlaneError
-        If they don't have the same shape and place.
+    - `layers`: the channels, the lowest of the viewer first; hidden ones count like the others
+    - `plane`: of the first one
+    - `revision`: as for :func:`image_view`
+    - raises PlaneError if they don't have the same shape and place
     """
     first, channels, key = layers[0], [], []
     for layer in layers:

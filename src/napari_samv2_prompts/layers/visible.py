@@ -34,10 +34,7 @@ class Visible:
 def visible_part(viewer: ViewerModel, shown: Shown) -> Visible:
     """Return what of a plane the viewer shows now.
 
-    Parameters
-    ----------
-    viewer : napari.components.ViewerModel
-        In 2D display.
+    - `viewer`: in 2D display
     """
     to_world = _shown_map(shown)
     centre = np.array(viewer.scene.camera.center[-2:])
@@ -52,10 +49,8 @@ def visible_part(viewer: ViewerModel, shown: Shown) -> Visible:
 def canvas_box(viewer: ViewerModel, shown: Shown, region: Region) -> NDArray[np.float64]:
     """Return the box around a region of a plane on the canvas.
 
-    Returns
-    -------
-    array of shape (2, 2), float64
-        First and last corner, each as ``(row, column)`` in pixels of the canvas.
+    Returns an array of shape (2, 2), float64; first and last corner, each as ``(row, column)`` in
+    pixels of the canvas.
     """
     x0, y0, x1, y1 = region.extent
     corners = _shown_map(shown)(np.array([[y0, x0], [y0, x1], [y1, x0], [y1, x1]]))

@@ -16,36 +16,3 @@ from .run import propagate
 from .stacks import EMBEDDINGS, ArrayStack, Embeddings
 from .stretches import Stretch, Wanted, current, missing
 from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Stack, key_of
-
-__all__ = [
-    "EMBEDDINGS",
-    "METHODS",
-    "Anchors",
-    "ArrayStack",
-    "Embeddings",
-    "End",
-    "Filled",
-    "Follower",
-    "Found",
-    "Guess",
-    "HandOver",
-    "History",
-    "Lineage",
-    "MemoryFollower",
-    "Method",
-    "Partition",
-    "Section",
-    "Stack",
-    "Stretch",
-    "Track",
-    "Wanted",
-    "check_method",
-    "current",
-    "follower_of",
-    "key_of",
-    "missing",
-    "painted",
-    "partitions_of",
-    "propagate",
-    "propagate_partitions",
-]

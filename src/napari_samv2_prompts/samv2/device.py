@@ -45,18 +45,12 @@ class DeviceChoice:
 def choose_device(device: str | torch.device = "auto", dtype: str = "auto") -> DeviceChoice:
     """Choose device and number type.
 
-    Parameters
-    ----------
-    device : str or torch.device
-        ``"auto"`` takes CUDA, else MPS, else the CPU; or a device by name, such as ``"cuda:1"``.
-    dtype : str
-        ``"auto"`` takes half precision where the hardware multiplies it fast; or "float32",
-        "bfloat16", "float16".
-
-    Raises
-    ------
-    ValueError
-        If the device is not there or the names are unknown; the message says what there is.
+    - `device`: ``"auto"`` takes CUDA, else MPS, else the CPU; or a device by name, such as
+      ``"cuda:1"``
+    - `dtype`: ``"auto"`` takes half precision where the hardware multiplies it fast; or "float32",
+      "bfloat16", "float16"
+    - raises ValueError if the device is not there or the names are unknown; the message says what
+      there is
     """
     chosen, why = _auto_device() if str(device) == "auto" else _named_device(device)
     if dtype == "auto":
@@ -173,19 +167,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 def in_chunks(work: Callable[[slice], T], total: int, chunk: int, device: torch.device) -> list[T]:
     """Do ``work`` on consecutive slices; when memory runs out, go on with half as many at a time.
 
-    Parameters
-    ----------
-    work : callable
-        Called with slices that cover ``range(total)`` in order.
-    total, chunk : int
-        Number of items, and how many to take at first.
-    device : torch.device
-        Named in the error, and its cache emptied before trying again.
-
-    Raises
-    ------
-    OutOfMemoryError
-        If a single item does not fit.
+    - `work`: called with slices that cover ``range(total)`` in order
+    - `total`, `chunk`: number of items, and how many to take at first
+    - `device`: named in the error, and its cache emptied before trying again
+    - raises OutOfMemoryError if a single item does not fit
     """
     results: list[T] = []
     start = 0

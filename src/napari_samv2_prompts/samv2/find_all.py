@@ -83,24 +83,12 @@ def find_all(
 ) -> Iterator[tuple[Candidate, ...]]:
     """Look for objects all over an embedded image.
 
-    Parameters
-    ----------
-    predictor : SAMV2ImagePredictor
-    embedding : Embedding
-        Of this predictor.
-    search : Search, optional
-    taken : array of shape (H, W), bool, optional
-        Where there are labels already: nothing is looked for there, and what covers them is not
-        proposed.
-    example : MaskCrop, optional
-        An object whose like are wanted: only places that look like it are tried.
-    known : sequence of Candidate
-        What a search that was interrupted has found: it goes on from there.
-
-    Yields
-    ------
-    tuple of Candidate
-        What the next clicks have found, accepted or not, in pixels of the image.
+    - `embedding`: of this predictor
+    - `taken`: array of shape (H, W), bool; where there are labels already: nothing is looked for
+      there, and what covers them is not proposed
+    - `example`: an object whose like are wanted: only places that look like it are tried
+    - `known`: what a search that was interrupted has found: it goes on from there
+    - yields what the next clicks have found, accepted or not, in pixels of the image
     """
     search = search or Search()
     # Many like things are small: smaller copies of the image cost as much again, and offer groups.

@@ -38,15 +38,8 @@ def load_libraries_ahead() -> None:
 def import_quietly(name: str) -> ModuleType:
     """Import a module that imports torch; call it in the worker.
 
-    Parameters
-    ----------
-    name : str
-        Full name of the module.
-
-    Raises
-    ------
-    ImportError
-        If torch cannot be loaded; the message says what to do.
+    - `name`: full name of the module
+    - raises ImportError if torch cannot be loaded; the message says what to do
     """
     if name in sys.modules:
         return sys.modules[name]

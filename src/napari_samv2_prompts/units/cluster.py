@@ -40,24 +40,11 @@ _PACKAGES = ("napari-samv2-prompts", "numpy", "torch")
 def cluster_client(workers: int | None = None, scheduler: str | None = None) -> Iterator[Client]:
     """Start workers on this machine, or come to those of a scheduler.
 
-    Parameters
-    ----------
-    workers : int, optional
-        How many processes to start, with one thread each.
-    scheduler : str, optional
-        Address of a scheduler, or the file that it wrote.  Without both, the environment variable
-        ``DASK_SCHEDULER_ADDRESS`` says it.
-
-    Yields
-    ------
-    dask.distributed.Client
-
-    Raises
-    ------
-    ImportError
-        If dask.distributed is not installed; the message says how to get it.
-    OSError
-        If there is no scheduler at that address.
+    - `workers`: how many processes to start, with one thread each
+    - `scheduler`: address of a scheduler, or the file that it wrote.  Without both, the environment
+      variable ``DASK_SCHEDULER_ADDRESS`` says it.
+    - raises ImportError if dask.distributed is not installed; the message says how to get it
+    - raises OSError if there is no scheduler at that address
     """
     distributed = _distributed()
     if workers is None:
@@ -101,25 +88,14 @@ def run_on(
 ) -> Iterator[Outcome]:
     """Do units on the workers of a client, and yield what became of each, in no order.
 
-    Parameters
-    ----------
-    client : dask.distributed.Client
-        Its workers see the same files under the same names.
-    units : iterable of Unit
-        Taken as they are needed.
-    settings : ModelSettings
-        What each worker makes its predictor of.
-    overwrite : bool
-        See :func:`.perform`.
-    check : callable
-        Called now and then; what it raises ends the work.
-
-    Raises
-    ------
-    ValueError
-        If a worker has other versions of what decides on the results, or other weights.
-    OSError
-        If there are no workers, or the scheduler is gone.
+    - `client`: its workers see the same files under the same names
+    - `units`: taken as they are needed
+    - `settings`: what each worker makes its predictor of
+    - `overwrite`: see :func:`.perform`
+    - `check`: called now and then; what it raises ends the work
+    - raises ValueError if a worker has other versions of what decides on the results, or other
+      weights
+    - raises OSError if there are no workers, or the scheduler is gone
     """
     weights = settings.key()
     resources = agreed(client, settings, weights)
@@ -152,28 +128,13 @@ def flow(
 ) -> Iterator[tuple[dict[Any, T_], list[Any]]]:
     """Keep workers supplied, and yield what has come from them.
 
-    Parameters
-    ----------
-    units : iterable
-        Taken as they are needed.
-    send : callable
-        Submits units, all in one message: each message costs milliseconds.  Returns their futures.
-    check : callable
-        Called now and then; what it raises ends the work.
-    news : queue, optional
-        What else is waited for.
-
-    Yields
-    ------
-    dict of Future to unit
-        What is done, also where it failed.
-    list
-        Else what was in the queue.
-
-    Raises
-    ------
-    OSError
-        If the scheduler is gone.
+    - `units`: taken as they are needed
+    - `send`: submits units, all in one message: each message costs milliseconds.  Returns their
+      futures.
+    - `check`: called now and then; what it raises ends the work
+    - `news`: what else is waited for
+    - yields the units that are done, also where it failed, and what was in the queue
+    - raises OSError if the scheduler is gone
     """
     news = SimpleQueue() if news is None else news
     left, waiting = iter(units), dict[Any, T_]()

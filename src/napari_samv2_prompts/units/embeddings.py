@@ -72,10 +72,7 @@ class EmbedUnit:
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Embed the planes that the store does not have.
 
-        Raises
-        ------
-        ValueError, OSError, MemoryError
-            Whatever is wrong with the image or the disk.
+        Raises ValueError, OSError, MemoryError whatever is wrong with the image or the disk.
         """
         store = EmbeddingStore(self.folder, limit_mb=np.inf)
         task = Task(Job(self, lambda task: None))
@@ -191,16 +188,9 @@ def stack_units(
 ) -> list[EmbedUnit]:
     """Return units that embed the planes of a stack as :func:`.segment_stack` reads them.
 
-    Parameters
-    ----------
-    image : Path
-    folder : Path
-        The store.
-    stack : StackPicture
-        What the file holds, planes first.
-    place : int
-        Of the axis of planes in the file.
-    planes : range
+    - `folder`: the store
+    - `stack`: what the file holds, planes first
+    - `place`: of the axis of planes in the file
     """
     rgb = stack.planes.ndim > 3
     rows, columns = (axis for axis in range(3) if axis != place)

@@ -62,17 +62,11 @@ class FileUnit:
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Segment the image and write what is wanted of it.
 
-        Parameters
-        ----------
-        make_predictor : callable
-            Called once image and prompts are known to be good, if there is an object at all.
-        key : str, optional
-            Goes into the labels.
-
-        Raises
-        ------
-        ValueError, OSError, MemoryError
-            Whatever is wrong with the image, its prompts or the disk.
+        - `make_predictor`: called once image and prompts are known to be good, if there is an
+          object at all
+        - `key`: goes into the labels
+        - raises ValueError, OSError, MemoryError whatever is wrong with the image, its prompts or
+          the disk
         """
         opened = open_image(self.image).with_pixel_size()
         image = picture_of(opened)
@@ -119,17 +113,9 @@ class AllUnit:
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Find all objects and write labels and a table of them.
 
-        Parameters
-        ----------
-        make_predictor : callable
-            Called once the image is known to be good.
-        key : str, optional
-            Goes into the labels.
-
-        Raises
-        ------
-        ValueError, OSError, MemoryError
-            Whatever is wrong with the image or the disk.
+        - `make_predictor`: called once the image is known to be good
+        - `key`: goes into the labels
+        - raises ValueError, OSError, MemoryError whatever is wrong with the image or the disk
         """
         opened = open_image(self.image).with_pixel_size()
         image = picture_of(opened)

@@ -44,35 +44,16 @@ def find_units(
     ``cells.boxes.csv`` and ``cells.points.csv``, or to ``cells.geojson``, ``cells.json`` (COCO) or
     ``cells.txt`` (YOLO).
 
-    Parameters
-    ----------
-    folder : Path
-    out : Path
-        Where ``cells.labels.tif`` goes.
-    ending : str
-        Of the labels: ".tif" or ".ome.tif".
-    keep_prompts : bool
-        Whether ``cells.prompts.json`` is written beside the labels.
-    boxes : Path, optional
-        A COCO file for all pictures, in place of files beside them.
-    box_format : str, optional
-        How the four numbers of a box are meant.
-    settings : ModelSettings, optional
-        Which model answers.
-
-    Returns
-    -------
-    units : list of FileUnit
-        By name.
-    problems : list of str
-        Pictures without prompts, and so on, in sentences.
-
-    Raises
-    ------
-    ValueError
-        If there is nothing to do at all.
-    OSError
-        If the folder can't be read.
+    - `out`: where ``cells.labels.tif`` goes
+    - `ending`: of the labels: ".tif" or ".ome.tif"
+    - `keep_prompts`: whether ``cells.prompts.json`` is written beside the labels
+    - `boxes`: a COCO file for all pictures, in place of files beside them
+    - `box_format`: how the four numbers of a box are meant
+    - `settings`: which model answers
+    - returns `units`: by name
+    - returns `problems`: pictures without prompts, and so on, in sentences
+    - raises ValueError if there is nothing to do at all
+    - raises OSError if the folder can't be read
     """
     units: list[FileUnit] = []
     problems: list[str] = []
@@ -124,10 +105,7 @@ def find_pictures(
 ) -> list[AllUnit]:
     """Return a unit for each picture of a folder, to find all objects; see :func:`find_units`.
 
-    Raises
-    ------
-    ValueError
-        If there is no picture, or two have the same name but for the ending.
+    Raises ValueError if there is no picture, or two have the same name but for the ending.
     """
     images = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
     if not images:

@@ -61,10 +61,8 @@ class FieldUnit:
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Segment each plane by itself and write the labels; no number stands for two objects.
 
-        Raises
-        ------
-        ValueError, OSError, MemoryError
-            Whatever is wrong with the image, its prompts or the disk.
+        Raises ValueError, OSError, MemoryError whatever is wrong with the image, its prompts or the
+        disk.
         """
         image = self._open()
         channel = self._channel(image)
@@ -160,17 +158,9 @@ def find_fields(
 ) -> tuple[list[FieldUnit], list[str]]:
     """Return a unit for each image of an OME-Zarr file, and what can't be read, in sentences.
 
-    Parameters
-    ----------
-    path : Path
-        Of an image, a well or a plate.
-    labels, selection, boxes, points, box_format, channel
-        See :class:`FieldUnit`.
-
-    Raises
-    ------
-    ValueError
-        If the file is none of them, or the labels' name is no name.
+    - `path`: of an image, a well or a plate
+    - `labels`, `selection`, `boxes`, `points`, `box_format`, `channel`: see :class:`FieldUnit`
+    - raises ValueError if the file is none of them, or the labels' name is no name
     """
     if not labels or labels.startswith(".") or set(labels) & set('/\\:*?"<>|\0'):
         raise ValueError(f"Labels can't be called {labels!r}: give a plain name.")

@@ -67,22 +67,10 @@ def parts_on(
 ) -> Iterator[Any]:
     """Do units on the workers of a client, and yield their parts as they come.
 
-    Parameters
-    ----------
-    client, units, settings, check
-        As for :func:`.run_on`.
-    store : Path, optional
-        Folder of embeddings that the workers see, too.
-
-    Yields
-    ------
-    object
-        Parts; of one unit in order.  :class:`Failure` for a unit that failed.
-
-    Raises
-    ------
-    ValueError, OSError
-        As for :func:`.run_on`.
+    - `client`, `units`, `settings`, `check`: as for :func:`.run_on`
+    - `store`: folder of embeddings that the workers see, too
+    - yields parts; of one unit in order.  :class:`Failure` for a unit that failed.
+    - raises ValueError, OSError as for :func:`.run_on`
     """
     weights = settings.key()
     resources = agreed(client, settings, weights)

@@ -168,10 +168,8 @@ class SlideWork:
     def write(self, run: Run, *, with_key: bool = True) -> Outcome:
         """Write the labels, once all tiles are found, and remove the tiles' files.
 
-        Raises
-        ------
-        ValueError, OSError, MemoryError
-            Whatever is wrong with the disk, or a block that could not be painted.
+        Raises ValueError, OSError, MemoryError whatever is wrong with the disk, or a block that
+        could not be painted.
         """
         if isinstance(self.unit, FieldUnit):
             outcome = self._into_image(self.unit, run)
@@ -257,19 +255,10 @@ class SlideWork:
 def plan_slide(unit: AllUnit | FieldUnit, side: int, key: str) -> SlideWork | None:
     """Return the work of a picture that is larger than one tile; None if it is not, or no slide.
 
-    Parameters
-    ----------
-    unit : AllUnit or FieldUnit
-        To find all objects.
-    side : int
-        Of a tile: the model's largest input.
-    key : str
-        Of the unit.
-
-    Raises
-    ------
-    ValueError, OSError, MemoryError
-        If the picture can't be read.
+    - `unit`: to find all objects
+    - `side`: of a tile: the model's largest input
+    - `key`: of the unit
+    - raises ValueError, OSError, MemoryError if the picture can't be read
     """
     channel = unit.channel if isinstance(unit, FieldUnit) else None
     if isinstance(unit, FieldUnit):

@@ -189,10 +189,7 @@ class StretchUnit:
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Follow the objects.
 
-        Raises
-        ------
-        ValueError, OSError, MemoryError
-            Whatever is wrong with the stack or the disk.
+        Raises ValueError, OSError, MemoryError whatever is wrong with the stack or the disk.
         """
         with self.stack.opened() as seen:
             model = StackModel(seen, make_predictor(), EmbeddingStore(self.store, limit_mb=np.inf))
@@ -252,20 +249,10 @@ class StackWork:
     ) -> NDArray[np.uint16] | NDArray[np.uint32]:
         """Return the labels, made by workers; what they have done is kept until all is done.
 
-        Parameters
-        ----------
-        run : callable
-            Does units on the workers.
-        file : StackFile
-            Where they find the stack.
-        make_predictor : callable
-            For the prompts, which are answered here.
-        progress : callable, optional
-
-        Raises
-        ------
-        OSError
-            If a part could not be done; the others are kept.
+        - `run`: does units on the workers
+        - `file`: where they find the stack
+        - `make_predictor`: for the prompts, which are answered here
+        - raises OSError if a part could not be done; the others are kept
         """
         assert self.store is not None  # checked by whoever asked
         store, wanted = self.store.absolute(), self.wanted

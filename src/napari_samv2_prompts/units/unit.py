@@ -87,10 +87,7 @@ def content_key(parts: Iterable[str | Path | None]) -> str:
     A folder (``.zarr``) counts by the names, sizes and times of its files: reading all of it would
     take as long as the work.
 
-    Raises
-    ------
-    OSError
-        If a file can't be read.
+    Raises OSError if a file can't be read.
     """
     digest = hashlib.blake2b(digest_size=16)
     for part in parts:
@@ -119,15 +116,10 @@ def perform(
 ) -> Outcome:
     """Do a unit unless it is done, and return what became of it, whatever happens.
 
-    Parameters
-    ----------
-    make_predictor : callable
-        Called once the inputs are known to be good.
-    weights : str
-        Key of the model that it makes.
-    overwrite : bool
-        Do it in any case.  Else a file that something else wrote, an edited one for instance, is
-        left as it is.
+    - `make_predictor`: called once the inputs are known to be good
+    - `weights`: key of the model that it makes
+    - `overwrite`: do it in any case.  Else a file that something else wrote, an edited one for
+      instance, is left as it is.
     """
     try:
         key, outcome = looked_at(unit, weights, overwrite=overwrite)
@@ -139,10 +131,7 @@ def perform(
 def looked_at(unit: Unit, weights: str, *, overwrite: bool = False) -> tuple[str, Outcome | None]:
     """Return a unit's key, and what became of it if there is nothing to do; see :func:`perform`.
 
-    Raises
-    ------
-    Exception
-        Whatever is wrong with its inputs.
+    Raises Exception whatever is wrong with its inputs.
     """
     key = unit.key(weights)
     standing = "absent" if overwrite else unit.standing(key)

@@ -239,16 +239,10 @@ class CandidatePictures(QWidget):
 def silhouettes(logits: NDArray[np.float32], aspect: float) -> NDArray[np.bool_]:
     """Return masks as small square pictures of the same place, all of them within it.
 
-    Parameters
-    ----------
-    logits : array of shape (C, S, S), float32
-        Above 0 is object; a square, whatever shape the plane has.
-    aspect : float
-        Height of the plane by its width.
-
-    Returns
-    -------
-    array of shape (C, SIDE, SIDE), bool
+    - `logits`: array of shape (C, S, S), float32; above 0 is object; a square, whatever shape the
+      plane has
+    - `aspect`: height of the plane by its width
+    - returns an array of shape (C, SIDE, SIDE), bool
     """
     masks = np.asarray(logits) > 0
     rows, columns = np.flatnonzero(masks.any((0, 2))), np.flatnonzero(masks.any((0, 1)))

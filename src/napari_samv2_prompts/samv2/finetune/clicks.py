@@ -68,12 +68,9 @@ def largest_region(mask: Bool) -> Bool:
 def corrective_click(predicted: Bool, true: Bool) -> tuple[float, float, int]:
     """The click an evaluation makes: the centre of the largest region where the two masks differ.
 
-    Returns
-    -------
-    x, y : float
-    label : int
-        `POSITIVE` where the region was missed, `NEGATIVE` where it was added. Equal masks give a
-        positive click at the centre of the object.
+    - returns `x`, `y`
+    - returns `label`: `POSITIVE` where the region was missed, `NEGATIVE` where it was added. Equal
+      masks give a positive click at the centre of the object.
     """
     wrong = predicted ^ true
     if not wrong.any():

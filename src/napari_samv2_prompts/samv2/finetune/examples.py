@@ -212,10 +212,7 @@ def _first(rng: np.random.Generator, mask: NDArray[np.bool_]) -> dict[str, NDArr
 def split(pairs: Sequence[Pair], share: float, seed: int) -> tuple[list[Pair], list[Pair]]:
     """Part pairs into those learnt from and those validated on, at least one of each.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer than two pictures with objects.
+    Raises ValueError if there are fewer than two pictures with objects.
     """
     usable = [pair for pair in pairs if len(pair.objects())]
     if len(usable) < 2:

@@ -105,21 +105,12 @@ def fine_tune(
 ) -> Result:
     """Teach a network what the objects of some pictures are.
 
-    Parameters
-    ----------
-    network : SAMV2Network
-        Where it begins; it is not changed.
-    pairs : sequence of Pair
-        Two pictures at least.
-    report : callable
-        Told of each step.  What it raises ends the work; the checkpoint is there to go on from.
-    checkpoint : path, optional
-        Written at each validation, and gone on from if it is there.
-
-    Raises
-    ------
-    ValueError
-        If there are too few pictures, or the checkpoint is of another run.
+    - `network`: where it begins; it is not changed
+    - `pairs`: two pictures at least
+    - `report`: told of each step.  What it raises ends the work; the checkpoint is there to go on
+      from.
+    - `checkpoint`: written at each validation, and gone on from if it is there
+    - raises ValueError if there are too few pictures, or the checkpoint is of another run
     """
     settings = settings or Settings()
     learnt, held_back = split(pairs, settings.validation, settings.seed)

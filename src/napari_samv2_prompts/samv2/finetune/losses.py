@@ -137,14 +137,9 @@ def round_loss(
     their true IoU, the object score whether there is an object; where there is none, masks are
     not trained.
 
-    Parameters
-    ----------
-    target : Tensor of shape (P, S/2, S/2) or (P, S, S), float32
-        Covered share of each pixel.
-    hidden : Tensor of shape (P,), optional
-        Target pixels that the objects have beyond the edges.
-    rough : Tensor of shape (P,), bool, optional
-        Whose outlines are hand-drawn.
+    - `target`: Tensor of shape (P, S/2, S/2) or (P, S, S), float32; covered share of each pixel
+    - `hidden`: Tensor of shape (P,); target pixels that the objects have beyond the edges
+    - `rough`: Tensor of shape (P,), bool; whose outlines are hand-drawn
     """
     logits, scores, object_logits = decoded[:3]
     rows = torch.arange(len(logits), device=logits.device)

@@ -19,10 +19,7 @@ from .loop import Result
 def network_to_train(begin: str, device: str = "auto") -> SAMV2Network:
     """Build the network of a model's name or of a file with weights.
 
-    Raises
-    ------
-    ValueError
-        If it is neither.
+    Raises ValueError if it is neither.
     """
     named = begin in available_models()
     if not named and not Path(begin).is_file():
@@ -38,10 +35,7 @@ def network_to_train(begin: str, device: str = "auto") -> SAMV2Network:
 def write_weights(result: Result, facts: dict[str, object], path: Path) -> None:
     """Write the result as float16 safetensors in the published layout, with how it was made.
 
-    Raises
-    ------
-    ValueError
-        If a weight does not fit into float16.
+    Raises ValueError if a weight does not fit into float16.
     """
     tensors = {
         name: tensor.detach().cpu().half().contiguous()

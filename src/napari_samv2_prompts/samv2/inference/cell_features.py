@@ -62,16 +62,10 @@ class CellFeatures:
     def like(self, known: Sequence[MaskCrop], found: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Tell which cells look like known objects rather than like the rest of the image.
 
-        Parameters
-        ----------
-        known : sequence of MaskCrop
-            In pixels of the image.
-        found : array of shape (H, W), bool
-            Everything that is known to be some object; the rest may be anything.
-
-        Returns
-        -------
-        array of shape (h, w), bool
+        - `known`: in pixels of the image
+        - `found`: array of shape (H, W), bool; everything that is known to be some object; the rest
+          may be anything
+        - returns an array of shape (h, w), bool
         """
         mask = np.zeros(self.image_size, bool)
         for crop in known:
@@ -93,12 +87,9 @@ def _discriminant(
 ) -> tuple[NDArray[np.float64], float]:
     """Fit Fisher's linear discriminant; what is not known may well hold more objects.
 
-    Returns
-    -------
-    direction : array of shape (D,)
-    middle : float
-        Halfway between the means along it; the unlike ones' mean is taken again from those that
-        lie below the first middle, so that objects among them do not count.
+    - returns `direction`: array of shape (D,)
+    - returns `middle`: halfway between the means along it; the unlike ones' mean is taken again
+      from those that lie below the first middle, so that objects among them do not count
     """
     centre = like.mean(axis=0)
     within = np.cov(like, rowvar=False) if len(like) > 1 else np.zeros((like.shape[1],) * 2)

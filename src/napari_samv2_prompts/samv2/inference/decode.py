@@ -87,16 +87,10 @@ class Decoder:
     ) -> list[LowResMasks]:
         """Decode prompts, each with three candidates or one.
 
-        Parameters
-        ----------
-        prompts : sequence of Prompt
-            Checked by :func:`.check_masks`.
-        multimask : sequence of bool
-            Per prompt: three candidates, or the single best mask.
-        threshold : float
-            Logit above which a cell is in the mask.
-        clip_boxes : bool
-            Whether the parts of boxes that lie beside the image are left out.
+        - `prompts`: checked by :func:`.check_masks`
+        - `multimask`: per prompt: three candidates, or the single best mask
+        - `threshold`: logit above which a cell is in the mask
+        - `clip_boxes`: whether the parts of boxes that lie beside the image are left out
         """
         prepared = self._prepared(embedding)
         groups: dict[tuple[int, bool], list[int]] = defaultdict(list)

@@ -53,19 +53,12 @@ def encode_images(
 ) -> list[Embedding]:
     """Embed images, in their order.
 
-    Parameters
-    ----------
-    encode : callable
-        Of :func:`encoder`.
-    variant : Variant
-        Of the network.
-    choice : DeviceChoice
-        Where the network is.
-    model : str
-        Name of the network, for the embeddings.
-    images : sequence of array of shape (H, W) or (H, W, 3), uint8
-    progress : callable, optional
-        Told the share done, in (0, 1], many times.  What it raises ends the work.
+    - `encode`: of :func:`encoder`
+    - `variant`: of the network
+    - `choice`: where the network is
+    - `model`: name of the network, for the embeddings
+    - `images`: sequence of array of shape (H, W) or (H, W, 3), uint8
+    - `progress`: told the share done, in (0, 1], many times.  What it raises ends the work.
     """
     embeddings = []
     for side, alike in groupby(images, lambda image: variant.side_for(*image.shape[:2])):

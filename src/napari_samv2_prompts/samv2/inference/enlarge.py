@@ -74,11 +74,8 @@ def crop_mask(logits: Logits, size: tuple[int, int], threshold: float = 0.0) -> 
     The same as ``upsample(logits, size) > threshold`` everywhere: a bilinear value is above the
     threshold only where one of its four sources is.
 
-    Parameters
-    ----------
-    logits : array of shape (h, w), float32
-    size : tuple of int
-        ``(height, width)`` of the image.
+    - `logits`: array of shape (h, w), float32
+    - `size`: ``(height, width)`` of the image
     """
     above = logits > threshold
     row_taps, column_taps = (
@@ -214,19 +211,13 @@ def remove_small_areas(
 ) -> Logits:
     """Fill small holes and remove small sprinkles of one mask.
 
-    Parameters
-    ----------
-    logits : array of shape (h, w), float32
-    max_hole_area, max_sprinkle_area : float
-        Largest area to fill or remove, in cells of the low-res logits; 0 leaves all.
-    margin : float
-        How far beyond the threshold what is filled and removed lies; 10 as published for images.
-
-    Returns
-    -------
-    array of shape (h, w), float32
-        Filled cells get ``threshold + margin``, removed ones ``threshold - margin``.
-        Both are found in the logits as they came.
+    - `logits`: array of shape (h, w), float32
+    - `max_hole_area`, `max_sprinkle_area`: largest area to fill or remove, in cells of the low-res
+      logits; 0 leaves all
+    - `margin`: how far beyond the threshold what is filled and removed lies; 10 as published for
+      images
+    - returns array of shape (h, w), float32; filled cells get ``threshold + margin``, removed ones
+      ``threshold - margin``. Both are found in the logits as they came.
     """
     result = logits
     if max_hole_area > 0:

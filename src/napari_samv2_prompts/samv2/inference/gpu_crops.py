@@ -18,11 +18,8 @@ from .enlarge import Taps, covered, taps_between
 def crop_mask_on_gpu(logits: Tensor, size: tuple[int, int], threshold: float = 0.0) -> MaskCrop:
     """Enlarge and threshold one mask on its device, cut to its bounding box.
 
-    Parameters
-    ----------
-    logits : Tensor of shape (h, w), float32
-    size : tuple of int
-        ``(height, width)`` of the image.
+    - `logits`: Tensor of shape (h, w), float32
+    - `size`: ``(height, width)`` of the image
     """
     nothing = MaskCrop(0, 0, np.zeros((0, 0), dtype=bool))
     reached = []

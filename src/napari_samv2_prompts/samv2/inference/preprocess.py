@@ -25,15 +25,9 @@ _ROWS_AT_ONCE = 256  # rows of the image in memory as floats
 def check_image(image: object) -> NDArray[np.uint8]:
     """Return the image as an array, or say what is wrong with it.
 
-    Parameters
-    ----------
-    image : array-like of shape (H, W) or (H, W, 3), uint8
-        Grey or RGB.  A PIL image will do.
-
-    Raises
-    ------
-    ValueError
-        If shape, channels or number type are different; the message says how to convert.
+    - `image`: array-like of shape (H, W) or (H, W, 3), uint8; grey or RGB.  A PIL image will do.
+    - raises ValueError if shape, channels or number type are different; the message says how to
+      convert
     """
     array = np.asarray(image)
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[-1] != 3):
@@ -75,17 +69,10 @@ def to_pixels(image: NDArray[np.uint8], side: int, device: torch.device) -> Tens
 
     Bilinear with antialiasing and without keeping the aspect, as the published predictor does.
 
-    Parameters
-    ----------
-    image : array of shape (H, W) or (H, W, 3), uint8
-    side : int
-        Side of the square in pixels.
-    device : torch.device
-        Where the pixels go, and where it is done if that is possible.
-
-    Returns
-    -------
-    Tensor of shape (1, 3, side, side), float32
+    - `image`: array of shape (H, W) or (H, W, 3), uint8
+    - `side`: side of the square in pixels
+    - `device`: where the pixels go, and where it is done if that is possible
+    - returns a Tensor of shape (1, 3, side, side), float32
     """
     grey = image.ndim == 2
     # A copy only where torch needs one: it takes neither read-only nor negatively strided arrays.

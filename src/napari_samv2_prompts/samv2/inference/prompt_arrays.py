@@ -42,22 +42,11 @@ def prompts_from_arrays(
 ) -> tuple[Prompt, ...]:
     """Read the arguments of the published ``predict``.
 
-    Parameters
-    ----------
-    point_coords, point_labels, box, mask_input : array-like, optional
-        As in :meth:`.SAMV2ImagePredictor.predict`.
-    unit : tuple of int, optional
-        ``(width, height)`` to multiply coordinates in [0, 1] by.
-
-    Returns
-    -------
-    tuple of Prompt
-        Numbered from 0.  Without any argument, one prompt that says nothing.
-
-    Raises
-    ------
-    ValueError
-        If shapes, counts or values are wrong.
+    - `point_coords`, `point_labels`, `box`, `mask_input`: as in
+      :meth:`.SAMV2ImagePredictor.predict`
+    - `unit`: ``(width, height)`` to multiply coordinates in [0, 1] by
+    - returns prompts numbered from 0.  Without any argument, one prompt that says nothing.
+    - raises ValueError if shapes, counts or values are wrong
     """
     points = _batched("point_coords", point_coords, 2)
     labels = _batched("point_labels", point_labels, 1)

@@ -12,11 +12,8 @@ from napari_samv2_prompts.prompts import Prompt
 def check_masks(prompts: Sequence[Prompt], side: int) -> None:
     """Refuse mask prompts that the network cannot take.
 
-    Raises
-    ------
-    ValueError
-        If a mask prompt is not of the size of the low-res logits, or covers a part of the image
-        only.
+    Raises ValueError if a mask prompt is not of the size of the low-res logits, or covers a part of
+    the image only.
     """
     for prompt in prompts:
         if prompt.mask_box is not None:
@@ -33,10 +30,7 @@ def check_places(prompts: Sequence[Prompt], image_size: tuple[int, int]) -> None
 
     The published predictor gives some answer.  A person who draws is better served by a sentence.
 
-    Raises
-    ------
-    ValueError
-        If a click lies outside the image, or a box has no part in it.
+    Raises ValueError if a click lies outside the image, or a box has no part in it.
     """
     height, width = image_size
     for prompt in prompts:

@@ -236,12 +236,9 @@ class Hiera(nn.Module):
     def forward(self, pixels: Tensor, progress: Progress | None = None) -> list[Tensor]:
         """Return the last map of each stage, finest first, channels last: ``(B, H, W, C)``.
 
-        Parameters
-        ----------
-        pixels : Tensor of shape (B, 3, S, S)
-            Normalised image; S a multiple of 32.
-        progress : callable, optional
-            Told the share of blocks done, in (0, 1], after each.  What it raises ends the work.
+        - `pixels`: Tensor of shape (B, 3, S, S); normalised image; S a multiple of 32
+        - `progress`: told the share of blocks done, in (0, 1], after each.  What it raises ends the
+          work.
         """
         blocks = [block for block in self.blocks if isinstance(block, MultiScaleBlock)]
         order = WindowOrder(pixels.shape[2] // 4, pixels.shape[3] // 4, blocks[0].window)

@@ -107,11 +107,9 @@ class MaskDecoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Let prompts and image exchange what they know, see :meth:`forward`.
 
-        Returns
-        -------
-        tokens : Tensor of shape (P, 6, C)
-            Of the object score, of the IoU, and of the four masks.
-        image : Tensor of shape (P, M, C)
+        - returns `tokens`: Tensor of shape (P, 6, C); of the object score, of the IoU, and of the
+          four masks
+        - returns `image`: Tensor of shape (P, M, C)
         """
         learnt = torch.cat(
             [self.obj_score_token.weight, self.iou_token.weight, self.mask_tokens.weight]
@@ -166,16 +164,11 @@ class MaskDecoder(nn.Module):
     ) -> Decoded:
         """Predict the four masks of each prompt.
 
-        Parameters
-        ----------
-        embedding : Tensor of shape (P or 1, C, H, W)
-            Image embedding, stride 16.
-        position : Tensor of shape (H * W, C)
-            Encoding of the embedding's grid.
-        high_res_4, high_res_8 : Tensor
-            As :class:`.network.ImageFeatures` has them, :meth:`with_biases`; with P rows or one.
-        shared : SharedImage, optional
-            Of the embedding with this dense prompt, where that is the same for all prompts.
+        - `embedding`: Tensor of shape (P or 1, C, H, W); image embedding, stride 16
+        - `position`: Tensor of shape (H * W, C); encoding of the embedding's grid
+        - `high_res_4`, `high_res_8`: as :class:`.network.ImageFeatures` has them,
+          :meth:`with_biases`; with P rows or one
+        - `shared`: of the embedding with this dense prompt, where that is the same for all prompts
         """
         tokens, image = self.look(embedding, position, prompts, shared)
         grid = (embedding.shape[-2], embedding.shape[-1])
@@ -193,14 +186,9 @@ class MaskDecoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Return the logits of all masks and their scores, before these are squashed.
 
-        Parameters
-        ----------
-        tokens, image : Tensor
-            As :meth:`look` returns them.
-        finer : tuple of Tensor
-            ``high_res_4`` and ``high_res_8``.
-        grid : tuple of int
-            ``(H, W)`` of the cells.
+        - `tokens`, `image`: as :meth:`look` returns them
+        - `finer`: ``high_res_4`` and ``high_res_8``
+        - `grid`: ``(H, W)`` of the cells
         """
         work = partial(self._logits_of_cells, self.kernels(tokens))
         cells = in_tiles(work, (image, *finer), CELLS_AT_ONCE // len(tokens), axis=2)

@@ -145,18 +145,10 @@ class MemoryAttention(nn.Module):
     ) -> Tensor:
         """Let a map read memories.
 
-        Parameters
-        ----------
-        image : Tensor of shape (1, M, C)
-            As the neck gives it, the same for all objects.
-        position : Tensor of shape (M, C)
-            Its sine positions.
-        cos_sin : Tensor of shape (2, M, C / 2)
-            Of :func:`.rotation`.
-
-        Returns
-        -------
-        Tensor of shape (B, M, C), float32
+        - `image`: Tensor of shape (1, M, C); as the neck gives it, the same for all objects
+        - `position`: Tensor of shape (M, C); its sine positions
+        - `cos_sin`: Tensor of shape (2, M, C / 2); of :func:`.rotation`
+        - returns a Tensor of shape (B, M, C), float32
         """
         x = image.float() + POSITION_SHARE * position
         for layer in self.layers:

@@ -95,16 +95,9 @@ class MemoryEncoder(nn.Module):
     def forward(self, image: Tensor, masks: Tensor) -> Tensor:
         """Encode what is remembered of objects on a frame.
 
-        Parameters
-        ----------
-        image : Tensor of shape (1 or B, C, H, W)
-            As the neck gives it.
-        masks : Tensor of shape (B, 1, 16 * H, 16 * W)
-            From -10, outside, to 10, inside.
-
-        Returns
-        -------
-        Tensor of shape (B, H * W, 64)
+        - `image`: Tensor of shape (1 or B, C, H, W); as the neck gives it
+        - `masks`: Tensor of shape (B, 1, 16 * H, 16 * W); from -10, outside, to 10, inside
+        - returns a Tensor of shape (B, H * W, 64)
         """
         projected = self.pix_feat_proj(image.contiguous(memory_format=torch.channels_last))
         memory: Tensor = self.out_proj(self.fuser(projected + self.mask_downsampler(masks)))

@@ -43,14 +43,10 @@ class FpnNeck(nn.Module):
     def forward(self, stages: list[Tensor], narrowing: Sequence[Linear]) -> list[Tensor]:
         """Return maps of strides 4, 8 and 16, channels last: ``(B, H, W, C)``.
 
-        Parameters
-        ----------
-        stages : list of 4 Tensor
-            Maps of strides 4, 8, 16 and 32, as :class:`.hiera.Hiera` gives them.
-        narrowing : sequence of (weight, bias)
-            1 x 1 convolutions to be applied to the finest levels, in this order.  Where no sum
-            comes between, they are one with the lateral convolution: the wide maps, the largest of
-            all, are never made.
+        - `stages`: maps of strides 4, 8, 16 and 32, as :class:`.hiera.Hiera` gives them
+        - `narrowing`: 1 x 1 convolutions to be applied to the finest levels, in this order.  Where
+          no sum comes between, they are one with the lateral convolution: the wide maps, the
+          largest of all, are never made.
         """
         levels: list[Tensor] = []
         above: Tensor | None = None

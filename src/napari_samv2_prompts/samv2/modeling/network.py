@@ -135,12 +135,10 @@ class SAMV2Network(nn.Module):
     def encode_image(self, pixels: Tensor, progress: Progress | None = None) -> ImageFeatures:
         """Encode images.
 
-        Parameters
-        ----------
-        pixels : Tensor of shape (B, 3, S, S)
-            RGB in [0, 1], normalised with ImageNet's mean and deviation.
-        progress : callable, optional
-            Told the share done, in (0, 1], after each block.  What it raises ends the work.
+        - `pixels`: Tensor of shape (B, 3, S, S); RGB in [0, 1], normalised with ImageNet's mean and
+          deviation
+        - `progress`: told the share done, in (0, 1], after each block.  What it raises ends the
+          work.
         """
         decoder = self.sam_mask_decoder
         narrowing = as_linear(decoder.conv_s0), as_linear(decoder.conv_s1)
@@ -155,10 +153,7 @@ class SAMV2Network(nn.Module):
     def prepare(self, features: ImageFeatures) -> PreparedImage:
         """Do once for an image what is the same for all prompts; it takes a tenth of a click.
 
-        Parameters
-        ----------
-        features : ImageFeatures
-            Of one image (B = 1).
+        - `features`: of one image (B = 1)
         """
         image = self.unshared(features.channels_last())
         embedding = image.features.embedding
@@ -184,16 +179,11 @@ class SAMV2Network(nn.Module):
     ) -> Decoded:
         """Predict all four masks of each prompt.
 
-        Parameters
-        ----------
-        image : ImageFeatures or PreparedImage
-            One image for all prompts (B = 1), or features with one row per prompt (B = P).
-        coords : Tensor of shape (P, N, 2), float32
-            ``(x, y)`` in pixels of the network's input.
-        labels : Tensor of shape (P, N), int64
-            -1 padding, 0 negative, 1 positive, 2 and 3 box corners (these first).
-        mask_input : Tensor of shape (P, 1, S/4, S/4), optional
-            Previous low-res logits.
+        - `image`: one image for all prompts (B = 1), or features with one row per prompt (B = P)
+        - `coords`: Tensor of shape (P, N, 2), float32; ``(x, y)`` in pixels of the network's input
+        - `labels`: Tensor of shape (P, N), int64; -1 padding, 0 negative, 1 positive, 2 and 3 box
+          corners (these first)
+        - `mask_input`: Tensor of shape (P, 1, S/4, S/4); previous low-res logits
         """
         if isinstance(image, ImageFeatures):
             image = self.unshared(image)

@@ -78,10 +78,8 @@ def sine_grid(height: int, width: int, channels: int, device: torch.device) -> T
     As in Carion et al., *End-to-End Object Detection with Transformers* (2020): places count from
     one to a full turn at the last row and column.
 
-    Returns
-    -------
-    Tensor of shape (height * width, channels)
-        Half for y, then half for x, with sines and cosines in turn.
+    Returns Tensor of shape (height * width, channels); half for y, then half for x, with sines and
+    cosines in turn.
     """
     periods = _periods(channels // 2, device)
 

@@ -76,15 +76,11 @@ class PromptEncoder(nn.Module):
     ) -> EncodedPrompts:
         """Embed a batch of prompts.
 
-        Parameters
-        ----------
-        coords : Tensor of shape (P, N, 2), float32
-            ``(x, y)`` in pixels of the input.
-        labels : Tensor of shape (P, N), int64
-            -1 padding, 0 negative, 1 positive, 2 and 3 box corners (these first).
-        mask_input : Tensor of shape (P, 1, S/4, S/4) or None
-        grid : tuple of int
-            ``(height, width)`` of the image embedding, S/16.
+        - `coords`: Tensor of shape (P, N, 2), float32; ``(x, y)`` in pixels of the input
+        - `labels`: Tensor of shape (P, N), int64; -1 padding, 0 negative, 1 positive, 2 and 3 box
+          corners (these first)
+        - `mask_input`: Tensor of shape (P, 1, S/4, S/4) or None
+        - `grid`: ``(height, width)`` of the image embedding, S/16
         """
         height, width = grid
         sparse = self.tokens(coords, labels, (16 * height, 16 * width))

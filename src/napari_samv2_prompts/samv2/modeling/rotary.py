@@ -16,16 +16,9 @@ THETA = 10000.0
 def rotation(height: int, width: int, channels: int, device: torch.device) -> Tensor:
     """Return cosines and sines of the angles of each cell.
 
-    Parameters
-    ----------
-    height, width : int
-        Of the map, in cells.
-    channels : int
-        Of queries and keys; a multiple of 4.
-
-    Returns
-    -------
-    Tensor of shape (2, height * width, channels / 2), float32
+    - `height`, `width`: of the map, in cells
+    - `channels`: of queries and keys; a multiple of 4
+    - returns a Tensor of shape (2, height * width, channels / 2), float32
     """
     exponents = torch.arange(channels // 4, device=device, dtype=torch.float32) * (4 / channels)
     frequencies = THETA**-exponents

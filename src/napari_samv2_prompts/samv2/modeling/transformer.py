@@ -253,21 +253,13 @@ class TwoWayTransformer(nn.Module):
 
         Without gradients the image may be written over, unless it is shared.
 
-        Parameters
-        ----------
-        image : Tensor of shape (P or 1, M, C)
-        image_pe : Tensor of shape (1, M, C)
-        tokens : Tensor of shape (P, N, C)
-            Also their own positional encoding.
-        n_results : int
-            How many tokens, from the first, are wanted in the end.
-        shared : SharedImage, optional
-            Of :meth:`share`, if the image is the same for all prompts.
-
-        Returns
-        -------
-        tokens : Tensor of shape (P, n_results, C)
-        image : Tensor of shape (P, M, C)
+        - `image`: Tensor of shape (P or 1, M, C)
+        - `image_pe`: Tensor of shape (1, M, C)
+        - `tokens`: Tensor of shape (P, N, C); also their own positional encoding
+        - `n_results`: how many tokens, from the first, are wanted in the end
+        - `shared`: of :meth:`share`, if the image is the same for all prompts
+        - returns `tokens`: Tensor of shape (P, n_results, C)
+        - returns `image`: Tensor of shape (P, M, C)
         """
         if shared is None and len(image) < len(tokens):
             shared = self.share(image, image_pe)

@@ -32,23 +32,14 @@ def conditioned(
 ) -> Tensor:
     """Let the map of a frame read what is remembered of objects on other frames.
 
-    Parameters
-    ----------
-    network : SAMV2Network
-    image : Tensor of shape (1, C, H, W)
-        As the neck gives it, without ``no_mem_embed``.
-    features : Tensor of shape (B, K, H * W, 64)
-        Memories of K frames for each of B objects, see :func:`encoded`.
-    slots : Tensor of shape (K,), int64
-        Temporal slot of each: 0 to 5 for a distance of one to six frames, 6 for conditioning.
-    past_pointers : Tensor of shape (B, P, C)
-        See :func:`pointers`; P may be 0.
-    ages : Tensor of shape (P,), float32
-        How far back each lies, as a share of the longest reach.
-
-    Returns
-    -------
-    Tensor of shape (B, C, H, W), float32
+    - `image`: Tensor of shape (1, C, H, W); as the neck gives it, without ``no_mem_embed``
+    - `features`: Tensor of shape (B, K, H * W, 64); memories of K frames for each of B objects, see
+      :func:`encoded`
+    - `slots`: Tensor of shape (K,), int64; temporal slot of each: 0 to 5 for a distance of one to
+      six frames, 6 for conditioning
+    - `past_pointers`: Tensor of shape (B, P, C); see :func:`pointers`; P may be 0
+    - `ages`: Tensor of shape (P,), float32; how far back each lies, as a share of the longest reach
+    - returns a Tensor of shape (B, C, H, W), float32
     """
     width, rows, columns = image.shape[1:]
     device = image.device
@@ -96,22 +87,12 @@ def encoded(
 ) -> Tensor:
     """Encode what is remembered of objects on a frame.
 
-    Parameters
-    ----------
-    network : SAMV2Network
-    image : Tensor of shape (1, C, H, W)
-        As the neck gives it, without ``no_mem_embed``.
-    logits : Tensor of shape (B, 1, 4 * H, 4 * W)
-        Low-res logits.
-    present : Tensor of shape (B,), bool
-        Whether the object is there.
-    hard : bool
-        Take what is above 0 as surely inside and the rest as surely outside: for masks that
-        somebody prompted.
-
-    Returns
-    -------
-    Tensor of shape (B, H * W, 64), bfloat16
+    - `image`: Tensor of shape (1, C, H, W); as the neck gives it, without ``no_mem_embed``
+    - `logits`: Tensor of shape (B, 1, 4 * H, 4 * W); low-res logits
+    - `present`: Tensor of shape (B,), bool; whether the object is there
+    - `hard`: take what is above 0 as surely inside and the rest as surely outside: for masks that
+      somebody prompted
+    - returns a Tensor of shape (B, H * W, 64), bfloat16
     """
     whole = enlarged(logits.float(), 16 * image.shape[-1])
     inside = (whole > 0).float() if hard else whole.sigmoid()

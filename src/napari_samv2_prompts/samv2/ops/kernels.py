@@ -44,9 +44,7 @@ def _by_onednn(x: Tensor) -> bool:
 def linear(x: Tensor, layer: nn.Linear, activation: Activation = "none") -> Tensor:
     """Return ``activation(layer(x))``.
 
-    Parameters
-    ----------
-    x : Tensor of shape (..., in)
+    - `x`: Tensor of shape (..., in)
     """
     if _by_onednn(x) and layer.weight.dtype == x.dtype:
         y = fused_linear(x.reshape(-1, x.shape[-1]), layer, activation)
@@ -60,10 +58,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
     Values may have fewer channels than keys; PyTorch's kernel for CPUs would then hold all scores.
 
-    Returns
-    -------
-    Tensor of shape (B, H, N, E)
-        As many channels as the values have.
+    Returns a Tensor of shape (B, H, N, E); as many channels as the values have.
     """
     if not _by_onednn(q):
         if q.device.type == "cpu" and q.shape[-1] != v.shape[-1] and not torch.is_grad_enabled():

@@ -19,15 +19,9 @@ def device_to_resize_on(device: torch.device) -> torch.device:
 def sample_bilinear(maps: Tensor, places: Tensor) -> Tensor:
     """Read maps between their cells; beyond the border lies what is at the border.
 
-    Parameters
-    ----------
-    maps : Tensor of shape (B, C, H, W)
-    places : Tensor of shape (B, N, 2)
-        ``(x, y)`` in cells, the first one's centre being 0.
-
-    Returns
-    -------
-    Tensor of shape (B, C, N)
+    - `maps`: Tensor of shape (B, C, H, W)
+    - `places`: Tensor of shape (B, N, 2); ``(x, y)`` in cells, the first one's centre being 0
+    - returns a Tensor of shape (B, C, N)
     """
     size = places.new_tensor((maps.shape[3], maps.shape[2]))
     padding = "border"

@@ -21,18 +21,11 @@ def in_tiles(
     already.  A whole map can be larger than any cache, and the system hands out large memory anew
     each time, page by page.  A GPU takes the maps whole.
 
-    Parameters
-    ----------
-    work : callable
-        Called with the same tile of each map; no position may depend on another tile.
-    maps : sequence of Tensor
-        Of the same length along the second axis.
-    tile : int
-        Length of a tile; the last may be shorter.
-    axis : int
-        Along which results are join_tiles.
-    into : Tensor, optional
-        As of :func:`join_tiles`.
+    - `work`: called with the same tile of each map; no position may depend on another tile
+    - `maps`: of the same length along the second axis
+    - `tile`: length of a tile; the last may be shorter
+    - `axis`: along which results are joined
+    - `into`: as of :func:`join_tiles`
     """
     if maps[0].device.type != "cpu" or tile >= maps[0].shape[1]:
         return work(*maps)
@@ -46,12 +39,8 @@ def in_tiles(
 def join_tiles(tiles: Iterable[Tensor], length: int, into: Tensor | None = None) -> Tensor:
     """Join tiles ``(B, n, C)`` of a map along their second axis, as they come.
 
-    Parameters
-    ----------
-    length : int
-        Of the whole map.
-    into : Tensor, optional
-        A map of the result's shape that is not needed any more where a tile has come.
+    - `length`: of the whole map
+    - `into`: a map of the result's shape that is not needed any more where a tile has come
     """
     rest = iter(tiles)
     first = next(rest)

@@ -20,11 +20,8 @@ def multiplies_bfloat16() -> bool:
 def fused_linear(x: Tensor, layer: nn.Linear, activation: str) -> Tensor | None:
     """Apply a linear layer and what follows it in one pass of oneDNN, or return None.
 
-    Parameters
-    ----------
-    x : Tensor of shape (N, in)
-    activation : str
-        "none", "gelu" or "relu".
+    - `x`: Tensor of shape (N, in)
+    - `activation`: "none", "gelu" or "relu"
     """
     try:
         y: Tensor = torch.ops.mkldnn._linear_pointwise(

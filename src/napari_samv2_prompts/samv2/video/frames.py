@@ -87,17 +87,10 @@ class _Folder:
 def open_frames(video: Any) -> Frames:
     """Open a film without reading more than its first frame.
 
-    Parameters
-    ----------
-    video : array-like of shape (T, H, W) or (T, H, W, 3), uint8; sequence of images; or path
-        Of a folder of JPEG or PNG files, numbered by the last number in their names.
-
-    Raises
-    ------
-    ValueError
-        If there are no frames, or they are of other shapes, sizes or number types.
-    FileNotFoundError
-        If there is no such folder.
+    - `video`: array-like of shape (T, H, W) or (T, H, W, 3), uint8; sequence of images; or path; of
+      a folder of JPEG or PNG files, numbered by the last number in their names
+    - raises ValueError if there are no frames, or they are of other shapes, sizes or number types
+    - raises FileNotFoundError if there is no such folder
     """
     if isinstance(video, str | PathLike):
         return _Folder(_numbered(Path(video).expanduser()))

@@ -85,23 +85,12 @@ def choose_frames(
 ) -> ChosenFrames:
     """Choose the frames that a frame looks at.
 
-    Parameters
-    ----------
-    conditioning : collection of int
-        Prompted frames; all of them are looked at, those ahead too.
-    tracked : container of int
-        Frames with an answer that was not prompted.
-    n_frames : int
-        Length of the film.
-    reverse : bool
-        Whether the film is gone through backwards.
-    limit : int, optional
-        Look at this many conditioning frames at most; others count as tracked ones.
-
-    Raises
-    ------
-    ValueError
-        If there is no conditioning frame, or the limit is below 1.
+    - `conditioning`: prompted frames; all of them are looked at, those ahead too
+    - `tracked`: frames with an answer that was not prompted
+    - `n_frames`: length of the film
+    - `reverse`: whether the film is gone through backwards
+    - `limit`: look at this many conditioning frames at most; others count as tracked ones
+    - raises ValueError if there is no conditioning frame, or the limit is below 1
     """
     if not conditioning:
         raise ValueError("Nothing is remembered yet: prompt the object on a frame first.")
@@ -187,15 +176,10 @@ class MemoryBank:
     ) -> Memories:
         """Return what a frame looks at.
 
-        Parameters
-        ----------
-        n_frames : int
-            Length of the film, or the number of planes.
-        reverse : bool
-            Whether it is gone through backwards.
-        again : callable, optional
-            Makes the memory of a frame again whose map was let go of.  Without it such a frame
-            counts for its pointer only.
+        - `n_frames`: length of the film, or the number of planes
+        - `reverse`: whether it is gone through backwards
+        - `again`: makes the memory of a frame again whose map was let go of.  Without it such a
+          frame counts for its pointer only.
         """
         chosen = self.choose(frame, n_frames=n_frames, reverse=reverse)
         known = {**self.tracked, **self.conditioning}

@@ -32,10 +32,7 @@ def order_of(
 
     The range includes ``start + max_frames``; backwards from frame 0 there is nothing.
 
-    Raises
-    ------
-    ValueError
-        If ``max_frames`` is below 0.
+    Raises ValueError if ``max_frames`` is below 0.
     """
     if max_frames is not None and max_frames < 0:
         raise ValueError(f"max_frame_num_to_track is {max_frames}, below 0.")
@@ -112,10 +109,7 @@ class Follower:
     def approach(self, state: VideoState, order: range, *, reverse: bool) -> dict[int, int]:
         """Follow objects that are first prompted ahead of a pass back to where it starts.
 
-        Returns
-        -------
-        dict of int to int
-            For each of those objects, the frame up to which the pass has its answers already.
+        Returns, for each of those objects, the frame up to which the pass has its answers already.
         """
         start = order[0]
         step = order.step

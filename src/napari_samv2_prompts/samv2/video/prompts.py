@@ -48,23 +48,13 @@ def points_from_arrays(
 ) -> PointPrompts:
     """Read clicks and a box.
 
-    Parameters
-    ----------
-    points : array-like of shape (N, 2), optional
-        ``(x, y)``.
-    labels : array-like of shape (N,), optional
-        1 on the object, 0 beside it.
-    box : array-like of shape (4,), optional
-        ``x0, y0, x1, y1``.
-    size : tuple of int
-        ``(height, width)`` of the film.
-    normalize_coords : bool
-        Coordinates are pixels; if False, they are shares of width and height in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        If there is nothing, or shapes, counts or labels are wrong.
+    - `points`: array-like of shape (N, 2); ``(x, y)``
+    - `labels`: array-like of shape (N,); 1 on the object, 0 beside it
+    - `box`: array-like of shape (4,); ``x0, y0, x1, y1``
+    - `size`: ``(height, width)`` of the film
+    - `normalize_coords`: coordinates are pixels; if False, they are shares of width and height in
+      [0, 1]
+    - raises ValueError if there is nothing, or shapes, counts or labels are wrong
     """
     if points is None and labels is None and box is None:
         raise ValueError("Give points with labels, a box, or both: there is no prompt.")

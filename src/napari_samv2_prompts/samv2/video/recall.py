@@ -51,14 +51,10 @@ class Recall:
     ) -> list[tuple[MaskCrop, float, float]]:
         """Return each object's mask, predicted IoU and object score on a plane.
 
-        Parameters
-        ----------
-        embedding : Embedding
-            Of the plane.
-        objects : sequence of (mapping, mapping)
-            By plane, what is remembered of each on prompted planes, and on those it was found on.
-        reverse : bool
-            Whether planes are gone through backwards.
+        - `embedding`: of the plane
+        - `objects`: by plane, what is remembered of each on prompted planes, and on those it was
+          found on
+        - `reverse`: whether planes are gone through backwards
         """
         banks = [MemoryBank(anchors, found) for anchors, found in objects]
         wanted = [bank.memories(plane, n_frames=n_planes, reverse=reverse) for bank in banks]

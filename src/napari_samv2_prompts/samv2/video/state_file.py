@@ -82,10 +82,7 @@ class _State(BaseModel):
 def write_state(state: VideoState, path: Path) -> None:
     """Write what is known of a film's objects; prompts must have been remembered before.
 
-    Raises
-    ------
-    ValueError
-        If there are prompts that are not remembered yet.
+    Raises ValueError if there are prompts that are not remembered yet.
     """
     tensors: dict[str, Tensor] = {}
     for place, item in enumerate(state.objects.values()):
@@ -108,12 +105,8 @@ def write_state(state: VideoState, path: Path) -> None:
 def read_state(state: VideoState, path: Path) -> None:
     """Fill the state of a film that was just opened with what a file knows.
 
-    Raises
-    ------
-    ValueError
-        If the file is damaged, or of another film or model.
-    FileNotFoundError
-        If there is no such file.
+    - raises ValueError if the file is damaged, or of another film or model
+    - raises FileNotFoundError if there is no such file
     """
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}.")

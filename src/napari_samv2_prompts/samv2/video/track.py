@@ -69,16 +69,12 @@ class Tracker:
     ) -> Tracked:
         """Answer the prompts of one object on one frame.
 
-        Parameters
-        ----------
-        coords : Tensor of shape (N, 2), float32
-            ``(x, y)`` in pixels of the network's input; corners of a box first.
-        labels : Tensor of shape (N,), int64
-            0 negative, 1 positive, 2 and 3 box corners.
-        previous : Tensor of shape (S/4, S/4), optional
-            Logits that the object has on this frame already.
-        memories : Memories, optional
-            What is remembered of it on other frames; without, the frame is taken as an image.
+        - `coords`: Tensor of shape (N, 2), float32; ``(x, y)`` in pixels of the network's input;
+          corners of a box first
+        - `labels`: Tensor of shape (N,), int64; 0 negative, 1 positive, 2 and 3 box corners
+        - `previous`: Tensor of shape (S/4, S/4); logits that the object has on this frame already
+        - `memories`: what is remembered of it on other frames; without, the frame is taken as an
+          image
         """
         image = self._features(embedding)
         mask = None if previous is None else previous[None, None].to(self._choice.device)
@@ -96,19 +92,10 @@ class Tracker:
         Objects that look at the same slots and ages run through the network together, half as many
         where memory is scarce.
 
-        Parameters
-        ----------
-        embedding : Embedding
-            Of the frame.
-        memories : sequence of Memories
-            One for each object.
-
-        Raises
-        ------
-        ValueError
-            If an object has no map to look at.
-        OutOfMemoryError
-            If the device's memory does not hold the work for one object.
+        - `embedding`: of the frame
+        - `memories`: one for each object
+        - raises ValueError if an object has no map to look at
+        - raises OutOfMemoryError if the device's memory does not hold the work for one object
         """
         if not all(item.maps for item in memories):
             raise ValueError("There is nothing to follow: remember the object on a frame first.")
@@ -132,10 +119,7 @@ class Tracker:
     def take_mask(self, embedding: Embedding, mask: NDArray[np.bool_]) -> Tracked:
         """Take a mask as the answer on a frame, and find the pointer that goes with it.
 
-        Parameters
-        ----------
-        mask : array of shape (H, W), bool
-            Of any size: it is stretched to the input.
+        - `mask`: array of shape (H, W), bool; of any size: it is stretched to the input
         """
         network, side = self._network, embedding.input_size
         whole = torch.from_numpy(np.ascontiguousarray(mask)).to(self._choice.device)
@@ -158,12 +142,8 @@ class Tracker:
     ) -> list[Memory]:
         """Make memories of objects on a frame.
 
-        Parameters
-        ----------
-        embedding : Embedding
-            Of the frame.
-        hard : bool
-            For masks that somebody prompted, see :func:`.encoded`.
+        - `embedding`: of the frame
+        - `hard`: for masks that somebody prompted, see :func:`.encoded`
         """
 
         def work(part: slice) -> list[Memory]:

@@ -74,18 +74,11 @@ class LoadReport:
 def read_state(path: str | PathLike[str], *, mapped: bool = True) -> CheckpointState:
     """Read a checkpoint and recognise its variant; nothing in the file is ever executed.
 
-    Parameters
-    ----------
-    path : path-like
-        A ``.pt``, ``.pth`` or ``.safetensors`` file in the published layout: a state dict, bare or
-        under ``"model"``, in float32, float16, bfloat16 or float64, with or without ``module.``.
-    mapped : bool
-        Whether tensors may be mapped from disk, see :func:`.read_content`.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is none of that; the message says what it is and what to do.
+    - `path`: a ``.pt``, ``.pth`` or ``.safetensors`` file in the published layout: a state dict,
+      bare or under ``"model"``, in float32, float16, bfloat16 or float64, with or without
+      ``module.``
+    - `mapped`: whether tensors may be mapped from disk, see :func:`.read_content`
+    - raises CheckpointError if the file is none of that; the message says what it is and what to do
     """
     path = Path(path).expanduser()
     tensors, notes = _unwrap(path, read_content(path, mapped=mapped))
@@ -96,18 +89,11 @@ def read_state(path: str | PathLike[str], *, mapped: bool = True) -> CheckpointS
 def load(network: SAMV2Network, path: str | PathLike[str]) -> LoadReport:
     """Load a checkpoint strictly into a network of the same size.
 
-    Parameters
-    ----------
-    network : SAMV2Network
-        As :mod:`.build` makes it.  It keeps its own number type and device; without memory
-        yet (on the meta device), it takes over the tensors that were read, as float32 on the CPU.
-    path : path-like
-        See :func:`read_state`.
-
-    Raises
-    ------
-    CheckpointError
-        If the file cannot be read, is of another size than the network, or lacks tensors.
+    - `network`: as :mod:`.build` makes it.  It keeps its own number type and device; without memory
+      yet (on the meta device), it takes over the tensors that were read, as float32 on the CPU.
+    - `path`: see :func:`read_state`
+    - raises CheckpointError if the file cannot be read, is of another size than the network, or
+      lacks tensors
     """
     # Not mapped, so that the network does not hang on to a file that may be replaced.
     state = read_state(path, mapped=False)

@@ -75,25 +75,14 @@ def download(
 ) -> Path:
     """Return the published checkpoint of a model, downloading what is missing of it.
 
-    Parameters
-    ----------
-    name, version : str
-        Short or full name of the model, and the version meant by a short name.
-    progress : callable, optional
-        Called as ``progress(done, total)``, in bytes, from the thread of this call.
-    cancel : callable, optional
-        Asked between chunks; the download stops when it returns True.
-    folder : Path, optional
-        Where the file goes; :func:`.cache_folder` if not given.
-
-    Raises
-    ------
-    DownloadCancelled
-        If `cancel` said so.
-    CheckpointError
-        If the network, the disk or the file itself is at fault; the message says what to do.
-    ValueError
-        If there is no such model.
+    - `name`, `version`: short or full name of the model, and the version meant by a short name
+    - `progress`: called as ``progress(done, total)``, in bytes, from the thread of this call
+    - `cancel`: asked between chunks; the download stops when it returns True
+    - `folder`: where the file goes; :func:`.cache_folder` if not given
+    - raises DownloadCancelled if `cancel` said so
+    - raises CheckpointError if the network, the disk or the file itself is at fault; the message
+      says what to do
+    - raises ValueError if there is no such model
     """
     folder = cache_folder() if folder is None else folder
     return fetch(published_file(name, version), folder, progress=progress, cancel=cancel)

@@ -28,16 +28,9 @@ _LEGACY_HEAD = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # PyTorch's for
 def read_content(path: Path, *, mapped: bool = True) -> Any:
     """Return what a file of weights holds, usually a mapping with tensors in it.
 
-    Parameters
-    ----------
-    mapped : bool
-        Map tensors from disk where the format allows it, which takes no memory until they are
-        used.  They must not outlive a change of the file.  If False, they are read into memory.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is missing, cut short, damaged or something else altogether.
+    - `mapped`: map tensors from disk where the format allows it, which takes no memory until they
+      are used.  They must not outlive a change of the file.  If False, they are read into memory.
+    - raises CheckpointError if the file is missing, cut short, damaged or something else altogether
     """
     _require_file(path)
     if not _is_safetensors(path):

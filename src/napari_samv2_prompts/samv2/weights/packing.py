@@ -63,10 +63,7 @@ class Packing:
     def pack(self, embedding: Embedding, key: str) -> bytes:
         """Return an embedding as bytes.
 
-        Parameters
-        ----------
-        key : str
-            What the embedding belongs to; the same is needed to get it back.
+        - `key`: what the embedding belongs to; the same is needed to get it back
         """
         tensors = {
             f"{level}.{name}": tensor.detach().cpu().contiguous()
@@ -85,10 +82,7 @@ class Packing:
     def unpack(self, data: bytes, key: str) -> Embedding:
         """Return the embedding that :meth:`pack` made bytes of.
 
-        Raises
-        ------
-        ValueError
-            If the bytes are anything else than what was packed with this key.
+        Raises ValueError if the bytes are anything else than what was packed with this key.
         """
         try:
             metadata, tensors = _metadata(data), load(data)

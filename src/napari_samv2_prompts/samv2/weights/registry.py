@@ -100,12 +100,8 @@ PUBLISHED_FILES: dict[str, PublishedFile] = {
 def published_file(name: str, version: str = DEFAULT_VERSION) -> PublishedFile:
     """Look a published file up by the short or full name of its variant.
 
-    Raises
-    ------
-    CheckpointError
-        If the model exists, but is bundled instead of published.
-    ValueError
-        If there is no such model.
+    - raises CheckpointError if the model exists, but is bundled instead of published
+    - raises ValueError if there is no such model
     """
     variant = find_variant(name, version)
     if variant.name not in PUBLISHED_FILES:
@@ -136,17 +132,9 @@ def bundled_file(name: str) -> Path:
 def find(name: str, version: str = DEFAULT_VERSION, folder: Path | None = None) -> Path | None:
     """Return the checkpoint of a model on this machine, or None if it has to be downloaded.
 
-    Parameters
-    ----------
-    name, version : str
-        Short or full name of the model, and the version meant by a short name.
-    folder : Path, optional
-        Where to look for it; :func:`cache_folder` if not given.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model.
+    - `name`, `version`: short or full name of the model, and the version meant by a short name
+    - `folder`: where to look for it; :func:`cache_folder` if not given
+    - raises ValueError if there is no such model
     """
     variant = find_variant(name, version).name
     if variant not in PUBLISHED_FILES:

@@ -51,17 +51,9 @@ def input_sides(model: str | None) -> tuple[int, int]:
 def find_variant(model: str, version: str = DEFAULT_VERSION) -> Variant:
     """Look a variant up by short or full name.
 
-    Parameters
-    ----------
-    model : str
-        ``"tiny"`` or ``"sam2.1_hiera_tiny"``, for example.
-    version : str
-        Version meant by a short name.  A full name says its own.
-
-    Raises
-    ------
-    ValueError
-        If there is no such model or version; the message lists what there is.
+    - `model`: ``"tiny"`` or ``"sam2.1_hiera_tiny"``, for example
+    - `version`: version meant by a short name.  A full name says its own.
+    - raises ValueError if there is no such model or version; the message lists what there is
     """
     if model in VARIANTS:
         return VARIANTS[model]
