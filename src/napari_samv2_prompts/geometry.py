@@ -38,22 +38,12 @@ class Plane:
 
     Hashable, and equal planes show the same pixels in the same orientation.
 
-    Parameters
-    ----------
-    axes : tuple of int
-        Data axis shown as rows and data axis shown as columns, in that order.  They come from the
-        displayed order, so that a transposed display gives ``(2, 1)`` rather than ``(1, 2)``.
-    index : tuple of int or None
-        For each data axis the index that is shown; None for the two shown axes.
-    shape : tuple of int
-        ``(height, width)``: the array's size along ``axes``.
-
-    Raises
-    ------
-    PlaneError
-        If the plane has no pixels.
-    ValueError
-        If ``axes`` and ``index`` contradict each other.
+    - `axes`: data axis shown as rows and data axis shown as columns, in that order.  They come from
+      the displayed order, so that a transposed display gives ``(2, 1)`` rather than ``(1, 2)``.
+    - `index`: for each data axis the index that is shown; None for the two shown axes
+    - `shape`: ``(height, width)``: the array's size along ``axes``
+    - raises PlaneError if the plane has no pixels
+    - raises ValueError if ``axes`` and ``index`` contradict each other
     """
 
     axes: tuple[int, int]
@@ -171,10 +161,8 @@ class Plane:
 class AffineMap:
     """An affine map of coordinates: ``points @ matrix.T + offset``.
 
-    Parameters
-    ----------
-    matrix : array of shape (N, N), float64
-    offset : array of shape (N,), float64
+    - `matrix`: array of shape (N, N), float64
+    - `offset`: array of shape (N,), float64
     """
 
     matrix: NDArray[np.float64]

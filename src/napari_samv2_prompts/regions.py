@@ -42,10 +42,7 @@ EDGE = 1 / 32
 class InputSides:
     """The sides of a model's square input: smaller regions are scaled up, larger ones down.
 
-    Parameters
-    ----------
-    least, most : int
-        In pixels; regions in between are seen in their own resolution.
+    - `least`, `most`: in pixels; regions in between are seen in their own resolution
     """
 
     least: int

@@ -50,19 +50,12 @@ from napari_samv2_prompts.samv2.weights.variants import input_sides
 class Replay:
     """One run through the steps of a record.
 
-    Parameters
-    ----------
-    session : Session
-        A fresh one, which is not used for anything else meanwhile.
-    target : LabelsTarget
-        Where masks go, as they went when the record was made.
-    view_of : callable
-        What to embed: ``(plane, picture) -> ImageView`` of the whole plane.
-    place_of : callable
-        What the session knows a plane by.
-    later : callable
-        Calls what it is given once the session has said all that it has to say; at once if the
-        session's runner works at once.
+    - `session`: a fresh one, which is not used for anything else meanwhile
+    - `target`: where masks go, as they went when the record was made
+    - `view_of`: what to embed: ``(plane, picture) -> ImageView`` of the whole plane
+    - `place_of`: what the session knows a plane by
+    - `later`: calls what it is given once the session has said all that it has to say; at once if
+      the session's runner works at once
     """
 
     finished = Signal(str)

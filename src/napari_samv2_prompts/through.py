@@ -88,11 +88,7 @@ def _rows(
 class StackModel:
     """A model on a stack: answers prompts on its planes, and follows what they mean.
 
-    Parameters
-    ----------
-    predictor : SAMV2ImagePredictor
-    store : EmbeddingStore, optional
-        Where embeddings are looked for and kept.
+    - `store`: where embeddings are looked for and kept
     """
 
     def __init__(

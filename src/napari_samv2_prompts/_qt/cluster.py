@@ -58,15 +58,10 @@ Errand = Callable[["Client", Check], Iterator[Any]]
 class ClusterHelp:
     """Sends one kind of work to the scheduler that the user named.
 
-    Parameters
-    ----------
-    runner : Runner
-        A worker thread of its own, since connecting and waiting take their time.
-    address : callable
-        Returns what the user typed; empty for no cluster.
-    seen : callable
-        Returns how workers see what the window shows, see :func:`seen_file`; ValueError, in a
-        sentence, if they can't.
+    - `runner`: a worker thread of its own, since connecting and waiting take their time
+    - `address`: returns what the user typed; empty for no cluster
+    - `seen`: returns how workers see what the window shows, see :func:`seen_file`; ValueError, in a
+      sentence, if they can't
     """
 
     def __init__(

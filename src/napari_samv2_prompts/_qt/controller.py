@@ -39,21 +39,11 @@ MANY = 8  # prompts: drawing so many is work for all cores, as is decoding them
 class Controller:
     """One user's work in one viewer.
 
-    Parameters
-    ----------
-    session : Session
-        Closed together with the controller.
-    runner : Runner
-        For chores that must not wait for the model; closed together with the controller.
-
-    Attributes
-    ----------
-    chosen, options
-        What to work on and how; see :meth:`choose` and :meth:`set_options`.
-    targets, events, prompts, label_tools, reader
-        What it is made of.
-    paused : bool
-        Whether layers may change without anything coming of it.
+    - `session`: closed together with the controller
+    - `runner`: for chores that must not wait for the model; closed together with the controller
+    - `.chosen`, `.options`: what to work on and how; see :meth:`choose` and :meth:`set_options`
+    - `.targets`, `.events`, `.prompts`, `.label_tools`, `.reader`: what it is made of
+    - `.paused`: whether layers may change without anything coming of it
     """
 
     state_changed = Signal(WidgetState)

@@ -37,15 +37,8 @@ _MODES: dict[Kind, str] = {"points": "add", "shapes": "add_rectangle"}
 class Drawing:
     """Gives the user the tools for clicks and boxes.
 
-    Parameters
-    ----------
-    parent : QWidget
-        Of the menu.
-
-    Attributes
-    ----------
-    listens : callable
-        Whether a press with Shift is for this widget, not for another one in the viewer.
+    - `parent`: of the menu
+    - `.listens`: whether a press with Shift is for this widget, not for another one in the viewer
     """
 
     taken = Signal()  # a tool was taken up, or could not be

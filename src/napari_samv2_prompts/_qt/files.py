@@ -52,12 +52,8 @@ _KIND = "Prompts (*.json)"
 class PromptFiles:
     """What the buttons *Save prompts* and *Load prompts* do.
 
-    Parameters
-    ----------
-    make_predictor, make_runner : callable
-        For the session that loaded steps are done in.
-    parent : QWidget
-        Of the dialogs.
+    - `make_predictor`, `make_runner`: for the session that loaded steps are done in
+    - `parent`: of the dialogs
     """
 
     def __init__(

@@ -48,15 +48,8 @@ if TYPE_CHECKING:
 class LabelTools:
     """Works on the labels of the chosen layer.
 
-    Parameters
-    ----------
-    events : ViewerEvents
-        Blocked while prompts are cleared.
-
-    Attributes
-    ----------
-    said : str
-        What was done last, or why it was not, in a sentence.
+    - `events`: blocked while prompts are cleared
+    - `.said`: what was done last, or why it was not, in a sentence
     """
 
     done = Signal()  # something may have changed: look again

@@ -48,17 +48,9 @@ QUICK = 4_000_000  # labels that are searched for the highest one in a few milli
 class Targets:
     """One :class:`.LabelsTarget` per Labels layer that was worked on.
 
-    Parameters
-    ----------
-    runner : Runner
-        Searches large layers for their highest label.
-
-    Attributes
-    ----------
-    problem : str
-        Why the last write or check did not work, in a sentence; empty if it did.
-    offer : numpy.dtype or None
-        The dtype that would solve the problem.
+    - `runner`: searches large layers for their highest label
+    - `.problem`: why the last write or check did not work, in a sentence; empty if it did
+    - `.offer`: the dtype that would solve the problem
     """
 
     searched = Signal()  # a large layer's highest label was found
@@ -206,14 +198,8 @@ class Targets:
 class LabelsWriter:
     """Writes what a session brings to the Labels layers.
 
-    Parameters
-    ----------
-    events : ViewerEvents
-        Blocked while labels are written.
-
-    Attributes
-    ----------
-    policy : {"keep", "replace", "background"}
+    - `events`: blocked while labels are written
+    - `.policy`: {"keep", "replace", "background"}
     """
 
     written = Signal()

@@ -43,10 +43,7 @@ Planes = Mapping[int, tuple[PlaneIndex, ...]]
 class ObjectList:
     """Makes the rows of one widget's list, and does what is asked for with them.
 
-    Parameters
-    ----------
-    runner : Runner
-        Closed together with this.
+    - `runner`: closed together with this
     """
 
     changed = Signal(tuple, int)  # the rows, and the current object

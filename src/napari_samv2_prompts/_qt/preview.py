@@ -37,12 +37,8 @@ _BOX_MODES = ("add_rectangle", "add_ellipse")
 class PreviewAtMouse:
     """Shows what a click at the mouse would give, as long as it is switched on.
 
-    Parameters
-    ----------
-    current : CurrentObject
-        The object that clicks go to, and their sign.
-    start : callable
-        Returns a prompt with the mask that a first prompt of its object starts from.
+    - `current`: the object that clicks go to, and their sign
+    - `start`: returns a prompt with the mask that a first prompt of its object starts from
     """
 
     def __init__(
@@ -227,10 +223,7 @@ class Segments:
 class OutlineOverlay(SceneOverlay):
     """What is to be drawn.
 
-    Attributes
-    ----------
-    segments : Segments or None
-        None draws nothing.
+    - `.segments`: None draws nothing
     """
 
     segments: Any = None

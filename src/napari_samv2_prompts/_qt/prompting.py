@@ -44,12 +44,8 @@ TAKEN_BACK = "A click without a drag draws no box: it was taken back. Undo bring
 class CurrentObject:
     """The object that clicks go to, and the sign of the next click.
 
-    Attributes
-    ----------
-    number : int
-        0 while it is not known which numbers are free.
-    started : bool
-        Whether it has a prompt already, on whatever plane.
+    - `.number`: 0 while it is not known which numbers are free
+    - `.started`: whether it has a prompt already, on whatever plane
     """
 
     def __init__(self) -> None:
@@ -119,19 +115,11 @@ class TakenBack:
 class Prompting:
     """Reads the chosen prompt layers, and writes to them.
 
-    Parameters
-    ----------
-    targets : Targets
-        Say which numbers are free.
-    events : ViewerEvents
-        Blocked while something is written.
-
-    Attributes
-    ----------
-    read_here : Reading or None
-        What the layers say about the shown plane, as last read.
-    said : str
-        What was done to prompts by itself, in a sentence, as long as they are as they were then.
+    - `targets`: say which numbers are free
+    - `events`: blocked while something is written
+    - `.read_here`: what the layers say about the shown plane, as last read
+    - `.said`: what was done to prompts by itself, in a sentence, as long as they are as they were
+      then
     """
 
     def __init__(self, viewer: Viewer, targets: Targets, events: ViewerEvents) -> None:

@@ -44,20 +44,9 @@ if TYPE_CHECKING:
 class StackPropagation:
     """Follows objects of the chosen layers through planes.
 
-    Parameters
-    ----------
-    viewer : napari.viewer.Viewer
-    controller : Controller
-    recorder : Recorder
-        Told what is done, so that it can be done again.
-    cluster : ClusterHelp
-        Follows them, where the user names one.
-
-    Attributes
-    ----------
-    state : PropagationState
-    stack : ShownStack
-        What there is to follow.
+    - `recorder`: told what is done, so that it can be done again
+    - `cluster`: follows them, where the user names one
+    - `.stack`: what there is to follow
     """
 
     changed = Signal(PropagationState)

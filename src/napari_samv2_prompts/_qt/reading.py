@@ -40,10 +40,7 @@ GREY = (0.8, 0.8, 0.8)
 class Reader:
     """Reads one viewer.
 
-    Parameters
-    ----------
-    session, prompts, targets, tools
-        Whose state is read, too.
+    - `session`, `prompts`, `targets`, `tools`: whose state is read, too
     """
 
     def __init__(

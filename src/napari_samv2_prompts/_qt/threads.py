@@ -70,10 +70,7 @@ class MainThreadQueue(QObject):
 class DelayedCall:
     """Calls something once, soon or after a while, however often it is asked to.
 
-    Parameters
-    ----------
-    call : callable
-        Has to call :meth:`begun` first.
+    - `call`: has to call :meth:`begun` first
     """
 
     def __init__(self, call: Callable[[], object]) -> None:
@@ -170,11 +167,8 @@ def _outcome(task: Task) -> Outcome:
 class Disk:
     """Does one piece of work with files after the other, away from the thread of the window.
 
-    Parameters
-    ----------
-    make_runner : callable
-        Makes a worker of its own, since nothing else shall wait for a slow disk; it ends when there
-        is nothing more to do.
+    - `make_runner`: makes a worker of its own, since nothing else shall wait for a slow disk; it
+      ends when there is nothing more to do
     """
 
     changed = Signal(str, bool)

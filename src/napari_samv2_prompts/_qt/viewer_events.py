@@ -236,10 +236,7 @@ class Keys:
 
     Widgets of ours in the same viewer share them; see :meth:`use`.
 
-    Parameters
-    ----------
-    wanted : iterable of (str, callable)
-        A letter, and what it does.
+    - `wanted`: a letter, and what it does
     """
 
     def __init__(self, viewer: Viewer, wanted: Iterable[tuple[str, Slot]]) -> None:

@@ -40,19 +40,11 @@ if TYPE_CHECKING:
 class Wiring:
     """What must end with the widget.
 
-    Parameters
-    ----------
-    viewer, form, layers, picker, remembered, disk
-        What is there longer than this.
-    make_predictor, make_runner : callable
-        See :class:`~.widget.SAMV2PromptsWidget`.
-    parent : QWidget
-        Of menus and dialogs.
-
-    Attributes
-    ----------
-    controller, find_all, propagation, objects, recorder, files
-        What the form and scripts speak to.
+    - `viewer`, `form`, `layers`, `picker`, `remembered`, `disk`: what is there longer than this
+    - `make_predictor`, `make_runner`: see :class:`~.widget.SAMV2PromptsWidget`
+    - `parent`: of menus and dialogs
+    - `.controller`, `.find_all`, `.propagation`, `.objects`, `.recorder`, `.files`: what the form
+      and scripts speak to
     """
 
     def __init__(

@@ -54,11 +54,8 @@ class Memory:
 class EmbeddingCache(Generic[E_]):
     """A mapping with a memory budget.
 
-    Parameters
-    ----------
-    budget_mb : float
-        Megabytes (10**6 bytes) that may be held.  The embedding put in last always stays, even
-        when it alone is larger: what is on screen must be usable.
+    - `budget_mb`: megabytes (10**6 bytes) that may be held.  The embedding put in last always
+      stays, even when it alone is larger: what is on screen must be usable.
     """
 
     def __init__(self, budget_mb: float) -> None:

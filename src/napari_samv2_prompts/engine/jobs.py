@@ -79,11 +79,8 @@ class Job(Generic[T_]):
 class Task:
     """One run of a job: the flag that stops it, and the way back for its reports.
 
-    Parameters
-    ----------
-    job : Job
-        What runs.  While it runs, another value of the same work may take its place: it is
-        delivered as the last one says.
+    - `job`: what runs.  While it runs, another value of the same work may take its place: it is
+      delivered as the last one says.
     """
 
     def __init__(self, job: Job[Any]) -> None:

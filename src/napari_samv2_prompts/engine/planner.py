@@ -39,19 +39,10 @@ from .store import EmbeddingStore
 class Planner:
     """What there is, and what is missing.
 
-    Parameters
-    ----------
-    requested : sequence of RequestedWork
-        What the user may ask for in the background, the most urgent first.
-    announce : callable
-        Told new masks.
-
-    Attributes
-    ----------
-    active : Request, optional
-        What is acted on; None: nothing.
-    model, predictor
-        What is loaded.
+    - `requested`: what the user may ask for in the background, the most urgent first
+    - `announce`: told new masks
+    - `.active`: what is acted on; None: nothing
+    - `.model`, `.predictor`: what is loaded
     """
 
     def __init__(

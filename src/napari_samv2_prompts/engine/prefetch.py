@@ -44,10 +44,7 @@ class _Round:
 class Prefetch:
     """Which picture to embed next, and what became of the others.
 
-    Parameters
-    ----------
-    cache : EmbeddingCache
-        The session's.
+    - `cache`: the session's
     """
 
     def __init__(self, cache: EmbeddingCache[Embedding]) -> None:

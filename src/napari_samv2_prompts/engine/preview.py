@@ -67,15 +67,10 @@ def outline_of(logits: NDArray[np.float32], size: tuple[int, int]) -> Outline:
 class Preview:
     """Asks for outlines, one at a time and the newest first.
 
-    Parameters
-    ----------
-    job_for : callable
-        Returns the job whose result is the :class:`.Outline` of a prompt, or None while there is
-        none to be had: nothing embedded, or other work to do.
-    runner : Runner
-        The session's.
-    on_idle : callable
-        Called when an outline is done and no other is wanted.
+    - `job_for`: returns the job whose result is the :class:`.Outline` of a prompt, or None while
+      there is none to be had: nothing embedded, or other work to do
+    - `runner`: the session's
+    - `on_idle`: called when an outline is done and no other is wanted
     """
 
     changed = Signal(object)  # an Outline to be shown, or None

@@ -50,25 +50,14 @@ class Propagation:
 
     Each part that comes of it is a :class:`.Filled`; planes count from 0 in `planes`.
 
-    Attributes
-    ----------
-    planes : sequence of ImageView
-        All planes along the axis.
-    model : ModelChoice
-    sides : InputSides
-        Of its input.
-    read_anchors : callable
-        Returns the objects' anchors as they are now.  Called in the worker, whenever the work is
-        begun or taken up again.
-    wanted : Wanted
-    found : Found
-        What was found before; it is added to.
-    places : sequence of Place
-        Where the masks of each plane go; for the session to know the results there.
-    follower : callable, optional
-        Makes a method of its own: ``(stack, embeddings, predictor) -> Follower``.
-    method : {"auto", "hand-over", "memory"}
-        Which one otherwise, see :func:`.follower_of`.
+    - `.planes`: all planes along the axis
+    - `.sides`: of its input
+    - `.read_anchors`: returns the objects' anchors as they are now.  Called in the worker, whenever
+      the work is begun or taken up again.
+    - `.found`: what was found before; it is added to
+    - `.places`: where the masks of each plane go; for the session to know the results there
+    - `.follower`: makes a method of its own: ``(stack, embeddings, predictor) -> Follower``
+    - `.method`: {"auto", "hand-over", "memory"}; which one otherwise, see :func:`.follower_of`
     """
 
     planes: Sequence[ImageView]

@@ -37,12 +37,9 @@ OTHER_MODEL = "Stopped, since another model was chosen: what was found is kept."
 class Step:
     """A partial result, complete in itself.
 
-    Attributes
-    ----------
-    part : object
-        What was found.
-    done, total : int
-        How much is done since the work was taken up, and of how much; a total of 0 is not known.
+    - `.part`: what was found
+    - `.done`, `.total`: how much is done since the work was taken up, and of how much; a total of 0
+      is not known
     """
 
     part: Any
@@ -54,14 +51,7 @@ class Step:
 class Tools:
     """What the work may use, in the worker.
 
-    Attributes
-    ----------
-    predictor : Predictor
-    cache : EmbeddingCache
-        Read only.
-    store : EmbeddingStore, optional
-    model : ModelChoice
-    task : Task
+    - `.cache`: read only
     """
 
     predictor: Predictor
@@ -123,19 +113,11 @@ def with_time(steps: Iterable[Step]) -> Iterator[Timed]:
 class WorkUpdate(Generic[R_]):
     """What became of a request.
 
-    Attributes
-    ----------
-    request : WorkRequest
-    part : object
-        What was found now; None in the last update.
-    done, total : int
-        See :class:`Step`.
-    seconds_left : float, optional
-        How long the rest will take, where that can be told.
-    finished : bool
-        Whether this is the last update.
-    problem : str
-        Why it ended early, in a sentence; empty if it did not, or if the user stopped it.
+    - `.part`: what was found now; None in the last update
+    - `.done`, `.total`: see :class:`Step`
+    - `.seconds_left`: how long the rest will take, where that can be told
+    - `.finished`: whether this is the last update
+    - `.problem`: why it ended early, in a sentence; empty if it did not, or if the user stopped it
     """
 
     request: R_
@@ -150,12 +132,8 @@ class WorkUpdate(Generic[R_]):
 class RequestedWork(Generic[R_]):
     """One kind of such work, of which one request at a time is worked off.
 
-    Parameters
-    ----------
-    tell : callable
-        Told every :class:`WorkUpdate`.
-    store : ResultStore
-        Where results go.
+    - `tell`: told every :class:`WorkUpdate`
+    - `store`: where results go
     """
 
     def __init__(self, tell: Callable[[WorkUpdate[R_]], object], store: ResultStore) -> None:

@@ -53,10 +53,8 @@ def _wanted(masks: ItemMasks, preferred: int | None) -> int:
 class ResultStore:
     """The last result of each object of each place.
 
-    Parameters
-    ----------
-    budget_mb : float
-        Megabytes (10**6 bytes) of logits and crops.  The result that came last always stays.
+    - `budget_mb`: megabytes (10**6 bytes) of logits and crops.  The result that came last always
+      stays.
     """
 
     def __init__(self, budget_mb: float) -> None:

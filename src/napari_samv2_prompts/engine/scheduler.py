@@ -51,16 +51,10 @@ class _Held:
 class Scheduler:
     """Runs one wanted job at a time.
 
-    Parameters
-    ----------
-    next_job : callable
-        Returns the most urgent job that is missing, or None; is handed :meth:`holds`.
-    tell : callable
-        Told what is being done: ``(state, reason, progress)``.
-    runner : Runner
-        Runs what somebody waits for; closed together with this.
-    background : Runner
-        Runs the rest; closed together with this.
+    - `next_job`: returns the most urgent job that is missing, or None; is handed :meth:`holds`
+    - `tell`: told what is being done: ``(state, reason, progress)``
+    - `runner`: runs what somebody waits for; closed together with this
+    - `background`: runs the rest; closed together with this
     """
 
     def __init__(

@@ -41,20 +41,13 @@ if TYPE_CHECKING:
 class Session:
     """One user's work with one model: embeds what is shown, decodes what is prompted.
 
-    Parameters
-    ----------
-    make_predictor : PredictorFactory
-        Called in the worker.
-    runner : Runner
-        Runs the jobs; closed together with the session.
-    cache_mb : float
-        Budget for embeddings in memory, in megabytes.
-    store : EmbeddingStore, optional
-        A folder to keep embeddings in as well.
-    background : Runner, optional
-        Runs what nobody waits for, so that what somebody waits for begins at once; closed as well.
-    results_mb : float
-        Budget for masks and logits in memory, in megabytes.
+    - `make_predictor`: called in the worker
+    - `runner`: runs the jobs; closed together with the session
+    - `cache_mb`: budget for embeddings in memory, in megabytes
+    - `store`: a folder to keep embeddings in as well
+    - `background`: runs what nobody waits for, so that what somebody waits for begins at once;
+      closed as well
+    - `results_mb`: budget for masks and logits in memory, in megabytes
     """
 
     status_changed = Signal(Status)

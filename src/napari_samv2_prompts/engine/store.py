@@ -37,18 +37,10 @@ _OURS = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}(\.[0-9a-f]{{32}}{re.esca
 class EmbeddingStore:
     """A folder of embeddings.  Several processes may share one.
 
-    Parameters
-    ----------
-    folder : Path
-        Made when first written to, if the folder that it lies in exists.
-    limit_mb : float
-        Megabytes (10**6 bytes) that may lie in the folder; what was used longest ago goes first.
-        May be changed at any time, and holds from the next entry on.
-
-    Attributes
-    ----------
-    problem : str
-        Why nothing is written any more, in a sentence; empty while all is well.
+    - `folder`: made when first written to, if the folder that it lies in exists
+    - `limit_mb`: megabytes (10**6 bytes) that may lie in the folder; what was used longest ago goes
+      first. May be changed at any time, and holds from the next entry on.
+    - `.problem`: why nothing is written any more, in a sentence; empty while all is well
     """
 
     def __init__(self, folder: Path, limit_mb: float = 20_000.0) -> None:

@@ -19,22 +19,15 @@ class ImageView:
 
     Two views are equal when they show the same content.
 
-    Parameters
-    ----------
-    picture : hashable
-        Says the content of the whole plane: layer, its data, plane and contrast.
-    shape : tuple of int
-        ``(height, width)`` of the plane in pixels.
-    region : Region
-        The part of the plane that is meant.
-    render : callable
-        Reads and converts: ``(region=, side=) -> array of shape (h, w) or (h, w, 3), uint8``, grey
-        or RGB.  It touches no layer.
-    side : int, optional
-        Side of the model's input in pixels: more detail than that need not be read.  None reads
-        every pixel.
-    contrast : tuple, optional
-        ``(limits, gamma)`` as for :func:`render_plane`; None for several channels together.
+    - `picture`: says the content of the whole plane: layer, its data, plane and contrast
+    - `shape`: ``(height, width)`` of the plane in pixels
+    - `region`: the part of the plane that is meant
+    - `render`: reads and converts: ``(region=, side=) -> array of shape (h, w) or (h, w, 3),
+      uint8``, grey or RGB.  It touches no layer.
+    - `side`: side of the model's input in pixels: more detail than that need not be read.  None
+      reads every pixel.
+    - `contrast`: ``(limits, gamma)`` as for :func:`render_plane`; None for several channels
+      together
     """
 
     picture: Hashable

@@ -72,12 +72,8 @@ def read_filled_key(path: Path) -> str | None:
 class FilledFolder:
     """What planes gained, as it comes: work that ends in the middle goes on from there.
 
-    Parameters
-    ----------
-    folder : Path
-        Made when it is first needed.
-    key : str
-        Of all that the results depend on; others are left out.
+    - `folder`: made when it is first needed
+    - `key`: of all that the results depend on; others are left out
     """
 
     def __init__(self, folder: Path, key: str) -> None:

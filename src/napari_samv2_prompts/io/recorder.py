@@ -24,10 +24,7 @@ if TYPE_CHECKING:
 class Recorder:
     """Listens to a session and remembers the steps for each Labels layer.
 
-    Parameters
-    ----------
-    policy : callable
-        What masks do to labels now.
+    - `policy`: what masks do to labels now
     """
 
     def __init__(self, session: Session, policy: Callable[[], Policy]) -> None:

@@ -59,12 +59,8 @@ class Remembered:
     What cannot be read or chosen any more is left out with a note; it is never an error.  Several
     windows share the file: the last change wins.
 
-    Parameters
-    ----------
-    choices : mapping of str to Choice
-        By their name in the file.
-    path : Path, optional
-        None for remembering nothing.
+    - `choices`: by their name in the file
+    - `path`: None for remembering nothing
     """
 
     def __init__(self, choices: Mapping[str, Choice], path: Path | None) -> None:

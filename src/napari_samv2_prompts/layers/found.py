@@ -36,10 +36,7 @@ SOME = 100  # objects that are written at a time: 3 000 of 500 pixels take 0.6 s
 class FoundLayer:
     """Shows numbered masks on one plane of an image.
 
-    Parameters
-    ----------
-    plane : Plane
-        Of the image.
+    - `plane`: of the image
     """
 
     def __init__(self, viewer: ViewerModel, image: Image, plane: Plane) -> None:
@@ -87,22 +84,10 @@ def numbered(crops: Iterable[MaskCrop], first: int = 1) -> dict[int, MaskCrop]:
 class Accepting:
     """Makes labels of found objects where there are none, some at a time, as one step of undo.
 
-    Parameters
-    ----------
-    crops : sequence of MaskCrop
-        In pixels of the plane.
-    used : int
-        The highest number that any prompt has: labels get higher ones.
-
-    Attributes
-    ----------
-    left : dict of int to MaskCrop
-        What is not written yet, by its new number.
-
-    Raises
-    ------
-    TargetError
-        If the labels can't hold as many.
+    - `crops`: in pixels of the plane
+    - `used`: the highest number that any prompt has: labels get higher ones
+    - `.left`: what is not written yet, by its new number
+    - raises TargetError if the labels can't hold as many
     """
 
     def __init__(

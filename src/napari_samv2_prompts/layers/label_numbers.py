@@ -21,10 +21,7 @@ if TYPE_CHECKING:
 class LabelNumbers:
     """The labels of a layer that are taken.
 
-    Parameters
-    ----------
-    highest : int, optional
-        The highest label in the layer, if that is known.
+    - `highest`: the highest label in the layer, if that is known
     """
 
     def __init__(self, highest: int | None = None) -> None:

@@ -25,11 +25,8 @@ BLOCK = 16_000_000
 class TargetError(ValueError):
     """A Labels layer can't take the result; the message says why and what to do.
 
-    Attributes
-    ----------
-    dtype : numpy.dtype or None
-        The dtype that would do, if converting the layer's data is all that is needed (see
-        :func:`converted_labels`).
+    - `.dtype`: the dtype that would do, if converting the layer's data is all that is needed (see
+      :func:`converted_labels`)
     """
 
     def __init__(self, message: str, dtype: np.dtype[Any] | None = None) -> None:

@@ -47,10 +47,7 @@ class LabelsTarget:
 
     Holds bound methods on the layer's events: call :meth:`close` when done.
 
-    Parameters
-    ----------
-    highest : int, optional
-        The highest label in the layer, if that is known: 0 for a new one.
+    - `highest`: the highest label in the layer, if that is known: 0 for a new one
     """
 
     def __init__(self, labels: Labels, highest: int | None = None) -> None:

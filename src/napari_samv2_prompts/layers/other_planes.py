@@ -21,12 +21,8 @@ ViewAt = Callable[[Plane], ImageView]
 class OtherPlanes:
     """Remembers how the user moved, and whether all planes were asked for.
 
-    Attributes
-    ----------
-    wanted : bool
-        Whether all planes are to be embedded.
-    count : int
-        How many planes the image has.
+    - `.wanted`: whether all planes are to be embedded
+    - `.count`: how many planes the image has
     """
 
     def __init__(self) -> None:

@@ -66,10 +66,7 @@ class PromptReader:
     Making a value, and telling two equal ones apart, takes far longer than comparing the numbers
     that it is made of.
 
-    Parameters
-    ----------
-    logits_size : int, optional
-        See :func:`read_prompts`.
+    - `logits_size`: see :func:`read_prompts`
     """
 
     def __init__(self, logits_size: int = LOGITS_SIZE) -> None:

@@ -50,19 +50,13 @@ Points = NDArray[np.float64]
 class Search:
     """How to look for objects.
 
-    Attributes
-    ----------
-    selection : Selection
-        What counts as found; no click is placed inside it any more.
-    grids : tuple of int
-        Clicks a side of the grids, coarse to fine; a finer one is used only where the coarser
-        ones and the places that look alike have found nothing.
-    points_per_batch : int
-        Clicks answered at once.
-    max_points : int
-        Clicks in total.
-    least_score : float
-        Candidates below this are not even returned; the rest may be chosen among later.
+    - `.selection`: what counts as found; no click is placed inside it any more
+    - `.grids`: clicks a side of the grids, coarse to fine; a finer one is used only where the
+      coarser ones and the places that look alike have found nothing
+    - `.points_per_batch`: clicks answered at once
+    - `.max_points`: clicks in total
+    - `.least_score`: candidates below this are not even returned; the rest may be chosen among
+      later
     """
 
     selection: Selection = field(default_factory=Selection)

@@ -41,13 +41,8 @@ PLANES = 8
 class EmbedUnit:
     """Some planes of an image to embed; a :class:`.Unit`.
 
-    Attributes
-    ----------
-    seen : FileViews
-        The image.
-    folder : Path
-        The store; the folder in which it lies exists.
-    planes : tuple of Plane
+    - `.seen`: the image
+    - `.folder`: the store; the folder in which it lies exists
     """
 
     seen: FileViews

@@ -148,17 +148,10 @@ def segment_stack(
 class StretchUnit:
     """Objects to follow through planes of a file; a :class:`.Unit`.
 
-    Attributes
-    ----------
-    stack : StackFile
-    partition : Partition
-    method : {"auto", "hand-over", "memory"}
-    store : Path
-        Of embeddings.
-    file : Path
-        Where the masks go.
-    content : str
-        Key of the stack and all options.
+    - `.method`: {"auto", "hand-over", "memory"}
+    - `.store`: of embeddings
+    - `.file`: where the masks go
+    - `.content`: key of the stack and all options
     """
 
     stack: StackFile
@@ -203,14 +196,8 @@ class StretchUnit:
 class StackWork:
     """What is to be done for a stack.
 
-    Attributes
-    ----------
-    seen : StackPicture
-    prompts : mapping of plane to PromptBatch
-    wanted : Wanted
-    method : {"auto", "hand-over", "memory"}
-    store : Path, optional
-        Of embeddings, and of what was followed before an interrupt.
+    - `.method`: {"auto", "hand-over", "memory"}
+    - `.store`: of embeddings, and of what was followed before an interrupt
     """
 
     seen: StackPicture

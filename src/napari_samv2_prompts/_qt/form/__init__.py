@@ -44,15 +44,9 @@ TITLE = "SAMV2 Prompts"
 class Form(QWidget):
     """All parts of the widget.
 
-    Parameters
-    ----------
-    layers : sequence of ComboBox
-        The layer choices.
-
-    Attributes
-    ----------
-    head, layers, prompts, find_all, objects, through, labels, model, picture, embeddings, files
-        The parts; connect to their signals.
+    - `layers`: the layer choices
+    - `.head`, `.layers`, `.prompts`, `.find_all`, `.objects`, `.through`, `.labels`, `.model`,
+      `.picture`, `.embeddings`, `.files`: the parts; connect to their signals
     """
 
     def __init__(self, layers: Sequence[ComboBox], devices: Iterable[str]) -> None:
@@ -215,10 +209,7 @@ class DockTitle(QObject):
 
     The dock keeps its name, under which the viewer remembers where it was.
 
-    Parameters
-    ----------
-    widget : QWidget
-        Owns this.
+    - `widget`: owns this
     """
 
     def __init__(self, widget: QWidget) -> None:

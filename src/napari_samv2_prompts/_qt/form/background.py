@@ -32,12 +32,8 @@ _ORDERS: tuple[tuple[str, Order], ...] = (
 class FindAllPanel(QWidget):
     """Controls of finding all.
 
-    Attributes
-    ----------
-    score, overlap : QSlider
-        In hundredths.
-    area : QSpinBox
-        Least area in pixels.
+    - `.score`, `.overlap`: in hundredths
+    - `.area`: least area in pixels
     """
 
     wanted = Signal(bool, bool)  # the whole plane; only what is like the current object

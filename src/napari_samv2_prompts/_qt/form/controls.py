@@ -66,10 +66,7 @@ class WheelForForm(QObject):
 
     Else scrolling the form would change whatever comes to lie under the mouse.
 
-    Parameters
-    ----------
-    form : QWidget
-        Owns this; all controls that are in it by now.
+    - `form`: owns this; all controls that are in it by now
     """
 
     def __init__(self, form: QWidget) -> None:
@@ -103,10 +100,7 @@ class _NoIcon(QIcon):
 class Fold(QCollapsible):
     """A part that is folded away under its title until it is wanted.
 
-    Parameters
-    ----------
-    tip : str
-        What is shown when the title is hovered over.
+    - `tip`: what is shown when the title is hovered over
     """
 
     def __init__(self, title: str, content: QWidget, tip: str) -> None:

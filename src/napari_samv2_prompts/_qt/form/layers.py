@@ -33,10 +33,7 @@ _TIPS = {
 class LayersPanel(QWidget):
     """The four layer choices, and a button that makes what is missing.
 
-    Parameters
-    ----------
-    boxes : sequence of ComboBox
-        Image, points, shapes, labels.
+    - `boxes`: image, points, shapes, labels
     """
 
     new_wanted = Signal()

@@ -118,15 +118,10 @@ class PicturePanel(QWidget):
 class EmbeddingsPanel(QWidget):
     """Where embeddings are kept, and how many.
 
-    Attributes
-    ----------
-    memory, limit : QSpinBox
-        Budget for memory in MB and for the folder in GB.
-    all_planes : QPushButton
-        Checked while all planes are to be embedded.
-    cluster : QLineEdit
-        Address of a dask scheduler whose workers do what takes long; empty at first, never
-        remembered.
+    - `.memory`, `.limit`: budget for memory in MB and for the folder in GB
+    - `.all_planes`: checked while all planes are to be embedded
+    - `.cluster`: address of a dask scheduler whose workers do what takes long; empty at first,
+      never remembered
     """
 
     store_changed = Signal(object)  # an EmbeddingStore, or None for none

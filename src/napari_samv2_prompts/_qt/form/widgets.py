@@ -69,10 +69,7 @@ class Bar(QProgressBar):
 class Lines(QLabel):
     """A text in a place of fixed height; what does not fit is shown on hovering, or by a click.
 
-    Parameters
-    ----------
-    count : int
-        How many lines there is room for.
+    - `count`: how many lines there is room for
     """
 
     def __init__(self, count: int, *, bold: bool = False) -> None:
@@ -187,10 +184,7 @@ def button(text: str, tip: str, icon: str = "", *, checkable: bool = False) -> I
 class IconButton(QPushButton):
     """A button with an icon of the viewer's set before its text.
 
-    Parameters
-    ----------
-    icon : str
-        Name in ``napari.resources``; empty for none.
+    - `icon`: name in ``napari.resources``; empty for none
     """
 
     def __init__(self, text: str = "", icon: str = "") -> None:

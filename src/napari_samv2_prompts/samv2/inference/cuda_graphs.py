@@ -51,14 +51,11 @@ class GraphedCallable(Generic[T]):
     Where that is not possible, or memory is scarce, the function is called as it is.  What is not
     played back waits for nothing: threads may call at the same time.
 
-    Parameters
-    ----------
-    work : callable
-        Of tensors on one GPU, None and tuples or dataclasses of them, and so is what it returns.
-        It must not look at a tensor's values in Python, since these are not the same the next time,
-        and must own all other tensors that it reads: a recording reads them where they were.
-    keep : int
-        How many recordings are kept, each for other shapes.
+    - `work`: of tensors on one GPU, None and tuples or dataclasses of them, and so is what it
+      returns. It must not look at a tensor's values in Python, since these are not the same the
+      next time, and must own all other tensors that it reads: a recording reads them where they
+      were.
+    - `keep`: how many recordings are kept, each for other shapes
     """
 
     def __init__(self, work: Callable[..., T], keep: int) -> None:

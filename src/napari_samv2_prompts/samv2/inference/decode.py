@@ -54,11 +54,7 @@ class _Prepared(NamedTuple):
 class Decoder:
     """Decodes prompts with one network, as its device does it fastest.
 
-    Parameters
-    ----------
-    network : SAMV2Network
-    choice : DeviceChoice
-        Where the network is.
+    - `choice`: where the network is
     """
 
     def __init__(self, network: SAMV2Network, choice: DeviceChoice) -> None:

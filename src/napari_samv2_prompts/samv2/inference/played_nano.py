@@ -29,10 +29,7 @@ _KEEP = 16  # recordings: sides of windows, numbers of points and of windows
 class PlayedNano:
     """Decodes as the network does; see :class:`.PromptDecoder`.
 
-    Parameters
-    ----------
-    network : NanoNetwork
-        On a GPU.
+    - `network`: on a GPU
     """
 
     def __init__(self, network: NanoNetwork) -> None:

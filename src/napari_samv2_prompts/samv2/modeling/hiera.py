@@ -88,14 +88,9 @@ class MultiScaleBlock(nn.Module):
     Tokens stay float32 from block to block, also where a block computes in half precision: in a
     sum that goes through all blocks roundings add up.
 
-    Parameters
-    ----------
-    dim, dim_out : int
-        Channels before and after.
-    window : int
-        Side of the attention windows in tokens of the *input* map; 0 attends over all of it.
-    pool : bool
-        Whether the map is halved.
+    - `dim`, `dim_out`: channels before and after
+    - `window`: side of the attention windows in tokens of the *input* map; 0 attends over all of it
+    - `pool`: whether the map is halved
     """
 
     def __init__(self, dim: int, dim_out: int, heads: int, window: int, *, pool: bool) -> None:
@@ -170,10 +165,7 @@ class PatchEmbed(nn.Module):
 class Hiera(nn.Module):
     """The trunk: four stages at strides 4, 8, 16 and 32.
 
-    Parameters
-    ----------
-    variant : Variant
-        Row of the table that says widths, depths and windows.
+    - `variant`: row of the table that says widths, depths and windows
     """
 
     def __init__(self, variant: Variant) -> None:

@@ -17,10 +17,7 @@ Linear = tuple[Tensor, Tensor]
 class Mlp(nn.Module):
     """Linear layers with an activation between them; the keys are ``layers.0``, ``layers.1`` ...
 
-    Parameters
-    ----------
-    widths : int
-        Width of the input, of each hidden layer and of the output.
+    - `widths`: width of the input, of each hidden layer and of the output
     """
 
     def __init__(self, *widths: int, activation: Activation) -> None:

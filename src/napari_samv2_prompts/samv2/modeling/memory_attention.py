@@ -45,12 +45,8 @@ class Remembered(NamedTuple):
 class RotaryAttention(nn.Module):
     """Attention of one head whose queries and keys are turned by their positions.
 
-    Parameters
-    ----------
-    width : int
-        Channels of queries, and of everything inside.
-    source : int
-        Channels of what is attended to.
+    - `width`: channels of queries, and of everything inside
+    - `source`: channels of what is attended to
     """
 
     def __init__(self, width: int, source: int) -> None:
@@ -123,10 +119,7 @@ class MemoryAttentionLayer(nn.Module):
 class MemoryAttention(nn.Module):
     """The layers, and the norm after the last of them.
 
-    Parameters
-    ----------
-    width : int
-        Channels of the map.
+    - `width`: channels of the map
     """
 
     def __init__(self, width: int) -> None:

@@ -21,10 +21,7 @@ BLOCKS = 2
 class MaskDownsampler(nn.Module):
     """Bring a mask down to a sixteenth of its size, with four times the channels at each halving.
 
-    Parameters
-    ----------
-    width : int
-        Channels of the result.
+    - `width`: channels of the result
     """
 
     def __init__(self, width: int) -> None:
@@ -79,10 +76,7 @@ class Fuser(nn.Module):
 class MemoryEncoder(nn.Module):
     """Mask downsampler, projection of the map, fuser, projection to a memory's channels.
 
-    Parameters
-    ----------
-    width : int
-        Channels of the map.
+    - `width`: channels of the map
     """
 
     def __init__(self, width: int) -> None:

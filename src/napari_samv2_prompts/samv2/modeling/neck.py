@@ -18,14 +18,9 @@ from .layers import Linear, as_linear, pointwise, pointwise_pair
 class FpnNeck(nn.Module):
     """Lateral convolutions and top-down sums.
 
-    Parameters
-    ----------
-    stage_widths : tuple of 4 int
-        Channels of the trunk's stages, finest first.
-    width : int
-        Channels of the result.
-    top_down_levels : tuple of int
-        Levels (0 is the finest) that add the next coarser level.
+    - `stage_widths`: channels of the trunk's stages, finest first
+    - `width`: channels of the result
+    - `top_down_levels`: levels (0 is the finest) that add the next coarser level
     """
 
     def __init__(

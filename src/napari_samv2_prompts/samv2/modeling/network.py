@@ -86,11 +86,8 @@ class ImageEncoder(nn.Module):
 class SAMV2Network(nn.Module):
     """The image path of SAM 2.
 
-    Parameters
-    ----------
-    variant : Variant
-        Says every size.  The network follows the size of the pixels it is given; the variant's
-        ``input_size`` is what it was made for.
+    - `variant`: says every size.  The network follows the size of the pixels it is given; the
+      variant's ``input_size`` is what it was made for.
     """
 
     memory_attention: MemoryAttention

@@ -19,10 +19,7 @@ class RandomFourierEncoding(nn.Module):
     Tancik et al., *Fourier Features Let Networks Learn High Frequency Functions* (2020), as used
     by the prompt encoder of SAM: ``[sin(2 pi B c), cos(2 pi B c)]`` with ``c`` in ``[-1, 1]``.
 
-    Parameters
-    ----------
-    width : int
-        Channels of the result; half are sines, half cosines.
+    - `width`: channels of the result; half are sines, half cosines
     """
 
     positional_encoding_gaussian_matrix: Tensor

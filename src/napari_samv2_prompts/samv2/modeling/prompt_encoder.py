@@ -31,12 +31,9 @@ class EncodedPrompts:
 class PromptEncoder(nn.Module):
     """Embed clicks, boxes and previous logits.
 
-    Parameters
-    ----------
-    maps : int
-        Channels of what is brought to the embedding's grid: 1 for the logits alone, as published.
-    hidden : int
-        Channels after the first step on that way.
+    - `maps`: channels of what is brought to the embedding's grid: 1 for the logits alone, as
+      published
+    - `hidden`: channels after the first step on that way
     """
 
     def __init__(self, variant: Variant, maps: int = 1, hidden: int = 4) -> None:

@@ -45,10 +45,7 @@ class SharedImage(NamedTuple):
 class Attention(nn.Module):
     """Multi-head attention whose inner width may be narrower than its input.
 
-    Parameters
-    ----------
-    downsample : int
-        The inner width is ``width // downsample``.
+    - `downsample`: the inner width is ``width // downsample``
     """
 
     def __init__(self, width: int, heads: int, downsample: int = 1) -> None:
@@ -137,10 +134,7 @@ def _scores_of_cells(
 class TwoWayBlock(nn.Module):
     """Self-attention of tokens, tokens to image, MLP on tokens, image to tokens.
 
-    Parameters
-    ----------
-    first : bool
-        The first block has no positions and no residual in its self-attention.
+    - `first`: the first block has no positions and no residual in its self-attention
     """
 
     def __init__(self, width: int, heads: int, mlp: int, *, first: bool) -> None:

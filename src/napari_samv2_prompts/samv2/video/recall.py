@@ -23,10 +23,7 @@ from .track import Tracker
 class Recall:
     """What is remembered of masks, and where their objects are on another plane.
 
-    Parameters
-    ----------
-    computing : callable
-        Returns the context in which the network computes.
+    - `computing`: returns the context in which the network computes
     """
 
     def __init__(

@@ -40,11 +40,7 @@ _KEEP = 24  # recordings on a GPU: memories and pointers grow in number through 
 class Tracker:
     """Follows objects with a network that has a memory.
 
-    Parameters
-    ----------
-    network : SAMV2Network
-    choice : DeviceChoice
-        Where the network is, and the number type of products.
+    - `choice`: where the network is, and the number type of products
     """
 
     def __init__(self, network: SAMV2Network, choice: DeviceChoice) -> None:

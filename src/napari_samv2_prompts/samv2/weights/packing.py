@@ -34,20 +34,10 @@ _LENGTH = 8  # bytes at the start of a safetensors file that say how long its he
 class Packing:
     """Turns the embeddings of one predictor into bytes and back.
 
-    Parameters
-    ----------
-    network : SAMV2Network
-    choice : DeviceChoice
-        Where embeddings go that are read, and the number type of the encoder.
-    model : str
-        The name that the predictor's embeddings carry.
-    digest : str
-        Of :func:`weights_digest`.
-
-    Attributes
-    ----------
-    fingerprint : str
-        The same exactly if the same image gives the same embedding.
+    - `choice`: where embeddings go that are read, and the number type of the encoder
+    - `model`: the name that the predictor's embeddings carry
+    - `digest`: of :func:`weights_digest`
+    - `.fingerprint`: the same exactly if the same image gives the same embedding
     """
 
     def __init__(
