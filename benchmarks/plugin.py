@@ -154,7 +154,7 @@ def label_writes() -> dict[str, float]:
     from napari.components import ViewerModel
 
     from napari_samv2_prompts.layers import LabelsTarget, current_plane
-    from napari_samv2_prompts.layers.blank import blank_labels
+    from napari_samv2_prompts.layers.labels_checks import blank_labels
     from napari_samv2_prompts.prompts import MaskCrop
 
     viewer = ViewerModel()

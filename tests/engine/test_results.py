@@ -11,7 +11,7 @@ from tests.engine.test_session import Watched, box, click, snap
 from tests.fakes import LOGITS, FakeView, ManualRunner, SyncRunner, crop_of, outcome_of, place
 
 from napari_samv2_prompts.engine import ObjectResult, Provenance, Session, State
-from napari_samv2_prompts.engine.choose import is_quick
+from napari_samv2_prompts.engine.decode import is_quick
 from napari_samv2_prompts.engine.result_store import Known, ResultStore
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Masks
@@ -63,7 +63,7 @@ def test_a_small_candidate_is_there_at_once(manual: Watched) -> None:
 @pytest.fixture
 def large(manual: Watched, monkeypatch: pytest.MonkeyPatch) -> Watched:
     """A session to which every mask is large."""
-    monkeypatch.setattr("napari_samv2_prompts.engine.choose.QUICK", 0)
+    monkeypatch.setattr("napari_samv2_prompts.engine.decode.QUICK", 0)
     return manual
 
 

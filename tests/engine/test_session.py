@@ -24,7 +24,7 @@ from napari_samv2_prompts.engine import (
     Task,
 )
 from napari_samv2_prompts.engine.coordinates import in_view
-from napari_samv2_prompts.engine.errors import sentence
+from napari_samv2_prompts.engine.jobs import sentence
 from napari_samv2_prompts.engine.prompt_changes import extends
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from napari.layers import Labels, Points
 
 from napari_samv2_prompts.layers.classes import object_classes, set_class
-from napari_samv2_prompts.layers.label_planes import labels_by_plane
+from napari_samv2_prompts.layers.labels_reading import labels_by_plane
 
 
 @given(

@@ -19,7 +19,7 @@ from napari_samv2_prompts.layers import (
 def test_next_free_label_follows_painting_without_reading_the_volume_again(monkeypatch):
     reads = []
     monkeypatch.setattr(
-        "napari_samv2_prompts.layers.label_numbers.highest_label",
+        "napari_samv2_prompts.layers.labels_checks.highest_label",
         lambda data: reads.append(1) or highest_label(data),
     )
     target = target_on(np.full(SHAPE, 41, np.uint16))

@@ -14,7 +14,7 @@ from napari_samv2_prompts.layers import (
     remove_objects,
     set_new_prompt,
 )
-from napari_samv2_prompts.layers.blank import blank_labels
+from napari_samv2_prompts.layers.labels_checks import blank_labels
 from napari_samv2_prompts.layers.rows import object_numbers
 
 BOX = np.array([[1.0, 1], [1, 5], [5, 5], [5, 1]])

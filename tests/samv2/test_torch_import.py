@@ -43,7 +43,7 @@ sys.modules["torch"] = None  # as if it were not installed
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts._qt.models import make_predictor, model_entries
 from napari_samv2_prompts.engine import Job, ModelChoice, Task
-from napari_samv2_prompts.engine.errors import sentence
+from napari_samv2_prompts.engine.jobs import sentence
 assert main(["models"]) == 0 and model_entries()
 assert main(["demo", "--out", sys.argv[1]]) == 1
 try:

@@ -34,7 +34,7 @@ from napari_samv2_prompts.engine import (
     Task,
     with_time,
 )
-from napari_samv2_prompts.engine.errors import sentence
+from napari_samv2_prompts.engine.jobs import sentence
 from napari_samv2_prompts.layers import layer_shape
 from napari_samv2_prompts.layers.views import contrast_of, is_image
 

@@ -21,7 +21,7 @@ from napari_samv2_prompts.engine import Done, Job, Outcome, Results, Runner, Tas
 from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import current_plane, label_mask, object_numbers, world_map
 from napari_samv2_prompts.layers.classes import object_classes, set_class
-from napari_samv2_prompts.layers.label_planes import PlaneIndex, labels_by_plane
+from napari_samv2_prompts.layers.labels_reading import PlaneIndex, labels_by_plane
 
 from .form.objects import ObjectRow
 from .threads import ignore_report

@@ -17,7 +17,7 @@ from psygnal import Signal
 
 from napari_samv2_prompts.engine import WorkUpdate
 from napari_samv2_prompts.layers import TargetError, kept_labels, layer_shape, view_of
-from napari_samv2_prompts.layers.label_planes import labels_by_plane
+from napari_samv2_prompts.layers.labels_reading import labels_by_plane
 
 from .cluster import ClusterHelp
 from .labels_writer import place_of

@@ -30,7 +30,7 @@ from napari_samv2_prompts.engine import (
     Stopped,
     Task,
 )
-from napari_samv2_prompts.engine.errors import sentence
+from napari_samv2_prompts.engine.jobs import sentence
 
 _log = logging.getLogger(__name__)
 

@@ -1,11 +1,11 @@
 """The engine: requests in, masks out; no Qt, napari or torch.
 
 ``session`` says which job is missing next, ``scheduler`` runs it, ``jobs`` is what a job is.  The
-kinds of jobs are ``load``, ``embed``, ``decode``, ``choose``, ``prefetch`` and ``preview``.
+kinds of jobs are ``load``, ``embed``, ``decode``, ``prefetch`` and ``preview``.
 ``requests`` is what goes in, ``results`` and ``status`` what comes out.  ``result_store``,
 ``cache`` and ``store`` keep results, embeddings in memory and embeddings on the disk.
 ``prompt_changes`` says which prompts are to be decoded, and how; ``coordinates`` is between the
-plane and the view of it that is embedded, ``errors`` words failures.
+plane and the view of it that is embedded.
 """
 
 from typing import TYPE_CHECKING, Any

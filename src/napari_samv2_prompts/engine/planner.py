@@ -19,9 +19,8 @@ from typing import Any
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 
 from .cache import EmbeddingCache, EmbeddingKey
-from .choose import choose_job
 from .coordinates import held_by
-from .decode import decode_job
+from .decode import choose_job, decode_job
 from .embed import Embedded, embed_job
 from .jobs import Job
 from .load import Loaded, Loader, PredictorFactory

@@ -23,8 +23,7 @@ from napari_samv2_prompts.images import ImageView
 
 from .cache import EmbeddingCache, EmbeddingKey
 from .embed import Embedded, embed
-from .errors import sentence
-from .jobs import Job, Priority
+from .jobs import Job, Priority, sentence
 from .protocols import Embedding, Predictor
 from .requests import ModelChoice, Request
 from .status import AllPlanes

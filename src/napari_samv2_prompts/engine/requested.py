@@ -22,8 +22,7 @@ from napari_samv2_prompts.images import ImageView
 
 from .cache import EmbeddingCache, EmbeddingKey
 from .embed import embed
-from .errors import sentence
-from .jobs import Job, Priority, Task
+from .jobs import Job, Priority, Task, sentence
 from .protocols import Embedding, Predictor
 from .requests import ModelChoice, Place
 from .result_store import ResultStore

@@ -14,7 +14,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .errors import sentence
 from .jobs import (
     Cancelled,
     Done,
@@ -28,6 +27,7 @@ from .jobs import (
     Runner,
     State,
     Task,
+    sentence,
 )
 
 CANCELLED = "Cancelled. Press Run to go on."

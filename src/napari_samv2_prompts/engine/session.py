@@ -18,7 +18,7 @@ from psygnal import Signal
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 from .cache import EmbeddingCache, EmbeddingKey
-from .choose import is_quick
+from .decode import is_quick
 from .generate import Generation
 from .jobs import Job, Progress, Runner, State
 from .load import PredictorFactory

@@ -12,12 +12,11 @@ Reading, which changes nothing:
 ``prompt_reading``  the rows of a plane -> prompts
 ``belonging``       which layers go with which image
 ``labels_reading``  where a label is, what is under the mouse, which labels are kept
-``labels_checks``   which Labels layers can take results, and what to do about others
+``labels_checks``   which Labels layers can take results, free numbers
 
 Writing:
 
-``prompt_layers``   making layers, their colours, what is drawn next
-``sync``            what the prompt layers lack of what the tables say
+``prompt_layers``   making layers, what they lack, their colours, what is drawn next
 ``labels_target``   masks -> one undoable edit of a Labels layer
 
 ``private_api`` holds the few names of napari's that are not public.
@@ -49,7 +48,9 @@ from napari_samv2_prompts.layers.prompt_layers import (
     colour_prompts,
     make_layers,
     remove_objects,
+    select_label,
     set_new_prompt,
+    write_tables,
 )
 from napari_samv2_prompts.layers.prompt_reading import PromptReader, prompts_on_plane, read_prompts
 from napari_samv2_prompts.layers.rows import (
@@ -62,10 +63,6 @@ from napari_samv2_prompts.layers.state import (
     PromptTables,
     id_of,
     read_tables,
-)
-from napari_samv2_prompts.layers.sync import (
-    select_label,
-    write_tables,
 )
 from napari_samv2_prompts.layers.undo_steps import OpenStep
 from napari_samv2_prompts.layers.views import (

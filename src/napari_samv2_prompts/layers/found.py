@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.layers.blank import blank_labels
-from napari_samv2_prompts.layers.labels_checks import check_numbers
+from napari_samv2_prompts.layers.labels_checks import blank_labels, check_numbers
 from napari_samv2_prompts.layers.labels_target import LabelsTarget
 from napari_samv2_prompts.layers.planes import layer_shape
 from napari_samv2_prompts.layers.prompt_layers import placement

@@ -1,17 +1,23 @@
-"""Which Labels layers can take results, and what can be done about those that can't.
+"""Which Labels layers can take results, what can be done about those that can't, free numbers.
 
-Not here: writing (``labels_target``).
+Here, too: the data of a new layer.  Not here: writing (``labels_target``), what a label's pixels
+are (``labels_reading``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+import mmap
+import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_samv2_prompts.geometry import AffineMap
 from napari_samv2_prompts.layers.planes import layer_shape, world_map
+from napari_samv2_prompts.layers.rows import MAX_OBJECT
 
 if TYPE_CHECKING:
     from napari.components import Dims
@@ -116,3 +122,70 @@ def converted_labels(labels: Labels, dtype: np.dtype[Any]) -> NDArray[Any]:
     - returns an array of the layer's shape; set it as the ``data`` of the layer, or of a new one
     """
     return np.array(labels.data[0] if labels.multiscale else labels.data, dtype=dtype)
+
+
+class LabelNumbers:
+    """The labels of a layer that are taken.
+
+    - `highest`: the highest label in the layer, if that is known
+    """
+
+    def __init__(self, highest: int | None = None) -> None:
+        self._highest = highest
+        self._painted = 0  # the highest label painted while `_highest` is not known
+
+    @property
+    def needs_scan(self) -> bool:
+        """Whether the highest label is unknown, so that :meth:`next_free` has to read all."""
+        return self._highest is None
+
+    def scan_job(self, labels: Labels) -> Callable[[], int]:
+        """Return a function for the worker that finds the highest label (:meth:`set_highest`)."""
+        return partial(highest_label, labels.data)
+
+    def set_highest(self, label: int) -> None:
+        """Take the result of :meth:`scan_job`; what was painted meanwhile counts too."""
+        self._highest = max(label, self._painted)
+
+    def note(self, painted: int) -> None:
+        """Take note of a label that was painted."""
+        self._painted = max(self._painted, painted)
+        if self._highest is not None:
+            self._highest = max(self._highest, painted)
+
+    def next_free(self, labels: Labels, live: frozenset[int], at_least: int = 0) -> int:
+        """Return a label above all in the layer, all live objects and ``at_least``.
+
+        Where there is none left, the lowest that is neither in the layer nor live.  Reads the whole
+        layer if :attr:`needs_scan`, or to find that one.
+        """
+        if self._highest is None:
+            self.set_highest(highest_label(labels.data))
+        number = max(self._highest or 0, at_least, *live, 0) + 1
+        if number <= MAX_OBJECT:
+            return number
+        used = live | set(np.unique(labels.data).tolist())
+        return next(number for number in range(1, MAX_OBJECT) if number not in used)
+
+
+# Below this, numpy asks for no huge pages either.
+LARGE = 1 << 22
+
+
+def blank_labels(shape: tuple[int, ...]) -> NDArray[np.uint16]:
+    """Return writable zeros of dtype uint16.
+
+    For large arrays numpy asks Linux for pages of 2 MB.  Each is cleared when a pixel of it is
+    written, so that an object of 200 rows in 12000 x 12000 takes 6 MB, and where the system has no
+    memory at hand many times the time of all the rest.  Here pages have their usual size.
+
+    Raises MemoryError if there is not enough.
+    """
+    count = math.prod(shape)
+    if sys.platform == "linux" and 2 * count >= LARGE:
+        try:
+            pages = mmap.mmap(-1, 2 * count, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        except (OSError, OverflowError) as error:
+            raise MemoryError(f"No memory for labels of {2 * count / 1e9:.1f} GB.") from error
+        return np.frombuffer(pages, np.uint16).reshape(shape)
+    return np.zeros(shape, np.uint16)

@@ -1,4 +1,4 @@
-"""What a Labels layer holds: where a label is, what is under the mouse, which labels are kept.
+"""What a Labels layer holds: where each label is, what is under the mouse, which are kept.
 
 Which labels are kept is noted in the layer's metadata, so that it goes with the layer.
 
@@ -7,11 +7,12 @@ Not here: writing (``labels_target``).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers.planes import world_map
@@ -93,3 +94,46 @@ def starting_from(prompt: Prompt, mask: MaskCrop) -> Prompt:
     logits = np.where(mask.mask[np.ix_(*cells)], np.float32(INSIDE), np.float32(OUTSIDE))
     edges = left - 0.5, top - 0.5, right - 0.5, bottom - 0.5
     return replace(prompt, mask=logits, mask_box=edges)
+
+
+PlaneIndex = tuple[int, ...]
+"""Where a plane stands on the axes that are not shown, in their order in the data."""
+
+SMALL = 2**20  # labels up to which counting needs less memory than sorting
+COUNTED = 2**20  # pixels that are counted at a time
+
+
+def labels_by_plane(
+    data: NDArray[Any], hidden: Sequence[int], check: Callable[[], object] = lambda: None
+) -> dict[int, tuple[PlaneIndex, ...]]:
+    """Return the planes on which each label has a pixel, for the worker.
+
+    - `hidden`: the axes of the data that are not shown; two are left
+    - `check`: called before each plane; what it raises ends the search
+    - returns the planes of each label in rising order; without the background
+    """
+    shape = tuple(data.shape[axis] for axis in hidden)
+    found: dict[int, list[PlaneIndex]] = {}
+    for index in np.ndindex(shape):
+        check()
+        where: list[Any] = [slice(None)] * data.ndim
+        for axis, position in zip(hidden, index, strict=True):
+            where[axis] = position
+        for label in _labels_in(data[tuple(where)]):
+            found.setdefault(label, []).append(index)
+    return {label: tuple(planes) for label, planes in sorted(found.items())}
+
+
+def _labels_in(plane: NDArray[Any]) -> list[int]:
+    """Return the labels of a plane above 0."""
+    there: set[int] = set()
+    height = max(1, COUNTED // max(1, plane.shape[1]))
+    for start in range(0, len(plane), height):
+        block = np.asarray(plane[start : start + height])
+        low, high = (int(block.min()), int(block.max())) if block.size else (0, 0)
+        if low >= 0 and high < SMALL:
+            counted = np.bincount(block.reshape(-1), minlength=1)
+            there.update(np.flatnonzero(counted).tolist())
+        else:
+            there.update(np.unique(block).tolist())
+    return sorted(label for label in there if label > 0)

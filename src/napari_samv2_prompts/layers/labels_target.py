@@ -3,7 +3,7 @@
 Here: the edit itself, and the live objects as they are after what the user undid.
 
 Not here: which pixel gets which label (``masks``), which layers can be written (``labels_checks``),
-numbers (``label_numbers``).
+numbers (``labels_checks``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_samv2_prompts.geometry import AffineMap, Plane
-from napari_samv2_prompts.layers.label_numbers import LabelNumbers
-from napari_samv2_prompts.layers.labels_checks import check_numbers, check_place, check_writable
+from napari_samv2_prompts.layers.labels_checks import (
+    LabelNumbers,
+    check_numbers,
+    check_place,
+    check_writable,
+)
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
 from napari_samv2_prompts.layers.plane_pixels import (
     repaint,

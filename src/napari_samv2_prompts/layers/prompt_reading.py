@@ -47,7 +47,7 @@ def read_prompts(
     box, polygons their box and their filled outline as mask prompt, paths and lines positive points
     along them; several boxes of one object their union.  Coordinates are plane pixels ``(x, y)``.
 
-    - `points`, `shapes`: with feature columns (see ``sync``)
+    - `points`, `shapes`: with feature columns (see ``prompt_layers``)
     - `plane`: from ``current_plane(dims, image_layer)``
     - `dims`: ``viewer.dims``
     - `logits_size`: side of the mask that a polygon is drawn into; it covers the polygon's box

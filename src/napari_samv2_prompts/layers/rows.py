@@ -4,7 +4,7 @@ Reading changes nothing.  A layer tells of new rows in many ways, or in none (pa
 event), so they are found by comparing two readings: rows of the same place are the same, then rows
 of the same object, in their order; what is left over is new.
 
-Not here: writing numbers back (``sync``), what prompts the rows make (``prompt_reading``).
+Not here: writing numbers back (``prompt_layers``), what prompts the rows make (``prompt_reading``).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The layers to work on, and the rows of their prompts, read at once into a frozen value.
 
 :class:`PromptTables` says what *should* be in the layers, too: the objects of rows that have none
-yet.  ``sync`` makes the layers agree.  Reading changes nothing.
+yet.  ``prompt_layers`` makes them agree.  Reading changes nothing.
 
 Not here: what a row or a shape means (``rows``, ``prompt_reading``).
 """

@@ -20,7 +20,7 @@ from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.inference.encode import encode_images, encoder
 from napari_samv2_prompts.samv2.inference.low_res import LowResMasks
 from napari_samv2_prompts.samv2.inference.preprocess import check_image
-from napari_samv2_prompts.samv2.inference.prompt_checks import check_masks, check_places
+from napari_samv2_prompts.samv2.inference.prompt_arrays import check_masks, check_places
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 from napari_samv2_prompts.samv2.weights.packing import Packing, network_key, weights_digest

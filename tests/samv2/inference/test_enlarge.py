@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from skimage import measure
 
 from napari_samv2_prompts.samv2.inference.enlarge import crop_mask, remove_small_areas, upsample
-from napari_samv2_prompts.samv2.inference.gpu_crops import crop_mask_on_gpu
+from napari_samv2_prompts.samv2.inference.low_res import crop_mask_on_gpu
 
 SIDES = st.integers(1, 70)
 LARGE = st.integers(300, 400)
