@@ -28,7 +28,6 @@ from napari_samv2_prompts.io.prompt_files import gather_prompts, table_kind
 from napari_samv2_prompts.io.record_files import read_record, write_record
 from napari_samv2_prompts.io.records import (
     Accept,
-    Ask,
     Picture,
     Point,
     Predict,
@@ -37,7 +36,7 @@ from napari_samv2_prompts.io.records import (
     Shape,
 )
 from napari_samv2_prompts.io.settings import Choice, Remembered
-from napari_samv2_prompts.prompts import Prompt
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2.video.frames import open_frames
 from napari_samv2_prompts.samv2.video.memory import Memory
 from napari_samv2_prompts.samv2.video.state import (
@@ -63,9 +62,9 @@ LONG = {
 
 def some_record() -> Record:
     mask = np.zeros((8, 8), np.float32)
-    ask = Ask.of(Prompt(1, points=[[3, 4]], box=(1, 1, 6, 6), mask=mask))
+    batch = PromptBatch((Prompt(1, points=[[3, 4]], box=(1, 1, 6, 6), mask=mask),))
     plane = Plane((1, 2), (0, None, None), (10, 12))
-    steps = (Predict(plane, (ask,), Picture((0.0, 1.0))), Remove((1,), plane), Accept((1,)))
+    steps = (Predict(plane, batch, Picture((0.0, 1.0))), Remove((1,), plane), Accept((1,)))
     vertices = ((0.0, 1.0, 2.0), (0.0, 3.0, 4.0))
     return Record(
         "cells", (3, 10, 12), steps, (Point(1, (0.0, 2.0, 3.0)),), (Shape(1, "line", vertices),)

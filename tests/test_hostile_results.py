@@ -22,12 +22,12 @@ from tests.ngff import plate as write_plate
 from tests.test_hostile_files import JSON, Reader, bytes_like, changed_json, feed, refuses, tables
 
 from napari_samv2_prompts.candidates import Candidate
-from napari_samv2_prompts.io.candidate_files import (
+from napari_samv2_prompts.io.exports import read_key, write_labels
+from napari_samv2_prompts.io.found_files import (
+    found_key,
     read_candidates,
-    read_candidates_key,
     write_candidates,
 )
-from napari_samv2_prompts.io.exports import read_key, write_labels
 from napari_samv2_prompts.io.lineage_files import (
     read_ctc,
     read_geff,
@@ -61,7 +61,7 @@ def stack_prompts(path: Path) -> object:
 
 
 def candidates(path: Path) -> object:
-    key = read_candidates_key(path)  # never fails
+    key = found_key(path)  # never fails
     assert key is None or isinstance(key, str)
     return read_candidates(path)
 

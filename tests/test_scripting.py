@@ -18,7 +18,6 @@ from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.io.record_files import read_record, write_record
 from napari_samv2_prompts.io.records import (
     Accept,
-    Ask,
     Choose,
     Predict,
     Record,
@@ -100,15 +99,15 @@ def test_the_saved_prompts_of_a_script_give_its_labels_again(tmp_path) -> None:
 
 
 def test_steps_are_done_as_they_were(fake) -> None:
-    def ask(number: int, *points: tuple[float, float]) -> Ask:
-        return Ask.of(Prompt.of(number, points))
+    def asked(*clicks: tuple[int, list[tuple[float, float]]]) -> PromptBatch:
+        return PromptBatch(tuple(Prompt.of(number, points) for number, points in clicks))
 
     steps = (
-        Predict(FLAT, (ask(1, (10, 10)), ask(2, (40, 20)))),
+        Predict(FLAT, asked((1, [(10, 10)]), (2, [(40, 20)]))),
         Choose(FLAT, 1, 2),
-        Predict(FLAT, (ask(3, (25, 30)),)),
+        Predict(FLAT, asked((3, [(25, 30)]))),
         Accept((1,)),
-        Predict(FLAT, (ask(2, (40, 20), (44, 20)),)),
+        Predict(FLAT, asked((2, [(40, 20), (44, 20)]))),
         Remove((3,), FLAT),
     )
     labels = replay(np.zeros((40, 60)), Record("x", (40, 60), steps))
@@ -121,7 +120,7 @@ def test_steps_are_done_as_they_were(fake) -> None:
 
 def test_a_stack_has_each_plane_predicted_in_its_place(fake) -> None:
     planes = [Plane((1, 2), (z, None, None), (40, 60)) for z in range(3)]
-    asks = [(Ask.of(Prompt.of(z + 1, [[20, 20 + z]])),) for z in range(3)]
+    asks = [PromptBatch((Prompt.of(z + 1, [[20, 20 + z]]),)) for z in range(3)]
     steps = tuple(Predict(planes[z], asks[z]) for z in (2, 0))
     labels = replay(np.zeros((3, 40, 60), np.uint16), Record("x", (3, 40, 60), steps))
     assert [set(np.unique(plane)) for plane in labels] == [{0, 1}, {0}, {0, 3}]
@@ -176,7 +175,7 @@ def test_of_a_path_in_a_record_only_the_last_part_is_read(tmp_path, path: str) -
 
 
 def test_several_weights_are_found_in_the_folder_that_is_given(tmp_path) -> None:
-    asks = (Ask.of(Prompt.of(1, [[10, 10]])),)
+    asks = PromptBatch((Prompt.of(1, [[10, 10]]),))
     models = [ModelChoice(None, Path(f"/a/{name}.pt")) for name in "xyx"]
     steps = (*(Predict(FLAT, asks, model=model) for model in models), Predict(FLAT, asks))
     record = Record("x", (40, 60), steps)
@@ -213,15 +212,18 @@ def test_other_files_are_refused_in_a_sentence(tmp_path, content: str, words: st
     [Plane((0, 1), (None, None), (9, 9)), Plane((1, 2), (0, None, None), (40, 60))],
 )
 def test_planes_that_the_image_does_not_have_are_refused(tmp_path, plane: Plane) -> None:
-    step = Predict(plane, (Ask(1, ((1.0, 1.0),), (1,)),))
+    step = Predict(plane, PromptBatch((Prompt.of(1, [[1, 1]]),)))
     write_record(tmp_path / "p.json", Record("x", (40, 60), (step,)))
     with pytest.raises(ValueError, match="plane"):
         read_record(tmp_path / "p.json")
 
 
 def test_prompts_that_are_none_are_refused(tmp_path) -> None:
-    step = Predict(FLAT, (Ask(1, ((1.0, 1.0),), (7,)),))
+    step = Predict(FLAT, PromptBatch((Prompt.of(1, [[1, 1]]),)))
     write_record(tmp_path / "p.json", Record("x", (40, 60), (step,)))
+    text = (tmp_path / "p.json").read_text()
+    assert '"labels":[1]' in text
+    (tmp_path / "p.json").write_text(text.replace('"labels":[1]', '"labels":[7]'))
     with pytest.raises(ValueError, match="damaged"):
         read_record(tmp_path / "p.json")
 
@@ -239,7 +241,7 @@ def test_a_prompt_is_the_same_after_its_file(tmp_path_factory, clicks, box, mask
     mask = np.random.default_rng(0).normal(size=(16, 16)).astype(np.float32) if masked else None
     prompt = Prompt.of(3, [c[:2] for c in clicks], [c[2] for c in clicks], box, mask)
     path = tmp_path_factory.getbasetemp() / "prompt.json"
-    step = Predict(FLAT, (Ask.of(prompt),))
+    step = Predict(FLAT, PromptBatch((prompt,)))
     write_record(path, Record("x", (40, 60), (step,)))
     (back,) = read_record(path).steps[0].prompts
     assert back.points.tobytes() == prompt.points.tobytes()
@@ -252,7 +254,7 @@ def test_a_prompt_is_the_same_after_its_file(tmp_path_factory, clicks, box, mask
 
 def test_a_file_that_was_changed_by_hand_says_where(tmp_path) -> None:
     path = tmp_path / "p.json"
-    step = Predict(FLAT, tuple(Ask.of(p) for p in PromptBatch((Prompt.of(1, [[2, 2]]),))))
+    step = Predict(FLAT, PromptBatch((Prompt.of(1, [[2, 2]]),)))
     write_record(path, replace(Record("x", (40, 60), (step,)), image="y"))
     content = json.loads(path.read_text())
     content["steps"][0]["prompts"][0]["points"][0][1] = "three"

@@ -23,7 +23,7 @@ from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of
 from napari_samv2_prompts.io.pictures import as_picture, label_image, read_picture
 from napari_samv2_prompts.io.prompt_files import read_prompts
 from napari_samv2_prompts.io.record_files import read_record
-from napari_samv2_prompts.io.records import Ask, Picture, Predict, Record, with_weights
+from napari_samv2_prompts.io.records import Picture, Predict, Record, with_weights
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.replaying import Replay
@@ -176,7 +176,7 @@ def record_of(
     """Return the record of a picture that was segmented in one go, for :func:`.write_record`."""
     step = Predict(
         Plane((0, 1), (None, None), size),
-        tuple(Ask.of(prompt) for prompt in prompts),
+        prompts,
         model=ModelChoice(None if checkpoint else model, checkpoint),
     )
     return Record(name, size, (step,))

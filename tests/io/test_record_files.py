@@ -25,7 +25,6 @@ from napari_samv2_prompts.io.record_files import (
 )
 from napari_samv2_prompts.io.records import (
     Accept,
-    Ask,
     Choose,
     Divide,
     EndHere,
@@ -37,6 +36,7 @@ from napari_samv2_prompts.io.records import (
     Remove,
     Shape,
 )
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.propagation import Wanted
 from napari_samv2_prompts.regions import Region
 
@@ -47,21 +47,34 @@ def plane(z: int) -> Plane:
     return Plane((1, 2), (z, None, None), (40, 60))
 
 
+def click(number: int, x: float, y: float) -> PromptBatch:
+    return PromptBatch((Prompt(number, ((x, y),), (1,)),))
+
+
 MASK = np.where(np.add.outer(np.arange(16), np.arange(16)) > 15, 10, -10).astype(np.float32)
 STEPS = (
     Predict(
         plane(0),
-        (
-            Ask(1, ((3.25, 4.0), (10.0, 12.5)), (1, 0), (1.0, 2.0, 30.0, 35.5)),
-            Ask(7, box=(2.0, 3.0, 20.0, 30.0), mask=MASK, mask_box=(2.0, 3.0, 20.0, 30.0)),
+        PromptBatch(
+            (
+                Prompt(1, ((3.25, 4.0), (10.0, 12.5)), (1, 0), (1.0, 2.0, 30.0, 35.5)),
+                Prompt(7, box=(2.0, 3.0, 20.0, 30.0), mask=MASK, mask_box=(2.0, 3.0, 20.0, 30.0)),
+            )
         ),
         Picture((10.0, 200.5), 0.75, Region(0, 8, 32, 60), 1024),
         ModelChoice("tiny"),
         "replace",
     ),
-    Predict(plane(2), (Ask(2, ((20.0, 20.0),), (1,)),), model=ModelChoice(None, Path("mine.pt"))),
     Predict(
-        plane(2), (Ask(3, ((30.0, 20.0),), (1,)),), Picture(channels=True), policy="background"
+        plane(2),
+        click(2, 20, 20),
+        model=ModelChoice(None, Path("mine.pt")),
+    ),
+    Predict(
+        plane(2),
+        click(3, 30, 20),
+        Picture(channels=True),
+        policy="background",
     ),
     Choose(plane(2), 2, 1),
     Remove((7,), plane(0)),

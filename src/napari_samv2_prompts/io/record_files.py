@@ -20,7 +20,7 @@ from napari_samv2_prompts.io.record_models import (
     StepFile,
     step_file,
 )
-from napari_samv2_prompts.io.records import Accept, Divide, EndHere, Follow, Predict, Record, Step
+from napari_samv2_prompts.io.records import Accept, Divide, EndHere, Follow, Record, Step
 from napari_samv2_prompts.propagation import Wanted
 
 _STEPS_OF_VERSION_1 = {
@@ -102,9 +102,7 @@ def _worded(error: ValidationError) -> str:
 
 
 def _check_step(step: Step, shape: tuple[int, ...]) -> None:
-    """Refuse planes that the image does not have, and prompts that are none."""
-    if isinstance(step, Predict):
-        step.prompts  # noqa: B018 - raises what is wrong with them
+    """Refuse planes that the image does not have."""
     plane = None if isinstance(step, Accept) else step.plane
     if plane is None:
         return

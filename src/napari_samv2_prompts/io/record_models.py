@@ -18,7 +18,6 @@ from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.io.packed_arrays import PackedArray
 from napari_samv2_prompts.io.records import (
     Accept,
-    Ask,
     Choose,
     Divide,
     EndHere,
@@ -33,6 +32,7 @@ from napari_samv2_prompts.io.records import (
     file_name,
 )
 from napari_samv2_prompts.masks import Policy
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.propagation import Method, Wanted
 from napari_samv2_prompts.regions import Region
 
@@ -117,7 +117,6 @@ class ModelFile(_Model):
 class PromptFile(_Model):
     """All that was said about one object of a plane."""
 
-    makes = Ask
     object: int
     points: tuple[Pair, ...] = ()
     labels: tuple[int, ...] = ()
@@ -126,18 +125,19 @@ class PromptFile(_Model):
     mask_box: Box | None = None
 
     @classmethod
-    def of(cls, value: Ask) -> Self:
+    def of(cls, value: Prompt) -> Self:
         """Return what a file says of a prompt."""
-        mask = None if value.mask is None else PackedArray.of(np.asarray(value.mask))
-        box, mask_box = _floats(value.box), _floats(value.mask_box)
         return cls(
-            object=value.object, points=value.points, labels=value.labels, box=box, mask=mask,
-            mask_box=mask_box,
+            object=value.object, points=tuple(map(tuple, value.points.tolist())),
+            labels=tuple(value.labels.tolist()), box=value.box,
+            mask=None if value.mask is None else PackedArray.of(value.mask),
+            mask_box=value.mask_box,
         )  # fmt: skip
 
-
-def _floats(box: tuple[float, ...] | None) -> Any:
-    return None if box is None else tuple(map(float, box))
+    def value(self) -> Prompt:
+        """Return the prompt; ValueError if it can't be one."""
+        points, labels = np.reshape(self.points, (-1, 2)), np.array(self.labels)
+        return Prompt(self.object, points, labels, self.box, _value(self.mask), self.mask_box)
 
 
 class PredictedFile(_Model):
@@ -154,15 +154,15 @@ class PredictedFile(_Model):
     def of(cls, value: Predict) -> Self:
         """Return what a file says of predicting."""
         return cls(
-            plane=PlaneFile.of(value.plane), prompts=tuple(map(PromptFile.of, value.asks)),
+            plane=PlaneFile.of(value.plane), prompts=tuple(map(PromptFile.of, value.prompts)),
             picture=PictureFile.of(value.picture), model=ModelFile.of(value.model),
             policy=value.policy,
         )  # fmt: skip
 
     def value(self) -> Predict:
         """Return the step."""
-        plane, picture, model = self.plane.value(), self.picture.value(), self.model.value()
-        return Predict(plane, _value(self.prompts), picture, model, self.policy)
+        plane, prompts = self.plane.value(), PromptBatch(_value(self.prompts))
+        return Predict(plane, prompts, self.picture.value(), self.model.value(), self.policy)
 
 
 class ChosenFile(_Model):

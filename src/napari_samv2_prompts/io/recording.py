@@ -17,7 +17,6 @@ from napari_samv2_prompts.engine import ModelChoice, Results
 from napari_samv2_prompts.io.record_files import unpacked_step
 from napari_samv2_prompts.io.records import (
     Accept,
-    Ask,
     Choose,
     Follow,
     Picture,
@@ -58,7 +57,7 @@ def decoded_steps(results: Results, policy: Policy) -> Iterator[Step]:
         limits, gamma = view.contrast or (None, 1.0)
         yield Predict(
             plane,
-            tuple(Ask.of(prompt) for prompt in request.prompts),
+            request.prompts,
             Picture(limits, gamma, view.region, view.side, channels=view.contrast is None),
             # Where the model ran, and where its file lay, is another machine's business.
             ModelChoice(request.model.name, request.model.checkpoint),
@@ -93,7 +92,7 @@ def _open_objects(steps: tuple[Step, ...]) -> frozenset[int]:
     there: set[int] = set()
     for step in steps:
         if isinstance(step, Predict):
-            there |= {ask.object for ask in step.asks}
+            there |= set(step.prompts.objects)
         elif isinstance(step, Accept) or (isinstance(step, Remove) and step.plane is None):
             there -= set(step.objects)
     return frozenset(there)

@@ -16,14 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PureWindowsPath
-from typing import Any
-
-import numpy as np
 
 from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.prompts import PromptBatch
 from napari_samv2_prompts.propagation import Method, Wanted
 from napari_samv2_prompts.regions import Region
 
@@ -41,47 +38,14 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ask:
-    """A prompt as it is saved; see :class:`.Prompt`."""
-
-    object: int
-    points: tuple[tuple[float, float], ...] = ()
-    labels: tuple[int, ...] = ()
-    box: tuple[float, float, float, float] | None = None
-    mask: np.ndarray[Any, Any] | None = None
-    mask_box: tuple[float, float, float, float] | None = None
-
-    @classmethod
-    def of(cls, prompt: Prompt) -> Ask:
-        """Take a prompt apart."""
-        points = tuple((float(x), float(y)) for x, y in prompt.points)
-        labels = tuple(int(label) for label in prompt.labels)
-        return cls(
-            prompt.object, points, labels, prompt.box, prompt.mask,
-            getattr(prompt, "mask_box", None),
-        )  # fmt: skip
-
-    def prompt(self) -> Prompt:
-        """Put the prompt together again."""
-        more: dict[str, Any] = {} if self.mask_box is None else {"mask_box": self.mask_box}
-        points = np.reshape(np.array(self.points, np.float64), (-1, 2))
-        return Prompt(self.object, points, np.array(self.labels), self.box, self.mask, **more)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Predict:
     """Objects of a plane were predicted together."""
 
     plane: Plane
-    asks: tuple[Ask, ...]
+    prompts: PromptBatch
     picture: Picture = field(default_factory=Picture)
     model: ModelChoice = field(default_factory=ModelChoice)
     policy: Policy = "keep"
-
-    @property
-    def prompts(self) -> PromptBatch:
-        """The prompts that were answered."""
-        return PromptBatch(tuple(ask.prompt() for ask in self.asks))
 
 
 @dataclass(frozen=True, slots=True)

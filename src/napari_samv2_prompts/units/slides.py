@@ -21,9 +21,9 @@ import numpy as np
 
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import candidates_in, joined, labels_from
-from napari_samv2_prompts.io.candidate_files import (
+from napari_samv2_prompts.io.found_files import (
+    found_key,
     read_candidates,
-    read_candidates_key,
     write_candidates,
 )
 from napari_samv2_prompts.io.ome_zarr import open_ngff
@@ -72,7 +72,7 @@ class TileUnit:
 
     def standing(self, key: str) -> Standing:
         """Tell what is there of the objects."""
-        found = read_candidates_key(self.file)
+        found = found_key(self.file)
         return "absent" if found is None else "done" if found == key else "outdated"
 
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:

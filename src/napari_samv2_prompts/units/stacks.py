@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.box_formats import BoxFormat
-from napari_samv2_prompts.io.filled_files import (
+from napari_samv2_prompts.io.found_files import (
     FilledFolder,
+    found_key,
     read_filled,
-    read_filled_key,
     write_filled,
 )
 from napari_samv2_prompts.io.pictures import read_image
@@ -176,7 +176,7 @@ class StretchUnit:
 
     def standing(self, key: str) -> Standing:
         """Tell what is there of the masks."""
-        found = read_filled_key(self.file)
+        found = found_key(self.file)
         return "absent" if found is None else "done" if found == key else "outdated"
 
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.io.filled_files import read_filled, read_filled_key, write_filled
+from napari_samv2_prompts.io.found_files import found_key, read_filled, write_filled
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import End, Filled, Section
 
@@ -55,7 +55,7 @@ def test_what_was_written_comes_back(parts, key) -> None:
         key = key.replace("\0", "")  # which numpy leaves out at the end of a text
         write_filled(path, parts, key)
         assert told(read_filled(path)) == told(parts)
-        assert read_filled_key(path) == key
+        assert found_key(path) == key
         path.write_bytes(path.read_bytes()[:-30])
-        assert read_filled_key(path) is None
-        assert read_filled_key(path.with_name("none.npz")) is None
+        assert found_key(path) is None
+        assert found_key(path.with_name("none.npz")) is None
