@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -121,7 +122,8 @@ def test_lost_objects_are_those_without_any_prompt_on_the_same_layers(
     found = read_tables(chosen, viewer.dims, free, known)
     assert found.lost == {2}
     assert read_tables(chosen, viewer.dims, free, found).lost == {2}, "said until it is written"
-    assert read_tables(chosen, viewer.dims, free, found.without_lost()).lost == frozenset()
+    written = replace(found, lost=frozenset())
+    assert read_tables(chosen, viewer.dims, free, written).lost == frozenset()
     other = Chosen(chosen.image, points, chosen.shapes)
     assert read_tables(other, viewer.dims, free, known).lost == frozenset()
     assert read_tables(chosen, viewer.dims, free, PromptTables()).lost == frozenset()

@@ -22,6 +22,7 @@ from napari_samv2_prompts.layers.other_planes import OtherPlanes
 
 from .label_tools import LabelTools
 from .labels_writer import LabelsWriter, Targets
+from .models import input_sides
 from .preview import PreviewAtMouse
 from .prompting import Prompting
 from .reading import Reader
@@ -95,7 +96,7 @@ class Controller:
 
     def set_options(self, options: Options) -> None:
         """Work with these options from now on."""
-        self.options = options
+        self.options, self.reader.sides = options, input_sides(options.model)
         self._writer.policy = options.policy
         self._preview.on = options.preview
         self.schedule()

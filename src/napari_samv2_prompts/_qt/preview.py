@@ -136,11 +136,10 @@ class PreviewAtMouse:
 
     def _prompt_at(self, position: Sequence[float]) -> Prompt | None:
         """Return the current object's prompt with one more click, or None beside the image."""
-        request, image, plane = self._session.request, self._image, self._plane()
-        if request is None or image is None or plane is None:
+        request, plane, at = self._session.request, self._plane(), self._pixel(position)
+        if request is None or plane is None or at is None:
             return None
-        world = np.asarray(position, dtype=np.float64)[-image.ndim :]
-        pixel = plane.to_pixels(world_map(image, self._viewer.dims).inverse()(world))
+        pixel = np.array([at])
         if not plane.inside(pixel)[0]:
             return None
         number, sign = self._current.number, int(self._current.positive)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from napari_samv2_prompts.layers import (
@@ -166,9 +166,9 @@ class Prompting:
             tables = self._without_stray(tables, shown, free)
             same = tables.same_rows(self._tables)
             self.said = _said_of(tables) or (self.said if same else "")
-            if target is not None and shown is not None:
-                target.remove(target.live() & tables.lost)
-                tables = tables.without_lost()
+            if tables.lost and target is not None and shown is not None:
+                target.remove(tables.lost)
+                tables = replace(tables, lost=frozenset())
             self._tables = tables
             self.current.follow(tables, free(tables.prompted) if free else 0)
             self._write_next()

@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from napari.components.overlays import ZoomOverlay
 
-from napari_samv2_prompts.engine import ObjectResult, Request, Session
+from napari_samv2_prompts.engine import ModelChoice, ObjectResult, Request, Session
 from napari_samv2_prompts.layers import Chosen, Shown, layer_shape, shown_plane, view_of
 from napari_samv2_prompts.layers.other_planes import OtherPlanes, ViewAt
 from napari_samv2_prompts.layers.visible import canvas_box, visible_part
@@ -52,6 +52,7 @@ class Reader:
         tools: LabelTools,
     ) -> None:
         self.region, self.other_planes = RegionChoice(viewer), OtherPlanes()
+        self.sides = input_sides(ModelChoice())  # of the chosen model
         self._viewer, self._session = viewer, session
         self._prompts, self._targets, self._tools = prompts, targets, tools
 
@@ -63,12 +64,12 @@ class Reader:
         if chosen.image is None:
             self.region.clear()
             return None
-        dims, sides = self._viewer.dims, input_sides(options.model)
+        dims = self._viewer.dims
         shown = shown_plane(dims, chosen.image)
         whole_at = partial(
             view_of, self._viewer.layers, chosen.image, dims=dims, rendering=options.rendering
         )
-        view_at = self.region.choose(shown, sides, options.part, whole_at)
+        view_at = self.region.choose(shown, self.sides, options.part, whole_at)
         view = view_at(shown.plane)
         target, batch = self._prompts.read(shown), PromptBatch(())
         if target is not None:

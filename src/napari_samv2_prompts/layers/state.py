@@ -73,10 +73,6 @@ class PromptTables:
             for mine, theirs in ((self.points, other.points), (self.shapes, other.shapes))
         )
 
-    def without_lost(self) -> PromptTables:
-        """Return the same when the labels of lost objects are gone."""
-        return replace(self, lost=frozenset()) if self.lost else self
-
 
 def read_tables(
     chosen: Chosen, dims: Dims, free: FreeNumber | None, before: PromptTables | None = None

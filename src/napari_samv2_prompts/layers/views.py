@@ -56,9 +56,7 @@ def cover_the_same(one: Layer, other: Layer) -> bool:
     return bool(here.shape == there.shape and np.allclose(here, there))
 
 
-def image_view(
-    image_layer: Image, plane: Plane, contrast: Contrast = "displayed", *, revision: int = 0
-) -> ImageView:
+def image_view(image_layer: Image, plane: Plane, contrast: Contrast = "displayed") -> ImageView:
     """Return what is to be embedded: a key that says the content, and a function that reads it.
 
     It is the whole plane, in every pixel; ``view.within`` gives a part of it for a model.  Quick,
@@ -68,11 +66,9 @@ def image_view(
     - `contrast`: {"displayed", "percentiles"}; map values as the viewer does (contrast limits and
       gamma), or by percentiles of the plane. RGB images of 8 bit are taken as they are by the
       latter.
-    - `revision`: count up to have edits in place noticed.  Replaced data (``layer.data = ...``) is
-      noticed without it.
     """
     limits, gamma = contrast_of(image_layer) if contrast == "displayed" else (None, 1.0)
-    return mapped_view(image_layer, plane, limits, gamma, revision=revision)
+    return mapped_view(image_layer, plane, limits, gamma)
 
 
 def contrast_of(image: Image) -> tuple[tuple[float, float], float]:
@@ -82,21 +78,16 @@ def contrast_of(image: Image) -> tuple[tuple[float, float], float]:
 
 
 def mapped_view(
-    image_layer: Image,
-    plane: Plane,
-    limits: tuple[float, float] | None,
-    gamma: float = 1.0,
-    *,
-    revision: int = 0,
+    image_layer: Image, plane: Plane, limits: tuple[float, float] | None, gamma: float = 1.0
 ) -> ImageView:
     """Return the view of a plane in a contrast that the layer need not have now.
 
-    - `image_layer`, `plane`, `revision`: as for :func:`image_view`
+    - `image_layer`, `plane`: as for :func:`image_view`
     - `limits`: values that become black and white; None for percentiles of the plane
     """
     data, rgb = _levels(image_layer), bool(image_layer.rgb)
     return ImageView(
-        picture=(image_layer.unique_id, _Same(image_layer.data), revision, plane, limits, gamma),
+        picture=(image_layer.unique_id, _Same(image_layer.data), plane, limits, gamma),
         shape=plane.shape,
         region=Region.whole(plane.shape),
         render=partial(render_plane, data, plane, rgb=rgb, limits=limits, gamma=gamma),
@@ -104,14 +95,11 @@ def mapped_view(
     )
 
 
-def composed_view(
-    layers: Sequence[Image], plane: Plane, dims: Dims, *, revision: int = 0
-) -> ImageView:
+def composed_view(layers: Sequence[Image], plane: Plane, dims: Dims) -> ImageView:
     """Return the picture of several channels together, in their colours and blending.
 
     - `layers`: the channels, the lowest of the viewer first; hidden ones count like the others
     - `plane`: of the first one
-    - `revision`: as for :func:`image_view`
     - raises PlaneError if they don't have the same shape and place
     """
     first, channels, key = layers[0], [], []
@@ -138,7 +126,7 @@ def composed_view(
         shown_as = channel.limits, channel.gamma, channel.opacity, channel.blending
         key.append((layer.unique_id, _Same(layer.data), shown_as, channel.colours.tobytes()))
     return ImageView(
-        picture=(tuple(key), revision, plane),
+        picture=(tuple(key), plane),
         shape=plane.shape,
         region=Region.whole(plane.shape),
         render=partial(compose_planes, tuple(channels), plane),
