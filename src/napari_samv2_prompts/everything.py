@@ -100,13 +100,8 @@ def found_in_tiles(
 ) -> list[Candidate]:
     """Find the objects of a picture tile by tile, each once; in a tile from the top.
 
-    Parameters
-    ----------
-    predictor : SAMV2ImagePredictor
-    picture : array of shape (H, W, 3) or (H, W), uint8
-    selection : Selection
-    taken : array of shape (H, W), bool, optional
-        Where there are objects already.
+    - `picture`: array of shape (H, W, 3) or (H, W), uint8
+    - `taken`: array of shape (H, W), bool; where there are objects already
     """
     side = predictor.variant.largest_side
     tiles = tiles_of((picture.shape[0], picture.shape[1]), side, int(side * OVERLAP))
@@ -129,14 +124,8 @@ def candidates_in(
 ) -> list[Candidate]:
     """Find a tile's own objects, in pixels of the picture: a function of its pixels alone.
 
-    Parameters
-    ----------
-    predictor : SAMV2ImagePredictor
-    pixels : array of shape (h, w, 3) or (h, w), uint8
-        The tile's region.
-    tile : Tile
-    selection : Selection
-    taken : array of shape (h, w), bool, optional
+    - `pixels`: array of shape (h, w, 3) or (h, w), uint8; the tile's region
+    - `taken`: array of shape (h, w), bool
     """
     from napari_samv2_prompts.samv2.find_all import Search, find_all
 
@@ -158,12 +147,8 @@ def joined(
     stays: the result does not depend on which was finished first.  A tile is compared with those
     that touch it, and the others are forgotten: memory does not grow with the picture.
 
-    Parameters
-    ----------
-    parts : iterable of (Tile, list of Candidate)
-        Row by row, as :func:`.tiles_of` gives them.
-    max_overlap : float
-        See :class:`.Selection`.
+    - `parts`: row by row, as :func:`.tiles_of` gives them
+    - `max_overlap`: see :class:`.Selection`
     """
     before: list[tuple[Tile, Candidates]] = []
     for tile, part in parts:

@@ -161,10 +161,8 @@ def _quarters(pair: Pair) -> list[Pair]:
 def pairs_of_folder(folder: Path) -> Iterator[Pair]:
     """Read pictures and their labels.
 
-    Raises
-    ------
-    ValueError
-        If there is no such folder, or no pairs in it, or a label file is not one of whole numbers.
+    Raises ValueError if there is no such folder, or no pairs in it, or a label file is not one of
+    whole numbers.
     """
     from napari_samv2_prompts.samv2.finetune.examples import Pair
 

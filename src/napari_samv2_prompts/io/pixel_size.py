@@ -80,10 +80,7 @@ def pixel_size_and_note(path: Path) -> tuple[PixelSize | None, str]:
 def pixel_size_of_layer(scale: Any, units: Any) -> PixelSize | None:
     """Return the pixel size of a layer by the scale and units of its last two axes, if they fit.
 
-    Parameters
-    ----------
-    units : str, or sequence of str, optional
-        One for all axes, or one each; None or "pixel" is no length.
+    - `units`: one for all axes, or one each; None or "pixel" is no length
     """
     if scale is None or units is None:
         return None

@@ -35,18 +35,10 @@ def moved(
 ) -> NDArray[np.float32]:
     """Carry a mask from a picture to the next.
 
-    Parameters
-    ----------
-    before : array of shape (h + 2 RADIUS, w + 2 RADIUS)
-        The earlier picture, with a margin.
-    now : array of shape (h, w)
-    mask : array of the shape of `before`
-        The mask in the earlier picture, 0 to 1.
-
-    Returns
-    -------
-    array of shape (h, w)
-        How much of each pixel, 0 to 1, came from the mask.
+    - `before`: array of shape (h + 2 RADIUS, w + 2 RADIUS); the earlier picture, with a margin
+    - `now`: array of shape (h, w)
+    - `mask`: array of the shape of `before`; the mask in the earlier picture, 0 to 1
+    - returns array of shape (h, w); how much of each pixel, 0 to 1, came from the mask
     """
     h, w = now.shape
     windows = np.lib.stride_tricks.sliding_window_view(before, (h, w))
@@ -69,21 +61,12 @@ def displacement(
 ) -> tuple[int, int]:
     """Find how far an object moved as a whole.
 
-    Parameters
-    ----------
-    before, now : array of shape (h, w)
-        The same part of two pictures, with room around the object.
-    mask : array of shape (h, w), bool
-        The object in the earlier one.
-    expected : tuple of int
-        Rows and columns, from its motion so far.
-    radius : int
-        How far from no motion and from the expected one to look, in pixels.
-
-    Returns
-    -------
-    tuple of int
-        Rows and columns.
+    - `before`, `now`: array of shape (h, w); the same part of two pictures, with room around the
+      object
+    - `mask`: array of shape (h, w), bool; the object in the earlier one
+    - `expected`: rows and columns, from its motion so far
+    - `radius`: how far from no motion and from the expected one to look, in pixels
+    - returns rows and columns
     """
     rows, columns = np.nonzero(mask)
     every = max(1, len(rows) // ENOUGH)

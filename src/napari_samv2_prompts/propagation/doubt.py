@@ -21,30 +21,17 @@ if TYPE_CHECKING:
 class Measures:
     """What is measured of a section.
 
-    Attributes
-    ----------
-    score : float
-        The IoU that the model predicts.
-    agreement : float
-        IoU of the section and the model's own mask.
-    kept : float
-        IoU of the section and the last mask, carried here.
-    sure : float
-        Mean distance of the evidence from undecided, near the outline and inside.
-    growth : float
-        Logarithm of the area over that of the last mask.
-    sharp : float
-        How well the last mask's pixels were found again: mean of ``|2 soft - 1|`` around it.
-    level : float
-        Change of the mean grey inside, in standard deviations.
-    size : float
-        Logarithm of the last mask's area.
-    share : float
-        Logarithm of the area over that of the anchor behind.
-    trend : float
-        Logarithm of the last mask's area over that of the one before: its growth so far.
-    distance : float
-        Planes from the anchor, over 24.
+    - `.score`: the IoU that the model predicts
+    - `.agreement`: IoU of the section and the model's own mask
+    - `.kept`: IoU of the section and the last mask, carried here
+    - `.sure`: mean distance of the evidence from undecided, near the outline and inside
+    - `.growth`: logarithm of the area over that of the last mask
+    - `.sharp`: how well the last mask's pixels were found again: mean of ``|2 soft - 1|`` around it
+    - `.level`: change of the mean grey inside, in standard deviations
+    - `.size`: logarithm of the last mask's area
+    - `.share`: logarithm of the area over that of the anchor behind
+    - `.trend`: logarithm of the last mask's area over that of the one before: its growth so far
+    - `.distance`: planes from the anchor, over 24
     """
 
     score: float

@@ -43,22 +43,13 @@ MARGIN = 12
 class _Carried:
     """An object on its way to the next plane.
 
-    Attributes
-    ----------
-    window : Region
-        The part of the plane in which it is looked for.
-    now, before : array of the window's size
-        Grey values; `before` is moved to where the object is now.
-    mask, soft : array of the window's size
-        The last mask at those pixels, and how much of each pixel came from it.
-    inside : array of the window's size
-        Each pixel's depth in what is more than half from it.
-    anchor : array of the window's size
-        The mask of the anchor behind, its middle where that of `soft` is.
-    distance : int
-        Planes from there.
-    areas : tuple of int
-        Of that anchor, and of the two last masks.
+    - `.window`: the part of the plane in which it is looked for
+    - `.now`, `.before`: grey values; `before` is moved to where the object is now
+    - `.mask`, `.soft`: the last mask at those pixels, and how much of each pixel came from it
+    - `.inside`: each pixel's depth in what is more than half from it
+    - `.anchor`: the mask of the anchor behind, its middle where that of `soft` is
+    - `.distance`: planes from there
+    - `.areas`: of that anchor, and of the two last masks
     """
 
     window: Region
@@ -75,17 +66,10 @@ class _Carried:
 class HandOver:
     """The method ``"hand-over"``; see :class:`.Follower`.
 
-    Parameters
-    ----------
-    stack : Stack
-    embed : Embeddings
-    decode : callable
-        As of a predictor: ``(embedding, batch, multimask_output) -> Masks``.
-    weights : mapping, optional
-        Others than the fitted ones.
-    watch : callable, optional
-        Told what was measured, to fit weights to it: ``(plane, object, window, features,
-        measures)``.
+    - `decode`: as of a predictor: ``(embedding, batch, multimask_output) -> Masks``
+    - `weights`: others than the fitted ones
+    - `watch`: told what was measured, to fit weights to it: ``(plane, object, window, features,
+      measures)``
     """
 
     def __init__(

@@ -38,15 +38,9 @@ def joined(
 ) -> Section:
     """Return the section of a plane between two anchors.
 
-    Parameters
-    ----------
-    stretch : Stretch
-        A closed one.
-    plane : int
-    up, down : Guess, optional
-        As followed from the lower and from the higher anchor; None where it was lost.
-    anchors : mapping of plane to MaskCrop
-        The object's.
+    - `stretch`: a closed one
+    - `up`, `down`: as followed from the lower and from the higher anchor; None where it was lost
+    - `anchors`: the object's
     """
     assert stretch.before is not None
     assert stretch.after is not None

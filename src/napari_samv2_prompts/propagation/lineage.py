@@ -24,14 +24,10 @@ if TYPE_CHECKING:
 class Track:
     """An object from its first frame to its last one.
 
-    Attributes
-    ----------
-    object : int
-        Its label.
-    first, last : int
-        Frames.
-    parent : int
-        The object that divided into this one and others; 0 if it did not come from a division.
+    - `.object`: its label
+    - `.first`, `.last`: frames
+    - `.parent`: the object that divided into this one and others; 0 if it did not come from a
+      division
     """
 
     object: int
@@ -44,13 +40,10 @@ class Track:
 class Lineage:
     """The tracks of a film.
 
-    Attributes
-    ----------
-    tracks : tuple of Track
-        By rising number.
-    spots : array of shape (n, 2 + spatial axes), float64
-        An object on a frame a row: object, frame, then its middle as (row, column), or (plane, row,
-        column), in pixels.  By object, then by frame.
+    - `.tracks`: by rising number
+    - `.spots`: array of shape (n, 2 + spatial axes), float64; an object on a frame a row: object,
+      frame, then its middle as (row, column), or (plane, row, column), in pixels.  By object, then
+      by frame.
     """
 
     tracks: tuple[Track, ...]
@@ -62,12 +55,9 @@ class Lineage:
     ) -> Lineage:
         """Read labels frame by frame.
 
-        Parameters
-        ----------
-        frames : iterable of array of shape (H, W) or (Z, H, W), integers
-        parents : mapping of int to int, optional
-            Daughter: parent.  Of objects without a label, and of daughters that are there before
-            their parent is gone, nothing is taken over.
+        - `frames`: iterable of array of shape (H, W) or (Z, H, W), integers
+        - `parents`: daughter: parent.  Of objects without a label, and of daughters that are there
+          before their parent is gone, nothing is taken over.
         """
         rows = [row for frame, labels in enumerate(frames) for row in _middles(labels, frame)]
         rows.sort(key=lambda row: row[:2])
@@ -91,12 +81,9 @@ class Lineage:
     def without_gaps(self) -> tuple[Lineage, dict[tuple[int, int], int]]:
         """Return the lineage with a new track wherever an object comes back after a gap.
 
-        Returns
-        -------
-        lineage : Lineage
-            What comes after a gap has a number of its own, and what came before as its parent.
-        numbers : dict of (object, frame) to int
-            The number there; only of what has another one now.
+        - returns `lineage`: what comes after a gap has a number of its own, and what came before as
+          its parent
+        - returns `numbers`: the number there; only of what has another one now
         """
         spare = max((track.object for track in self.tracks), default=0)
         numbers: dict[tuple[int, int], int] = {}

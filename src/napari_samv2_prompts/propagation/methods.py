@@ -41,19 +41,9 @@ class Model(Protocol):
 def follower_of(method: Method, stack: Stack, embed: Embeddings, model: Model) -> Follower:
     """Return a method on a stack.
 
-    Parameters
-    ----------
-    method : {"auto", "hand-over", "memory"}
-        ``"auto"`` is the memory of a model that has one, where it sees planes whole and in full
-        detail, else hand-over.
-    stack : Stack
-    embed : Embeddings
-    model : Model
-
-    Raises
-    ------
-    ValueError
-        If there is no such method, or the model has no memory.
+    - `method`: {"auto", "hand-over", "memory"}; ``"auto"`` is the memory of a model that has one,
+      where it sees planes whole and in full detail, else hand-over
+    - raises ValueError if there is no such method, or the model has no memory
     """
     check_method(method)
     if method == "memory" or (method == "auto" and model.remembers and embed.whole):

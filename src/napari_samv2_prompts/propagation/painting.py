@@ -26,9 +26,7 @@ def painted(
     Of two sections on a pixel the one of less doubt lies on top; anchors lie over all, the smaller
     over the larger, as in a single picture.
 
-    Returns
-    -------
-    array of shape (Z, H, W), uint16; uint32 if an object's number needs it
+    Returns array of shape (Z, H, W), uint16; uint32 if an object's number needs it.
     """
     layers: list[tuple[float, MaskCrop, int, int]] = []
     for number, of in sections.items():

@@ -32,13 +32,8 @@ GROUP = 64
 class Partition:
     """Some objects through some planes.
 
-    Attributes
-    ----------
-    anchors : mapping of object to mapping of plane to MaskCrop
-        Of these objects, and of others where they may be in the way.
-    found : Found
-        What was found of them before.
-    wanted : Wanted
+    - `.anchors`: of these objects, and of others where they may be in the way
+    - `.found`: what was found of them before
     """
 
     anchors: Anchors
@@ -52,14 +47,7 @@ class Partition:
 
 
 def partitions_of(anchors: Anchors, found: Found, wanted: Wanted) -> list[Partition]:
-    """Return the partitions in which something is missing; see :func:`.propagate`.
-
-    Parameters
-    ----------
-    anchors : mapping of object to mapping of plane to MaskCrop
-    found : Found
-    wanted : Wanted
-    """
+    """Return the partitions in which something is missing; see :func:`.propagate`."""
     numbers = [
         n for n in sorted(anchors)
         if anchors[n] and (wanted.objects is None or n in wanted.objects)

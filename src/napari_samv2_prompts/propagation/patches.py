@@ -97,17 +97,9 @@ def grid_of(
 ) -> NDArray[np.float32]:
     """Return logits of a window as a mask prompt of an embedded region.
 
-    Parameters
-    ----------
-    logits : array of the window's size
-    window, region : Region
-        Of the plane.
-    side : int
-        Of the mask prompt, whose cells cover the region.
-
-    Returns
-    -------
-    array of shape (side, side), float32
+    - `window`, `region`: of the plane
+    - `side`: of the mask prompt, whose cells cover the region
+    - returns array of shape (side, side), float32
     """
     height, width = region.size
     rows = (np.arange(side) + 0.5) * height / side - 0.5 + region.top - window.top

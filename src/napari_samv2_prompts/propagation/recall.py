@@ -54,14 +54,7 @@ class Recall(Protocol):
 
 
 class MemoryFollower:
-    """The method ``"memory"``; see :class:`.Follower`.
-
-    Parameters
-    ----------
-    stack : Stack
-    embed : Embeddings
-    recall : Recall
-    """
+    """The method ``"memory"``; see :class:`.Follower`."""
 
     def __init__(self, stack: Stack, embed: Embeddings, recall: Recall) -> None:
         self._stack, self._embed, self._recall = stack, embed, recall

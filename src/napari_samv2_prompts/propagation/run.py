@@ -35,20 +35,11 @@ def propagate(
 ) -> Iterator[Filled]:
     """Fill what is missing, one plane a step.
 
-    Parameters
-    ----------
-    follower : Follower
-        The method.
-    anchors : mapping of object to mapping of plane to MaskCrop
-        Never changed.
-    found : Found
-        What was found before; it is not changed.  Out-of-date parts count as missing.
-    wanted : Wanted
-
-    Yields
-    ------
-    Filled
-        Planes in the order they are done.  A plane may come more than once, with other objects.
+    - `follower`: the method
+    - `anchors`: never changed
+    - `found`: what was found before; it is not changed.  Out-of-date parts count as missing.
+    - yields planes in the order they are done.  A plane may come more than once, with other
+      objects.
     """
     run = _Run(follower, anchors, found.copy(), wanted)
     for part in run.parts():

@@ -32,9 +32,7 @@ EMBEDDINGS = 2**28
 class ArrayStack:
     """A stack in memory, or lazy with numpy's indexing; see :class:`.Stack`.
 
-    Parameters
-    ----------
-    planes : array of shape (Z, H, W) or (Z, H, W, 3), uint8
+    - `planes`: array of shape (Z, H, W) or (Z, H, W, 3), uint8
     """
 
     def __init__(self, planes: Any) -> None:
@@ -50,16 +48,10 @@ class ArrayStack:
 class Embeddings:
     """Embeddings of parts of planes, the last ones kept, and the next one made ahead.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(height, width)`` of a plane.
-    embed : callable
-        ``(plane, region) -> embedding``; called from two threads.
-    sides : InputSides
-        Of the model: a plane of at most the larger one is embedded whole.
-    budget : int
-        Bytes of embeddings to keep, besides the one in use and the one made ahead.
+    - `shape`: ``(height, width)`` of a plane
+    - `embed`: ``(plane, region) -> embedding``; called from two threads
+    - `sides`: of the model: a plane of at most the larger one is embedded whole
+    - `budget`: bytes of embeddings to keep, besides the one in use and the one made ahead
     """
 
     def __init__(
@@ -96,12 +88,7 @@ class Embeddings:
     ) -> tuple[Any, Region]:
         """Return the embedding of a part of a plane that holds `wanted`, and which part that is.
 
-        Parameters
-        ----------
-        plane : int
-        wanted : Region
-        then : (int, Region), optional
-            What will be asked for next, as far as that can be told: it is begun now.
+        - `then`: what will be asked for next, as far as that can be told: it is begun now
         """
         region = self.region(wanted)
         key = plane, region
@@ -146,10 +133,7 @@ class Embeddings:
     def together(self, windows: Mapping[int, Region]) -> list[list[int]]:
         """Return which objects to embed together: what they need fits the model's largest input.
 
-        Parameters
-        ----------
-        windows : mapping of object to Region
-            Where each is looked for.
+        - `windows`: where each is looked for
         """
         if self.whole:
             return [list(windows)]

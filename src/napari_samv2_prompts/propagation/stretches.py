@@ -27,20 +27,15 @@ Direction = Literal["forward", "back", "both"]
 class Wanted:
     """What is to be filled.
 
-    Attributes
-    ----------
-    first, last : int
-        Planes, both included; what lies between them and an anchor is filled as well.
-    direction : str
-        ``"forward"`` (to higher planes), ``"back"`` or ``"both"``.  What lies between two anchors
-        is filled from both sides in any case.
-    objects : frozenset of int, optional
-        All that have anchors by default.
-    stop_when_lost : bool
-        Whether an object ends where it is not seen, or is followed to the end of the range.
-    shown : int, optional
-        The plane that somebody looks at: what holds it is done first, where that makes no
-        difference to what is found.
+    - `.first`, `.last`: planes, both included; what lies between them and an anchor is filled as
+      well
+    - `.direction`: ``"forward"`` (to higher planes), ``"back"`` or ``"both"``.  What lies between
+      two anchors is filled from both sides in any case.
+    - `.objects`: all that have anchors by default
+    - `.stop_when_lost`: whether an object ends where it is not seen, or is followed to the end of
+      the range
+    - `.shown`: the plane that somebody looks at: what holds it is done first, where that makes no
+      difference to what is found
     """
 
     first: int
@@ -62,10 +57,7 @@ class Wanted:
     ) -> Wanted:
         """Return what a user wants of a stack of so many planes, by default all of them.
 
-        Raises
-        ------
-        ValueError
-            If there are no such planes, or there is no such direction.
+        Raises ValueError if there are no such planes, or there is no such direction.
         """
         if direction not in get_args(Direction):
             raise ValueError(f"direction is {direction!r}: it is 'forward', 'back' or 'both'.")
@@ -85,15 +77,10 @@ class Wanted:
 class Stretch:
     """Planes of an object between two anchors, or beyond one, of which some are missing.
 
-    Attributes
-    ----------
-    object : int
-    before, after : tuple, optional
-        Keys of the anchors at its ends; one of them is None in an open stretch.
-    planes : range
-        Those to be filled, in rising order: all of a closed stretch, the rest of an open one.
-    ways : tuple of int
-        From which sides it is filled.
+    - `.before`, `.after`: keys of the anchors at its ends; one of them is None in an open stretch
+    - `.planes`: those to be filled, in rising order: all of a closed stretch, the rest of an open
+      one
+    - `.ways`: from which sides it is filled
     """
 
     object: int

@@ -58,15 +58,10 @@ class Stack(Protocol):
 class Section:
     """An object on a plane, as it was found.
 
-    Attributes
-    ----------
-    crop : MaskCrop
-    score : float
-        The IoU that the model predicts for its mask.
-    doubt : float
-        0 to 1: the IoU that the section is expected to lack, see :mod:`.doubt`.
-    between : tuple
-        Keys of the anchors on either side that it was found from; None where there was none.
+    - `.score`: the IoU that the model predicts for its mask
+    - `.doubt`: 0 to 1: the IoU that the section is expected to lack, see :mod:`.doubt`
+    - `.between`: keys of the anchors on either side that it was found from; None where there was
+      none
     """
 
     crop: MaskCrop
@@ -79,16 +74,10 @@ class Section:
 class End:
     """An object was not found any more.
 
-    Attributes
-    ----------
-    object, plane : int
-        The first plane on which it is not.
-    way : int
-        The direction in which it was followed.
-    between : tuple
-        Keys of the anchors on either side, as of a section.
-    reason : str
-        For the user: "not seen".
+    - `.object`, `.plane`: the first plane on which it is not
+    - `.way`: the direction in which it was followed
+    - `.between`: keys of the anchors on either side, as of a section
+    - `.reason`: for the user: "not seen"
     """
 
     object: int
@@ -106,12 +95,7 @@ class End:
 class Filled:
     """What propagation found on one plane: a partial result, complete in itself.
 
-    Attributes
-    ----------
-    plane : int
-    sections : mapping of object to Section
-    ends : tuple of End
-        Objects that were lost here.
+    - `.ends`: objects that were lost here
     """
 
     plane: int
@@ -123,11 +107,7 @@ class Filled:
 class Found:
     """All that was found so far; adding the same twice changes nothing.
 
-    Attributes
-    ----------
-    sections : dict of object to dict of plane to Section
-    ends : dict of (object, way) to End
-        The last ones in each direction.
+    - `.ends`: the last ones in each direction
     """
 
     sections: dict[int, dict[int, Section]] = field(default_factory=dict)
@@ -156,12 +136,8 @@ class Found:
 class History:
     """An object on the planes behind, from which it is followed.
 
-    Attributes
-    ----------
-    planes : tuple of (int, MaskCrop)
-        Where it was last, oldest first; the last entry is the plane next to the wanted one.
-    anchors : mapping of plane to MaskCrop
-        All its anchors, on either side.
+    - `.planes`: where it was last, oldest first; the last entry is the plane next to the wanted one
+    - `.anchors`: all its anchors, on either side
     """
 
     planes: tuple[tuple[int, MaskCrop], ...]
@@ -172,14 +148,8 @@ class History:
 class Guess:
     """An object on the next plane, as a method follows it.
 
-    Attributes
-    ----------
-    crop : MaskCrop
-        Empty if it is not there.
-    score : float
-    doubt : float
-    gone : float
-        0 to 1: how sure it is that the object is not there.
+    - `.crop`: empty if it is not there
+    - `.gone`: 0 to 1: how sure it is that the object is not there
     """
 
     crop: MaskCrop
@@ -204,14 +174,9 @@ class Follower(Protocol):
     ) -> Mapping[int, Guess]:
         """Find objects on a plane.
 
-        Parameters
-        ----------
-        plane : int
-        histories : mapping of object to History
-            Objects to be found together; none without a plane behind it.
-        rivals : sequence of MaskCrop
-            Masks on this plane whose pixels belong to other objects.
-        then : int, optional
-            The plane that comes next, so that it can be prepared; the answer does not depend on it.
+        - `histories`: objects to be found together; none without a plane behind it
+        - `rivals`: masks on this plane whose pixels belong to other objects
+        - `then`: the plane that comes next, so that it can be prepared; the answer does not depend
+          on it
         """
         ...

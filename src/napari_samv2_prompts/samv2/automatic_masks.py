@@ -272,18 +272,11 @@ def candidate_of(
 ) -> Candidate:
     """Make a candidate of one mask of an answer.
 
-    Parameters
-    ----------
-    item : ItemMasks
-    index : int
-        Which of its masks.
-    point : array of shape (2,)
-        The click, ``(x, y)`` in pixels.
-    image_size : tuple of int
-        ``(height, width)``.
-    threshold, offset : float
-        Stability is ``|logits > threshold + offset| / |logits > threshold - offset|``, at the
-        image's size.
+    - `index`: which of its masks
+    - `point`: array of shape (2,); the click, ``(x, y)`` in pixels
+    - `image_size`: ``(height, width)``
+    - `threshold`, `offset`: stability is ``|logits > threshold + offset| / |logits > threshold -
+      offset|``, at the image's size
     """
     logits = item.low_res_logits[index]
     inner, outer = (
@@ -309,14 +302,9 @@ def point_grid(per_side: int) -> NDArray[np.float64]:
 def crop_boxes(shape: tuple[int, int], n_layers: int, overlap: float) -> list[tuple[int, Crop]]:
     """Return the crops of an image, each with its layer; the whole image is layer 0.
 
-    Parameters
-    ----------
-    shape : tuple of int
-        ``(height, width)``.
-    n_layers : int
-        Further layers: layer i has ``2**i`` crops a side.
-    overlap : float
-        Overlap of layer 1 in shares of the shorter side; it halves from layer to layer.
+    - `shape`: ``(height, width)``
+    - `n_layers`: further layers: layer i has ``2**i`` crops a side
+    - `overlap`: overlap of layer 1 in shares of the shorter side; it halves from layer to layer
     """
     height, width = shape
     crops = [(0, Crop(0, 0, width, height))]

@@ -20,21 +20,15 @@ SAME = 0.8
 class Candidates(NamedTuple):
     """All masks of one click, of all levels: four a level, finest level first.
 
-    Attributes
-    ----------
-    logits : list of Tensor of shape (4, h, w)
-        By level, those of the window.
-    windows : list of Window
-        By level.
-    grids : list of int
-        Sides of the levels' embeddings.
-    scores : Tensor of shape (L, 4)
-        What the network says of each in its own window.
-    objects : Tensor of shape (L,)
-    cover : Tensor of shape (L * 4, G, G)
-        Share of each cell of the coarsest level's low-res grid that each mask covers.
-    looks : list of Tensor of shape (D, h, w)
-        By level, descriptors of the window's cells: three colours, then what is learnt.
+    - `.logits`: list of Tensor of shape (4, h, w); by level, those of the window
+    - `.windows`: by level
+    - `.grids`: sides of the levels' embeddings
+    - `.scores`: Tensor of shape (L, 4); what the network says of each in its own window
+    - `.objects`: Tensor of shape (L,)
+    - `.cover`: Tensor of shape (L * 4, G, G); share of each cell of the coarsest level's low-res
+      grid that each mask covers
+    - `.looks`: list of Tensor of shape (D, h, w); by level, descriptors of the window's cells:
+      three colours, then what is learnt
     """
 
     logits: list[Tensor]
@@ -49,13 +43,9 @@ class Candidates(NamedTuple):
 class Offered(NamedTuple):
     """What is offered for a click.
 
-    Attributes
-    ----------
-    logits : Tensor of shape (C, S/4, S/4)
-        On the grid of the finest level.
-    scores : Tensor of shape (C,)
-    object_logit : Tensor of shape ()
-        Of the level that has the best mask.
+    - `.logits`: Tensor of shape (C, S/4, S/4); on the grid of the finest level
+    - `.scores`: Tensor of shape (C,)
+    - `.object_logit`: Tensor of shape (); of the level that has the best mask
     """
 
     logits: Tensor

@@ -29,16 +29,10 @@ def drop_unprompted(
     A component stays where a positive click lies in it or in a neighbouring cell, or where the mask
     prompt was.  If there is no such component, or it is asked for, the largest stays.
 
-    Parameters
-    ----------
-    logits : array of shape (h, w), float32
-    clicks : array of shape (N, 2)
-        Positive clicks, ``(x, y)`` in cells.
-    before : array of shape (h, w), float32, or None
-        The mask prompt's logits.
-    largest : bool
-        Whether the largest component stays in any case, as for a box.
-    threshold : float
+    - `logits`: array of shape (h, w), float32
+    - `clicks`: array of shape (N, 2); positive clicks, ``(x, y)`` in cells
+    - `before`: array of shape (h, w), float32, or None; the mask prompt's logits
+    - `largest`: whether the largest component stays in any case, as for a box
     """
     components, count = ndimage.label(logits > threshold, structure=_EIGHT_NEIGHBOURS)
     if count <= 1:

@@ -18,23 +18,15 @@ PROMPT_MAPS = 11
 class NanoVariant(Variant):
     """A published shape, and what :class:`.NanoNetwork` adds to it.
 
-    Attributes
-    ----------
-    largest_input : int
-        Images larger than ``input_size`` get a larger square, up to this side.
-    descriptors : int
-        Learnt channels in which cells are compared with the prompted places, besides the three
-        colours (see :func:`.draw_similarity`).
-    window : int
-        Side in pixels, of the input, of the smallest square around a prompt that is decoded, see
-        :mod:`.windows`.
-    refine_8, refine_4 : tuple of int
-        Dilations of the convolutions in the decoder's upscaling, at strides 8 and 4, see
-        :mod:`.refinement`.
-    mask_scores : int
-        Hidden width of what judges masks by their looks, see :mod:`.mask_scores`.
-    scale_scores : int
-        Hidden width of what judges masks across scales, see :mod:`.scale_scores`.
+    - `.largest_input`: images larger than ``input_size`` get a larger square, up to this side
+    - `.descriptors`: learnt channels in which cells are compared with the prompted places, besides
+      the three colours (see :func:`.draw_similarity`)
+    - `.window`: side in pixels, of the input, of the smallest square around a prompt that is
+      decoded, see :mod:`.windows`
+    - `.refine_8`, `.refine_4`: dilations of the convolutions in the decoder's upscaling, at strides
+      8 and 4, see :mod:`.refinement`
+    - `.mask_scores`: hidden width of what judges masks by their looks, see :mod:`.mask_scores`
+    - `.scale_scores`: hidden width of what judges masks across scales, see :mod:`.scale_scores`
     """
 
     largest_input: int = 0

@@ -20,10 +20,8 @@ def stretch_contrast(pixels: Tensor) -> Tensor:
 
     Extremes are looked for among means of 4 x 4 pixels, so that single hot pixels do not count.
 
-    Parameters
-    ----------
-    pixels : Tensor of shape (B, 3, S, S)
-        Normalised with ImageNet's mean and deviation, as is the result.
+    - `pixels`: Tensor of shape (B, 3, S, S); normalised with ImageNet's mean and deviation, as is
+      the result
     """
     pixels = pixels.float()
     mean, deviation = colour_statistics(pixels)

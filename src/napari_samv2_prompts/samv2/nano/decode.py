@@ -44,24 +44,13 @@ def decode_on_levels(
 ) -> list[Offered]:
     """Predict the masks of prompts with the same number of points: three of each, or one.
 
-    Parameters
-    ----------
-    network : PromptDecoder
-    levels : sequence of NanoFeatures
-        Of one image (B = 1), finest first.
-    coords, labels, mask_input : Tensor
-        As :meth:`.NanoNetwork.decode_prompts` takes them, for the finest level.
-    multimask : sequence of bool
-        Per prompt: whether three masks are wanted, and not the single best.
-    threshold : float
-        Logit above which a cell is in the mask.
-    nothing : float
-        Logit of what lies beyond a window.
-
-    Returns
-    -------
-    list of Offered
-        Best first where there are three.
+    - `levels`: of one image (B = 1), finest first
+    - `coords`, `labels`, `mask_input`: as :meth:`.NanoNetwork.decode_prompts` takes them, for the
+      finest level
+    - `multimask`: per prompt: whether three masks are wanted, and not the single best
+    - `threshold`: logit above which a cell is in the mask
+    - `nothing`: logit of what lies beyond a window
+    - returns best first where there are three
     """
     results: dict[int, Offered] = {}
     by_clicks = (labels == POSITIVE).any(1) & ~(labels == BOX_START).any(1)

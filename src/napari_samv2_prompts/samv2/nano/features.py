@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 class NanoFeatures(ImageFeatures):
     """What the decoder needs of an image.
 
-    Attributes
-    ----------
-    descriptors : Tensor of shape (B, D, S/4, S/4)
-        What cells are compared with prompted places in: three colours, then what is learnt.
+    - `.descriptors`: Tensor of shape (B, D, S/4, S/4); what cells are compared with prompted places
+      in: three colours, then what is learnt
     """
 
     descriptors: Tensor

@@ -33,20 +33,12 @@ SWEEPS = 2
 def draw_geodesic(colours: Tensor, coords: Tensor, labels: Tensor) -> Tensor:
     """Draw ``exp(-d)``, d being the geodesic distance to the nearest of the prompted places.
 
-    Parameters
-    ----------
-    colours : Tensor of shape (B, 3, H, W)
-        In [0, 1]; one image for all prompts (B = 1) or one each (B = P).  No gradient reaches them.
-    coords : Tensor of shape (P, N, 2)
-        ``(x, y)`` in cells, box corners first.
-    labels : Tensor of shape (P, N)
-        -1 padding, 0 negative, 1 positive, 2 and 3 box corners.
-
-    Returns
-    -------
-    Tensor of shape (P, 2, H, W)
-        Nearness to positive clicks and the middle of the box, and to negative clicks and all that
-        lies outside the box; 0 where a prompt has none of them.
+    - `colours`: Tensor of shape (B, 3, H, W); in [0, 1]; one image for all prompts (B = 1) or one
+      each (B = P).  No gradient reaches them.
+    - `coords`: Tensor of shape (P, N, 2); ``(x, y)`` in cells, box corners first
+    - `labels`: Tensor of shape (P, N); -1 padding, 0 negative, 1 positive, 2 and 3 box corners
+    - returns Tensor of shape (P, 2, H, W); nearness to positive clicks and the middle of the box,
+      and to negative clicks and all that lies outside the box; 0 where a prompt has none of them
     """
     with torch.no_grad():
         size = (colours.shape[2], colours.shape[3])

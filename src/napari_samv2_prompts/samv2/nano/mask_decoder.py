@@ -18,12 +18,7 @@ _PUBLISHED_HEADS = ("output_hypernetworks_mlps", "iou_prediction_head", "pred_ob
 
 
 class NanoMaskDecoder(MaskDecoder):
-    """Predict masks from what tokens and image know of each other, and from the drawn prompts.
-
-    Parameters
-    ----------
-    variant : NanoVariant
-    """
+    """Predict masks from what tokens and image know of each other, and from the drawn prompts."""
 
     def __init__(self, variant: NanoVariant) -> None:
         super().__init__(variant)
@@ -46,12 +41,7 @@ class NanoMaskDecoder(MaskDecoder):
         grid: tuple[int, int],
         prompts: EncodedPrompts,
     ) -> tuple[Tensor, Tensor]:
-        """Return the logits of all masks and their scores; see :meth:`.MaskDecoder.masks`.
-
-        Parameters
-        ----------
-        prompts : DrawnPrompts
-        """
+        """Return the logits of all masks and their scores; see :meth:`.MaskDecoder.masks`."""
         assert isinstance(prompts, DrawnPrompts)
         features = self._refined(image, *finer, prompts.maps, grid)
         logits = (self.kernels(tokens) @ features.flatten(2)).unflatten(2, features.shape[2:])

@@ -26,12 +26,8 @@ _MEASURES = 5
 class MaskScores(nn.Module):
     """What is added to the scores' logits; begins with nothing.
 
-    Parameters
-    ----------
-    channels : int
-        Of the features and the drawn prompts together.
-    masks, hidden : int
-        How many masks a prompt has; width of the two hidden layers.
+    - `channels`: of the features and the drawn prompts together
+    - `masks`, `hidden`: how many masks a prompt has; width of the two hidden layers
     """
 
     def __init__(self, channels: int, masks: int, hidden: int) -> None:
@@ -45,13 +41,9 @@ class MaskScores(nn.Module):
 
         Nothing is learnt through the masks: they are judged, not changed.
 
-        Parameters
-        ----------
-        logits : Tensor of shape (P, M, h, w)
-            Low-res logits of the masks.
-        scores : Tensor of shape (P, M)
-            Logits of the scores as the token has them.
-        features : Tensor of shape (P, C, h, w)
+        - `logits`: Tensor of shape (P, M, h, w); low-res logits of the masks
+        - `scores`: Tensor of shape (P, M); logits of the scores as the token has them
+        - `features`: Tensor of shape (P, C, h, w)
         """
         masks = logits.detach().flatten(2).float()
         inside = masks.sigmoid()
@@ -94,11 +86,8 @@ def with_agreement(scores: Tensor, masks: Tensor) -> Tensor:
     Which of several meanings a click has is a guess: a mask that is like the others is less wrong
     if the guess is.
 
-    Parameters
-    ----------
-    scores : Tensor of shape (P, M)
-        IoU as each mask has it by itself.
-    masks : Tensor of shape (P, M, h, w), bool
+    - `scores`: Tensor of shape (P, M); IoU as each mask has it by itself
+    - `masks`: Tensor of shape (P, M, h, w), bool
     """
     return (scores + _agreement(masks.flatten(2).to(scores.dtype)).mean(2)) / 2
 

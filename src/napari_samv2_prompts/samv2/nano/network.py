@@ -47,12 +47,7 @@ class PromptDecoder(Protocol):
 
 
 class NanoNetwork(SAMV2Network):
-    """The published image path with drawn prompts, descriptors and a decoder of its own.
-
-    Parameters
-    ----------
-    variant : NanoVariant
-    """
+    """The published image path with drawn prompts, descriptors and a decoder of its own."""
 
     variant: NanoVariant
     sam_prompt_encoder: NanoPromptEncoder

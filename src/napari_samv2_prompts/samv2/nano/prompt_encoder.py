@@ -19,22 +19,14 @@ from .similarity import draw_similarity
 class DrawnPrompts(EncodedPrompts):
     """What the mask decoder reads.
 
-    Attributes
-    ----------
-    maps : Tensor of shape (P, 11, S/4, S/4)
-        The drawn prompts, of which ``dense`` was made.
+    - `.maps`: Tensor of shape (P, 11, S/4, S/4); the drawn prompts, of which ``dense`` was made
     """
 
     maps: Tensor
 
 
 class NanoPromptEncoder(PromptEncoder):
-    """Embed clicks, boxes and previous logits, all of them drawn into the dense part.
-
-    Parameters
-    ----------
-    variant : NanoVariant
-    """
+    """Embed clicks, boxes and previous logits, all of them drawn into the dense part."""
 
     def __init__(self, variant: NanoVariant) -> None:
         super().__init__(variant, maps=PROMPT_MAPS, hidden=16)
@@ -51,12 +43,9 @@ class NanoPromptEncoder(PromptEncoder):
     ) -> DrawnPrompts:
         """Embed a batch of prompts.
 
-        Parameters
-        ----------
-        coords, labels, mask_input, grid
-            As of :meth:`.PromptEncoder.forward`.
-        descriptors : Tensor of shape (P or 1, D, S/4, S/4)
-            What the image's cells are compared in: three colours, then what is learnt.
+        - `coords`, `labels`, `mask_input`, `grid`: as of :meth:`.PromptEncoder.forward`
+        - `descriptors`: Tensor of shape (P or 1, D, S/4, S/4); what the image's cells are compared
+          in: three colours, then what is learnt
         """
         height, width = grid
         dtype, size = self.no_mask_embed.weight.dtype, (4 * height, 4 * width)

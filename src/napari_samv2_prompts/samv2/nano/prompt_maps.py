@@ -62,19 +62,10 @@ def draw_ellipse(coords: Tensor, labels: Tensor, size: tuple[int, int]) -> Tenso
 
     A corner is the centre of a pixel that belongs to the box.
 
-    Parameters
-    ----------
-    coords : Tensor of shape (P, N, 2)
-        ``(x, y)`` in pixels of the input, box corners first.
-    labels : Tensor of shape (P, N)
-        -1 padding, 0 negative, 1 positive, 2 and 3 box corners.
-    size : tuple of int
-        ``(H, W)`` of the map, a quarter of the input.
-
-    Returns
-    -------
-    Tensor of shape (P, 1, H, W), float32
-        Zeros without a box.
+    - `coords`: Tensor of shape (P, N, 2); ``(x, y)`` in pixels of the input, box corners first
+    - `labels`: Tensor of shape (P, N); -1 padding, 0 negative, 1 positive, 2 and 3 box corners
+    - `size`: ``(H, W)`` of the map, a quarter of the input
+    - returns Tensor of shape (P, 1, H, W), float32; zeros without a box
     """
     if coords.shape[1] < 2 or not (labels[:, 0] == BOX_START).any():
         return coords.new_zeros((coords.shape[0], 1, *size))
@@ -95,22 +86,12 @@ def draw_prompts(
 ) -> Tensor:
     """Draw prompts as four maps at a quarter of the input.
 
-    Parameters
-    ----------
-    coords : Tensor of shape (P, N, 2)
-        ``(x, y)`` in pixels of the input, box corners first.
-    labels : Tensor of shape (P, N)
-        -1 padding, 0 negative, 1 positive, 2 and 3 box corners.
-    mask_input : Tensor of shape (P, 1, H, W) or None
-        Previous low-res logits.
-    size : tuple of int
-        ``(H, W)`` of the maps.
-
-    Returns
-    -------
-    Tensor of shape (P, 4, H, W), float32
-        Positive clicks and negative clicks as Gaussian discs, the box's interior, the squashed
-        logits.
+    - `coords`: Tensor of shape (P, N, 2); ``(x, y)`` in pixels of the input, box corners first
+    - `labels`: Tensor of shape (P, N); -1 padding, 0 negative, 1 positive, 2 and 3 box corners
+    - `mask_input`: Tensor of shape (P, 1, H, W) or None; previous low-res logits
+    - `size`: ``(H, W)`` of the maps
+    - returns Tensor of shape (P, 4, H, W), float32; positive clicks and negative clicks as Gaussian
+      discs, the box's interior, the squashed logits
     """
     cells = to_map_cells(coords)
     if mask_input is None:

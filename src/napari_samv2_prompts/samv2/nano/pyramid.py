@@ -53,15 +53,10 @@ def candidates_of_clicks(
 ) -> list[Candidates]:
     """Decode prompts that are clicks only, each in its window on each level.
 
-    Parameters
-    ----------
-    network : PromptDecoder
-    levels : sequence of NanoFeatures
-        Of one image (B = 1), finest first.
-    coords, labels : Tensor
-        As :meth:`.NanoNetwork.decode_prompts` takes them, in pixels of the finest level's input.
-    threshold : float
-        Logit above which a cell is in the mask.
+    - `levels`: of one image (B = 1), finest first
+    - `coords`, `labels`: as :meth:`.NanoNetwork.decode_prompts` takes them, in pixels of the finest
+      level's input
+    - `threshold`: logit above which a cell is in the mask
     """
     every = _on_all_levels(network, levels, coords, labels, threshold)
     coarsest = every[-1].grid

@@ -22,12 +22,7 @@ def begin_at_zero(conv: nn.Conv2d) -> nn.Conv2d:
 
 
 class DilatedBlock(nn.Module):
-    """A residual pair of convolutions, 3 x 3 with holes and 1 x 1; begins as the identity.
-
-    Parameters
-    ----------
-    width, hidden, dilation : int
-    """
+    """A residual pair of convolutions, 3 x 3 with holes and 1 x 1; begins as the identity."""
 
     def __init__(self, width: int, hidden: int, dilation: int) -> None:
         super().__init__()

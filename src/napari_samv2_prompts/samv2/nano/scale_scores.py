@@ -107,10 +107,7 @@ def _grown(masks: Tensor) -> Tensor:
 class ScaleScores(nn.Module):
     """A score of each mask: the IoU that is to be expected with what was meant.
 
-    Parameters
-    ----------
-    hidden : int
-        Width of the two hidden layers.
+    - `hidden`: width of the two hidden layers
     """
 
     def __init__(self, hidden: int) -> None:

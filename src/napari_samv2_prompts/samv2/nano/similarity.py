@@ -28,20 +28,12 @@ _OUTSIDE = ((-0.6, -0.6), (0.6, -0.6), (-0.6, 0.6), (0.6, 0.6))
 def draw_similarity(descriptors: Tensor, coords: Tensor, labels: Tensor) -> Tensor:
     """Draw ``exp(-d^2)``, d being the distance to the most alike of the prompted places.
 
-    Parameters
-    ----------
-    descriptors : Tensor of shape (B, D, H, W)
-        What every cell looks like; one image for all prompts (B = 1) or one each (B = P).
-    coords : Tensor of shape (P, N, 2)
-        ``(x, y)`` in cells, box corners first.
-    labels : Tensor of shape (P, N)
-        -1 padding, 0 negative, 1 positive, 2 and 3 box corners.
-
-    Returns
-    -------
-    Tensor of shape (P, 2, H, W)
-        Similarity to positive clicks and the middle of the box, and to negative clicks and what
-        lies around the box; 0 where a prompt has none of them.
+    - `descriptors`: Tensor of shape (B, D, H, W); what every cell looks like; one image for all
+      prompts (B = 1) or one each (B = P)
+    - `coords`: Tensor of shape (P, N, 2); ``(x, y)`` in cells, box corners first
+    - `labels`: Tensor of shape (P, N); -1 padding, 0 negative, 1 positive, 2 and 3 box corners
+    - returns Tensor of shape (P, 2, H, W); similarity to positive clicks and the middle of the box,
+      and to negative clicks and what lies around the box; 0 where a prompt has none of them
     """
     inside, outside = _box_places(coords, labels, _INSIDE), _box_places(coords, labels, _OUTSIDE)
     maps = [

@@ -35,11 +35,7 @@ _CELLS_AT_ONCE_GPU = 2**22
 class WindowMasks(NamedTuple):
     """All four masks of one prompt, and where they lie.
 
-    Attributes
-    ----------
-    decoded : Decoded
-        With one row; its logits are those of the window.
-    window : Window
+    - `.decoded`: with one row; its logits are those of the window
     """
 
     decoded: Decoded
@@ -57,17 +53,10 @@ def decode_in_windows(
 ) -> list[WindowMasks]:
     """Predict the masks of prompts with the same number of points, each in its window.
 
-    Parameters
-    ----------
-    network : PromptDecoder
-    features : NanoFeatures
-        One image (B = 1).
-    coords, labels, mask_input : Tensor
-        As :meth:`.NanoNetwork.decode_prompts` takes them.
-    multimask : sequence of bool
-        Per prompt: whether masks 1 to 3 are wanted, and not the single best.
-    threshold : float
-        Logit above which a cell is in the mask.
+    - `features`: one image (B = 1)
+    - `coords`, `labels`, `mask_input`: as :meth:`.NanoNetwork.decode_prompts` takes them
+    - `multimask`: per prompt: whether masks 1 to 3 are wanted, and not the single best
+    - `threshold`: logit above which a cell is in the mask
     """
     grid = features.embedding.shape[-1]
     least = network.variant.window // STRIDE

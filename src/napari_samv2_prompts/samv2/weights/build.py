@@ -63,21 +63,10 @@ def network_from_arguments(
 ) -> SAMV2Network:
     """Build the network that the predictor's arguments name, never one with random weights.
 
-    Parameters
-    ----------
-    model : str or SAMV2Network or None
-    flags : mapping of str to bool
-        Sizes that were asked for by a flag.
-    version : str
-    checkpoint : path or None
-        User's weights; without a model named, the size is recognised from the file.
-
-    Raises
-    ------
-    ValueError
-        If several models are named, or one that does not exist.
-    CheckpointError
-        If there are no weights to be had.
+    - `flags`: sizes that were asked for by a flag
+    - `checkpoint`: user's weights; without a model named, the size is recognised from the file
+    - raises ValueError if several models are named, or one that does not exist
+    - raises CheckpointError if there are no weights to be had
     """
     named = [size for size, asked in flags.items() if asked]
     if model is not None:
