@@ -174,6 +174,15 @@ def test_a_folder_from_the_command_line(tmp_path, capsys) -> None:
     assert "2 done before, 1 left out" in capsys.readouterr().out
 
 
+def test_paths_are_told_as_they_were_typed(tmp_path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture_of(discs((40, 40)))).save("a.png")
+    assert main(["segment", "a.png", "--all", "--device", "cpu"]) == 0
+    assert "Labels: a.labels.tif" in capsys.readouterr().out.splitlines()
+    assert main(["segment", "b.png", "--all", "--device", "cpu"]) == 1
+    assert "There is no file b.png." in capsys.readouterr().err
+
+
 def test_prompts_and_all_together_are_refused(tmp_path, capsys) -> None:
     Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "a.png")
     table = tmp_path / "a.csv"

@@ -134,6 +134,23 @@ def test_an_error_of_the_disk_is_a_sentence_and_what_was_there_stays(
     assert "is not a file of prompts" in errors[1]
 
 
+def test_saved_prompts_get_their_ending_and_replace_no_file_that_was_not_named(
+    open_widget, tmp_path, monkeypatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("napari_samv2_prompts._qt.files.show_error", told.append)
+    widget = open_widget(make_runner=SyncRunner)
+    widget.new_prompt_layers()[0].add([[10, 10]])
+    answer(monkeypatch, tmp_path / "mine")
+    widget._form.files.save.click()
+    assert widget._form.files.said.text() == "Saved mine.json."
+    before = (tmp_path / "mine.json").read_bytes()
+    widget._form.files.save.click()
+    assert "mine.json is there already" in told[0]
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == ["mine.json"]
+    assert (tmp_path / "mine.json").read_bytes() == before
+
+
 def test_a_save_that_was_begun_is_finished_though_the_dock_is_closed(
     open_widget, tmp_path, monkeypatch
 ) -> None:

@@ -71,8 +71,9 @@ def test_how_good_the_mask_is_is_told_in_words_with_what_helps() -> None:
     assert line == "Object 4, mask 2 of 3: good (0.80)"
     assert mask_line(replace(BASE, scores=(0.7,))) == "Object 1: fair (0.70)"
     unsure = mask_line(replace(BASE, scores=(0.5, 0.4, 0.3)))
-    assert unsure.endswith("unsure (0.50): draw a box, or take another mask")
-    assert mask_line(replace(BASE, scores=(0.5,))).endswith("draw a box, or add a click")
+    assert unsure.endswith("unsure (0.50): take another mask, or add a click where it is wrong")
+    after_a_box = mask_line(replace(BASE, scores=(0.5,)))
+    assert after_a_box == "Object 1: unsure (0.50): add a click where it is wrong"
     assert mask_line(BASE) == ""
 
 

@@ -8,6 +8,7 @@ Not here: noting what is done (``io.recorder``), doing it again (``replaying``),
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -97,11 +98,10 @@ class PromptFiles:
         if not name:
             return
         try:  # the layers as they are now, however long the disk takes
-            recording = self._recording()
+            path, recording = with_ending(Path(name), _KIND), self._recording()
         except (ValueError, MemoryError) as error:
             show_error(f"SAMV2 Prompts: {error}")
             return
-        path = Path(name)
         doing, done = f"Saving {path.name}…", f"Saved {path.name}."
         self._disk.do(doing, partial(_write, path, recording), lambda nothing: done)
 
@@ -233,6 +233,20 @@ class PromptFiles:
         self._controller.choose(chosen)
         if reason:
             show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
+
+
+def with_ending(path: Path, kind: str) -> Path:
+    """Give a name without an ending that of the chosen kind, as not all systems' dialogs do.
+
+    Raises ValueError if such a file is there: the dialog asked for leave to replace another one.
+    """
+    ending = re.search(r"\(\*([^ )]+)", kind)
+    if ending is None or path.suffix or path.name.endswith("_RES"):
+        return path
+    ended = path.with_name(path.name + ending[1])
+    if ended.exists():
+        raise ValueError(f"{ended.name} is there already: to replace it, give its whole name.")
+    return ended
 
 
 def _placed(choice: ModelChoice, model: ModelChoice) -> ModelChoice:

@@ -87,7 +87,8 @@ def mask_line(state: WidgetState) -> str:
     line = f"Object {state.current}{which}: {sureness(score)} ({score:.2f})"
     if score >= DOUBTFUL:
         return line
-    return f"{line}: draw a box, or {'take another mask' if several else 'add a click'}"
+    # Not a box: that would begin another object.
+    return f"{line}: {'take another mask, or ' if several else ''}add a click where it is wrong"
 
 
 def note_line(state: WidgetState) -> str:

@@ -6,7 +6,6 @@ formats (``io``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import LabelsTarget, current_plane, layer_shape, shown_plane
 from napari_samv2_prompts.layers.classes import object_classes
 
+from .files import with_ending
 from .messages import axis_name
 from .widget_state import Axis
 
@@ -168,7 +168,7 @@ class ShownStack:
         if not name:
             return
         try:
-            path = _ended(Path(name), kind)
+            path = with_ending(Path(name), kind)
             of_tracks = path.suffix.lower() in (".csv", ".geff") or path.name.endswith("_RES")
             if film is not None and (of_tracks or kind in _TRACK_KINDS.split(";;")):
                 export: Callable[[], None] = partial(_write_film, path, film)
@@ -189,20 +189,6 @@ class ShownStack:
         pixels = np.array(labels.data[plane.in_data_order().indexer()])
         name = chosen.image.name if chosen.image is not None else labels.name
         return name, pixels, object_classes(chosen.points, chosen.shapes, labels)
-
-
-def _ended(path: Path, kind: str) -> Path:
-    """Give a name without an ending that of the chosen kind, as not all systems' dialogs do.
-
-    Raises ValueError if such a file is there: the dialog asked for leave to replace another one.
-    """
-    ending = re.search(r"\(\*([^ )]+)", kind)
-    if ending is None or path.suffix or path.name.endswith("_RES"):
-        return path
-    ended = path.with_name(path.name + ending[1])
-    if ended.exists():
-        raise ValueError(f"{ended.name} is there already: to replace it, give its whole name.")
-    return ended
 
 
 def _write_film(path: Path, film: Callable[[], tuple[NDArray[Any], Mapping[int, int]]]) -> None:

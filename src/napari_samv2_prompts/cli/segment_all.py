@@ -36,11 +36,11 @@ def run(options: argparse.Namespace) -> int:
         return _folder(options, selection)
     from napari_samv2_prompts.units.files import AllUnit
 
-    labels = labels_path(options).absolute()
+    labels = labels_path(options)
     image = options.image.absolute()  # workers stand elsewhere
-    unit = AllUnit(image, labels, selection, options.picture, settings_of(options))
+    unit = AllUnit(image, labels.absolute(), selection, options.picture, settings_of(options))
     if (work := slide_work(options, unit)) is not None:
-        status = run_slide(options, work, options.output or labels, with_key=False)
+        status = run_slide(options, work, labels, with_key=False)
         if not status:
             write_coco_file(options, [unit])
         return status
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
     outcome = unit.run(lambda: predictor(options), None)
     tell(outcome.notes)
     print(f"{outcome.objects} objects in {time.perf_counter() - started:.2f} s")
-    print(f"Labels: {options.output or labels}")
+    print(f"Labels: {labels}")
     write_coco_file(options, [unit])
     return 0
 

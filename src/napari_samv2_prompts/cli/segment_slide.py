@@ -24,8 +24,8 @@ def slide_work(options: argparse.Namespace, unit: AllUnit | FieldUnit) -> SlideW
     """Return the work of a picture that is larger than one tile; None if it is not."""
     from napari_samv2_prompts.units.slides import plan_slide
 
-    if not unit.image.exists():
-        raise FileNotFoundError(f"There is no file {unit.image}.")
+    if not options.image.exists():
+        raise FileNotFoundError(f"There is no file {options.image}.")
     variant = (
         predictor(options).variant
         if options.checkpoint
