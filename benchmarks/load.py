@@ -116,7 +116,7 @@ class Desk:
         start = time.process_time()
         self.points.add([[*hidden, *spot]])
         added = time.process_time()
-        self.widget.wait_until_idle()
+        self.widget.wait_until_idle(300)
         end = time.process_time()
         return (end - start) * 1e3, (end - added) * 1e3
 

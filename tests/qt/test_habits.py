@@ -366,6 +366,24 @@ def test_boxes_are_read_after_a_path_was_given_up_with_its_first_vertex(
     np.testing.assert_allclose(bench.shapes.edge_color[:2], colours, atol=1e-3)
 
 
+@pytest.mark.parametrize("tool", ["add_polyline", "add_polygon"])
+def test_a_box_after_a_path_that_was_given_up_is_no_other_object(bench: Bench, tool: str) -> None:
+    """The viewer keeps the row of such a path, and gives it to the next shape."""
+    bench.draw((10, 10, 20, 20))
+    bench.shapes.mode = tool
+    mouse = Mouse(bench.viewer, bench.shapes)
+    mouse.drag((30.0, 30.0))
+    mouse_double_click_callbacks(bench.shapes, mouse.event("mouse_double_click", (30.0, 30.0)))
+    bench.controller.refresh()
+    bench.controller.next_object()
+    bench.click(50, 50)
+    bench.draw((60, 60, 70, 70))
+    clicked, drawn = objects_of(bench.points), objects_of(bench.shapes)
+    assert len(drawn) == 2
+    assert len({*clicked, *drawn}) == 3
+    assert bench.painted == {*clicked, *drawn}
+
+
 def test_a_small_shape_that_is_there_is_left_out_and_can_be_found(bench: Bench) -> None:
     bench.shapes.mode = "select"
     bench.draw((50, 50, 60, 60), (20, 20, 20.5, 20.5))

@@ -17,6 +17,7 @@ import numpy as np
 from napari_samv2_prompts.layers.belonging import mark_as_made_for
 from napari_samv2_prompts.layers.labels_checks import blank_labels
 from napari_samv2_prompts.layers.planes import layer_shape
+from napari_samv2_prompts.layers.private_api import is_drawing
 from napari_samv2_prompts.layers.rows import is_points, negatives, object_numbers
 from napari_samv2_prompts.layers.state import Chosen, PromptTables
 
@@ -241,12 +242,15 @@ def _write_columns(layer: Points | Shapes, objects: NDArray[np.int64]) -> None:
     Other columns and their defaults stay; so does a column ``object`` that holds something else,
     under the name ``object_before``.
     """
-    features, defaults = layer.features, layer.feature_defaults
-    before = object_numbers(layer)
+    given_up = not is_drawing(layer) and len(layer.features) > len(layer.data)
+    # napari leaves the row of a path without an end, and the next shape would be of its object.
+    features = layer.features[: len(layer.data)] if given_up else layer.features
+    defaults, before = layer.feature_defaults, object_numbers(layer)[: len(features)]
     objects = np.concatenate([objects, before[len(objects) :]])  # one is being drawn
     columns: dict[str, Any] = {}
     if (
-        "object" not in features
+        given_up
+        or "object" not in features
         or (objects != before).any()
         or features["object"].dtype.kind not in "iu"
     ):

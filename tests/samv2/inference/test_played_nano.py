@@ -59,7 +59,7 @@ def test_what_is_played_back_is_what_is_computed(predictor, picture, monkeypatch
     monkeypatch.setattr(recordings.GraphedCallable, "_recorded", recorded)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**12, 10**12))
     embedding = predictor.embed(picture)
-    batches = [PromptBatch((Prompt.of(1, [place]),)) for place in PLACES]
+    batches = [PromptBatch((Prompt.of(1, [place]),)) for place in PLACES[::2]]
     expected = [predictor.decode(embedding, batch) for batch in batches]
     monkeypatch.setattr(predictor._decoder, "_nano", PlayedNano(predictor._network))
     for batch, known in zip(batches, expected, strict=True):
