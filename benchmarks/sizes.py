@@ -98,7 +98,7 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
     from napari_samv2_prompts._qt.models import input_sides
     from napari_samv2_prompts.engine import AtOnce, ModelChoice, Place, Predictor, Request, Session
     from napari_samv2_prompts.layers import image_view, shown_plane
-    from napari_samv2_prompts.layers.visible import visible_part
+    from napari_samv2_prompts.layers.planes import visible_part
     from napari_samv2_prompts.prompts import Prompt, PromptBatch
     from napari_samv2_prompts.regions import choose_region
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor

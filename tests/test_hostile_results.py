@@ -22,7 +22,7 @@ from tests.ngff import plate as write_plate
 from tests.test_hostile_files import JSON, Reader, bytes_like, changed_json, feed, refuses, tables
 
 from napari_samv2_prompts.candidates import Candidate
-from napari_samv2_prompts.io.exports import read_key, write_labels
+from napari_samv2_prompts.io.exports import read_key, read_scores, write_labels
 from napari_samv2_prompts.io.found_files import (
     found_key,
     read_candidates,
@@ -35,7 +35,6 @@ from napari_samv2_prompts.io.lineage_files import (
     write_ctc,
     write_geff,
 )
-from napari_samv2_prompts.io.object_tables import read_scores
 from napari_samv2_prompts.io.ome_zarr import find_images
 from napari_samv2_prompts.io.ome_zarr_labels import labels_standing
 from napari_samv2_prompts.io.opening import open_image

@@ -106,10 +106,7 @@ def found_in_tiles(
     side = predictor.variant.largest_side
     tiles = tiles_of((picture.shape[0], picture.shape[1]), side, int(side * OVERLAP))
     parts = (
-        (
-            tile,
-            candidates_in(predictor, picture[_rows(tile)], tile, selection, _part(taken, tile)),
-        )
+        (tile, candidates_in(predictor, picture[_rows(tile)], tile, selection, _part(taken, tile)))
         for tile in tiles
     )
     return [item for part in joined(parts, selection.max_overlap) for item in part]

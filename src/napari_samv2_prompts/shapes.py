@@ -144,10 +144,7 @@ def _prompt(number: int, parts: Parts, shape: tuple[int, int], logits_size: int)
 
 
 def _filled(
-    outline: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    side: int,
+    outline: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], side: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the cells of a square inside an outline, the square covering ``low`` to ``high``.
 

@@ -17,7 +17,7 @@ from napari_samv2_prompts.layers import (
     image_view,
     shown_plane,
 )
-from napari_samv2_prompts.layers.visible import visible_part
+from napari_samv2_prompts.layers.planes import visible_part
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import choose_region
 

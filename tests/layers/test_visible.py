@@ -10,7 +10,7 @@ from napari.components import ViewerModel
 from tests.layers.test_planes import place, placements
 
 from napari_samv2_prompts.layers import current_plane, shown_plane
-from napari_samv2_prompts.layers.visible import canvas_box, visible_part
+from napari_samv2_prompts.layers.planes import canvas_box, visible_part
 from napari_samv2_prompts.regions import Region
 
 

@@ -38,9 +38,8 @@ from napari_samv2_prompts.tile_search import TileSearch
 from napari_samv2_prompts.units import embeddings
 from napari_samv2_prompts.units.cluster import cluster_client, run_on
 from napari_samv2_prompts.units.embeddings import planes_of
-from napari_samv2_prompts.units.parts import Failure, parts_on
+from napari_samv2_prompts.units.parts import Failure, FollowUnit, SearchUnit, parts_on
 from napari_samv2_prompts.units.unit import ModelSettings, perform, run_units
-from napari_samv2_prompts.units.window import FollowUnit, SearchUnit
 
 if TYPE_CHECKING:
     from distributed import Client

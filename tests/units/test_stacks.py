@@ -11,7 +11,7 @@ from tests.test_through import BOXES, stack  # noqa: F401 - a fixture
 
 from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
 from napari_samv2_prompts.images import StackPicture
-from napari_samv2_prompts.io.stack_files import StackFile
+from napari_samv2_prompts.io.file_views import StackFile
 from napari_samv2_prompts.propagation import Wanted, partitions
 from napari_samv2_prompts.through import stack_prompts
 from napari_samv2_prompts.units.stacks import StackWork, StretchUnit

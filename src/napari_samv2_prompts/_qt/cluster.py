@@ -8,7 +8,7 @@ itself, and is told contrast and planes: no pixel is sent.
 - Tiles and objects are done by the cluster alone, and found by the session as if they were its own;
   where the cluster is lost, or can't do it, the session does what is missing.
 
-Not here: what a worker does (``units/window.py``), sending it (``units/parts.py``).
+Not here: what a worker does, and sending it (``units/parts.py``).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class ClusterHelp:
         assert isinstance(searches, TileSearches)
 
         def steps(file: FileViews, client: Any, check: Check) -> Iterator[Step]:
-            from napari_samv2_prompts.units.window import SearchUnit
+            from napari_samv2_prompts.units.parts import SearchUnit
 
             known, missing, done = _known(file, views[0], plane), request.missing(), 0
             units = (
@@ -132,7 +132,7 @@ class ClusterHelp:
 
         def steps(file: FileViews, client: Any, check: Check) -> Iterator[Step]:
             from napari_samv2_prompts.engine.propagate import counted
-            from napari_samv2_prompts.units.window import FollowUnit
+            from napari_samv2_prompts.units.parts import FollowUnit
 
             first = request.wanted.first
             known = _known(file, request.planes[first], all_planes[first])

@@ -44,11 +44,7 @@ class Drawing:
     taken = Signal()  # a tool was taken up, or could not be
 
     def __init__(
-        self,
-        viewer: Viewer,
-        choices: LayerChoices,
-        controller: Controller,
-        parent: QWidget,
+        self, viewer: Viewer, choices: LayerChoices, controller: Controller, parent: QWidget
     ) -> None:
         self.listens: Callable[[], bool] = lambda: True
         self._viewer, self._choices = viewer, choices

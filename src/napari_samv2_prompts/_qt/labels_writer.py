@@ -25,13 +25,7 @@ from napari_samv2_prompts.engine import (
     Task,
 )
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
-from napari_samv2_prompts.layers import (
-    Chosen,
-    LabelsTarget,
-    TargetError,
-    check_numbers,
-    id_of,
-)
+from napari_samv2_prompts.layers import Chosen, LabelsTarget, TargetError, check_numbers, id_of
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
 

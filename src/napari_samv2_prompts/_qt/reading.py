@@ -18,7 +18,7 @@ from napari.components.overlays import ZoomOverlay
 from napari_samv2_prompts.engine import ModelChoice, ObjectResult, Request, Session
 from napari_samv2_prompts.layers import Chosen, Shown, layer_shape, shown_plane, view_of
 from napari_samv2_prompts.layers.other_planes import OtherPlanes, ViewAt
-from napari_samv2_prompts.layers.visible import canvas_box, visible_part
+from napari_samv2_prompts.layers.planes import canvas_box, visible_part
 from napari_samv2_prompts.prompts import PromptBatch
 from napari_samv2_prompts.regions import InputSides, Region, choose_region
 

@@ -22,14 +22,7 @@ from napari_samv2_prompts.cli.home import home_or_stand_in
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.samv2.torch_import import is_about_torch, torch_problem
 
-COMMANDS = (
-    demo,
-    segment,
-    embed,
-    models,
-    doctor,
-    train,
-)
+COMMANDS = (demo, segment, embed, models, doctor, train)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

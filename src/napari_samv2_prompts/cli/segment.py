@@ -28,14 +28,7 @@ DESCRIPTION = (
     "Segment a picture from tables of prompts, or each picture of a folder from the table of the "
     "same name beside it: cells.tif with cells.csv."
 )
-WAYS = (
-    segment_zarr,
-    segment_all,
-    segment_folder,
-    segment_saved,
-    segment_stack,
-    segment_picture,
-)
+WAYS = (segment_zarr, segment_all, segment_folder, segment_saved, segment_stack, segment_picture)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -1,17 +1,31 @@
-"""``segment IMAGE --all`` and ``segment FOLDER --all``: every object that can be found."""
+"""``segment IMAGE --all`` and ``segment FOLDER --all``: every object that can be found.
+
+A picture that is larger than one tile, here and of ``segment_zarr``, is done by any number of
+workers.
+"""
 
 from __future__ import annotations
 
 import argparse
 import time
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 from napari_samv2_prompts.candidates import Order, Selection
-from napari_samv2_prompts.cli.common import predictor, settings_of, tell
-from napari_samv2_prompts.cli.outputs import labels_path, write_coco_file
-from napari_samv2_prompts.cli.segment_slide import run_slide, slide_work
-from napari_samv2_prompts.cli.workers import do_units
+from napari_samv2_prompts.cli.common import (
+    labels_path,
+    predictor,
+    settings_of,
+    tell,
+    write_coco_file,
+)
+from napari_samv2_prompts.cli.workers import do_units, runner_of, with_bar
+from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL, find_variant
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.units.files import AllUnit
+    from napari_samv2_prompts.units.ome_zarr import FieldUnit
+    from napari_samv2_prompts.units.slides import SlideWork
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -75,3 +89,35 @@ def _folder(options: argparse.Namespace, selection: Selection) -> int:
     status = do_units(options, units, out)
     write_coco_file(options, [unit for unit in units if unit.labels.is_file()])
     return status
+
+
+def slide_work(options: argparse.Namespace, unit: AllUnit | FieldUnit) -> SlideWork | None:
+    """Return the work of a picture that is larger than one tile; None if it is not."""
+    from napari_samv2_prompts.units.slides import plan_slide
+
+    if not options.image.exists():
+        raise FileNotFoundError(f"There is no file {options.image}.")
+    variant = (
+        predictor(options).variant
+        if options.checkpoint
+        else find_variant(options.model or DEFAULT_MODEL)
+    )
+    return plan_slide(unit, variant.largest_side, unit.key(settings_of(options).key()))
+
+
+def run_slide(
+    options: argparse.Namespace, work: SlideWork, where: Path, *, with_key: bool = True
+) -> int:
+    """Find all objects of a slide, and write them once all tiles are done; 1 if one is not."""
+    started = time.perf_counter()
+    with runner_of(options, overwrite=False) as run:
+        tiles = len(work.tiles)
+        failed = sum(bool(o.error) for o in with_bar(work.find(run), tiles, "tile"))
+        if failed:
+            tell([f"{failed} of {tiles} tiles are not done: run it again to go on."])
+            return 1
+        outcome = work.write(run, with_key=with_key)
+    tell(outcome.notes)
+    print(f"{outcome.objects} objects in {tiles} tiles, {time.perf_counter() - started:.2f} s")
+    print(f"Labels: {where}")
+    return 0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import settings_of
-from napari_samv2_prompts.cli.outputs import write_coco_file
+from napari_samv2_prompts.cli.common import settings_of, write_coco_file
 from napari_samv2_prompts.cli.workers import add_worker_options, do_units
 
 

@@ -6,8 +6,14 @@ import argparse
 import time
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import predictor, settings_of, tell
-from napari_samv2_prompts.cli.outputs import labels_path, record_path, write_coco_file
+from napari_samv2_prompts.cli.common import (
+    labels_path,
+    predictor,
+    record_path,
+    settings_of,
+    tell,
+    write_coco_file,
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

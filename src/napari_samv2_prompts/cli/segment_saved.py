@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import tell
-from napari_samv2_prompts.cli.outputs import labels_path, write_coco_file
+from napari_samv2_prompts.cli.common import labels_path, tell, write_coco_file
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +29,7 @@ def run(options: argparse.Namespace) -> int:
     opened = open_image(options.image).with_pixel_size()
     tell(opened.notes)
     labels = replay(
-        opened.data,
-        options.prompts,
-        device=options.device,
-        checkpoint=options.checkpoint,
+        opened.data, options.prompts, device=options.device, checkpoint=options.checkpoint
     )
     write_labels(output, labels, pixel_size=opened.pixel_size)
     print(f"Labels: {output}")

@@ -8,8 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_samv2_prompts.cli.common import predictor, tell
-from napari_samv2_prompts.cli.outputs import labels_path
+from napari_samv2_prompts.cli.common import labels_path, predictor, tell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -116,7 +115,7 @@ def _on_workers(
     options: argparse.Namespace, work: StackWork, place: int, report: Callable[[Filled], None]
 ) -> NDArray[Any]:
     from napari_samv2_prompts.cli.workers import runner_of, with_bar
-    from napari_samv2_prompts.io.stack_files import StackFile
+    from napari_samv2_prompts.io.file_views import StackFile
 
     file = StackFile.of(options.image.absolute(), place, work.seen)
     with runner_of(options, overwrite=False) as do:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.cli.common import settings_of
-from napari_samv2_prompts.cli.segment_slide import run_slide, slide_work
+from napari_samv2_prompts.cli.segment_all import run_slide, selection_of, slide_work
 from napari_samv2_prompts.cli.workers import do_units
 from napari_samv2_prompts.io.ome_zarr import is_zarr
 
@@ -32,7 +32,6 @@ def wanted(options: argparse.Namespace) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     """Segment what is not done yet; 1 if something was left out."""
-    from napari_samv2_prompts.cli.segment_all import selection_of
     from napari_samv2_prompts.units.ome_zarr import find_fields
 
     for name in ("coco", "save_prompts", "picture", "ome"):

@@ -2,7 +2,7 @@
 
 ``session`` says which job is missing next, ``scheduler`` runs it, ``jobs`` is what a job is.  The
 kinds of jobs are ``load``, ``embed``, ``decode``, ``prefetch`` and ``preview``.
-``requests`` is what goes in, ``results`` and ``status`` what comes out.  ``result_store``,
+``requests`` is what goes in, ``results`` what comes out.  ``result_store``,
 ``cache`` and ``store`` keep results, embeddings in memory and embeddings on the disk.
 ``prompt_changes`` says which prompts are to be decoded, and how; ``coordinates`` is between the
 plane and the view of it that is embedded.
@@ -33,9 +33,8 @@ from .preview import Outline, Preview
 from .protocols import Embedding, Packing, Predictor
 from .requested import Step, Timed, Tools, WorkRequest, WorkUpdate, with_time
 from .requests import ModelChoice, Place, Request
-from .results import ObjectResult, Provenance, Removal, Results
+from .results import AllPlanes, ObjectResult, Provenance, Removal, Results, Status
 from .session import Session
-from .status import AllPlanes, Status
 from .store import EmbeddingStore
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from .embed import Embedded, embed
 from .jobs import Job, Priority, sentence
 from .protocols import Embedding, Predictor
 from .requests import ModelChoice, Request
-from .status import AllPlanes
+from .results import AllPlanes
 from .store import EmbeddingStore
 
 

@@ -29,9 +29,8 @@ from .protocols import Embedding
 from .requested import RequestedWork, Timed, WorkRequest, WorkUpdate
 from .requests import Place, Request
 from .result_store import ResultStore
-from .results import ObjectResult, Provenance, Removal, Results
+from .results import ObjectResult, Provenance, Removal, Results, Status
 from .scheduler import Scheduler
-from .status import Status
 from .store import EmbeddingStore
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Labels in files that other programs read: TIFF and OME-TIFF with their pixel size, COCO JSON.
+"""Labels in files that other programs read: TIFF, OME-TIFF with pixel size, COCO; their scores.
 
 Every file is whole or absent.  Not here: reading pictures (``pictures.py``) and pixel sizes
 (``pixel_size.py``).
@@ -6,12 +6,13 @@ Every file is whole or absent.  Not here: reading pictures (``pictures.py``) and
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
@@ -20,6 +21,9 @@ from numpy.typing import NDArray
 from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.io.geojson import write_geojson
 from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
+
+if TYPE_CHECKING:
+    from napari_samv2_prompts.candidates import Candidate
 
 __all__ = [
     "LabelledImage",
@@ -223,3 +227,38 @@ def _polygons(mask: NDArray[np.bool_], top: int, left: int) -> list[list[float]]
 
 def _signed_area(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> float:
     return float(np.dot(columns[:-1], rows[1:]) - np.dot(columns[1:], rows[:-1])) / 2
+
+
+COLUMNS = ("object", "score", "area", "x", "y")
+
+
+def objects_path(labels: Path) -> Path:
+    """Return where the table that belongs to a file of labels lies."""
+    stem = labels.name.removesuffix(labels.suffix).removesuffix(".ome").removesuffix(".labels")
+    return labels.with_name(f"{stem}.objects.csv")
+
+
+def write_objects(path: Path, found: Iterable[tuple[int, Candidate]]) -> None:
+    """Write numbered objects: score, area in pixels, and the place ``x, y`` that found each."""
+    with written_whole(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for number, item in found:
+            x, y = (round(at, 2) for at in item.point)
+            writer.writerow([number, round(item.score, 4), item.area, x, y])
+
+
+def read_scores(path: Path) -> dict[int, float]:
+    """Return the score of each object; nothing if there is no such table.
+
+    Raises ValueError if a column is missing, or holds no numbers.
+    """
+    if not path.is_file():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        try:
+            return {int(row["object"]): float(row["score"]) for row in csv.DictReader(file)}
+        except (LookupError, TypeError, ValueError, csv.Error) as error:
+            raise ValueError(
+                f"{path.name} is no table of objects: it has the columns {','.join(COLUMNS)}."
+            ) from error

@@ -13,13 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from napari_samv2_prompts.files import written_whole
-from napari_samv2_prompts.io.record_models import (
-    FORMAT,
-    VERSION,
-    RecordFile,
-    StepFile,
-    step_file,
-)
+from napari_samv2_prompts.io.record_models import FORMAT, VERSION, RecordFile, StepFile, step_file
 from napari_samv2_prompts.io.records import Accept, Divide, EndHere, Follow, Record, Step
 from napari_samv2_prompts.propagation import Wanted
 

@@ -84,10 +84,7 @@ def open_slide(image: Path, channel: str | None = None) -> Iterator[OpenSlide]:
         import tifffile
         import zarr
 
-        with (
-            tifffile.TiffFile(image) as file,
-            file.series[0].aszarr(level=0) as store,
-        ):
+        with tifffile.TiffFile(image) as file, file.series[0].aszarr(level=0) as store:
             array: Any = zarr.open(store, mode="r")
             yield _of_array(array)
             return

@@ -5,7 +5,7 @@ everything here works on a plain ``ViewerModel`` without a window.
 
 Reading, which changes nothing:
 
-``planes``          the shown plane, coordinates between layers
+``planes``          the shown plane, what is on screen, coordinates between layers
 ``views``           what is to be embedded
 ``rows``            Points and Shapes, row by row; which rows are new
 ``state``           all rows at once, as a frozen value
@@ -53,17 +53,8 @@ from napari_samv2_prompts.layers.prompt_layers import (
     write_tables,
 )
 from napari_samv2_prompts.layers.prompt_reading import PromptReader, prompts_on_plane, read_prompts
-from napari_samv2_prompts.layers.rows import (
-    negatives,
-    object_numbers,
-    prompted_objects,
-)
-from napari_samv2_prompts.layers.state import (
-    Chosen,
-    PromptTables,
-    id_of,
-    read_tables,
-)
+from napari_samv2_prompts.layers.rows import negatives, object_numbers, prompted_objects
+from napari_samv2_prompts.layers.state import Chosen, PromptTables, id_of, read_tables
 from napari_samv2_prompts.layers.undo_steps import OpenStep
 from napari_samv2_prompts.layers.views import (
     Rendering,

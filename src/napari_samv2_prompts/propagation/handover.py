@@ -181,9 +181,7 @@ class HandOver:
 
     @staticmethod
     def _features(
-        one: _Carried,
-        rival: NDArray[np.float32],
-        decoded: tuple[NDArray[np.float32], float],
+        one: _Carried, rival: NDArray[np.float32], decoded: tuple[NDArray[np.float32], float]
     ) -> NDArray[np.float32]:
         logits, score = decoded
         return features(

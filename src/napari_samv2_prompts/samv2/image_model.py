@@ -218,9 +218,7 @@ class ImageModel:
         return best - np.float32(self.mask_threshold)
 
     def _embed_all(
-        self,
-        images: Sequence[NDArray[np.uint8]],
-        progress: Callable[[float], object] | None = None,
+        self, images: Sequence[NDArray[np.uint8]], progress: Callable[[float], object] | None = None
     ) -> list[Embedding]:
         with computing(self._choice):
             return encode_images(

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
 from napari_samv2_prompts.io.box_formats import BoxFormat
-from napari_samv2_prompts.io.exports import read_key, write_labels
-from napari_samv2_prompts.io.object_tables import objects_path, write_objects
+from napari_samv2_prompts.io.exports import objects_path, read_key, write_labels, write_objects
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import picture_of, write_outlines
 from napari_samv2_prompts.io.pixel_size import PixelSize

@@ -6,7 +6,10 @@ done.  A unit that is begun again makes the same ones again, in the same order: 
 before are dropped.  A worker stops a unit that nobody waits for any more, also where whoever asked
 for it was killed.
 
-Not here: what a unit does (``window.py``), workers and their versions (``cluster.py``).
+Here, too: the units.  They make what the window's own work makes (``engine.Generation``,
+``engine.Propagation``), in the same way, from the file that the window shows.
+
+Not here: workers and their versions (``cluster.py``), embedding planes (``embeddings.py``).
 """
 
 from __future__ import annotations
@@ -23,13 +26,20 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import uuid4
 
 from napari_samv2_prompts.engine import (
+    Chunk,
     EmbeddingCache,
     EmbeddingStore,
     Job,
     ModelChoice,
+    Propagation,
     Task,
     Tools,
 )
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.io.file_views import FileViews
+from napari_samv2_prompts.propagation import Method, Partition
+from napari_samv2_prompts.regions import InputSides, Region
+from napari_samv2_prompts.tile_search import TileSearch
 from napari_samv2_prompts.units.cluster import agreed, flow, kept_predictor, reason_of
 from napari_samv2_prompts.units.unit import ModelSettings
 
@@ -124,3 +134,56 @@ def _work(
         message = zlib.compress(pickle.dumps((number, place - 1, part)), 1)  # masks: a tenth
         worker.log_event(topic, message)
     return place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SearchUnit:
+    """A tile in which to find objects; its parts are :class:`.Chunk`."""
+
+    seen: FileViews
+    plane: Plane
+    region: Region  # of the tile
+    side: int | None  # see :attr:`.ImageView.side`
+    number: int  # of the tile
+    search: TileSearch
+
+    @property
+    def name(self) -> str:
+        """The file's name and the tile's number, from 1."""
+        return f"{self.seen.image.name}, tile {self.number + 1}"
+
+    def parts(self, tools: Tools) -> Iterator[Any]:
+        """Search."""
+        with self.seen.opened() as view_of:
+            embedding = tools.embed(view_of(self.plane).within(self.region, self.side))
+        for candidates in self.search(tools.predictor, embedding, ()):
+            yield Chunk(self.number, tuple(candidates))
+        yield Chunk(self.number, whole=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FollowUnit:
+    """Objects to follow through planes; its parts are :class:`.Filled`."""
+
+    seen: FileViews
+    planes: tuple[Plane, ...]  # all planes along the axis
+    sides: InputSides
+    partition: Partition
+    method: Method
+
+    @property
+    def name(self) -> str:
+        """The file's name, and which planes."""
+        wanted = self.partition.wanted
+        return f"{self.seen.image.name}, planes {wanted.first} to {wanted.last}"
+
+    def parts(self, tools: Tools) -> Iterator[Any]:
+        """Follow."""
+        partition = self.partition
+        with self.seen.opened() as view_of:
+            request = Propagation(
+                [view_of(plane) for plane in self.planes], ModelChoice(), self.sides,
+                lambda: partition.anchors, partition.wanted, partition.found, method=self.method,
+            )  # fmt: skip
+            for step in request.steps(tools):
+                yield step.part

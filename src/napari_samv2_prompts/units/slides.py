@@ -21,11 +21,7 @@ import numpy as np
 
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import candidates_in, joined, labels_from
-from napari_samv2_prompts.io.found_files import (
-    found_key,
-    read_candidates,
-    write_candidates,
-)
+from napari_samv2_prompts.io.found_files import found_key, read_candidates, write_candidates
 from napari_samv2_prompts.io.ome_zarr import open_ngff
 from napari_samv2_prompts.io.ome_zarr_labels import CHUNK, LabelGroup, sources, written_labels
 from napari_samv2_prompts.io.opening import open_image

@@ -25,14 +25,9 @@ from numpy.typing import NDArray
 from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.box_formats import BoxFormat
-from napari_samv2_prompts.io.found_files import (
-    FilledFolder,
-    found_key,
-    read_filled,
-    write_filled,
-)
+from napari_samv2_prompts.io.file_views import StackFile
+from napari_samv2_prompts.io.found_files import FilledFolder, found_key, read_filled, write_filled
 from napari_samv2_prompts.io.pictures import read_image
-from napari_samv2_prompts.io.stack_files import StackFile
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import (
     Anchors,

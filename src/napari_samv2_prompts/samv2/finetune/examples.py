@@ -122,10 +122,7 @@ def draw_batch(
 
 
 def _in_windows(
-    rng: np.random.Generator,
-    network: NanoNetwork,
-    picture: Embedded,
-    values: NDArray[np.integer],
+    rng: np.random.Generator, network: NanoNetwork, picture: Embedded, values: NDArray[np.integer]
 ) -> Batch | None:
     """Objects in windows of one level, and so of one side: that of the first object."""
     number = _level_of(rng, picture, int(values[0]))

@@ -136,11 +136,7 @@ class Decoder:
         return max(1, cells // side**2)
 
     def _decode_alike(
-        self,
-        prepared: _Prepared,
-        arrays: _Arrays,
-        multimask: Sequence[bool],
-        threshold: float,
+        self, prepared: _Prepared, arrays: _Arrays, multimask: Sequence[bool], threshold: float
     ) -> list[LowResMasks]:
         """Decode prompts of one kind: the same number of points, all with a mask or none."""
         image = prepared.image

@@ -39,9 +39,5 @@ def _coco(mask: MaskCrop, shape: tuple[int, int]) -> dict[str, Any]:
     return {"size": plain["size"], "counts": encoded["counts"].decode()}
 
 
-SEGMENTATIONS = {
-    "binary_mask": _binary,
-    "uncompressed_rle": _run_lengths,
-    "coco_rle": _coco,
-}
+SEGMENTATIONS = {"binary_mask": _binary, "uncompressed_rle": _run_lengths, "coco_rle": _coco}
 """What makes each form of a mask: ``(mask, (height, width)) -> segmentation``."""

@@ -83,11 +83,7 @@ def prompts_from_arrays(
 
 
 def arrays_from_masks(
-    decoded: Sequence[LowResMasks],
-    size: tuple[int, int],
-    threshold: float,
-    *,
-    return_logits: bool,
+    decoded: Sequence[LowResMasks], size: tuple[int, int], threshold: float, *, return_logits: bool
 ) -> Arrays:
     """Stack masks in the published shapes; see :meth:`.SAMV2ImagePredictor.predict`."""
     shape = (len(decoded), len(decoded[0].logits), *size)

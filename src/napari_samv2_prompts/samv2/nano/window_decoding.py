@@ -121,11 +121,7 @@ def without_unprompted(
 
 
 def _touched(
-    decoded: Decoded,
-    windows: list[Window],
-    multimask: Sequence[bool],
-    grid: int,
-    threshold: float,
+    decoded: Decoded, windows: list[Window], multimask: Sequence[bool], grid: int, threshold: float
 ) -> list[bool]:
     """Tell whose masks reach an edge of their window beyond which there is more of the image."""
     single = decoded if all(multimask) else choose_single(decoded)

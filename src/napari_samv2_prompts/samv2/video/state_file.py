@@ -91,11 +91,7 @@ def write_state(state: VideoState, path: Path) -> None:
         tensors.update({f"{place}/{key}": value for key, value in _tensors(item)})
     objects = [_Object.of(number, item) for number, item in state.objects.items()]
     described = _State(
-        format=FORMAT,
-        model=state.model,
-        frames=state.num_frames,
-        size=state.size,
-        objects=objects,
+        format=FORMAT, model=state.model, frames=state.num_frames, size=state.size, objects=objects
     )
     contiguous = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     with written_whole(path) as part:
