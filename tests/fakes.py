@@ -16,9 +16,10 @@ from napari_samv2_prompts.engine import (
     Done,
     Failed,
     ModelChoice,
+    OnDone,
+    OnReport,
     Outcome,
     Place,
-    Report,
     State,
     Stopped,
     Task,
@@ -28,9 +29,6 @@ from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.layers import Chosen, read_tables, write_tables
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Extent, Region
-
-OnDone = Callable[[Task, Outcome], None]
-OnReport = Callable[[Task, Report], None]
 
 RADIUS = 5.0
 LOGITS = 16

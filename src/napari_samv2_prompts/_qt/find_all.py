@@ -27,6 +27,7 @@ from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
 from .cluster import ClusterHelp
 from .models import input_sides
+from .threads import timer_for
 from .viewer_events import Connections
 from .widget_state import FindAllState
 
@@ -67,9 +68,7 @@ class FindAll:
         self._chosen: dict[int, MaskCrop] = {}
         self._said = ""
         self._closed = False
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self._show)
+        self._timer = timer_for(self._show)
         self._links = Connections()
         self._links.add(self._on_update, controller.session.generated)
 

@@ -17,23 +17,24 @@ import numpy as np
 from psygnal import Signal
 
 from napari_samv2_prompts.engine import Session
-from napari_samv2_prompts.geometry import Plane, PlaneError
+from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
     Chosen,
     LabelsTarget,
     TargetError,
     converted_labels,
-    current_plane,
     id_of,
     kept_labels,
     label_at,
     label_mask,
     make_layers,
+    plane_if_shown,
     prompts_on_plane,
     remove_objects,
     shown_plane,
     starting_from,
 )
+from napari_samv2_prompts.layers.plane_pixels import transposed
 from napari_samv2_prompts.prompts import MaskCrop, Prompt
 
 from .labels_writer import Targets, place_of
@@ -41,7 +42,7 @@ from .prompting import CurrentObject
 from .viewer_events import ViewerEvents
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels
+    from napari.layers import Labels
     from napari.viewer import Viewer
 
 
@@ -118,9 +119,9 @@ class LabelTools:
             mask = label_mask(labels, plane.in_data_order(), number)
             if mask is None:
                 return self._say(f"There is no label {number} on this plane.")
-            if plane.is_transposed:
-                mask = MaskCrop(mask.left, mask.top, mask.mask.T)
-            self._starts[id_of(labels), plane, number] = mask
+            self._starts[id_of(labels), plane, number] = (
+                transposed(mask) if plane.is_transposed else mask
+            )
         self._current.pick(number)
         self._finish(f"Label {number}: prompts refine its mask now.")
         self.editing.emit()
@@ -247,11 +248,7 @@ class LabelTools:
         return self._targets.of(labels) if fits else None
 
     def _plane(self) -> Plane | None:
-        image: Image | None = self._chosen.image
-        try:
-            return image and current_plane(self._viewer.dims, image)
-        except PlaneError:
-            return None
+        return plane_if_shown(self._viewer.dims, self._chosen.image)
 
     def _say(self, sentence: str) -> bool:
         """Say why nothing was done."""

@@ -15,16 +15,14 @@ from uuid import UUID
 
 import numpy as np
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.engine import Done, Job, Outcome, Results, Runner, Task
-from napari_samv2_prompts.geometry import PlaneError
-from napari_samv2_prompts.layers import current_plane, label_mask, object_numbers, world_map
+from napari_samv2_prompts.layers import label_mask, object_numbers, plane_if_shown, world_map
 from napari_samv2_prompts.layers.classes import object_classes, set_class
 from napari_samv2_prompts.layers.labels_reading import PlaneIndex, labels_by_plane
 
 from .form.objects import ObjectRow
-from .threads import ignore_report
+from .threads import ignore_report, timer_for
 from .viewer_events import Connections
 from .widget_state import WidgetState
 
@@ -57,9 +55,7 @@ class ObjectList:
         self._planes: tuple[Any, Planes] = None, {}  # of which labels
         self._task: Task | None = None
         self._stale = True  # the planes may have changed since they were looked for
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(self.refresh)
+        self._timer = timer_for(self.refresh)
         self._links = Connections()
         self._links.add(self._on_change, controller.state_changed)
         self._links.add(self._on_decoded, controller.session.decoded)
@@ -217,11 +213,8 @@ class ObjectList:
 
     def _look_at(self, labels: Labels, number: int) -> None:
         """Move the camera only if the object is not in sight."""
-        try:
-            plane = current_plane(self._viewer.dims, labels)
-        except PlaneError:
-            return
-        if plane.is_transposed or np.prod(plane.shape) > QUICK:
+        plane = plane_if_shown(self._viewer.dims, labels)
+        if plane is None or plane.is_transposed or np.prod(plane.shape) > QUICK:
             return
         mask = label_mask(labels, plane.in_data_order(), number)
         if mask is None:

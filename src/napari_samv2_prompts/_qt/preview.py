@@ -18,8 +18,8 @@ import numpy as np
 from napari.components.overlays import SceneOverlay
 
 from napari_samv2_prompts.engine import Outline, Session
-from napari_samv2_prompts.geometry import Plane, PlaneError
-from napari_samv2_prompts.layers import Chosen, current_plane, world_map
+from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers import Chosen, plane_if_shown, world_map
 from napari_samv2_prompts.layers.private_api import overlay_base, overlay_table
 from napari_samv2_prompts.prompts import Prompt
 
@@ -177,14 +177,8 @@ class PreviewAtMouse:
 
     def _plane(self) -> Plane | None:
         """Return the plane that the session works on, if it is still the one on screen."""
-        request, image = self._session.request, self._image
-        if request is None or image is None:
-            return None
-        try:
-            shown = current_plane(self._viewer.dims, image)
-        except PlaneError:
-            return None
-        return shown if shown == request.place.plane else None
+        request, shown = self._session.request, plane_if_shown(self._viewer.dims, self._image)
+        return shown if request is not None and shown == request.place.plane else None
 
     # --- from an outline to the screen ------------------------------------------------------
 

@@ -88,6 +88,7 @@ class Reader:
         reading, number = self._prompts.reading, current.number
         prompted = tuple(prompt.object for prompt in reading.prompts)
         results, result = session.results(prompted), session.result(number)
+        pending = session.pending
         picture = session.request.view.picture if session.request else None
         active, adding = tool_in_hand(self._viewer, chosen)
         return WidgetState(
@@ -103,8 +104,8 @@ class Reader:
             started=current.started,
             refining=tools.refines(number),
             positive=current.positive,
-            pending=len(session.pending),
-            acceptable=session.can_accept,
+            pending=len(pending),
+            acceptable=session.can_accept(pending),
             empty=tuple(item.object for item in results if item.is_empty),
             scores=tuple(map(float, result.masks.scores)) if result else (),
             chosen=result.chosen if result else 0,

@@ -24,6 +24,8 @@ from napari_samv2_prompts.engine import (
     Done,
     Failed,
     Job,
+    OnDone,
+    OnReport,
     Outcome,
     Report,
     Runner,
@@ -67,6 +69,14 @@ class MainThreadQueue(QObject):
             self._open = False
 
 
+def timer_for(call: Callable[[], object]) -> QTimer:
+    """Return a timer that calls something once, whenever it has run down."""
+    timer = QTimer()
+    timer.setSingleShot(True)
+    timer.timeout.connect(call)
+    return timer
+
+
 class DelayedCall:
     """Calls something once, soon or after a while, however often it is asked to.
 
@@ -77,9 +87,7 @@ class DelayedCall:
         self._call = call
         self._posted = False
         self._queue = MainThreadQueue()
-        self._timer = QTimer()
-        self._timer.setSingleShot(True)
-        self._timer.timeout.connect(call)
+        self._timer = timer_for(call)
 
     @property
     def waiting(self) -> bool:
@@ -126,12 +134,7 @@ class QtRunner:
         self._queue = MainThreadQueue()
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="samv2-prompts")
 
-    def submit(
-        self,
-        task: Task,
-        on_done: Callable[[Task, Outcome], None],
-        on_report: Callable[[Task, Report], None],
-    ) -> None:
+    def submit(self, task: Task, on_done: OnDone, on_report: OnReport) -> None:
         """Queue a task; see :class:`.engine.Runner`."""
         queue = self._queue
         task.on_report = lambda report: queue.post(lambda: on_report(task, report))
@@ -146,7 +149,7 @@ class QtRunner:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _work(queue: MainThreadQueue, task: Task, on_done: Callable[[Task, Outcome], None]) -> None:
+def _work(queue: MainThreadQueue, task: Task, on_done: OnDone) -> None:
     outcome = _outcome(task)
     queue.post(lambda: on_done(task, outcome))
 

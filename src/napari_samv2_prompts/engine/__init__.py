@@ -18,6 +18,8 @@ from .jobs import (
     Done,
     Failed,
     Job,
+    OnDone,
+    OnReport,
     Outcome,
     Partial,
     Priority,

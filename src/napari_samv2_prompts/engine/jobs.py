@@ -156,17 +156,14 @@ class Stopped:
 
 
 Outcome = Done | Failed | Stopped
+OnDone = Callable[[Task, Outcome], None]
+OnReport = Callable[[Task, Report], None]
 
 
 class Runner(Protocol):
     """Runs tasks elsewhere, one at a time, in order."""
 
-    def submit(
-        self,
-        task: Task,
-        on_done: Callable[[Task, Outcome], None],
-        on_report: Callable[[Task, Report], None],
-    ) -> None:
+    def submit(self, task: Task, on_done: OnDone, on_report: OnReport) -> None:
         """Run a task; call back in the thread of the caller.
 
         `on_report` is called for everything that the task reports and delivers, in order, and
@@ -182,12 +179,7 @@ class Runner(Protocol):
 class AtOnce:
     """Does every task at once, in the caller's thread; errors go to the caller."""
 
-    def submit(
-        self,
-        task: Task,
-        on_done: Callable[[Task, Outcome], None],
-        on_report: Callable[[Task, Report], None],
-    ) -> None:
+    def submit(self, task: Task, on_done: OnDone, on_report: OnReport) -> None:
         """See :class:`Runner`."""
         task.on_report = lambda report: on_report(task, report)
         on_done(task, Done(task.job.run(task)))

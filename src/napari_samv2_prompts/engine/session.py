@@ -115,10 +115,9 @@ class Session:
         """Every place that has results."""
         return self._results.places
 
-    @property
-    def can_accept(self) -> bool:
-        """Whether any object, on whatever plane, has a mask that the user has not accepted."""
-        return self._results.has_open(frozenset(self.pending))
+    def can_accept(self, waiting: Container[int]) -> bool:
+        """Whether any object but those has a mask, on whatever plane, that is not accepted."""
+        return self._results.has_open(waiting)
 
     def provenance(self, labels: object) -> dict[int, tuple[Provenance, float]]:
         """Return where each object in a Labels layer, by its id, comes from, and its most doubt."""

@@ -40,6 +40,7 @@ from napari_samv2_prompts.layers.planes import (
     Shown,
     current_plane,
     layer_shape,
+    plane_if_shown,
     shown_plane,
     to_image_data,
     world_map,

@@ -181,6 +181,14 @@ def to_image_data(
     return there.inverse()(here(points))
 
 
+def plane_if_shown(dims: Dims, layer: Layer | None) -> Plane | None:
+    """Return the plane of a layer that the viewer shows now; None if there is none."""
+    try:
+        return None if layer is None else current_plane(dims, layer)
+    except PlaneError:
+        return None
+
+
 def _slider_positions(
     dims: Dims, layer: Layer, shown: tuple[int, ...] | list[int], to_world: AffineMap
 ) -> dict[int, float]:
