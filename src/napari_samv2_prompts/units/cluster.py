@@ -19,7 +19,14 @@ from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Unit, failure, perform
+from napari_samv2_prompts.units.unit import (
+    ModelSettings,
+    Outcome,
+    Unit,
+    failure,
+    perform,
+    run_units,
+)
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -76,6 +83,19 @@ def _distributed() -> Any:
             'Workers need dask.distributed: pip install "napari-samv2-prompts[cluster]"'
         ) from error
     return distributed
+
+
+def run_here_or_on(
+    client: Client | None,
+    units: Iterable[Unit],
+    settings: ModelSettings,
+    *,
+    overwrite: bool = False,
+) -> Iterator[Outcome]:
+    """Do units on the workers of a client, or without one in this process."""
+    if client is None:
+        return run_units(units, cache(settings.make), settings.key(), overwrite=overwrite)
+    return run_on(client, units, settings, overwrite=overwrite)
 
 
 def run_on(

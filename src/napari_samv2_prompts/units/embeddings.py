@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,7 +23,8 @@ from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.file_views import FileViews
 from napari_samv2_prompts.io.window_layers import WindowLayer, window_layers
 from napari_samv2_prompts.regions import Region
-from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Standing, run_units
+from napari_samv2_prompts.units.cluster import run_here_or_on
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Standing
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -125,16 +125,11 @@ def embed_stack(
     OSError
         If the file or the folder can't be read.
     """
-    settings = ModelSettings(model, None if checkpoint is None else Path(checkpoint), device)
+    settings = ModelSettings.of(model, checkpoint, device)
     if client is not None and not isinstance(stack, str | Path):
         raise ValueError("Workers read files by themselves: give the path, not the array.")
     units = embed_units(stack, folder, layer=layer, contrast=contrast)
-    if client is None:
-        yield from run_units(units, cache(settings.make), settings.key())
-    else:
-        from napari_samv2_prompts.units.cluster import run_on
-
-        yield from run_on(client, units, settings)
+    yield from run_here_or_on(client, units, settings)
 
 
 def embed_units(

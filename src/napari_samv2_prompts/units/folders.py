@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +18,9 @@ from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.io.prompt_files import table_kind
 from napari_samv2_prompts.io.spreadsheets import read_text
+from napari_samv2_prompts.units.cluster import run_here_or_on
 from napari_samv2_prompts.units.files import AllUnit, FileUnit
-from napari_samv2_prompts.units.unit import ModelSettings, Outcome, run_units
+from napari_samv2_prompts.units.unit import ModelSettings, Outcome
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -185,7 +185,7 @@ def segment_folder(
     """
     folder = Path(folder).absolute()
     out = folder / "labels" if out is None else Path(out).absolute()
-    settings = ModelSettings(model, None if checkpoint is None else Path(checkpoint), device)
+    settings = ModelSettings.of(model, checkpoint, device)
     units, problems = find_units(
         folder, out, boxes=None if boxes is None else Path(boxes), box_format=box_format,
         settings=settings,
@@ -193,9 +193,4 @@ def segment_folder(
     for problem in problems:
         warnings.warn(problem, FileWarning, stacklevel=2)
     out.mkdir(parents=True, exist_ok=True)
-    if client is None:
-        yield from run_units(units, cache(settings.make), settings.key(), overwrite=overwrite)
-    else:
-        from napari_samv2_prompts.units.cluster import run_on
-
-        yield from run_on(client, units, settings, overwrite=overwrite)
+    yield from run_here_or_on(client, units, settings, overwrite=overwrite)

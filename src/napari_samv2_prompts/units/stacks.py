@@ -119,7 +119,7 @@ def segment_stack(
     OSError
         If a file cannot be read.
     """
-    settings = ModelSettings(model, None if checkpoint is None else Path(checkpoint), device)
+    settings = ModelSettings.of(model, checkpoint, device)
     if client is not None and not isinstance(stack, str | Path):
         raise ValueError("Workers read files by themselves: give the path, not the array.")
     if client is not None and store is None:

@@ -33,6 +33,11 @@ class ModelSettings:
     checkpoint: Path | None = None
     device: str = "auto"
 
+    @classmethod
+    def of(cls, model: str | None, checkpoint: str | Path | None, device: str) -> ModelSettings:
+        """Return what a script names."""
+        return cls(model, None if checkpoint is None else Path(checkpoint), device)
+
     def key(self) -> str:
         """Say by content which weights these are, without loading or downloading them."""
         from napari_samv2_prompts.samv2.weights.registry import PUBLISHED_FILES, find
