@@ -24,12 +24,12 @@ from napari_samv2_prompts.engine import (
     Session,
     Task,
 )
+from napari_samv2_prompts.engine.jobs import ignore_report
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
 from napari_samv2_prompts.layers import Chosen, LabelsTarget, TargetError, check_numbers, id_of
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
 
-from .threads import ignore_report
 from .viewer_events import Connections, ViewerEvents
 
 if TYPE_CHECKING:

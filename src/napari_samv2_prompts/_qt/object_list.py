@@ -17,12 +17,13 @@ import numpy as np
 from psygnal import Signal
 
 from napari_samv2_prompts.engine import Done, Job, Outcome, Results, Runner, Task
+from napari_samv2_prompts.engine.jobs import ignore_report
 from napari_samv2_prompts.layers import label_mask, object_numbers, plane_if_shown, world_map
 from napari_samv2_prompts.layers.classes import object_classes, set_class
 from napari_samv2_prompts.layers.labels_reading import PlaneIndex, labels_by_plane
 
 from .form.objects import ObjectRow
-from .threads import ignore_report, timer_for
+from .threads import timer_for
 from .viewer_events import Connections
 from .widget_state import WidgetState
 

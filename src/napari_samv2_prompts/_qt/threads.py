@@ -27,12 +27,11 @@ from napari_samv2_prompts.engine import (
     OnDone,
     OnReport,
     Outcome,
-    Report,
     Runner,
     Stopped,
     Task,
 )
-from napari_samv2_prompts.engine.jobs import sentence
+from napari_samv2_prompts.engine.jobs import ignore_report, sentence
 
 _log = logging.getLogger(__name__)
 
@@ -251,7 +250,3 @@ def process_events_until(done: Callable[[], bool], timeout: float) -> bool:
         QCoreApplication.processEvents()
         time.sleep(0.005)
     return True
-
-
-def ignore_report(task: Task, report: Report) -> None:
-    """Take no notice of how far a task is."""

@@ -160,6 +160,10 @@ OnDone = Callable[[Task, Outcome], None]
 OnReport = Callable[[Task, Report], None]
 
 
+def ignore_report(task: Task, report: Report) -> None:
+    """Take no notice of how far a task is."""
+
+
 class Runner(Protocol):
     """Runs tasks elsewhere, one at a time, in order."""
 

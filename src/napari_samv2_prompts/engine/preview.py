@@ -20,7 +20,7 @@ from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.prompts import Prompt
 
 from .coordinates import in_view
-from .jobs import Done, Job, Outcome, Report, Runner, Task
+from .jobs import Done, Job, Outcome, Runner, Task, ignore_report
 from .protocols import Embedding, Predictor
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ class Preview:
             self._show(None)
         else:
             self._task = Task(job)
-            self._runner.submit(self._task, self._on_done, _ignore)
+            self._runner.submit(self._task, self._on_done, ignore_report)
 
     def _on_done(self, task: Task, outcome: Outcome) -> None:
         self._task = None
@@ -128,7 +128,3 @@ class Preview:
         if outline is not None or self._shown:
             self._shown = outline is not None
             self.changed.emit(outline)
-
-
-def _ignore(task: Task, report: Report) -> None:
-    """Take no notice."""
