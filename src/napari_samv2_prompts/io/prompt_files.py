@@ -84,7 +84,7 @@ def read_stack_prompts(
     - `boxes`, `points`, `box_format`: see :func:`read_prompts`; an object may have prompts on
       several planes
     - returns the prompts of each plane; none where the files list nothing
-    - raises ValueError or OSError: see :func:`read_prompts`; also if a plane is none of the stack's
+    - raises ValueError or OSError as :func:`read_prompts`, and if a plane is none of the stack's
     - warns as :func:`read_prompts`
     """
     planes, height, width = stack_size

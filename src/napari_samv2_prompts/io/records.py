@@ -148,10 +148,7 @@ class Record:
         return models[-1] if models else None
 
     def check(self, shape: Iterable[int]) -> None:
-        """Refuse an image of another shape.
-
-        Raises ValueError.
-        """
+        """Raise ValueError for an image of another shape."""
         here = tuple(shape)
         if here != self.shape:
             raise ValueError(

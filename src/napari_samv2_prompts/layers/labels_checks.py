@@ -43,8 +43,8 @@ class TargetError(ValueError):
 def check_writable(labels: Labels) -> None:
     """Refuse a layer whose data can't be edited in place with undo.
 
-    Raises TargetError: multiscale, not a numpy array (dask, zarr), read-only, or not of integer
-    type.
+    Raises TargetError if they are multiscale, no numpy array (dask, zarr), read-only, or not whole
+    numbers.
     """
     name, data = labels.name, labels.data
     if labels.multiscale:
@@ -75,7 +75,7 @@ def check_place(
 
     - `dims`: ``viewer.dims``, for its units
     - `image_to_world`: the image's place, if that is known already
-    - raises TargetError: another shape or another place than the image's
+    - raises TargetError if it has another shape or another place than the image
     """
     name, shape, image_shape = labels.name, layer_shape(labels), layer_shape(image_layer)
     if shape != image_shape:

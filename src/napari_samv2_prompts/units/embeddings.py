@@ -67,7 +67,7 @@ class EmbedUnit:
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Embed the planes that the store does not have.
 
-        Raises ValueError, OSError, MemoryError whatever is wrong with the image or the disk.
+        Raises ValueError, OSError or MemoryError if anything is wrong with the image or the disk.
         """
         store = EmbeddingStore(self.folder, limit_mb=np.inf)
         task = Task(Job(self, lambda task: None))

@@ -64,8 +64,8 @@ class FileUnit:
         - `make_predictor`: called once image and prompts are known to be good, if there is an
           object at all
         - `key`: goes into the labels
-        - raises ValueError, OSError, MemoryError whatever is wrong with the image, its prompts or
-          the disk
+        - raises ValueError, OSError or MemoryError if anything is wrong with the image, its
+          prompts or the disk
         """
         opened = open_image(self.image).with_pixel_size()
         image = picture_of(opened)
@@ -114,7 +114,7 @@ class AllUnit:
 
         - `make_predictor`: called once the image is known to be good
         - `key`: goes into the labels
-        - raises ValueError, OSError, MemoryError whatever is wrong with the image or the disk
+        - raises ValueError, OSError or MemoryError if anything is wrong with the image or the disk
         """
         opened = open_image(self.image).with_pixel_size()
         image = picture_of(opened)

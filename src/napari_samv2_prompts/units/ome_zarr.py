@@ -61,8 +61,8 @@ class FieldUnit:
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Segment each plane by itself and write the labels; no number stands for two objects.
 
-        Raises ValueError, OSError, MemoryError whatever is wrong with the image, its prompts or the
-        disk.
+        Raises ValueError, OSError or MemoryError if anything is wrong with the image, its prompts
+        or the disk.
         """
         image = self._open()
         channel = self._channel(image)

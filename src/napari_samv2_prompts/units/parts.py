@@ -80,7 +80,7 @@ def parts_on(
     - `client`, `units`, `settings`, `check`: as for :func:`.run_on`
     - `store`: folder of embeddings that the workers see, too
     - yields parts; of one unit in order.  :class:`Failure` for a unit that failed.
-    - raises ValueError, OSError as for :func:`.run_on`
+    - raises ValueError or OSError as :func:`.run_on`
     """
     weights = settings.key()
     resources = agreed(client, settings, weights)

@@ -164,8 +164,7 @@ class SlideWork:
     def write(self, run: Run, *, with_key: bool = True) -> Outcome:
         """Write the labels, once all tiles are found, and remove the tiles' files.
 
-        Raises ValueError, OSError, MemoryError whatever is wrong with the disk, or a block that
-        could not be painted.
+        Raises ValueError, OSError or MemoryError if a block could not be painted, or the disk fails.
         """
         if isinstance(self.unit, FieldUnit):
             outcome = self._into_image(self.unit, run)
@@ -254,7 +253,7 @@ def plan_slide(unit: AllUnit | FieldUnit, side: int, key: str) -> SlideWork | No
     - `unit`: to find all objects
     - `side`: of a tile: the model's largest input
     - `key`: of the unit
-    - raises ValueError, OSError, MemoryError if the picture can't be read
+    - raises ValueError, OSError or MemoryError if the picture can't be read
     """
     channel = unit.channel if isinstance(unit, FieldUnit) else None
     if isinstance(unit, FieldUnit):

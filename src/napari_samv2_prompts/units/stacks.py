@@ -177,7 +177,7 @@ class StretchUnit:
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Follow the objects.
 
-        Raises ValueError, OSError, MemoryError whatever is wrong with the stack or the disk.
+        Raises ValueError, OSError or MemoryError if anything is wrong with the stack or the disk.
         """
         with self.stack.opened() as seen:
             model = StackModel(seen, make_predictor(), EmbeddingStore(self.store, limit_mb=np.inf))

@@ -136,7 +136,7 @@ def perform(
 def looked_at(unit: Unit, weights: str, *, overwrite: bool = False) -> tuple[str, Outcome | None]:
     """Return a unit's key, and what became of it if there is nothing to do; see :func:`perform`.
 
-    Raises Exception whatever is wrong with its inputs.
+    Raises any kind of error if something is wrong with its inputs.
     """
     key = unit.key(weights)
     standing = "absent" if overwrite else unit.standing(key)
