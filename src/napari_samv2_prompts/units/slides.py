@@ -164,7 +164,7 @@ class SlideWork:
     def write(self, run: Run, *, with_key: bool = True) -> Outcome:
         """Write the labels, once all tiles are found, and remove the tiles' files.
 
-        Raises ValueError, OSError or MemoryError if a block could not be painted, or the disk fails.
+        Raises ValueError, OSError or MemoryError if a block was not painted, or the disk fails.
         """
         if isinstance(self.unit, FieldUnit):
             outcome = self._into_image(self.unit, run)
