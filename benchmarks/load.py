@@ -101,7 +101,7 @@ class Desk:
         if labels is not None:
             self.widget.labels.value = self.viewer.add_labels(labels)
         self.points, self.shapes, self.labels = self.widget.new_prompt_layers()
-        self.widget.wait_until_idle()
+        self.widget.wait_until_idle(300)
 
     def spots(self, n: int, spacing: int = 20) -> NDArray[np.float64]:
         """Return where discs do not touch, in rows."""
@@ -152,7 +152,7 @@ def many_objects() -> tuple[float, float]:
     spots = desk.spots(1000 + CLICKS)
     desk.points.add(spots[:1000])
     desk.points.features = desk.points.features.assign(object=np.arange(1, 1001))
-    desk.widget.wait_until_idle()
+    desk.widget.wait_until_idle(300)
     assert len(np.unique(desk.labels.data)) == 1001
     times = desk.clicks(spots[1000:])
     desk.close()
@@ -187,7 +187,7 @@ def many_planes() -> tuple[float, float]:
     desk.points.features = desk.points.features.assign(object=np.arange(1, 501))
     for z in range(500):
         desk.viewer.dims.set_point(0, z)
-        desk.widget.wait_until_idle()
+        desk.widget.wait_until_idle(300)
     assert len(np.unique(desk.labels.data)) == 501
     times = desk.clicks(desk.spots(CLICKS))
     desk.close()
@@ -216,7 +216,7 @@ def hour_of_use(actions: int = ACTIONS, *, bundled: bool = False) -> dict[str, s
     if bundled:
         noise = np.random.default_rng(0).integers(0, 256, (60, 32, 32), np.uint8)
         desk.viewer.layers["image"].data = noise.repeat(16, axis=1).repeat(16, axis=2)
-        desk.widget.wait_until_idle()
+        desk.widget.wait_until_idle(300)
     desk.widget.session.set_cache_size(20)
     spots = desk.spots(400)
     marks = []
@@ -231,7 +231,7 @@ def hour_of_use(actions: int = ACTIONS, *, bundled: bool = False) -> dict[str, s
             desk.viewer.dims.set_point(0, action // 10 % 60)
         if action % 400 == 399:
             desk.labels.data = np.zeros_like(desk.labels.data)
-    desk.widget.wait_until_idle()
+    desk.widget.wait_until_idle(300)
     marks.append(held())
     budget = desk.widget.session.cache.nbytes / 1e6
     desk.close()

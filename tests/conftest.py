@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import os
@@ -44,3 +45,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "fixturenames", ())
         if _WINDOWS.intersection(fixtures):
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported_modules_are_no_garbage() -> None:
+    """Let the collector look no more at what is imported by now, which is most of what there is.
+
+    Each window ends with several collections of everything.
+    """
+    gc.collect()
+    gc.freeze()

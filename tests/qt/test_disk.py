@@ -6,10 +6,13 @@ import io
 import os
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from tests.fakes import Factory, ManualRunner, SyncRunner
 
 from napari_samv2_prompts._qt.threads import Disk
@@ -51,16 +54,10 @@ def slow_disk(monkeypatch, tmp_path) -> list[str]:
 
 
 @pytest.fixture
-def open_widget(make_napari_viewer):
-    viewer = make_napari_viewer()
+def open_widget(open_in) -> Callable[..., SAMV2PromptsWidget]:
+    viewer = ViewerModel()
     viewer.add_image(np.zeros((40, 50)), name="cells")
-
-    def open_(**options) -> SAMV2PromptsWidget:
-        widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), **options)
-        viewer.window.add_dock_widget(widget)
-        return widget
-
-    return open_
+    return partial(open_in, viewer, make_predictor=Factory())
 
 
 @pytest.fixture
@@ -152,7 +149,7 @@ def test_saved_prompts_get_their_ending_and_replace_no_file_that_was_not_named(
 
 
 def test_a_save_that_was_begun_is_finished_though_the_dock_is_closed(
-    open_widget, tmp_path, monkeypatch
+    make_napari_viewer, tmp_path, monkeypatch
 ) -> None:
     runners: list[ManualRunner] = []
 
@@ -160,14 +157,17 @@ def test_a_save_that_was_begun_is_finished_though_the_dock_is_closed(
         runners.append(ManualRunner())
         return runners[-1]
 
-    widget = open_widget(make_runner=make_runner)
+    viewer = make_napari_viewer()
+    viewer.add_image(np.zeros((40, 50)), name="cells")
+    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=make_runner)
+    viewer.window.add_dock_widget(widget)
     for runner in runners:
         runner.finish_all()  # the list of models
     widget.new_prompt_layers()[0].add([[10, 10]])
     answer(monkeypatch, tmp_path / "prompts.json")
     widget._form.files.save.click()
     files = runners[-1]
-    widget._viewer.window.remove_dock_widget(widget)
+    viewer.window.remove_dock_widget(widget)
     assert not files.closed
     files.finish_all()
     assert files.closed

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 from tests.fakes import Factory, SyncRunner
 
@@ -15,12 +16,11 @@ from napari_samv2_prompts.io import lineage_files
 
 
 @pytest.fixture
-def widget(make_napari_viewer) -> SAMV2PromptsWidget:
-    viewer = make_napari_viewer()
+def widget(open_in) -> SAMV2PromptsWidget:
+    viewer = ViewerModel()
     viewer.add_image(np.ones((3, 40, 50)), name="cells")
     viewer.dims.set_point(0, 1)
-    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
-    viewer.window.add_dock_widget(widget)
+    widget = open_in(viewer, make_predictor=Factory(), make_runner=SyncRunner)
     widget.new_prompt_layers()
     labels = widget.labels.value
     labels.data[1, 5:9, 5:9], labels.data[2, 20:30, 20:30] = 4, 7
@@ -101,11 +101,10 @@ def test_a_file_that_the_dialog_did_not_name_is_not_replaced(widget, tmp_path, m
     assert (tmp_path / "mine.json").read_text() == "old"
 
 
-def test_tracks_are_not_offered_of_a_single_plane(make_napari_viewer, monkeypatch) -> None:
-    viewer = make_napari_viewer()
+def test_tracks_are_not_offered_of_a_single_plane(open_in, monkeypatch) -> None:
+    viewer = ViewerModel()
     viewer.add_image(np.ones((40, 50)), name="cells")
-    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
-    viewer.window.add_dock_widget(widget)
+    widget = open_in(viewer, make_predictor=Factory(), make_runner=SyncRunner)
     widget.new_prompt_layers()
     offered = []
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: offered.append(a[3]) or ("", ""))

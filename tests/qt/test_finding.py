@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from tests.test_everything import discs, found_once, picture_of
 
 from napari_samv2_prompts._qt import find_all
-from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.widget_state import FindAllState
 from napari_samv2_prompts.layers import found as found_objects
 from napari_samv2_prompts.regions import InputSides
@@ -20,16 +19,14 @@ SHAPE = (160, 200)
 
 
 @pytest.fixture
-def opened(make_napari_viewer) -> Iterator[Any]:
-    viewer = make_napari_viewer()
+def opened(open_in) -> Any:
+    viewer = ViewerModel()
     true = discs(SHAPE)
     viewer.add_image(picture_of(true), name="cells", scale=(0.5, 0.5), units=("um", "um"))
-    widget = SAMV2PromptsWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    widget = open_in(viewer)
     widget.new_prompt_layers()
     widget.wait_until_idle()
-    yield SimpleNamespace(viewer=viewer, widget=widget, true=true)
-    widget.close()
+    return SimpleNamespace(viewer=viewer, widget=widget, true=true)
 
 
 def names(viewer: Any) -> list[str]:

@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from tests.fakes import Factory, SyncRunner
 
@@ -84,17 +85,16 @@ def test_a_thousand_objects_are_listed_at_once(panel: ObjectsPanel) -> None:
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
+def viewer():
+    viewer = ViewerModel()
     viewer.add_image(np.ones((3, 80, 100)), name="stack")
     viewer.dims.set_point(0, 0)
     return viewer
 
 
 @pytest.fixture
-def widget(viewer) -> SAMV2PromptsWidget:
-    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
-    viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
+def widget(viewer, open_in) -> SAMV2PromptsWidget:
+    widget = open_in(viewer, make_predictor=Factory(), make_runner=SyncRunner)
     widget._form.fold_of("objects").open()
     widget.new_prompt_layers()
     return widget

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
 from skimage.data import coins
 from tests.fakes import Factory, SyncRunner
@@ -17,16 +18,11 @@ from napari_samv2_prompts.io.records import Accept, Choose, Predict
 
 
 @pytest.fixture
-def open_widget(make_napari_viewer):
-    viewer = make_napari_viewer()
-
+def open_widget(open_in):
     def open_(image, **options) -> SAMV2PromptsWidget:
-        for widget in list(viewer.window.dock_widgets.values()):
-            viewer.window.remove_dock_widget(widget)
-        viewer.layers.clear()
+        viewer = ViewerModel()
         viewer.add_image(image, name="cells")
-        widget = SAMV2PromptsWidget(viewer, **options)
-        viewer.window.add_dock_widget(widget)
+        widget = open_in(viewer, **options)
         widget.wait_until_idle(120)
         return widget
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from napari.components import ViewerModel
 from qtpy.QtWidgets import QCheckBox, QSpinBox
 from tests.fakes import Factory, SyncRunner
 
@@ -24,15 +27,8 @@ def written() -> None:
 
 
 @pytest.fixture
-def open_widget(make_napari_viewer):
-    viewer = make_napari_viewer()
-
-    def open_() -> SAMV2PromptsWidget:
-        widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
-        viewer.window.add_dock_widget(widget)
-        return widget
-
-    return open_
+def open_widget(open_in) -> Callable[[], SAMV2PromptsWidget]:
+    return partial(open_in, ViewerModel(), make_predictor=Factory(), make_runner=SyncRunner)
 
 
 def test_the_last_choices_come_back(open_widget, tmp_path: Path) -> None:

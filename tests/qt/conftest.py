@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+from qtpy.QtCore import QCoreApplication, QEvent
+
+from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+
+Open = Callable[..., SAMV2PromptsWidget]
+
+
+@pytest.fixture
+def open_in(qapp) -> Iterator[Open]:
+    """Open widgets in viewer models, for what needs no window: making one takes a second."""
+    opened: list[SAMV2PromptsWidget] = []
+
+    def open_(viewer: ViewerModel, **options) -> SAMV2PromptsWidget:
+        opened.append(SAMV2PromptsWidget(viewer, **options))
+        return opened[-1]
+
+    yield open_
+    for widget in opened:
+        widget._tear_down()
+        widget.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
