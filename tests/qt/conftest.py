@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 from qtpy.QtCore import QCoreApplication, QEvent
+from tests.qt.slow import workers
 
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 
@@ -28,3 +30,12 @@ def open_in(qapp) -> Iterator[Open]:
         widget._tear_down()
         widget.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def no_thread_left() -> Iterator[None]:
+    yield
+    end = time.monotonic() + 30  # an import can not be interrupted
+    while workers() and time.monotonic() < end:
+        time.sleep(0.01)
+    assert workers() == []

@@ -14,16 +14,53 @@ from napari_samv2_prompts._qt import find_all
 from napari_samv2_prompts._qt.widget_state import FindAllState
 from napari_samv2_prompts.layers import found as found_objects
 from napari_samv2_prompts.regions import InputSides
+from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
 SHAPE = (160, 200)
 
 
+class OnlyOnce:
+    """The bundled model, which is asked the same in most tests here: it answers from memory."""
+
+    def __init__(self) -> None:
+        self._predictor = SAMV2ImagePredictor("nano", device="cpu")
+        self._known: dict[Any, tuple[Any, Any]] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._predictor, name)
+
+    def embed(self, image: np.ndarray, progress: Any = None, image_size: Any = None) -> Any:
+        key = image.tobytes(), image.shape, image_size
+        return self._once(key, image, lambda: self._predictor.embed(image, None, image_size))
+
+    def decode(self, embedding: Any, batch: Any, multimask_output: Any = None) -> Any:
+        asked = tuple(
+            (prompt.object, *(None if part is None else part.tobytes()
+             for part in (prompt.points, prompt.labels, prompt.box, prompt.mask)))
+            for prompt in batch
+        )  # fmt: skip
+        key = id(embedding.features), len(embedding.coarser), asked, multimask_output
+        return self._once(
+            key, embedding, lambda: self._predictor.decode(embedding, batch, multimask_output)
+        )
+
+    def _once(self, key: Any, of: Any, answer: Any) -> Any:
+        if key not in self._known:
+            self._known[key] = of, answer()  # what is kept has its id to itself
+        return self._known[key][1]
+
+
+@pytest.fixture(scope="module")
+def predictor() -> OnlyOnce:
+    return OnlyOnce()
+
+
 @pytest.fixture
-def opened(open_in) -> Any:
+def opened(open_in, predictor: OnlyOnce) -> Any:
     viewer = ViewerModel()
     true = discs(SHAPE)
     viewer.add_image(picture_of(true), name="cells", scale=(0.5, 0.5), units=("um", "um"))
-    widget = open_in(viewer)
+    widget = open_in(viewer, make_predictor=lambda choice, task: predictor)
     widget.new_prompt_layers()
     widget.wait_until_idle()
     return SimpleNamespace(viewer=viewer, widget=widget, true=true)

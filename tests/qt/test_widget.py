@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 import time
 import weakref
 from collections.abc import Callable
@@ -13,38 +12,17 @@ import pytest
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QPushButton
-from tests.fakes import Factory, FakePredictor
+from tests.fakes import Factory
+from tests.qt.slow import slow, wait_for, workers
 
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-from napari_samv2_prompts.engine import Cancelled, State, Task
+from napari_samv2_prompts.engine import State
 
 Opened = Callable[..., SAMV2PromptsWidget]
 
+pytestmark = pytest.mark.usefixtures("no_thread_left")
+
 BOX = np.array([[10, 10], [10, 30], [25, 30], [25, 10]])
-
-
-class SlowPredictor(FakePredictor):
-    """Embeds until it is told to stop, or until the test lets it go on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.started, self.go = threading.Event(), threading.Event()
-
-    def embed(self, image, progress=None, image_size=None):
-        self.started.set()
-        while not self.go.wait(0.005):
-            progress(0.5)
-        return super().embed(image, None, image_size)
-
-
-def slow() -> Factory:
-    factory = Factory()
-    factory.predictor = SlowPredictor()
-    return factory
-
-
-def workers() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name.startswith("samv2-prompts")]
 
 
 @pytest.fixture
@@ -62,15 +40,6 @@ def opened() -> Opened:
         return widget
 
     return open_in
-
-
-@pytest.fixture(autouse=True)
-def no_thread_left():
-    yield
-    end = time.monotonic() + 30  # an import can not be interrupted
-    while workers() and time.monotonic() < end:
-        time.sleep(0.01)
-    assert workers() == []
 
 
 def painted(layer) -> set[int]:
@@ -119,13 +88,6 @@ def test_it_opens_without_an_image_and_takes_the_first_that_comes(
     assert widget.session.status.state is State.READY
 
 
-def test_it_says_which_model_runs_where_and_why(viewer, opened: Opened) -> None:
-    widget = opened(viewer)
-    widget.wait_until_idle(10)
-    assert widget._form.head.state.text() == "Ready · nano on cpu"
-    assert widget._form.model.reason.text() == "because this is a test"
-
-
 # --- the loop ---
 
 
@@ -156,63 +118,6 @@ def test_the_loop(viewer, opened: Opened) -> None:
     assert painted(labels) == {1, 2}
 
 
-def test_prompts_drawn_while_embedding_are_segmented_when_it_is_done(
-    viewer, opened: Opened
-) -> None:
-    factory = slow()
-    widget = opened(viewer, factory)
-    _, shapes, labels = widget.new_prompt_layers()
-    assert wait_for(factory.predictor.started)
-    shapes.add_rectangles([BOX])
-    QApplication.processEvents()
-    assert painted(labels) == set()
-    factory.predictor.go.set()
-    widget.wait_until_idle(10)
-    assert painted(labels) == {1}
-
-
-def wait_for(event: threading.Event, timeout: float = 5) -> bool:
-    end = time.monotonic() + timeout
-    while not event.is_set() and time.monotonic() < end:
-        QApplication.processEvents()
-        time.sleep(0.002)
-    return event.is_set()
-
-
-def test_live_off_waits_for_run(viewer, opened: Opened) -> None:
-    widget = opened(viewer)
-    widget.live = False
-    _, shapes, labels = widget.new_prompt_layers()
-    shapes.add_rectangles([BOX])
-    widget.wait_until_idle(10)
-    assert painted(labels) == set()
-    assert "Press Run" in widget._form.head.hint.text()
-    widget._form.prompts.run.click()
-    widget.wait_until_idle(10)
-    assert painted(labels) == {1}
-
-
-def test_cancel_stops_the_embedding_and_run_takes_it_up_again(viewer, opened: Opened) -> None:
-    factory = slow()
-    widget = opened(viewer, factory)
-    assert wait_for(factory.predictor.started)
-    assert widget._form.head.cancel.isVisibleTo(widget)
-    widget._form.head.cancel.click()
-    widget.wait_until_idle(10)
-    assert widget.session.status.state is State.IDLE
-    assert not widget._form.head.cancel.isVisibleTo(widget)
-    factory.predictor.go.set()
-    widget._form.prompts.run.click()
-    widget.wait_until_idle(10)
-    assert widget.session.status.state is State.READY
-
-
-def test_waiting_too_long_raises(viewer, opened: Opened) -> None:
-    widget = opened(viewer, slow())
-    with pytest.raises(TimeoutError, match="embedding"):
-        widget.wait_until_idle(0.5)
-
-
 def test_a_failure_is_a_sentence_in_the_widget_and_a_notification(viewer, opened: Opened) -> None:
     factory = Factory()
     factory.error = ValueError("nano.safetensors is broken: install the package again.")
@@ -223,86 +128,6 @@ def test_a_failure_is_a_sentence_in_the_widget_and_a_notification(viewer, opened
     (note,) = notification_manager.records
     assert "is broken" in note.message
     notification_manager.records.clear()
-
-
-# --- layers ---
-
-
-def test_the_image_follows_the_active_image_layer_and_its_layers_come_with_it(
-    viewer, opened: Opened
-) -> None:
-    widget = opened(viewer)
-    first = widget.new_prompt_layers()
-    other = viewer.add_image(np.zeros((30, 30)), name="other")
-    widget.wait_until_idle(10)
-    assert widget.image.value == other
-    assert (widget.points.value, widget.labels.value) == (None, None)
-    viewer.layers.selection.active = viewer.layers["cells"]
-    widget.wait_until_idle(10)
-    assert (widget.points.value, widget.shapes.value, widget.labels.value) == first
-
-
-def test_another_channel_of_the_same_place_keeps_layers_and_masks(viewer, opened: Opened) -> None:
-    factory = Factory()
-    widget = opened(viewer, factory)
-    _, shapes, labels = widget.new_prompt_layers()
-    shapes.add_rectangles([BOX])
-    widget.wait_until_idle(10)
-    viewer.add_image(np.zeros((80, 100)), name="green", blending="additive")
-    widget.wait_until_idle(10)
-    assert widget.image.value.name == "green"
-    assert widget.labels.value == labels
-    assert painted(labels) == {1}
-    assert len(factory.predictor.batches) == 1
-    assert len(factory.predictor.images) == 2
-
-
-def test_the_choices_follow_the_layer_list(viewer, opened: Opened) -> None:
-    widget = opened(viewer)
-    added = viewer.add_points(np.empty((0, 2)), name="mine")
-    assert added in widget.points.choices
-    added.name = "yours"
-    assert "yours" in [str(text) for text in combo_texts(widget.points)]
-    viewer.layers.remove(added)
-    assert added not in widget.points.choices
-
-
-def combo_texts(box) -> list[str]:
-    return [box.native.itemText(i) for i in range(box.native.count())]
-
-
-def test_layers_removed_and_renamed_while_embedding_do_no_harm(viewer, opened: Opened) -> None:
-    factory = slow()
-    widget = opened(viewer, factory)
-    points, shapes, labels = widget.new_prompt_layers()
-    shapes.add_rectangles([BOX])
-    assert wait_for(factory.predictor.started)
-    viewer.layers["cells"].name = "renamed"
-    QApplication.processEvents()
-    for layer in (labels, points, shapes, viewer.layers["renamed"]):
-        viewer.layers.remove(layer)
-        QApplication.processEvents()
-    factory.predictor.go.set()
-    widget.wait_until_idle(10)
-    assert widget.image.value is None
-    assert "Open an image" in widget._form.head.hint.text()
-
-
-def test_the_slider_embeds_the_plane_it_stops_at(make_napari_viewer, opened: Opened) -> None:
-    viewer = make_napari_viewer()
-    planes = np.arange(20, dtype=np.uint8)
-    image = np.broadcast_to(planes[:, None, None], (20, 40, 40)).copy()
-    viewer.add_image(image, name="stack", contrast_limits=(0, 255))
-    factory = Factory()
-    widget = opened(viewer, factory)
-    widget.wait_until_idle(10)
-    start = int(viewer.dims.point[0])
-    for plane in range(start, 18):
-        viewer.dims.set_point(0, plane)
-    widget.wait_until_idle(10)
-    embedded = {int(image.flat[0]) for image in factory.predictor.images}
-    neighbours = {start - 1, start + 1, 16, 18}  # perhaps ahead of being looked at
-    assert {start, 17} <= embedded <= {start, 17} | neighbours
 
 
 # --- keys ---
@@ -460,51 +285,3 @@ def test_two_viewers_work_side_by_side(make_napari_viewer, opened: Opened) -> No
         assert widget.image.value.name == f"image {size}"
         assert labels.data.shape == (size, size)
         assert painted(labels) == {1}
-
-
-# --- models ---
-
-
-def test_a_published_model_asks_before_it_is_fetched(
-    viewer, opened: Opened, monkeypatch, tmp_path
-) -> None:
-    monkeypatch.setenv("NAPARI_SAMV2_PROMPTS_CACHE", str(tmp_path))
-    factory = Factory()
-    widget = opened(viewer, factory)
-    widget.wait_until_idle(10)
-    widget.model.value = "tiny"
-    widget.wait_until_idle(10)
-    assert [choice.name for choice in factory.made] == ["nano"]
-    assert "156 MB" in widget._form.head.hint.text()
-    widget._form.model.download.click()
-    widget.wait_until_idle(10)
-    assert factory.made[-1].name == "tiny"
-    assert widget.session.status.model.name == "tiny"
-
-
-def test_weights_from_a_file_are_used_and_listed(viewer, opened: Opened, tmp_path) -> None:
-    factory = Factory()
-    widget = opened(viewer, factory)
-    path = tmp_path / "mine.pt"
-    widget.use_weights(str(path))
-    widget.wait_until_idle(10)
-    assert factory.made[-1].checkpoint == path
-    assert "mine.pt (file)" in combo_texts(widget.model)
-
-
-def test_download_progress_is_shown(viewer, opened: Opened) -> None:
-    go = threading.Event()
-
-    def make(choice, task: Task) -> FakePredictor:
-        while not go.wait(0.005):
-            task.report(0.25, "39 of 156 MB")
-        raise Cancelled
-
-    widget = SAMV2PromptsWidget(viewer, make_predictor=make)
-    viewer.window.add_dock_widget(widget, name="x")
-    end = time.monotonic() + 5
-    while "39 of 156 MB" not in widget._form.head.state.text() and time.monotonic() < end:
-        QApplication.processEvents()
-    assert "39 of 156 MB" in widget._form.head.state.text()
-    go.set()
-    widget.wait_until_idle(10)
