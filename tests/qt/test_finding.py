@@ -62,7 +62,7 @@ def opened(open_in, predictor: OnlyOnce) -> Any:
     viewer.add_image(picture_of(true), name="cells", scale=(0.5, 0.5), units=("um", "um"))
     widget = open_in(viewer, make_predictor=lambda choice, task: predictor)
     widget.new_prompt_layers()
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     return SimpleNamespace(viewer=viewer, widget=widget, true=true)
 
 
@@ -74,7 +74,7 @@ def test_found_objects_are_shown_chosen_and_accepted_as_one_step(opened: Any) ->
     widget, labels = opened.widget, opened.widget.labels.value
     before = names(opened.viewer)
     widget.find_all()
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     assert not labels.data.any()  # nothing of the user's is touched yet
     found = opened.viewer.layers["cells found"]
     assert found_once(found.data, opened.true) >= 0.85
@@ -106,13 +106,13 @@ def test_what_the_button_accepts_is_written_while_the_window_goes_on(
     monkeypatch.setattr(found_objects, "SOME", 3)
     widget, labels = opened.widget, opened.widget.labels.value
     widget.find_all()
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     panel = widget._form.find_all
     panel.accept.click()
     assert len(np.unique(labels.data)) - 1 == 3
     total = len(np.unique(opened.true)) - 1
     assert panel.text.text().startswith("Accepting: 3 of ")
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     assert len(np.unique(labels.data)) - 1 >= 0.85 * total
     assert "as labels. Undo takes them back." in panel.text.text()
     labels.undo()
@@ -123,10 +123,10 @@ def test_what_is_taken_back_meanwhile_stays_so(opened: Any, monkeypatch) -> None
     monkeypatch.setattr(found_objects, "SOME", 3)
     widget, labels = opened.widget, opened.widget.labels.value
     widget.find_all()
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     widget._form.find_all.accept.click()
     labels.undo()
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     assert not labels.data.any()
 
 
@@ -135,7 +135,7 @@ def test_more_than_the_labels_can_hold_is_a_sentence_and_stays_to_choose_from(op
     labels.data = labels.data.astype(np.uint8)
     labels.data_setitem((np.array([0]), np.array([0])), 250)
     widget.find_all()
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     assert widget.accept_found() == ()
     assert "can't hold label" in widget._form.find_all.text.text()
     assert "cells found" in names(opened.viewer)
@@ -146,9 +146,9 @@ def test_labels_that_are_there_stay_and_are_not_found_again(opened: Any) -> None
     labels = opened.widget.labels.value
     known = np.where(opened.true <= 8, opened.true, 0).astype(labels.data.dtype)
     labels.data = known.copy()
-    opened.widget.wait_until_idle()
+    opened.widget.wait_until_idle(300)
     opened.widget.find_all()
-    opened.widget.wait_until_idle()
+    opened.widget.wait_until_idle(300)
     numbers = opened.widget.accept_found()
     assert min(numbers) > 8
     assert (labels.data[known > 0] == known[known > 0]).all()
@@ -161,9 +161,9 @@ def test_the_like_of_an_object_are_found(opened: Any) -> None:
     widget = opened.widget
     rows, columns = np.nonzero(opened.true == 8)
     widget.points.value.add([[rows.mean(), columns.mean()]])
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     widget.find_all(alike=True)
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     numbers = widget.accept_found()
     assert len(numbers) >= 10
     assert 1 not in numbers  # the example is an object already
@@ -177,9 +177,9 @@ def test_without_an_example_it_says_what_to_do(opened: Any) -> None:
 def test_missing_layers_are_made(opened: Any) -> None:
     for kind in ("points", "shapes", "labels"):
         opened.viewer.layers.remove(f"cells {kind}")
-    opened.widget.wait_until_idle()
+    opened.widget.wait_until_idle(300)
     opened.widget._form.find_all.search.click()
-    opened.widget.wait_until_idle()
+    opened.widget.wait_until_idle(300)
     assert len(opened.widget.accept_found()) > 10
     assert opened.widget.labels.value.name == "cells labels"
 
@@ -189,7 +189,7 @@ def test_a_prompt_comes_first_and_the_search_goes_on(opened: Any) -> None:
     widget.find_all()
     rows, columns = np.nonzero(opened.true == 8)
     widget.points.value.add([[rows.mean(), columns.mean()]])
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     assert (widget.labels.value.data == 1).any()
     assert len(widget.accept_found()) >= 10
 
@@ -198,7 +198,7 @@ def test_cancelled_it_keeps_what_was_found_and_discarded_nothing(opened: Any) ->
     widget = opened.widget
     widget.find_all()
     widget._open.find_all.cancel()
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     assert not widget._open.find_all.running
     widget.discard_found()
     assert "cells found" not in names(opened.viewer)
@@ -208,7 +208,7 @@ def test_cancelled_it_keeps_what_was_found_and_discarded_nothing(opened: Any) ->
 def test_the_users_removal_of_the_shown_layer_is_no_error(opened: Any) -> None:
     widget = opened.widget
     widget.find_all()
-    widget.wait_until_idle()
+    widget.wait_until_idle(300)
     opened.viewer.layers.remove("cells found")
     widget.min_score = 0.7
     assert len(widget.accept_found()) > 5
@@ -217,7 +217,7 @@ def test_the_users_removal_of_the_shown_layer_is_no_error(opened: Any) -> None:
 def test_the_tool_in_hand_stays_and_closing_takes_the_shown_layer_along(opened: Any) -> None:
     opened.viewer.layers.selection.active = opened.widget.shapes.value
     opened.widget.find_all()
-    opened.widget.wait_until_idle()
+    opened.widget.wait_until_idle(300)
     assert opened.viewer.layers.selection.active is opened.widget.shapes.value
     assert opened.widget.labels.value.name == "cells labels"
     assert "cells found" in names(opened.viewer)
@@ -235,7 +235,7 @@ def test_tiles_of_a_large_plane_are_searched_one_after_the_other(opened: Any, mo
     finding.changed.connect(note)
     monkeypatch.setattr(find_all, "input_sides", lambda model: InputSides(130, 130))
     opened.widget.find_all()
-    opened.widget.wait_until_idle()
+    opened.widget.wait_until_idle(300)
     assert max(totals) > 1
     found = opened.viewer.layers["cells found"].data
     assert found_once(found, opened.true) >= 0.85
