@@ -204,7 +204,7 @@ def test_a_slide_that_is_not_there_is_a_sentence(tmp_path, capsys) -> None:
 
 
 def test_the_command_line_goes_by_tiles(tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(cli.segment_slide, "find_variant", lambda name: Looker())
+    monkeypatch.setattr(cli.segment_all, "find_variant", lambda name: Looker())
     monkeypatch.setattr(cli.workers, "predictor", lambda options: Looker())
     unit = tiff(tmp_path, "x.tif")
     assert cli.main(["segment", str(unit.image), "--all", "-o", str(tmp_path / "x.tif")]) == 0
