@@ -20,6 +20,7 @@ from napari_samv2_prompts.everything import candidates_in, joined, labels_from
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, cropped
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 from napari_samv2_prompts.samv2.find_all import Search, find_all, is_ground
+from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.tiles import tiles_of
 
 
@@ -62,6 +63,11 @@ def found_once(found: np.ndarray, true: np.ndarray) -> float:
 @pytest.fixture(scope="module")
 def predictor() -> SAMV2ImagePredictor:
     return SAMV2ImagePredictor("nano", device="cpu")
+
+
+@pytest.fixture(scope="module")
+def embedded_coins(predictor: SAMV2ImagePredictor) -> Embedding:
+    return predictor.embed(coins())
 
 
 def test_discs_are_found(predictor: SAMV2ImagePredictor) -> None:
@@ -214,9 +220,9 @@ def test_things_of_half_a_window_are_found_whole(predictor: SAMV2ImagePredictor)
 
 
 def test_a_search_that_was_interrupted_goes_on_with_the_copies_that_it_had_chosen(
-    predictor: SAMV2ImagePredictor,
+    predictor: SAMV2ImagePredictor, embedded_coins: Embedding
 ) -> None:
-    embedding, search = predictor.embed(coins()), Search()
+    embedding, search = embedded_coins, Search()
     chunks = find_all(predictor, embedding, search)
     known = [candidate for chunk in islice(chunks, 4) for candidate in chunk]
     candidates = Candidates(known)
@@ -230,10 +236,12 @@ def test_a_search_that_was_interrupted_goes_on_with_the_copies_that_it_had_chose
     assert found_once(found, coin_labels()) >= 0.85
 
 
-def test_no_more_clicks_are_made_than_allowed(predictor: SAMV2ImagePredictor) -> None:
+def test_no_more_clicks_are_made_than_allowed(
+    predictor: SAMV2ImagePredictor, embedded_coins: Embedding
+) -> None:
     search = Search(max_points=96)
     clicks: set[tuple[float, float]] = set()
-    for chunk in find_all(predictor, predictor.embed(coins()), search):
+    for chunk in find_all(predictor, embedded_coins, search):
         clicks |= {candidate.point for candidate in chunk}
     assert len(clicks) <= 96
 
