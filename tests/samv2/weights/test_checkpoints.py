@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -203,3 +205,14 @@ def test_quantised_numbers_are_refused(tiny_state, tmp_path: Path) -> None:
     tiny_state["no_mem_embed"] = torch.zeros(1, 1, 256, dtype=torch.int8)
     with pytest.raises(CheckpointError, match="int8 numbers"):
         read_state(write(tiny_state, tmp_path / "x.pt"))
+
+
+def test_reading_weights_does_not_load_the_compiler(tmp_path) -> None:
+    """It takes a second, and Triton's library ends a process that has drawn with Mesa's."""
+    path = tmp_path / "tiny.pt"
+    torch.save({"model": build_samv2("tiny").state_dict()}, path)
+    program = (
+        "import sys; from napari_samv2_prompts.samv2 import build_samv2;"
+        f"build_samv2('tiny', checkpoint={str(path)!r}); assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)

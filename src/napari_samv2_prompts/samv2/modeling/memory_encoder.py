@@ -50,7 +50,7 @@ class ConvNextBlock(nn.Module):
         self.pwconv1 = nn.Linear(width, 4 * width)
         self.act = nn.GELU()
         self.pwconv2 = nn.Linear(4 * width, width)
-        self.gamma = nn.Parameter(1e-6 * torch.ones(width))
+        self.gamma = nn.Parameter(torch.full((width,), 1e-6))
 
     def forward(self, x: Tensor) -> Tensor:
         """Update a map ``(B, C, H, W)``."""
