@@ -49,6 +49,8 @@ class SampleSettings:
         Share of generated images; and of those, the share of `SCENES`.
     nuclei : float
         Share of nuclei among the real images. The other kinds are shown equally often.
+    neurites : float
+        But electron micrographs so many times as often: they have the most outlines to learn.
     full, largest : int
         Input side at inference, of small and of large images: a real image stretched to its own
         has its objects at scale 1.
@@ -74,6 +76,7 @@ class SampleSettings:
     generated: float = 0.3
     scenes: float = 0.75
     nuclei: float = 0.4
+    neurites: float = 1.0
     full: int = 512
     largest: int = 1024
     enlarged: float = 0.0
@@ -137,6 +140,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         of_nuclei = np.array([i.kind in NUCLEI for i in images], bool)
         power = np.where(of_nuclei, settings.balance, 1.0)
         weights = np.array([counts[i.kind] for i in images], float) ** -power
+        weights *= np.where([i.kind == "fibsem" for i in images], settings.neurites, 1.0)
         shares = ((of_nuclei, settings.nuclei), (~of_nuclei, 1 - settings.nuclei))
         for which, share in shares:
             if 0 < which.sum() < len(which):

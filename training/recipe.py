@@ -42,15 +42,23 @@ class Recipe:
 STAGES = {
     "all": Recipe(
         steps=3000,
-        rate=3e-4,
+        rate=2e-4,
         batch=8,
-        first=(0.42, 0.38, 0.05, 0.15),
-        samples=SampleSettings(generated=0.35, scenes=0.8, seed=41),
+        first=(0.44, 0.38, 0.04, 0.14),
+        samples=SampleSettings(
+            generated=0.27, scenes=0.8, nuclei=0.46, neurites=4.0, balance=0.45, seed=71
+        ),
         wide=Wide(
             SampleSettings(
-                size=384, objects=5, enlarged=0.7, spread=0.5, diameters=(40.0, 380.0), seed=42
+                size=384,
+                objects=5,
+                enlarged=0.7,
+                spread=0.5,
+                diameters=(40.0, 380.0),
+                neurites=4.0,
+                seed=72,
             ),
-            share=0.08,
+            share=0.06,
             batch=2,
         ),
     ),
