@@ -10,6 +10,7 @@ Not here: what a unit is (``unit.py``), what the window has done (``parts.py``).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -39,6 +40,8 @@ WAIT = 60  # seconds for the first worker to come
 LOOK = 0.2  # seconds after which it is asked again whether to stop
 KILLS = "it ended every worker that tried it: it is left out (too little memory?)."
 LOST = "The connection to the dask scheduler was lost."
+DESERTED = 30.0  # seconds without any worker of this machine: dask would wait for ever
+NOBODY = "All workers have ended, and none was started again."
 GPU = "GPU"  # the resource by which workers say that they have one; dask-cuda names it so, too
 _PACKAGES = ("napari-samv2-prompts", "numpy", "torch")
 
@@ -154,7 +157,7 @@ def flow(
     - `check`: called now and then; what it raises ends the work
     - `news`: what else is waited for
     - yields the units that are done, also where it failed, and what was in the queue
-    - raises OSError if the scheduler is gone
+    - raises OSError if the scheduler is gone, or all workers of this machine are
     """
     news = SimpleQueue() if news is None else news
     left, waiting = iter(units), dict[Any, T_]()
@@ -166,11 +169,21 @@ def flow(
         for future in futures:
             future.add_done_callback(news.put)
 
+    def is_deserted() -> bool:
+        # Workers of a scheduler may be waiting for a place in a queue; those of this machine not.
+        return client.cluster is not None and not client.nthreads()
+
     try:
         submit(AHEAD * max(1, len(client.nthreads())))
+        heard = time.monotonic()
         while waiting:
+            if time.monotonic() - heard > DESERTED:
+                if is_deserted():
+                    raise OSError(NOBODY)
+                heard = time.monotonic()
             with suppress(Empty):
                 come = [news.get(timeout=LOOK)]
+                heard = time.monotonic()
                 while not news.empty():
                     come.append(news.get())
                 done = {future: waiting.pop(future) for future in come if future in waiting}
