@@ -108,7 +108,7 @@ def simulate(workers: list[int], seconds: list[float]) -> None:
     print("|---" * (len(seconds) + 3) + "|")
     for count in workers:
         with (
-            LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50) as cluster,
+            LocalCluster(n_workers=0, dashboard_address=":0", silence_logs=50) as cluster,
             Client(cluster, set_as_default=False) as client,
             _threads(cluster.scheduler_address, count),
         ):

@@ -341,7 +341,7 @@ def test_a_scheduler_that_is_gone_is_a_sentence(kind, tmp_path) -> None:
     from distributed import Client, LocalCluster
 
     local = LocalCluster(
-        n_workers=1, processes=False, dashboard_address=None, silence_logs=50,
+        n_workers=1, processes=False, dashboard_address=":0", silence_logs=50,
         local_directory=str(tmp_path),
     )  # fmt: skip
     with Client(local.scheduler_address, set_as_default=False, timeout=1) as client:

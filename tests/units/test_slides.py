@@ -158,7 +158,7 @@ def test_workers_find_the_same_bit_for_bit(tmp_path) -> None:
     for workers in (1, 2, 4):
         with (
             LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=None
+                n_workers=workers, threads_per_worker=1, processes=False, dashboard_address=":0"
             ) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):
