@@ -278,9 +278,12 @@ def test_a_worker_that_dies_makes_no_part_come_twice(client, tmp_path) -> None:
 def test_workers_that_all_ended_are_not_waited_for(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("napari_samv2_prompts.units.cluster.DESERTED", 0.5)
     unit = Counting("unit", tmp_path / "marks", 400, "slow")
-    with cluster_client(workers=1) as client, pytest.raises(OSError, match="All workers have"):
-        for _ in parts_on(client, [unit], NoModel()):
-            client.cluster.scale(0)
+    with cluster_client(workers=1) as client:
+        come = parts_on(client, [unit], NoModel())
+        next(come)
+        client.cluster.scale(0)
+        with pytest.raises(OSError, match="All workers have ended"):
+            list(come)
 
 
 def test_a_unit_that_fails_keeps_its_parts_and_is_named(client, tmp_path) -> None:
