@@ -10,7 +10,6 @@ Not here: what a unit is (``unit.py``), what the window has done (``parts.py``).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -169,21 +168,12 @@ def flow(
         for future in futures:
             future.add_done_callback(news.put)
 
-    def is_deserted() -> bool:
-        # Workers of a scheduler may be waiting for a place in a queue; those of this machine not.
-        return client.cluster is not None and not client.nthreads()
-
+    alone = 0  # looks in a row without a worker: one that ended is soon started again
     try:
         submit(AHEAD * max(1, len(client.nthreads())))
-        heard = time.monotonic()
         while waiting:
-            if time.monotonic() - heard > DESERTED:
-                if is_deserted():
-                    raise OSError(NOBODY)
-                heard = time.monotonic()
             with suppress(Empty):
                 come = [news.get(timeout=LOOK)]
-                heard = time.monotonic()
                 while not news.empty():
                     come.append(news.get())
                 done = {future: waiting.pop(future) for future in come if future in waiting}
@@ -191,10 +181,22 @@ def flow(
                     raise OSError(LOST)
                 submit(len(done))
                 yield done, [one for one in come if one not in done]
+            alone = alone + 1 if _is_deserted(client) else 0
+            if alone * LOOK > DESERTED:
+                raise OSError(NOBODY)
             check()
     finally:
         with suppress(Exception):  # where the scheduler is gone there is nothing to be called back
             client.cancel(list(waiting))
+
+
+def _is_deserted(client: Client) -> bool:
+    """Tell whether workers of this machine have all ended.
+
+    Those of a scheduler may be waiting for a place in a queue.
+    """
+    local = isinstance(client.cluster, _distributed().LocalCluster)
+    return local and not client.cluster.scheduler.workers
 
 
 def _outcomes(client: Client, done: dict[Any, Unit]) -> list[Outcome]:
