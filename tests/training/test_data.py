@@ -138,3 +138,13 @@ def test_a_section_hands_over_its_mask_box_and_middle():
     x, y = given["before_click"][0].astype(int)
     assert mask[y, x]
     assert ((given["before"][0] > 0).sum() * 16) == pytest.approx(mask.sum(), rel=0.1)
+
+
+def test_electron_micrographs_are_shown_more_often_and_nuclei_as_often_as_before():
+    picture = np.zeros((4, 4, 3), np.uint8)
+    kinds = ["dark", "fibsem", "segmush", "flakes2d_om"]
+    images = [Annotated(kind, picture, picture[..., 0].astype(np.int32), kind) for kind in kinds]
+    dark, neurites, *others = Samples(images, SampleSettings(nuclei=0.4, neurites=4.0)).chances
+    assert dark == pytest.approx(0.4)
+    assert neurites == pytest.approx(0.4)
+    assert others == pytest.approx([0.1, 0.1])
