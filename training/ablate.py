@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+from napari_samv2_prompts.samv2.modeling.mask_decoder import choose_single
 from napari_samv2_prompts.samv2.nano import (
     decode,
     network,
@@ -56,6 +57,12 @@ def _own_scores(seen: Tensor) -> Tensor:
     return (seen[:, 0] + seen[:, 2]) / 2
 
 
+def _singles(*given: Any) -> tuple[Tensor, Tensor]:
+    """Mask 0 of each box, or the best of the others where it is not stable."""
+    chosen = [choose_single(found.decoded) for found in given[2]]
+    return torch.cat([one.logits for one in chosen]), torch.cat([one.scores for one in chosen])
+
+
 def _of_one_level(model: NanoNetwork, levels: Sequence[Any], *rest: Any) -> Any:
     return pyramid.candidates_of_clicks(model, levels[:1], *rest)
 
@@ -79,6 +86,7 @@ def parts(model: NanoNetwork) -> dict[str, list[Any]]:
             patch.object(window_decoding, "with_agreement", _same_scores)
         ],
         "score across scales": [patch.object(model.scale_scores, "forward", _own_scores)],
+        "one mask of a box": [patch.object(decode, "_of_boxes", _singles)],
         "pyramid": [patch.object(decode, "candidates_of_clicks", _of_one_level)],
         "one piece": [patch.object(each, "without_unprompted", _all_pieces) for each in places],
         "stretched contrast": [patch.object(network, "stretch_contrast", _all_pieces)],

@@ -46,7 +46,7 @@ STAGES = {
         batch=8,
         first=(0.44, 0.38, 0.04, 0.14),
         samples=SampleSettings(
-            generated=0.27, scenes=0.8, nuclei=0.46, neurites=4.0, balance=0.45, seed=71
+            generated=0.22, scenes=0.8, nuclei=0.48, neurites=4.0, balance=0.45, seed=81
         ),
         wide=Wide(
             SampleSettings(
@@ -56,7 +56,7 @@ STAGES = {
                 spread=0.5,
                 diameters=(40.0, 380.0),
                 neurites=4.0,
-                seed=72,
+                seed=82,
             ),
             share=0.06,
             batch=2,

@@ -81,7 +81,7 @@ def test_three_are_offered_that_differ_best_first() -> None:
         [4, 4],
         torch.rand(2, 4),
         torch.tensor([3.0, -2.0]),
-        masks,
+        overlaps(masks),
         [torch.zeros(8, 16, 16)] * 2,
     )
     scores = torch.tensor([0.5, 0.9, 0.8, 0.7, 0.6, 0.3, 0.4, 0.1])

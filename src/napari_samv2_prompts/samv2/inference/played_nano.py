@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures
+from napari_samv2_prompts.samv2.nano.box_blend import BoxBlend
 from napari_samv2_prompts.samv2.nano.config import NanoVariant
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
@@ -45,6 +46,11 @@ class PlayedNano:
     def scale_scores(self) -> ScaleScores:
         """What judges masks across scales."""
         return self._network.scale_scores
+
+    @property
+    def box_blend(self) -> BoxBlend:
+        """What judges the masks of a box."""
+        return self._network.box_blend
 
     def decode_prompts(
         self, image: ImageFeatures, coords: Tensor, labels: Tensor, mask_input: Tensor | None = None

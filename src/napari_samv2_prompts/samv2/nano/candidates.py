@@ -25,8 +25,7 @@ class Candidates(NamedTuple):
     - `.grids`: sides of the levels' embeddings
     - `.scores`: Tensor of shape (L, 4); what the network says of each in its own window
     - `.objects`: Tensor of shape (L,)
-    - `.cover`: Tensor of shape (L * 4, G, G); share of each cell of the coarsest level's low-res
-      grid that each mask covers
+    - `.alike`: Tensor of shape (L * 4, L * 4); IoU of each mask with each, on the coarsest grid
     - `.looks`: list of Tensor of shape (D, h, w); by level, descriptors of the window's cells:
       three colours, then what is learnt
     """
@@ -36,7 +35,7 @@ class Candidates(NamedTuple):
     grids: list[int]
     scores: Tensor
     objects: Tensor
-    cover: Tensor
+    alike: Tensor
     looks: list[Tensor]
 
 
@@ -83,11 +82,10 @@ def offer(found: Candidates, scores: Tensor, count: int, nothing: float) -> Offe
 
     ``nothing`` is the logit around a window.
     """
-    alike = overlaps(found.cover)
     order = scores.argsort(descending=True).tolist()
     chosen: list[int] = []
     for one in order:
-        if len(chosen) < count and all(float(alike[one, other]) < SAME for other in chosen):
+        if len(chosen) < count and all(float(found.alike[one, other]) < SAME for other in chosen):
             chosen.append(one)
     chosen += [one for one in order if one not in chosen][: count - len(chosen)]
     logits = torch.stack([placed(found, one, nothing) for one in chosen])

@@ -27,6 +27,7 @@ class NanoVariant(Variant):
       8 and 4, see :mod:`.refinement`
     - `.mask_scores`: hidden width of what judges masks by their looks, see :mod:`.mask_scores`
     - `.scale_scores`: hidden width of what judges masks across scales, see :mod:`.scale_scores`
+    - `.box_blend`: hidden width of what judges the masks of a box, see :mod:`.box_blend`
     """
 
     largest_input: int = 0
@@ -36,6 +37,7 @@ class NanoVariant(Variant):
     refine_4: tuple[int, ...] = (1, 2)
     mask_scores: int = 64
     scale_scores: int = 24
+    box_blend: int = 24
 
     def side_for(self, height: int, width: int) -> int:
         """Side of the square that an image of this size is resized to, in pixels."""

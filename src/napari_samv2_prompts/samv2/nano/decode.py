@@ -2,7 +2,8 @@
 
 Clicks alone say nothing of an object's size, so they are decoded on every level that has room for
 them (:mod:`.pyramid`).  A box or an earlier mask says it: they are decoded on the finest level on
-which their window is not much larger than those that were trained on.
+which their window is not much larger than those that were trained on.  The masks of a box that is
+said alone are made one (:mod:`.box_blend`).
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.mask_decoder import choose_single
-from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, POSITIVE
+from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE, POSITIVE
 
+from .box_blend import blend, expected
+from .box_blend import measures as box_measures
 from .candidates import Offered, offer, on_grid, to_finest
 from .features import NanoFeatures
 from .network import PromptDecoder
 from .pyramid import candidates_of_clicks, scaled_to
 from .scale_scores import measures
-from .window_decoding import decode_in_windows
-from .windows import STRIDE, first_sides
+from .window_decoding import WindowMasks, at_once, decode_in_windows, without_unprompted
+from .windows import STRIDE, cut, first_sides, part_of_prompts
 
 LARGEST = 2
 """Side of the largest window of a box, in windows; of an earlier mask it is one."""
@@ -56,7 +59,7 @@ def decode_on_levels(
     by_clicks = (labels == POSITIVE).any(1) & ~(labels == BOX_START).any(1)
     by_clicks &= mask_input is None
     groups: dict[tuple[bool, int], list[int]] = defaultdict(list)
-    for row, number in enumerate(_first_levels(network, levels, coords, labels, mask_input)):
+    for row, number in enumerate(first_levels(network, levels, coords, labels, mask_input)):
         groups[bool(by_clicks[row]), number].append(row)
     for (clicks, number), rows in groups.items():
         below = levels[number:]
@@ -75,14 +78,14 @@ def decode_on_levels(
     return [results[row] for row in range(len(coords))]
 
 
-def _first_levels(
+def first_levels(
     network: PromptDecoder,
     levels: Sequence[NanoFeatures],
     coords: Tensor,
     labels: Tensor,
     mask_input: Tensor | None,
 ) -> list[int]:
-    """For each prompt the finest level that has room for what it says."""
+    """Choose for each prompt the finest level that has room for what it says."""
     least = network.variant.window // STRIDE
     grids = [level.embedding.shape[-1] for level in levels]
     chosen = []
@@ -125,15 +128,71 @@ def _of_the_rest(
 ) -> list[Offered]:
     found = decode_in_windows(network, level, coords, labels, mask_input, multimask, threshold)
     grid = level.embedding.shape[-1]
-    offered = []
-    for (decoded, window), multi in zip(found, multimask, strict=True):
-        one = choose_single(decoded)
+    clicked = (labels == POSITIVE) | (labels == NEGATIVE)
+    box_alone = ((labels == BOX_START).any(1) & ~clicked.any(1)).tolist()
+    boxed: dict[int, list[int]] = defaultdict(list)
+    offered: dict[int, Offered] = {}
+    for row, (each, multi) in enumerate(zip(found, multimask, strict=True)):
+        decoded, window = each
+        if box_alone[row] and not multi and mask_input is None:
+            boxed[window.side].append(row)
+            continue
         logits, scores = decoded.logits[0, 1:], decoded.scores[0, 1:]
         if not multi:
+            one = choose_single(decoded)
             logits, scores = one.logits[0], one.scores[0]
         placed = on_grid(logits, window, grid, nothing)
-        offered.append(Offered(placed, scores, decoded.object_logits[0]))
-    return offered
+        offered[row] = Offered(placed, scores, decoded.object_logits[0])
+    for side, rows in boxed.items():
+        step = at_once(side, coords.device)
+        for part in (rows[start : start + step] for start in range(0, len(rows), step)):
+            some = [found[row] for row in part]
+            masks, scores = _of_boxes(network, level, some, coords[part], labels[part], threshold)
+            for row, each, mask, score in zip(part, some, masks, scores, strict=True):
+                placed = on_grid(mask, each.window, grid, nothing)
+                offered[row] = Offered(placed, score, each.decoded.object_logits[0])
+    return [offered[row] for row in range(len(found))]
+
+
+def _of_boxes(
+    network: PromptDecoder,
+    level: NanoFeatures,
+    found: Sequence[WindowMasks],
+    coords: Tensor,
+    labels: Tensor,
+    threshold: float,
+) -> tuple[Tensor, Tensor]:
+    """Make one mask ``(P, 1, h, w)`` of the four that each box has, and its score ``(P, 1)``.
+
+    All of them have windows of the same side.
+    """
+    judged = network.box_blend(seen_of_boxes(level, found, coords, labels, threshold))
+    masks = blend(torch.cat([each.decoded.logits for each in found]), judged)[:, None]
+    within = _within(found, coords, labels)
+    return without_unprompted(masks, within, labels, None, threshold), expected(judged)
+
+
+def seen_of_boxes(
+    level: NanoFeatures,
+    found: Sequence[WindowMasks],
+    coords: Tensor,
+    labels: Tensor,
+    threshold: float,
+) -> Tensor:
+    """Measure the masks of prompts ``(P, N, 2)``, ``(P, N)`` that have boxes."""
+    starts = (labels == BOX_START).int().argmax(1)
+    corners = torch.stack([starts, starts + 1], 1)[..., None].expand(-1, -1, 2)
+    boxes = (_within(found, coords, labels).gather(1, corners) + 0.5) / (STRIDE // 4)
+    logits = torch.cat([each.decoded.logits for each in found])
+    scores = torch.cat([each.decoded.scores for each in found])
+    looks = cut(level, [each.window for each in found]).descriptors
+    return box_measures(logits, scores, boxes.flatten(1), looks, threshold)
+
+
+def _within(found: Sequence[WindowMasks], coords: Tensor, labels: Tensor) -> Tensor:
+    """Coordinates of prompts as their windows see them."""
+    windows = [each.window for each in found]
+    return part_of_prompts(windows, list(range(len(found))), coords, labels, None)[0]
 
 
 def _resized(masks: Tensor, side: int) -> Tensor:

@@ -18,6 +18,7 @@ from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
 from napari_samv2_prompts.samv2.modeling.pixels import to_unit
 
+from .box_blend import BoxBlend
 from .config import NanoVariant
 from .contrast import stretch_contrast
 from .features import NanoFeatures
@@ -37,6 +38,11 @@ class PromptDecoder(Protocol):
     @property
     def scale_scores(self) -> ScaleScores:
         """What judges masks across scales."""
+        ...
+
+    @property
+    def box_blend(self) -> BoxBlend:
+        """What judges the masks of a box."""
         ...
 
     def decode_prompts(
@@ -59,6 +65,7 @@ class NanoNetwork(SAMV2Network):
         self.sam_mask_decoder = NanoMaskDecoder(variant)
         self.describe = nn.Conv2d(variant.width, variant.descriptors, kernel_size=1)
         self.scale_scores = ScaleScores(variant.scale_scores)
+        self.box_blend = BoxBlend(variant.box_blend)
 
     def encode_image(self, pixels: Tensor, progress: Progress | None = None) -> NanoFeatures:
         """Encode images; see :meth:`.SAMV2Network.encode_image`."""

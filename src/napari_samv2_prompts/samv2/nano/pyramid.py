@@ -20,7 +20,7 @@ from torch import Tensor
 
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 
-from .candidates import Candidates, cover
+from .candidates import Candidates, cover, overlaps
 from .config import COARSEST
 from .features import NanoFeatures
 from .network import PromptDecoder
@@ -68,7 +68,7 @@ def candidates_of_clicks(
             [level.grid for level in every],
             torch.stack([level.masks.scores[row] for level in every]),
             torch.stack([level.masks.object_logits[row] for level in every]),
-            torch.cat([shares[row] for shares in covers]),
+            overlaps(torch.cat([shares[row] for shares in covers])),
             [level.looks[row] for level in every],
         )
         for row in range(len(coords))

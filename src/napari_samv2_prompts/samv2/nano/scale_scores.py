@@ -7,17 +7,13 @@ window's edges, or a coarser level sees more.  What agrees across levels is seld
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_samv2_prompts.samv2.modeling.layers import Mlp
 
-from .candidates import Candidates, overlaps
+from .candidates import Candidates
+from .looks import contrast, steepness
 
-SURE = 1.5
-"""Logit by which a mask is shrunk and grown to see how steep its outline is."""
-REACH = 2
-"""How far from the outline, in cells, its two sides are compared."""
 MEASURES = 18
 
 
@@ -31,7 +27,7 @@ def measures(found: Candidates, threshold: float = 0.0) -> Tensor:
     mask it is.
     """
     levels = len(found.logits)
-    alike = overlaps(found.cover)
+    alike = found.alike
     level = torch.arange(levels, device=alike.device).repeat_interleave(4)
     same = level[:, None] == level
     finer, coarser = level[None] < level[:, None], level[None] > level[:, None]
@@ -39,7 +35,11 @@ def measures(found: Candidates, threshold: float = 0.0) -> Tensor:
     own = torch.stack(
         [
             torch.cat(
-                [_shape(logits - threshold, window, grid), _contrast(logits > threshold, look)], 1
+                [
+                    _shape(logits - threshold, window, grid),
+                    contrast(logits[None] > threshold, look[None])[0],
+                ],
+                1,
             )
             for logits, window, grid, look in zip(
                 found.logits, found.windows, found.grids, found.looks, strict=True
@@ -74,34 +74,10 @@ def _shape(logits: Tensor, window: tuple[int, int, int], grid: int) -> Tensor:
         (left + side < grid, inside[:, :, -1]),
     )
     touched = sum((cells.sum(1) for more, cells in edges if more), torch.zeros_like(area))
-    steep = ((logits > SURE).sum((1, 2)) + 1) / ((logits > -SURE).sum((1, 2)) + 1)
     sure = (logits.clamp(-16, 16) * inside).sum((1, 2)) / (area + 1) / 10
-    return torch.stack([touched / (area.sqrt() + 1), (area + 1).log() / 8, steep, sure], 1)
-
-
-def _contrast(inside: Tensor, looks: Tensor) -> Tensor:
-    """How far descriptors ``(D, h, w)`` differ across the outlines of ``(4, h, w)``: ``(4, 4)``.
-
-    A mask that ends where nothing changes is a piece of something larger.
-    """
-    masks = inside.float()
-    grown, shrunk = _grown(masks), 1 - _grown(1 - masks)
-    rings = torch.cat([masks - shrunk, grown - masks, masks]).flatten(1)
-    cells = looks.flatten(1).T.float()
-    sums = rings @ torch.cat([cells, cells.square()], 1) / (rings.sum(1, keepdim=True) + 1e-3)
-    means, squares = sums.split(len(looks), 1)
-    within, beyond, all_of_it = means.chunk(3)
-    spread = (squares[-4:] - all_of_it.square()).clamp_min(0)
-    columns = []
-    for part in (slice(0, 3), slice(3, None)):
-        step = (within - beyond)[:, part].square().sum(1).sqrt()
-        columns += [step, step / (spread[:, part].sum(1).sqrt() + 0.05)]
-    return torch.stack(columns, 1)
-
-
-def _grown(masks: Tensor) -> Tensor:
-    """Masks ``(4, h, w)`` grown by two cells."""
-    return F.max_pool2d(masks, 2 * REACH + 1, stride=1, padding=REACH)
+    return torch.stack(
+        [touched / (area.sqrt() + 1), (area + 1).log() / 8, steepness(logits), sure], 1
+    )
 
 
 class ScaleScores(nn.Module):
@@ -117,11 +93,15 @@ class ScaleScores(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """Map measures ``(N, MEASURES)`` to scores ``(N,)`` in [0, 1].
-
-        Begins with half the network's score and half the agreement within the level, as on one
-        level alone (:func:`.mask_scores.with_agreement`).
-        """
-        own = (seen[:, 0] + seen[:, 2]) / 2
-        scores: Tensor = (own.clamp(0.01, 0.99).logit() + self.head(seen)[:, 0]).sigmoid()
+        """Map measures ``(N, MEASURES)`` to scores ``(N,)`` in [0, 1]."""
+        scores: Tensor = (self.own(seen) + self.head(seen)[:, 0]).sigmoid()
         return scores
+
+    @staticmethod
+    def own(seen: Tensor) -> Tensor:
+        """Logits of the scores before anything is learnt.
+
+        Half the network's score and half the agreement within the level, as on one level alone
+        (:func:`.mask_scores.with_agreement`).
+        """
+        return ((seen[:, 0] + seen[:, 2]) / 2).clamp(0.01, 0.99).logit()
