@@ -16,17 +16,24 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from training.checkpoint import weights_before
 from training.evaluate import BUNDLED
 
 LIMIT = 12_000_000
 """Bytes that the wheel can spare for the weights."""
 
 
-def export(run: Path, path: Path) -> dict[str, str]:
-    """Write the weights file of a run's folder and return its metadata; see :func:`write`."""
+def export(run: Path, path: Path, mean_with: Path | None = None) -> dict[str, str]:
+    """Write the weights file of a run's folder and return its metadata; see :func:`write`.
+
+    ``mean_with`` is a run that this one began with: the mean of both runs' weights is written.
+    """
     state = torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")
-    recipe = json.loads((run / "recipe.json").read_text())
-    return write(state["ema"], recipe, state["step"], path)
+    recipe, weights = json.loads((run / "recipe.json").read_text()), state["ema"]
+    if mean_with is not None:
+        before = weights_before(mean_with / "checkpoint.pt")
+        weights = {n: (w + before[n]) / 2 if n in before else w for n, w in weights.items()}
+    return write(weights, recipe, state["step"], path)
 
 
 def write(
@@ -65,8 +72,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a training run")
     parser.add_argument("--to", type=Path, default=BUNDLED)
+    parser.add_argument("--mean-with", type=Path, help="folder of the run that it began with")
     args = parser.parse_args()
-    metadata = export(args.run, args.to)
+    metadata = export(args.run, args.to, args.mean_with)
     print(
         f"{args.to}: {args.to.stat().st_size:,} bytes, step {metadata['step']}, "
         f"recipe {metadata['recipe_sha256'][:12]}"

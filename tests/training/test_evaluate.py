@@ -103,6 +103,18 @@ def test_exported_weights_come_back_with_their_recipe(tmp_path):
     assert len(metadata["recipe_sha256"]) == 64
 
 
+def test_the_mean_of_two_runs_is_exported(tmp_path):
+    from napari_samv2_prompts.samv2.weights.variants import find_variant
+
+    for name, value in (("before", 1.0), ("after", 2.0)):
+        run = start(Recipe(steps=1, batch=1, samples=SampleSettings()), find_variant("nano"))
+        run.ema.no_mem_embed.fill_(value)
+        save(run, tmp_path / name / "checkpoint.pt")
+        (tmp_path / name / "recipe.json").write_text("{}")
+    export(tmp_path / "after", tmp_path / "weights.safetensors", tmp_path / "before")
+    assert (load_model(tmp_path / "weights.safetensors").no_mem_embed == 1.5).all()
+
+
 def test_weights_beyond_half_precision_are_refused(tmp_path):
     from napari_samv2_prompts.samv2.weights.variants import find_variant
 
