@@ -15,6 +15,13 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 from napari_samv2_prompts.samv2.nano.candidates import Candidates, cover, offer, overlaps
 from napari_samv2_prompts.samv2.nano.config import NANO
+from napari_samv2_prompts.samv2.nano.scale_scores import (
+    CUT,
+    MEASURES,
+    PIECE,
+    TOUCHED,
+    ScaleScores,
+)
 from napari_samv2_prompts.samv2.nano.windows import Window
 from napari_samv2_prompts.samv2.weights.variants import find_variant
 
@@ -138,3 +145,11 @@ def test_clicks_are_answered_alike_alone_and_together(nano: SAMV2ImagePredictor)
     for prompt, one in zip(prompts, together, strict=True):
         (alone,) = nano.decode(embedding, PromptBatch((prompt,)))
         np.testing.assert_allclose(alone.scores, one.scores, atol=1e-3)
+
+
+def test_a_mask_that_its_window_cuts_off_counts_less_than_the_same_one_whole() -> None:
+    seen = torch.rand(6, MEASURES, generator=torch.Generator().manual_seed(0))
+    seen[:, TOUCHED] = 0.0
+    whole = ScaleScores(8)(seen)
+    seen[:, TOUCHED] = 2 * CUT
+    assert torch.allclose(ScaleScores(8)(seen), PIECE * whole)

@@ -15,6 +15,12 @@ from .candidates import Candidates
 from .looks import contrast, steepness
 
 MEASURES = 18
+TOUCHED = 10
+"""Which of them is the share of the outline on edges of the window."""
+CUT = 0.2
+"""Share, of the square root of the area, from which on a mask is cut off by its window,"""
+PIECE = 0.6
+"""and what its score is multiplied by then."""
 
 
 def measures(found: Candidates, threshold: float = 0.0) -> Tensor:
@@ -93,9 +99,12 @@ class ScaleScores(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, seen: Tensor) -> Tensor:
-        """Map measures ``(N, MEASURES)`` to scores ``(N,)`` in [0, 1]."""
+        """Map measures ``(N, MEASURES)`` to scores ``(N,)`` in [0, 1].
+
+        What its window cuts off along a straight line is a piece, however sure it is.
+        """
         scores: Tensor = (self.own(seen) + self.head(seen)[:, 0]).sigmoid()
-        return scores
+        return scores * torch.where(seen[:, TOUCHED] > CUT, PIECE, 1.0)
 
     @staticmethod
     def own(seen: Tensor) -> Tensor:
