@@ -52,7 +52,6 @@ def middles(z: int) -> NDArray[np.int64]:
 def labels_there() -> NDArray[np.uint16]:
     """Return labels in which there are many objects, in a strip at the bottom."""
     labels = np.zeros((PLANES, SIDE, SIDE), np.uint16)
-    labels.fill(0)  # memory of zeros is taken only when it is written to
     for number in range(1, OBJECTS + 1):
         z, place = number % PLANES, 8 * (number // PLANES)
         labels[z, -4:, place : place + 6] = number

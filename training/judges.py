@@ -29,7 +29,7 @@ from training.checkpoint import recipe_before, weights_before
 from training.evaluate import BUNDLED, chosen_masks, load_model
 from training.export import write
 from training.scenes import SCENES
-from training.seen import Look, Seen, of_boxes, of_clicks
+from training.seen import Look, Seen, Shown, of_boxes, of_clicks
 
 PICTURES = {"dark": 150, "colour": 40, "bright": 20, "others": 12, "scenes": 5}
 """Pictures of each kind that are looked at."""
@@ -86,7 +86,7 @@ def look(network: NanoNetwork, items: Sequence[Annotated]) -> dict[str, list[See
         with torch.inference_mode():
             levels = levels_of(network, item)
             for name, (_, prompted) in LOOKS.items():
-                seen[name] += prompted(network, levels, item.kind, masks, rngs[name])
+                seen[name] += prompted(Shown(network, levels, item, masks), rngs[name])
     return seen
 
 
@@ -129,7 +129,7 @@ def told(judge: Judge, seen: Sequence[Seen]) -> str:
     """How good the best scored masks are, by kind, beside the best of all."""
     rows: dict[str, list[tuple[float, float, float]]] = {}
     with torch.no_grad():
-        for kind, known, true in seen:
+        for kind, _, known, true in seen:
             own = true[int(known[:, 0].argmax())]
             best = true[int(judge(known).argmax())]
             rows.setdefault(kind, []).append((float(best), float(true.max()), float(own)))
@@ -160,12 +160,13 @@ def main() -> None:
         if args.seen:
             torch.save({n: [tuple(one) for one in each] for n, each in seen.items()}, args.seen)
     weights = weights_before(args.weights)
-    apart = np.random.default_rng(0).random(max(map(len, seen.values()))) < 0.2
+    named = sorted({one.picture for prompts in seen.values() for one in prompts})
+    apart = {name for name in named if np.random.default_rng([0, *name.encode()]).random() < 0.2}
     for name, prompts in seen.items():
         make, hidden = LOOKS[name][0], getattr(network.variant, name)
-        kept = [one for one, out in zip(prompts, apart, strict=False) if not out]
-        others = [one for one, out in zip(prompts, apart, strict=False) if out]
-        print(f"\n{name}, a fifth of {len(prompts)} prompts, not fitted to:\n")
+        kept = [one for one in prompts if one.picture not in apart]
+        others = [one for one in prompts if one.picture in apart]
+        print(f"\n{name}, {len(others)} of {len(prompts)} prompts, in pictures not fitted to:\n")
         print(told(fit(make, hidden, kept), others))
         state = fit(make, hidden, prompts).state_dict()
         weights |= {f"{name}.{key}": tensor for key, tensor in state.items()}

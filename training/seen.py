@@ -27,6 +27,7 @@ from napari_samv2_prompts.samv2.nano.pyramid import candidates_of_clicks, scaled
 from napari_samv2_prompts.samv2.nano.scale_scores import measures
 from napari_samv2_prompts.samv2.nano.window_decoding import decode_in_windows
 from napari_samv2_prompts.samv2.nano.windows import STRIDE
+from training.annotated import Annotated
 from training.evaluate import crop_iou
 
 ROUGH = 0.1
@@ -37,26 +38,29 @@ Bool = NDArray[np.bool_]
 
 
 class Seen(NamedTuple):
-    """One prompt: the kind of picture, what is measured of its masks ``(N, M)``, IoU ``(N,)``."""
+    """One prompt: its picture and the kind, measures of its masks ``(N, M)``, IoU ``(N,)``."""
 
     kind: str
+    picture: str
     measures: Tensor
     iou: Tensor
 
 
-Look = Callable[
-    [NanoNetwork, Sequence[NanoFeatures], str, Sequence[Bool], np.random.Generator], Iterator[Seen]
-]
+class Shown(NamedTuple):
+    """A picture, embedded on all levels, and the masks of objects in it to prompt."""
+
+    network: NanoNetwork
+    levels: Sequence[NanoFeatures]
+    picture: Annotated
+    masks: Sequence[Bool]
 
 
-def of_clicks(
-    network: NanoNetwork,
-    levels: Sequence[NanoFeatures],
-    kind: str,
-    masks: Sequence[Bool],
-    rng: np.random.Generator,
-) -> Iterator[Seen]:
+Look = Callable[[Shown, np.random.Generator], Iterator[Seen]]
+
+
+def of_clicks(shown: Shown, rng: np.random.Generator) -> Iterator[Seen]:
     """Click the objects of a picture, two thirds of them in their middle."""
+    network, levels, picture, masks = shown
     points = [
         clicks.centre(mask)[:2] if rng.random() < 0.65 else clicks.random_pixel(rng, mask)
         for mask in masks
@@ -67,17 +71,12 @@ def of_clicks(
     for found, mask in zip(every, masks, strict=True):
         crops = [_crop(placed(found, n, NOTHING), mask) for n in range(len(found.alike))]
         ious = torch.tensor([crop_iou(crop, mask) for crop in crops])
-        yield Seen(kind, measures(found), ious)
+        yield Seen(picture.kind, picture.name, measures(found), ious)
 
 
-def of_boxes(
-    network: NanoNetwork,
-    levels: Sequence[NanoFeatures],
-    kind: str,
-    masks: Sequence[Bool],
-    rng: np.random.Generator,
-) -> Iterator[Seen]:
+def of_boxes(shown: Shown, rng: np.random.Generator) -> Iterator[Seen]:
     """Draw an exact and a rough box around each object of a picture."""
+    network, levels, picture, masks = shown
     grids = [level.embedding.shape[-1] for level in levels]
     labels = torch.tensor([[BOX_START, BOX_END]])
     for mask in masks:
@@ -92,7 +91,12 @@ def of_boxes(
                 _crop(one - shift, mask) for one in to_finest(logits, grids[0]) for shift in SHIFTS
             ]
             ious = torch.tensor([crop_iou(crop, mask) for crop in crops])
-            yield Seen(kind, seen_of_boxes(level, [found], coords, labels, 0.0)[0], ious)
+            yield Seen(
+                picture.kind,
+                picture.name,
+                seen_of_boxes(level, [found], coords, labels, 0.0)[0],
+                ious,
+            )
 
 
 def _scale(level: NanoFeatures, mask: Bool) -> Tensor:

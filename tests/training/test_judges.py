@@ -27,7 +27,9 @@ def test_a_judge_learns_which_mask_of_a_prompt_is_best(make: type[Judge], measur
         known = torch.rand(2 * len(SHIFTS), measures, generator=generator)
         known[:, 4] = 100 + 5 * known[:, 4]  # of any size, and what tells
         known[:, box_blend.SIZE] = 0.5
-        prompts.append(Seen("dark", known, ((known[:, 4] - 100) / 5).clamp(0.05, 0.95)))
+        prompts.append(
+            Seen("dark", "a picture", known, ((known[:, 4] - 100) / 5).clamp(0.05, 0.95))
+        )
     judge = fit(make, 8, prompts[:50])
     with torch.no_grad():
         missed = [one.iou.max() - one.iou[judge(one.measures).argmax()] for one in prompts[50:]]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from scipy import ndimage
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
+from napari_samv2_prompts.samv2.nano import decode
 from napari_samv2_prompts.samv2.nano.box_blend import (
     MEASURES,
     SHIFTS,
@@ -112,3 +115,16 @@ def test_the_mask_of_a_box_is_one_piece_and_its_score_is_an_iou() -> None:
         (logits,) = answer.low_res_logits
         assert ndimage.label(logits > 0, np.ones((3, 3)))[1] <= 1
         assert 0 <= float(answer.scores[0]) <= 1
+
+
+def test_only_a_box_that_is_said_alone_is_answered_by_the_blend() -> None:
+    picture = np.full((128, 128), 60, np.uint8)
+    picture[40:80, 40:80] = 190
+    nano = SAMV2ImagePredictor("nano", device="cpu", dtype="float32")
+    box, middle = (38, 38, 82, 82), [(60.0, 60.0)]
+    prompts = (Prompt.of(1, box=box), Prompt.of(2, middle, [1], box), Prompt.of(3, middle, [1]))
+    embedding = nano.embed(picture)
+    with patch.object(decode, "blend", wraps=blend) as made:
+        for prompt in prompts:
+            nano.decode(embedding, PromptBatch((prompt,)), False)
+            assert made.call_count == 1  # of the first

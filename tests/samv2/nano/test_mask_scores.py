@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from napari_samv2_prompts.samv2.nano.mask_scores import RING, MaskScores, _grown, with_agreement
+from napari_samv2_prompts.samv2.nano.looks import REACH, grown
+from napari_samv2_prompts.samv2.nano.mask_scores import MaskScores, with_agreement
 
 
 def _judge(*, trained: bool = True) -> MaskScores:
@@ -77,5 +78,5 @@ def test_empty_masks_agree_with_nothing() -> None:
 
 def test_a_grown_mask_is_what_pooling_makes_of_it() -> None:
     maps = torch.rand(2, 4, 11, 17)
-    pooled = torch.nn.functional.max_pool2d(maps, RING, stride=1, padding=RING // 2)
-    assert torch.equal(_grown(maps), pooled)
+    pooled = torch.nn.functional.max_pool2d(maps, 2 * REACH + 1, stride=1, padding=REACH)
+    assert torch.equal(grown(maps), pooled)

@@ -15,9 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_samv2_prompts.samv2.modeling.layers import Mlp
-
 from .looks import contrast, steepness
+from .refinement import judging
 
 SHIFTS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 """Logits above the threshold at which masks are judged."""
@@ -136,9 +135,7 @@ class BoxBlend(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.head = Mlp(MEASURES, hidden, hidden, 1, activation="relu")
-        for parameter in self.head.layers[-1].parameters():
-            nn.init.zeros_(parameter)
+        self.head = judging(MEASURES, hidden)
 
     def forward(self, seen: Tensor) -> Tensor:
         """Map measures ``(P, M * T, MEASURES)`` to scores ``(P, M * T)`` in [0, 1].

@@ -25,8 +25,8 @@ from .features import NanoFeatures
 from .network import PromptDecoder
 from .pyramid import candidates_of_clicks, scaled_to
 from .scale_scores import measures
-from .window_decoding import WindowMasks, at_once, decode_in_windows, without_unprompted
-from .windows import STRIDE, cut, first_sides, part_of_prompts
+from .window_decoding import WindowMasks, alike, decode_in_windows, without_unprompted
+from .windows import STRIDE, Window, cut, first_sides, part_of_prompts
 
 LARGEST = 2
 """Side of the largest window of a box, in windows; of an earlier mask it is one."""
@@ -130,12 +130,12 @@ def _of_the_rest(
     grid = level.embedding.shape[-1]
     clicked = (labels == POSITIVE) | (labels == NEGATIVE)
     box_alone = ((labels == BOX_START).any(1) & ~clicked.any(1)).tolist()
-    boxed: dict[int, list[int]] = defaultdict(list)
+    boxed: dict[int, Window] = {}
     offered: dict[int, Offered] = {}
     for row, (each, multi) in enumerate(zip(found, multimask, strict=True)):
         decoded, window = each
         if box_alone[row] and not multi and mask_input is None:
-            boxed[window.side].append(row)
+            boxed[row] = window
             continue
         logits, scores = decoded.logits[0, 1:], decoded.scores[0, 1:]
         if not multi:
@@ -143,14 +143,12 @@ def _of_the_rest(
             logits, scores = one.logits[0], one.scores[0]
         placed = on_grid(logits, window, grid, nothing)
         offered[row] = Offered(placed, scores, decoded.object_logits[0])
-    for side, rows in boxed.items():
-        step = at_once(side, coords.device)
-        for part in (rows[start : start + step] for start in range(0, len(rows), step)):
-            some = [found[row] for row in part]
-            masks, scores = _of_boxes(network, level, some, coords[part], labels[part], threshold)
-            for row, each, mask, score in zip(part, some, masks, scores, strict=True):
-                placed = on_grid(mask, each.window, grid, nothing)
-                offered[row] = Offered(placed, score, each.decoded.object_logits[0])
+    for rows in alike(boxed, coords.device):
+        some = [found[row] for row in rows]
+        masks, scores = _of_boxes(network, level, some, coords[rows], labels[rows], threshold)
+        for row, each, mask, score in zip(rows, some, masks, scores, strict=True):
+            placed = on_grid(mask, each.window, grid, nothing)
+            offered[row] = Offered(placed, score, each.decoded.object_logits[0])
     return [offered[row] for row in range(len(found))]
 
 

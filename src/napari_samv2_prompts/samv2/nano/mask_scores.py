@@ -8,18 +8,12 @@ its candidates agree with each other.
 
 from __future__ import annotations
 
-from functools import reduce
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from napari_samv2_prompts.samv2.modeling.layers import Mlp
+from .looks import grown, steepness
+from .refinement import judging
 
-RING = 5
-"""Side, in low-res cells, of the neighbourhood that is just outside a mask."""
-SURE = 1.5
-"""Logit by which a mask is shrunk and grown to see how steep its outline is."""
 _MEASURES = 5
 
 
@@ -32,9 +26,7 @@ class MaskScores(nn.Module):
 
     def __init__(self, channels: int, masks: int, hidden: int) -> None:
         super().__init__()
-        self.head = Mlp(3 * channels + _MEASURES + 3 * masks, hidden, hidden, 1, activation="relu")
-        for parameter in self.head.layers[-1].parameters():
-            nn.init.zeros_(parameter)
+        self.head = judging(3 * channels + _MEASURES + 3 * masks, hidden)
 
     def forward(self, logits: Tensor, scores: Tensor, features: Tensor) -> Tensor:
         """Return better logits of the scores.
@@ -48,17 +40,16 @@ class MaskScores(nn.Module):
         masks = logits.detach().flatten(2).float()
         inside = masks.sigmoid()
         outline = 4 * inside * (1 - inside)
-        ring = _grown(inside.view_as(logits)).flatten(2) - inside
+        ring = grown(inside.view_as(logits)).flatten(2) - inside
         area, edge, around = (part.sum(2) + 1 for part in (inside, outline, ring))
         cells = features.detach().flatten(2).transpose(1, 2).float()
         means = torch.cat([inside, outline, ring], 1) @ cells
         means = means.unflatten(1, (3, -1)) / torch.stack([area, edge, around], 1)[..., None]
-        surely = (masks > SURE).sum(2) + 1
         measures = [
             area.log() / 10,
             edge / area,
             around / area,
-            surely / ((masks > -SURE).sum(2) + 1),
+            steepness(logits.detach()),
             (inside * masks.clamp(-32, 32)).sum(2) / area / 10,
         ]
         count = masks.shape[1]
@@ -67,17 +58,6 @@ class MaskScores(nn.Module):
         looks = [means.transpose(1, 2).flatten(2), torch.stack(measures, 2), _agreement(inside)]
         added: Tensor = self.head(torch.cat([*looks, others, which], 2))
         return scores + added[..., 0]
-
-
-def _grown(inside: Tensor) -> Tensor:
-    """Maximum of maps ``(P, M, h, w)`` without negative values over squares of `RING` cells.
-
-    A fourth of the time of ``max_pool2d``, which is slow on small maps.
-    """
-    height, width = inside.shape[2:]
-    padded = F.pad(inside, [RING // 2] * 4)
-    rows = reduce(torch.maximum, [padded[:, :, at : at + height] for at in range(RING)])
-    return reduce(torch.maximum, [rows[..., at : at + width] for at in range(RING)])
 
 
 def with_agreement(scores: Tensor, masks: Tensor) -> Tensor:

@@ -9,16 +9,28 @@ Koltun, *Multi-Scale Context Aggregation by Dilated Convolutions*, 2016).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from napari_samv2_prompts.samv2.modeling.layers import Mlp
 
-def begin_at_zero(conv: nn.Conv2d) -> nn.Conv2d:
-    """Let a convolution that is added to something begin by adding nothing."""
-    for parameter in conv.parameters():
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def begin_at_zero(layer: Layer) -> Layer:
+    """Let a layer whose result is added to something begin by adding nothing."""
+    for parameter in layer.parameters():
         nn.init.zeros_(parameter)
-    return conv
+    return layer
+
+
+def judging(measures: int, hidden: int) -> Mlp:
+    """Return what makes one number of measures, with two hidden layers; begins with 0."""
+    head = Mlp(measures, hidden, hidden, 1, activation="relu")
+    begin_at_zero(head.layers[-1])
+    return head
 
 
 class DilatedBlock(nn.Module):

@@ -9,10 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from napari_samv2_prompts.samv2.modeling.layers import Mlp
-
 from .candidates import Candidates
 from .looks import contrast, steepness
+from .refinement import judging
 
 MEASURES = 18
 TOUCHED = 10
@@ -94,9 +93,7 @@ class ScaleScores(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.head = Mlp(MEASURES, hidden, hidden, 1, activation="relu")
-        for parameter in self.head.layers[-1].parameters():
-            nn.init.zeros_(parameter)
+        self.head = judging(MEASURES, hidden)
 
     def forward(self, seen: Tensor) -> Tensor:
         """Map measures ``(N, MEASURES)`` to scores ``(N,)`` in [0, 1].

@@ -65,7 +65,7 @@ def decode_in_windows(
     results: dict[int, WindowMasks] = {}
     while pending:
         grown: dict[int, Window] = {}
-        for rows in _alike(pending, coords.device):
+        for rows in alike(pending, coords.device):
             windows = [pending[row] for row in rows]
             part = part_of_prompts(windows, rows, coords, labels, mask_input)
             decoded = network.decode_prompts(cut(features, windows), *part)
@@ -96,7 +96,7 @@ def at_once(side: int, device: torch.device) -> int:
     return max(1, cells // (4 * side) ** 2)
 
 
-def _alike(pending: dict[int, Window], device: torch.device) -> Iterator[list[int]]:
+def alike(pending: dict[int, Window], device: torch.device) -> Iterator[list[int]]:
     """Go through rows whose windows have the same side, as many as are decoded at a time."""
     groups: dict[int, list[int]] = defaultdict(list)
     for row, window in pending.items():
