@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from tests.layers.labels_bench import PLANE, SHAPE, disc, paint, target_on
 
+from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import undo_steps
 
 
@@ -120,6 +121,17 @@ def test_accepting_one_object_leaves_the_others_live_through_undo():
     assert target.live() == {2}
     target.remove([1, 2])
     np.testing.assert_array_equal(target.labels.data, disc(4, 3, 2).full(SHAPE))
+
+
+def test_steps_hold_one_copy_of_live_objects_and_none_of_accepted_ones():
+    target = target_on(np.zeros((30, *SHAPE), np.uint16))
+    target.write(Plane((1, 2), (0, None, None), SHAPE), {1: disc(5, 5, 2), 2: disc(9, 9, 1)})
+    for z in range(1, 30):
+        target.write(Plane((1, 2), (z, None, None), SHAPE), {2: disc(5, 5, 2)})
+        target.accept([2])
+    lives = [live for step in target._steps._done for live in (step.before, step.after)]
+    assert len({id(objects) for live in lives for objects in live.values()}) == 1
+    assert target.live() == {1}
 
 
 def test_an_undone_result_takes_no_erased_one_with_it():

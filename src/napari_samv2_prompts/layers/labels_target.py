@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from napari_samv2_prompts.layers.plane_pixels import (
     transposed,
     unfrozen,
 )
-from napari_samv2_prompts.layers.undo_steps import Live, OpenStep, UndoSteps, less
+from napari_samv2_prompts.layers.undo_steps import Live, OpenStep, UndoSteps
 from napari_samv2_prompts.masks import Policy, relabelled
 from napari_samv2_prompts.prompts import MaskCrop
 
@@ -152,9 +151,8 @@ class LabelsTarget:
         - `plane`: where to forget them; on all planes by default
         """
         gone = self.live() if objects is None else frozenset(objects)
-        let_go = partial(less, gone=gone, only=None if plane is None else plane.in_data_order())
-        self._live = let_go(self._live)
-        self._steps.change(let_go)  # undoing must not bring them back to life
+        only = None if plane is None else plane.in_data_order()
+        self._live = self._steps.let_go(self._live, gone, only)
 
     def keep(self, label: int, on: bool) -> None:
         """Have no result change a label any more, or again.  A live object is accepted with it."""

@@ -10,7 +10,7 @@ Not here: writing (``labels_target``).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +23,8 @@ from napari_samv2_prompts.masks import Painted, freeze
 if TYPE_CHECKING:
     from napari.layers import Labels
 
-Live = Mapping[Plane, Mapping[int, Painted]]
+Objects = Mapping[int, Painted]
+Live = Mapping[Plane, Objects]
 Item = Sequence[Any]
 """A step as the viewer records it: edits, in the order in which they are made or taken back."""
 
@@ -149,12 +150,17 @@ class UndoSteps:
         if self._undone:
             self._undone[-1] = replace(self._undone[-1], before=live)
 
-    def change(self, change: Callable[[Live], Live]) -> None:
-        """Change the live objects that any step comes back to."""
+    def let_go(self, live: Live, gone: frozenset[int], only: Plane | None) -> Live:
+        """Return live objects less some, which no step brings back to life either.
+
+        - `only`: where they go; on all planes for None
+        """
+        less = partial(_less, gone=gone, only=only, known={})
         for steps in (self._done, self._undone):
-            changed = [replace(s, before=change(s.before), after=change(s.after)) for s in steps]
+            changed = [replace(s, before=less(s.before), after=less(s.after)) for s in steps]
             steps.clear()
             steps.extend(changed)
+        return less(live)
 
     def clear(self) -> None:
         """Forget all steps."""
@@ -177,9 +183,20 @@ def _with_difference(live: Live, before: Live, after: Live) -> Live:
     return changed
 
 
-def less(live: Live, gone: frozenset[int], only: Plane | None) -> Live:
-    """Return the live objects without some: on one plane, or on all for None."""
-    return {
-        plane: freeze(objects, gone) if only in (None, plane) else objects
-        for plane, objects in live.items()
-    }
+def _less(
+    live: Live, gone: frozenset[int], only: Plane | None, known: dict[int, tuple[Objects, Objects]]
+) -> Live:
+    """Return live objects without some, and without planes on which none is left.
+
+    A hundred steps share the objects of most planes, and are to go on sharing them: `known` are the
+    objects by their id, so that these do not pass to others, and what is left of them.
+    """
+    left = {}
+    for plane, objects in live.items():
+        if only in (None, plane) and not gone.isdisjoint(objects):
+            if id(objects) not in known:
+                known[id(objects)] = objects, freeze(objects, gone)
+            objects = known[id(objects)][1]
+        if objects:
+            left[plane] = objects
+    return left
