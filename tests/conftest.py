@@ -21,6 +21,17 @@ Layouts = dict[str, dict[str, list[int]]]
 _WINDOWS = {"make_napari_viewer", "make_napari_viewer_proxy", "qapp", "qtbot"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take how long a test of ``-m slow`` that can go on for ever shall go on."""
+    parser.addoption("--minutes", type=float, default=1.0, help="for each reader of files")
+
+
+@pytest.fixture
+def minutes(request: pytest.FixtureRequest) -> float:
+    """How long to go on."""
+    return float(request.config.getoption("--minutes"))
+
+
 @pytest.fixture(scope="session")
 def layouts() -> Layouts:
     """Names and shapes of the tensors in the published checkpoints, by variant."""

@@ -19,7 +19,16 @@ import tifffile
 from hypothesis import strategies as st
 from tests.ngff import image as write_image
 from tests.ngff import plate as write_plate
-from tests.test_hostile_files import JSON, Reader, bytes_like, changed_json, feed, refuses, tables
+from tests.test_hostile_files import (
+    JSON,
+    Reader,
+    bytes_like,
+    changed_json,
+    feed,
+    feed_for,
+    refuses,
+    tables,
+)
 
 from napari_samv2_prompts.candidates import Candidate
 from napari_samv2_prompts.io.exports import read_key, read_scores, write_labels
@@ -230,5 +239,5 @@ def test_any_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", READERS)
-def test_many_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
-    feed(READERS, name, tmp_path, 200 if ": " in name else 3000)  # a folder is copied for each
+def test_many_files_are_read_or_refused(name: str, tmp_path: Path, minutes: float) -> None:
+    feed_for(READERS, name, tmp_path, minutes)
