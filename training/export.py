@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,32 @@ LIMIT = 12_000_000
 """Bytes that the wheel can spare for the weights."""
 
 
-def export(run: Path, path: Path, mean_with: Path | None = None) -> dict[str, str]:
+def export(run: Path, path: Path, mean_with: Sequence[Path] = ()) -> dict[str, str]:
     """Write the weights file of a run's folder and return its metadata; see :func:`write`.
 
-    ``mean_with`` is a run that this one began with: the mean of both runs' weights is written.
+    ``mean_with`` are runs that this one goes back to: the mean of all their weights is written, and
+    the recipe names theirs by their hashes.
     """
     state = torch.load(run / "checkpoint.pt", weights_only=True, map_location="cpu")
     recipe, weights = json.loads((run / "recipe.json").read_text()), state["ema"]
-    if mean_with is not None:
-        before = weights_before(mean_with / "checkpoint.pt")
-        weights = {n: (w + before[n]) / 2 if n in before else w for n, w in weights.items()}
+    if mean_with:
+        others = [weights_before(other / "checkpoint.pt") for other in mean_with]
+        weights = {n: _mean([w, *(o[n] for o in others if n in o)]) for n, w in weights.items()}
+        before = [json.loads((other / "recipe.json").read_text()) for other in mean_with]
+        recipe["mean_with"] = [_hash(_told(each)) for each in before]
     return write(weights, recipe, state["step"], path)
+
+
+def _mean(tensors: Sequence[Tensor]) -> Tensor:
+    return torch.stack([tensor.float() for tensor in tensors]).mean(0)
+
+
+def _told(recipe: dict[str, Any]) -> str:
+    return json.dumps(recipe, sort_keys=True)
+
+
+def _hash(told: str) -> str:
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def write(
@@ -46,13 +62,13 @@ def write(
     ValueError
         If a weight does not fit into float16, or the file is larger than `LIMIT`.
     """
-    told = json.dumps(recipe, sort_keys=True)
+    told = _told(recipe)
     metadata = {
         "format": "pt",
         "model": "nano",
         "step": str(step),
         "recipe": told,
-        "recipe_sha256": hashlib.sha256(told.encode()).hexdigest(),
+        "recipe_sha256": _hash(told),
     }
     tensors = {name: tensor.half().contiguous() for name, tensor in weights.items()}
     broken = [name for name, tensor in tensors.items() if not tensor.isfinite().all()]
@@ -72,7 +88,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", type=Path, help="folder of a training run")
     parser.add_argument("--to", type=Path, default=BUNDLED)
-    parser.add_argument("--mean-with", type=Path, help="folder of the run that it began with")
+    parser.add_argument(
+        "--mean-with", type=Path, nargs="+", default=[], help="folders of runs that it goes back to"
+    )
     args = parser.parse_args()
     metadata = export(args.run, args.to, args.mean_with)
     print(
