@@ -45,10 +45,11 @@ _FEW = 4  # prompts of which a GPU takes less time than Python
 
 
 class _Prepared(NamedTuple):
-    """An image as the decoder takes it, and its smaller copies."""
+    """An image as the decoder takes it, its smaller copies and its pixels."""
 
     image: PreparedImage
     coarser: tuple[ImageFeatures, ...]
+    pixels: Tensor | None
 
 
 class Decoder:
@@ -122,7 +123,10 @@ class Decoder:
             if self._choice.dtype == torch.bfloat16 and self._nano is None:
                 half = features.embedding.to(self._choice.dtype)
                 features = replace(features, embedding=half)
-            ready = _Prepared(self._network.prepare(features), tuple(coarser))
+            pixels = embedding.pixels
+            if pixels is not None:
+                pixels = pixels.to(self._choice.device)
+            ready = _Prepared(self._network.prepare(features), tuple(coarser), pixels)
             last = embedding.levels, ready
             self._last = last
         return last[1]
@@ -151,13 +155,16 @@ class Decoder:
             for level in (image.features, *prepared.coarser)
             if isinstance(level, NanoFeatures)
         ]
-        offered = decode_on_levels(self._nano, levels, *tensors, multimask, threshold, -LOGIT_LIMIT)
+        offered = decode_on_levels(
+            self._nano, levels, *tensors, multimask, threshold, -LOGIT_LIMIT, prepared.pixels
+        )
         return [
             LowResMasks(
                 one.logits.float().cpu().numpy(),
                 one.scores.float().cpu().numpy(),
                 float(one.object_logit),
                 one.logits.float() if one.logits.is_cuda else None,
+                None if one.finer is None else one.finer.float().cpu().numpy(),
             )
             for one in offered
         ]

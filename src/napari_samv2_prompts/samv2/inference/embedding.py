@@ -24,6 +24,9 @@ class Embedding:
     model: str  # which network made it; only the same network can decode it
     # Of smaller copies of the image, largest first; published networks have none.
     coarser: tuple[ImageFeatures, ...] = ()
+    # What was embedded, for those who look closer: uint8, shape (1, 1 or 3, S, S); published
+    # networks keep none.
+    pixels: torch.Tensor | None = None
 
     @property
     def levels(self) -> tuple[ImageFeatures, ...]:
@@ -55,5 +58,6 @@ class Embedding:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the features take, in bytes."""
-        return sum(t.nbytes for level in self.levels for t in level.tensors().values())
+        """Memory that features and pixels take, in bytes."""
+        features = sum(t.nbytes for level in self.levels for t in level.tensors().values())
+        return features + (0 if self.pixels is None else self.pixels.nbytes)

@@ -13,6 +13,7 @@ from torch import Tensor
 from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
 from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
+from napari_samv2_prompts.samv2.nano.closer import kept
 from napari_samv2_prompts.samv2.nano.pyramid import smaller
 
 from .cuda_graphs import GraphedCallable
@@ -72,24 +73,28 @@ def encode_images(
             group: list[NDArray[np.uint8]] = group,
             sides: tuple[int, ...] = sides,
             ends: list[float] = ends,
-        ) -> tuple[ImageFeatures, ...]:
+        ) -> tuple[list[ImageFeatures], Tensor | None]:
             pixels = torch.cat([to_pixels(image, sides[0], choice.device) for image in group[part]])
+            own = kept(pixels) if variant.keeps_pixels else None
             levels = []
             for level, start, end in zip(sides, ends[:-1], ends[1:], strict=True):
                 pixels = smaller(pixels, level)
                 levels.append(encode(pixels, _part_of(progress, start, end)))
-            return tuple(levels)
+            return levels, own
 
         chunk = max(1, _PIXELS_AT_ONCE // side**2)
         parts = in_chunks(work, len(group), chunk, choice.device)
         rows = [
-            [level.select(slice(i, i + 1)) for level in levels]
-            for levels in parts
+            (
+                [level.select(slice(i, i + 1)) for level in levels],
+                None if pixels is None else pixels[i : i + 1],
+            )
+            for levels, pixels in parts
             for i in range(len(levels[0].embedding))
         ]
         embeddings += [
-            Embedding(row[0], (image.shape[0], image.shape[1]), side, model, tuple(row[1:]))
-            for row, image in zip(rows, group, strict=True)
+            Embedding(row[0], (image.shape[0], image.shape[1]), side, model, tuple(row[1:]), pixels)
+            for (row, pixels), image in zip(rows, group, strict=True)
         ]
     if choice.dtype == torch.float32:
         return embeddings

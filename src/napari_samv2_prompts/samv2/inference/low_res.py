@@ -33,18 +33,18 @@ class LowResMasks:
     scores: NDArray[np.float32]  # shape (C,)
     object_score: float
     on_gpu: Tensor | None = None  # shape (C, S/4, S/4): the same logits on the GPU that made them
-    # Shape (C, S/4, S/4): what masks are made of in place of the logits, where holes and sprinkles
-    # are removed.
-    cleaned: NDArray[np.float32] | None = None
+    # Shape (C, n, n): what masks are made of in place of the logits; on a finer grid, or without
+    # holes and sprinkles.
+    shown: NDArray[np.float32] | None = None
 
     @property
     def for_masks(self) -> NDArray[np.float32]:
-        """The logits that masks are made of, ``(C, S/4, S/4)``."""
-        return self.logits if self.cleaned is None else self.cleaned
+        """The logits that masks are made of, ``(C, n, n)``."""
+        return self.logits if self.shown is None else self.shown
 
     def crop(self, candidate: int, size: tuple[int, int], threshold: float) -> MaskCrop:
         """Enlarge a candidate to ``(height, width)`` and threshold it, where it is."""
-        if self.on_gpu is None or self.cleaned is not None:
+        if self.on_gpu is None or self.shown is not None:
             return crop_mask(self.for_masks[candidate], size, threshold)
         return crop_mask_on_gpu(self.on_gpu[candidate], size, threshold)
 
@@ -54,9 +54,10 @@ class LowResMasks:
         """Return the same logits, with masks without holes and sprinkles of up to an area."""
         if not (max_hole_area or max_sprinkle_area):
             return self
-        areas = max_hole_area, max_sprinkle_area
-        cleaned = [remove_small_areas(mask, threshold, *areas) for mask in self.logits]
-        return replace(self, cleaned=np.stack(cleaned))
+        finer = (self.for_masks.shape[-1] // self.logits.shape[-1]) ** 2
+        areas = finer * max_hole_area, finer * max_sprinkle_area
+        cleaned = [remove_small_areas(mask, threshold, *areas) for mask in self.for_masks]
+        return replace(self, shown=np.stack(cleaned))
 
     def as_item(self, number: int, size: tuple[int, int], threshold: float) -> ItemMasks:
         """Return an object's masks at ``(height, width)``.

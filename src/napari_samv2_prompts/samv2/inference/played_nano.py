@@ -52,6 +52,10 @@ class PlayedNano:
         """What judges the masks of a box."""
         return self._network.box_blend
 
+    def encode_stretched(self, pixels: Tensor) -> NanoFeatures:
+        """Encode parts of a picture; see :meth:`.NanoNetwork.encode_stretched`."""
+        return self._network.encode_stretched(pixels)
+
     def decode_prompts(
         self, image: ImageFeatures, coords: Tensor, labels: Tensor, mask_input: Tensor | None = None
     ) -> Decoded:

@@ -62,6 +62,11 @@ class Variant:
         """Side of the square that an image of this size is resized to, in pixels."""
         return self.input_size
 
+    @property
+    def keeps_pixels(self) -> bool:
+        """Whether pixels are kept with the features, to look closer; they are not, as published."""
+        return False
+
     def pyramid(self, side: int) -> tuple[int, ...]:
         """Sides of the smaller copies that are embedded beside a square; none, as published."""
         return ()

@@ -45,11 +45,14 @@ class Offered(NamedTuple):
     - `.logits`: Tensor of shape (C, S/4, S/4); on the grid of the finest level
     - `.scores`: Tensor of shape (C,)
     - `.object_logit`: Tensor of shape (); of the level that has the best mask
+    - `.finer`: Tensor of shape (C, S/2, S/2); the same masks on a finer grid, if the network looked
+      closer
     """
 
     logits: Tensor
     scores: Tensor
     object_logit: Tensor
+    finer: Tensor | None = None
 
 
 def cover(inside: Tensor, windows: list[Window], grid: int, coarsest: int) -> Tensor:

@@ -44,6 +44,11 @@ class NanoVariant(Variant):
         own = -(-max(height, width) // SIDE_STEP) * SIDE_STEP
         return max(self.input_size, min(own, self.largest_input))
 
+    @property
+    def keeps_pixels(self) -> bool:
+        """Whether pixels are kept with the features, to look closer (:mod:`.closer`)."""
+        return True
+
     def pyramid(self, side: int) -> tuple[int, ...]:
         """Sides of the smaller copies of a square, each half the one before, `COARSEST` last."""
         sides = []

@@ -21,6 +21,7 @@ from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE
 from .box_blend import blend, expected
 from .box_blend import measures as box_measures
 from .candidates import Offered, offer, on_grid, to_finest
+from .closer import TIMES, look_closer, small_enough
 from .features import NanoFeatures
 from .network import PromptDecoder
 from .pyramid import candidates_of_clicks, scaled_to
@@ -44,6 +45,7 @@ def decode_on_levels(
     multimask: Sequence[bool],
     threshold: float = 0.0,
     nothing: float = -32.0,
+    pixels: Tensor | None = None,
 ) -> list[Offered]:
     """Predict the masks of prompts with the same number of points: three of each, or one.
 
@@ -53,13 +55,21 @@ def decode_on_levels(
     - `multimask`: per prompt: whether three masks are wanted, and not the single best
     - `threshold`: logit above which a cell is in the mask
     - `nothing`: logit of what lies beyond a window
+    - `pixels`: of the finest level's input, as :func:`.kept` gives them; nothing is looked at more
+      closely without them
     - returns best first where there are three
     """
     results: dict[int, Offered] = {}
+    if pixels is not None and mask_input is None:
+        results = _of_small(
+            network, levels[0], pixels, coords, labels, multimask, threshold, nothing
+        )
     by_clicks = (labels == POSITIVE).any(1) & ~(labels == BOX_START).any(1)
     by_clicks &= mask_input is None
     groups: dict[tuple[bool, int], list[int]] = defaultdict(list)
     for row, number in enumerate(first_levels(network, levels, coords, labels, mask_input)):
+        if row in results:
+            continue
         groups[bool(by_clicks[row]), number].append(row)
     for (clicks, number), rows in groups.items():
         below = levels[number:]
@@ -96,6 +106,42 @@ def first_levels(
         fitting = [n for n, grid in enumerate(grids) if side * grid / grids[0] <= most]
         chosen.append(fitting[0] if fitting else len(levels) - 1)
     return chosen
+
+
+def small_rows(network: PromptDecoder, coords: Tensor, labels: Tensor, side: int) -> list[int]:
+    """Which prompts have boxes so small that it pays to look closer."""
+    boxed = (labels == BOX_START).any(1).tolist()
+    extents = (coords.amax(1) - coords.amin(1)).amax(1).tolist()
+    return [
+        row
+        for row, extent in enumerate(extents)
+        if boxed[row] and small_enough(network, extent, side)
+    ]
+
+
+def _of_small(
+    network: PromptDecoder,
+    finest: NanoFeatures,
+    pixels: Tensor,
+    coords: Tensor,
+    labels: Tensor,
+    multimask: Sequence[bool],
+    threshold: float,
+    nothing: float,
+) -> dict[int, Offered]:
+    """Look closer at small boxes."""
+    side, found = pixels.shape[-1], {}
+    rows = small_rows(network, coords, labels, side)
+    closer = look_closer(network, pixels, coords[rows], finest.embedding.dtype)
+    for row, one in zip(rows, closer, strict=True):
+        (offered,) = _of_the_rest(
+            network, one.features, one.coords, labels[row : row + 1], None, [multimask[row]],
+            threshold, nothing,
+        )  # fmt: skip
+        finer = one.placed(offered.logits, side, nothing)
+        pooled = F.avg_pool2d(finer[None], TIMES)[0]
+        found[row] = offered._replace(logits=pooled, finer=finer)
+    return found
 
 
 def _of_clicks(

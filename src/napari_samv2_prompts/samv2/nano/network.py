@@ -45,6 +45,10 @@ class PromptDecoder(Protocol):
         """What judges the masks of a box."""
         ...
 
+    def encode_stretched(self, pixels: Tensor) -> NanoFeatures:
+        """Encode parts of a picture; see :meth:`.NanoNetwork.encode_stretched`."""
+        ...
+
     def decode_prompts(
         self, image: NanoFeatures, coords: Tensor, labels: Tensor, mask_input: Tensor | None
     ) -> Decoded:
@@ -69,7 +73,10 @@ class NanoNetwork(SAMV2Network):
 
     def encode_image(self, pixels: Tensor, progress: Progress | None = None) -> NanoFeatures:
         """Encode images; see :meth:`.SAMV2Network.encode_image`."""
-        pixels = stretch_contrast(pixels)
+        return self.encode_stretched(stretch_contrast(pixels), progress)
+
+    def encode_stretched(self, pixels: Tensor, progress: Progress | None = None) -> NanoFeatures:
+        """Encode images, or parts of them, whose contrast was stretched."""
         narrowing = self._finest(), as_linear(self.sam_mask_decoder.conv_s1)
         finest, middle, coarse = self.image_encoder(pixels, narrowing, progress)
         fine, learnt = finest.split((self.variant.width // 8, self.variant.descriptors), -1)

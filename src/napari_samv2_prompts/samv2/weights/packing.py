@@ -24,10 +24,10 @@ from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Netw
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 
-FORMAT = "3"
+FORMAT = "4"
 """Counted up when the same weights come to embed otherwise, or the bytes mean something else."""
 
-_ENTRY = "embedding"
+_ENTRY, _PIXELS = "embedding", "pixels"
 _LENGTH = 8  # bytes at the start of a safetensors file that say how long its header is
 
 
@@ -60,6 +60,8 @@ class Packing:
             for level, features in enumerate(embedding.levels)
             for name, tensor in features.tensors().items()
         }
+        if embedding.pixels is not None:
+            tensors[_PIXELS] = embedding.pixels.cpu().contiguous()
         metadata = {
             "key": key,
             "image_size": json.dumps(embedding.image_size),
@@ -87,12 +89,13 @@ class Packing:
                 for level in range(count)
             ]
             height, width = json.loads(metadata["image_size"])
+            pixels = tensors[_PIXELS].to(self._device) if self._variant.keeps_pixels else None
         except (SafetensorError, LookupError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"This is not the embedding: {error}.") from error
         first, *coarser = (
             level.to(device=self._device, dtype=level.embedding.dtype) for level in levels
         )
-        return Embedding(first, (height, width), side, self._model, tuple(coarser))
+        return Embedding(first, (height, width), side, self._model, tuple(coarser), pixels)
 
 
 def weights_digest(network: SAMV2Network) -> str:

@@ -1,0 +1,109 @@
+"""Look closer at small things: what a small box holds is embedded anew, from the picture enlarged.
+
+A cell of the masks is four pixels of the input wide, so that a thing of twenty pixels is told by
+five cells.  Around a small box the picture is enlarged, embedded and decoded in a window of the
+usual size.
+
+Here: what is kept of a picture for that, which prompts are small, and their windows.  Not here:
+decoding (``decode.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from napari_samv2_prompts.samv2.modeling.pixels import colour_statistics, to_unit
+
+from .contrast import stretch_contrast
+from .features import NanoFeatures
+from .network import PromptDecoder
+from .windows import ROOM
+
+TIMES = 2
+"""How much larger."""
+CELL = 4
+"""Pixels of the input of a cell of the low-res logits."""
+_AT_ONCE = 8  # windows embedded together
+
+
+class Closer(NamedTuple):
+    """The window of a prompt in the picture enlarged, embedded alone.
+
+    - `.features`: of the window (B = 1)
+    - `.coords`: Tensor of shape (1, N, 2); the prompt's, in pixels of the window
+    - `.top`, `.left`: where the window begins, in pixels of the input
+    """
+
+    features: NanoFeatures
+    coords: Tensor
+    top: int
+    left: int
+
+    def placed(self, logits: Tensor, side: int, nothing: float) -> Tensor:
+        """Put logits ``(C, h, w)`` of the window on the fine grid of an input of a side.
+
+        It has `TIMES` as many cells along each axis as the low-res logits.
+        """
+        cells = TIMES * side // CELL
+        whole = logits.new_full((len(logits), cells, cells), nothing)
+        top, left = (TIMES * start // CELL for start in (self.top, self.left))
+        whole[:, top : top + logits.shape[1], left : left + logits.shape[2]] = logits
+        return whole
+
+
+def kept(pixels: Tensor) -> Tensor:
+    """Return what is kept of pixels ``(B, 3, S, S)``: stretched, uint8, one channel of grey ones.
+
+    - `pixels`: normalised with ImageNet's mean and deviation
+    """
+    unit = to_unit(stretch_contrast(pixels)).mul_(255).round_().to(torch.uint8)
+    grey = bool((unit[:, 1:] == unit[:, :1]).all())
+    return unit[:, :1].clone() if grey else unit
+
+
+def small_enough(network: PromptDecoder, extent: float, side: int) -> bool:
+    """Tell whether a box fits in an enlarged window, and the window in an input of a side."""
+    return ROOM * extent <= _part(network) <= side
+
+
+def look_closer(
+    network: PromptDecoder, pixels: Tensor, coords: Tensor, dtype: torch.dtype
+) -> Iterator[Closer]:
+    """Enlarge and embed the window around each of some small prompts.
+
+    - `pixels`: Tensor of shape (1, 1 or 3, S, S); as :func:`kept` gives them
+    - `coords`: Tensor of shape (P, N, 2); in pixels of the input
+    - `dtype`: of the features
+    """
+    side, last = _part(network), pixels.shape[-1] - _part(network)
+    middles = ((coords.amin(1) + coords.amax(1)) / 2).tolist()
+    # Windows begin with a cell of the low-res logits.
+    starts = [
+        [min(max(CELL * round((at - side / 2) / CELL), 0), last) for at in middle]
+        for middle in middles
+    ]
+    for first in range(0, len(starts), _AT_ONCE):
+        some = starts[first : first + _AT_ONCE]
+        features = network.encode_stretched(_enlarged(pixels, some, side)).to(dtype=dtype)
+        for row, (left, top) in enumerate(some):
+            within = coords[first + row, None] - coords.new_tensor([left, top])
+            own = features.select(slice(row, row + 1))
+            yield Closer(own, (within + 0.5) * TIMES - 0.5, top, left)
+
+
+def _part(network: PromptDecoder) -> int:
+    """Side of what is enlarged to a window, in pixels of the input."""
+    return network.variant.window // TIMES
+
+
+def _enlarged(pixels: Tensor, starts: Sequence[Sequence[int]], side: int) -> Tensor:
+    parts = [pixels[0, :, top : top + side, left : left + side] for left, top in starts]
+    unit = torch.stack(parts).float().div_(255).expand(-1, 3, -1, -1)
+    larger = F.interpolate(unit, scale_factor=TIMES, mode="bilinear", align_corners=False)
+    mean, deviation = colour_statistics(larger)
+    return (larger - mean) / deviation
