@@ -121,6 +121,10 @@ class Kept:
         """Return the same."""
         return self
 
+    def from_afar(self) -> Kept:
+        """Return the same."""
+        return self
+
 
 class Brightness:
     """A model that takes no time, and finds what is bright in a box."""
@@ -153,7 +157,7 @@ class Brightness:
 def alone(predictor: SAMV2ImagePredictor, film: Film, asked: list[PromptBatch]) -> None:
     """Embed all planes and answer the prompts of each, one after the other."""
     for plane, batch in zip(film.stack, asked, strict=True):
-        predictor.decode(predictor.embed(plane).halved(), batch, False)
+        predictor.decode(predictor.embed(plane).halved().from_afar(), batch, False)
 
 
 def speed(film: Film, repeat: int) -> list[str]:

@@ -47,6 +47,9 @@ class FakeEmbedding:
     def halved(self) -> FakeEmbedding:
         return replace(self, nbytes=self.nbytes // 2)
 
+    def from_afar(self) -> FakeEmbedding:
+        return self
+
 
 def adopt(layer: Points | Shapes, first: int = 1) -> None:
     """Give a prompt layer its columns, as the window does; `first` is the first free number."""

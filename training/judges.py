@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
 from napari_samv2_prompts.samv2.nano.box_blend import BoxBlend
+from napari_samv2_prompts.samv2.nano.closer import kept
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 from napari_samv2_prompts.samv2.nano.pyramid import smaller
@@ -67,12 +68,13 @@ def pictures(data: Path, seed: int, factor: float = 1.0) -> Iterator[Annotated]:
             yield Annotated(f"{kind} {number}", alter(rng, scene.image), labels, kind)
 
 
-def levels_of(network: NanoNetwork, item: Annotated) -> list[NanoFeatures]:
-    """Embed a picture at all scales."""
+def levels_of(network: NanoNetwork, item: Annotated) -> tuple[list[NanoFeatures], Tensor | None]:
+    """Embed a picture at all scales; what is kept of its pixels, if anything, goes along."""
     side = network.variant.side_for(*item.labels.shape)
     pixels = to_pixels(item.image, side, torch.device("cpu"))
     copies = [pixels, *(smaller(pixels, each) for each in network.variant.pyramid(side))]
-    return [network.encode_image(copy) for copy in copies]
+    closer = network.variant.looks_closer(*item.labels.shape)
+    return [network.encode_image(copy) for copy in copies], kept(pixels) if closer else None
 
 
 def look(network: NanoNetwork, items: Sequence[Annotated]) -> dict[str, list[Seen]]:
@@ -84,9 +86,9 @@ def look(network: NanoNetwork, items: Sequence[Annotated]) -> dict[str, list[See
         if not masks:
             continue
         with torch.inference_mode():
-            levels = levels_of(network, item)
+            levels, pixels = levels_of(network, item)
             for name, (_, prompted) in LOOKS.items():
-                seen[name] += prompted(Shown(network, levels, item, masks), rngs[name])
+                seen[name] += prompted(Shown(network, levels, item, masks, pixels), rngs[name])
     return seen
 
 

@@ -20,7 +20,8 @@ from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
 from napari_samv2_prompts.samv2.modeling.point_labels import BOX_END, BOX_START
 from napari_samv2_prompts.samv2.nano.box_blend import SHIFTS
 from napari_samv2_prompts.samv2.nano.candidates import on_grid, placed, to_finest
-from napari_samv2_prompts.samv2.nano.decode import first_levels, seen_of_boxes
+from napari_samv2_prompts.samv2.nano.closer import look_closer
+from napari_samv2_prompts.samv2.nano.decode import first_levels, seen_of_boxes, small_rows
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 from napari_samv2_prompts.samv2.nano.pyramid import candidates_of_clicks, scaled_to
@@ -47,12 +48,13 @@ class Seen(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A picture, embedded on all levels, and the masks of objects in it to prompt."""
+    """A picture, embedded on all levels, the masks of objects in it to prompt, and its pixels."""
 
     network: NanoNetwork
     levels: Sequence[NanoFeatures]
     picture: Annotated
     masks: Sequence[Bool]
+    pixels: Tensor | None
 
 
 Look = Callable[[Shown, np.random.Generator], Iterator[Seen]]
@@ -60,7 +62,7 @@ Look = Callable[[Shown, np.random.Generator], Iterator[Seen]]
 
 def of_clicks(shown: Shown, rng: np.random.Generator) -> Iterator[Seen]:
     """Click the objects of a picture, two thirds of them in their middle."""
-    network, levels, picture, masks = shown
+    network, levels, picture, masks, _ = shown
     points = [
         clicks.centre(mask)[:2] if rng.random() < 0.65 else clicks.random_pixel(rng, mask)
         for mask in masks
@@ -76,20 +78,26 @@ def of_clicks(shown: Shown, rng: np.random.Generator) -> Iterator[Seen]:
 
 def of_boxes(shown: Shown, rng: np.random.Generator) -> Iterator[Seen]:
     """Draw an exact and a rough box around each object of a picture."""
-    network, levels, picture, masks = shown
+    network, levels, picture, masks, pixels = shown
     grids = [level.embedding.shape[-1] for level in levels]
+    side = STRIDE * grids[0]
     labels = torch.tensor([[BOX_START, BOX_END]])
     for mask in masks:
         exact = clicks.mask_box(mask)
         for box in (exact, clicks.jitter_box(rng, exact, float(rng.uniform(0, ROUGH)), 20.0)):
             coords = torch.from_numpy(box).view(1, 2, 2) * _scale(levels[0], mask)
-            (number,) = first_levels(network, levels, coords, labels, None)
-            level, coords = levels[number], scaled_to(coords, grids[0], grids[number])
+            closer = pixels is not None and small_rows(network, coords, labels, None, side) != []
+            if pixels is not None and closer:
+                (one,) = look_closer(network, pixels, coords, labels, None, torch.float32)
+                level, coords, grid = one.features, one.coords, one.features.embedding.shape[-1]
+            else:
+                (number,) = first_levels(network, levels, coords, labels, None)
+                level, grid = levels[number], grids[number]
+                coords = scaled_to(coords, grids[0], grid)
             (found,) = decode_in_windows(network, level, coords, labels, None, [False])
-            logits = on_grid(found.decoded.logits[0], found.window, grids[number], NOTHING)
-            crops = [
-                _crop(one - shift, mask) for one in to_finest(logits, grids[0]) for shift in SHIFTS
-            ]
+            logits = on_grid(found.decoded.logits[0], found.window, grid, NOTHING)
+            whole = one.placed(logits, side, NOTHING) if closer else to_finest(logits, grids[0])
+            crops = [_crop(each - shift, mask) for each in whole for shift in SHIFTS]
             ious = torch.tensor([crop_iou(crop, mask) for crop in crops])
             yield Seen(
                 picture.kind,

@@ -51,6 +51,9 @@ class BrightEmbedding:
     def halved(self) -> BrightEmbedding:
         return self
 
+    def from_afar(self) -> BrightEmbedding:
+        return self
+
 
 class BrightModel:
     """Finds the bright pixels in a box."""

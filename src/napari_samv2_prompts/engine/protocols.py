@@ -31,6 +31,10 @@ class Embedding(Sized, Protocol):
         """Return the same in half precision, which is how it is kept."""
         ...
 
+    def from_afar(self) -> Embedding:
+        """Return the same for those who need many answers soon: nothing is looked at closer."""
+        ...
+
 
 class Packing(Protocol):
     """Turns embeddings of one model into bytes and back."""

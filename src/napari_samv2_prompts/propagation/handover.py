@@ -162,6 +162,7 @@ class HandOver:
             asked += [(then, extent) for extent in extents[:1]]
         for numbers, extent, ahead in zip_longest(groups, extents, asked[1 : len(groups) + 1]):
             embedding, region = self._embed(plane, extent, ahead)
+            embedding = embedding.from_afar()  # looking closer would take longer than all else
             prompts = [
                 _prompt(number, carried[number], region, embedding.logits_size)
                 for number in numbers

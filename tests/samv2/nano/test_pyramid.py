@@ -124,7 +124,7 @@ def test_a_correction_of_a_large_object_keeps_it(nano: SAMV2ImagePredictor) -> N
 def test_what_is_embedded_comes_back_from_bytes_with_all_its_levels(
     nano: SAMV2ImagePredictor,
 ) -> None:
-    embedding = nano.embed(np.zeros((640, 600), np.uint8)).halved()
+    embedding = nano.embed(np.zeros((640, 600), np.uint8)).halved().from_afar()
     assert [level.embedding.shape[-1] for level in embedding.levels] == [40, 20, 16]
     again = nano.packing.unpack(nano.packing.pack(embedding, "key"), "key")
     for one, other in zip(embedding.levels, again.levels, strict=True):

@@ -67,7 +67,7 @@ class Decoder:
             self._nano = PlayedNano(network) if choice.device.type == "cuda" else network
         elif choice.device.type == "cuda":
             self._graphed = GraphedCallable[Decoded](network.decode_prompts, keep=8)
-        self._last: tuple[tuple[ImageFeatures, ...], _Prepared] | None = None
+        self._last: tuple[Embedding, _Prepared] | None = None
 
     def forget(self) -> None:
         """Give up what is kept of the image that was decoded last."""
@@ -114,7 +114,7 @@ class Decoder:
         float16 would not hold every sum, and the small model's decoder is quick anyway.
         """
         last = self._last  # another thread may decode another embedding meanwhile
-        if last is None or not _same(last[0], embedding.levels):
+        if last is None or not _same(last[0], embedding):
             self._last = last = None  # never two of them in memory
             dtype = self._network.no_mem_embed.dtype
             features, *coarser = (
@@ -127,7 +127,7 @@ class Decoder:
             if pixels is not None:
                 pixels = pixels.to(self._choice.device)
             ready = _Prepared(self._network.prepare(features), tuple(coarser), pixels)
-            last = embedding.levels, ready
+            last = embedding, ready
             self._last = last
         return last[1]
 
@@ -170,9 +170,10 @@ class Decoder:
         ]
 
 
-def _same(some: Sequence[ImageFeatures], others: Sequence[ImageFeatures]) -> bool:
-    """Tell whether these are the same features, and as many levels of them."""
-    return len(some) == len(others) and all(map(operator.is_, some, others))
+def _same(one: Embedding, other: Embedding) -> bool:
+    """Tell whether these have the same features, as many levels of them, and the same pixels."""
+    alike = len(one.levels) == len(other.levels) and one.pixels is other.pixels
+    return alike and all(map(operator.is_, one.levels, other.levels))
 
 
 class _Arrays(NamedTuple):

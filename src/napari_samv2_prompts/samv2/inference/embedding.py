@@ -34,8 +34,12 @@ class Embedding:
         return self.features, *self.coarser
 
     def finest(self) -> Embedding:
-        """Return the embedding without its smaller copies: large things are cut off, not found."""
-        return replace(self, coarser=())
+        """Return what the input shows at its own size: large things are cut off, not found."""
+        return replace(self, coarser=(), pixels=None)
+
+    def from_afar(self) -> Embedding:
+        """Return the embedding without its pixels: small things are told by few cells, sooner."""
+        return replace(self, pixels=None)
 
     @property
     def logits_size(self) -> int:

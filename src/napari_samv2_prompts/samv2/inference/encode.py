@@ -62,7 +62,12 @@ def encode_images(
     - `progress`: told the share done, in (0, 1], many times.  What it raises ends the work.
     """
     embeddings = []
-    for side, alike in groupby(images, lambda image: variant.side_for(*image.shape[:2])):
+
+    def kind(image: NDArray[np.uint8]) -> tuple[int, bool]:
+        height, width = image.shape[:2]
+        return variant.side_for(height, width), variant.looks_closer(height, width)
+
+    for (side, closer), alike in groupby(images, kind):
         group = list(alike)
 
         sides = (side, *variant.pyramid(side))
@@ -73,9 +78,10 @@ def encode_images(
             group: list[NDArray[np.uint8]] = group,
             sides: tuple[int, ...] = sides,
             ends: list[float] = ends,
+            closer: bool = closer,
         ) -> tuple[list[ImageFeatures], Tensor | None]:
             pixels = torch.cat([to_pixels(image, sides[0], choice.device) for image in group[part]])
-            own = kept(pixels) if variant.keeps_pixels else None
+            own = kept(pixels) if closer else None
             levels = []
             for level, start, end in zip(sides, ends[:-1], ends[1:], strict=True):
                 pixels = smaller(pixels, level)

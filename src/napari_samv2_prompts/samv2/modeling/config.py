@@ -62,9 +62,8 @@ class Variant:
         """Side of the square that an image of this size is resized to, in pixels."""
         return self.input_size
 
-    @property
-    def keeps_pixels(self) -> bool:
-        """Whether pixels are kept with the features, to look closer; they are not, as published."""
+    def looks_closer(self, height: int, width: int) -> bool:
+        """Whether pixels of an image of a size are kept to look closer; never, as published."""
         return False
 
     def pyramid(self, side: int) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from napari_samv2_prompts.samv2.modeling.pixels import colour_statistics, to_uni
 from .contrast import stretch_contrast
 from .features import NanoFeatures
 from .network import PromptDecoder
-from .windows import ROOM
+from .windows import extents
 
 TIMES = 2
 """How much larger."""
@@ -36,11 +36,13 @@ class Closer(NamedTuple):
 
     - `.features`: of the window (B = 1)
     - `.coords`: Tensor of shape (1, N, 2); the prompt's, in pixels of the window
+    - `.mask`: Tensor of shape (1, 1, h, w); the prompt's, if there is one, as the window sees it
     - `.top`, `.left`: where the window begins, in pixels of the input
     """
 
     features: NanoFeatures
     coords: Tensor
+    mask: Tensor | None
     top: int
     left: int
 
@@ -66,34 +68,40 @@ def kept(pixels: Tensor) -> Tensor:
     return unit[:, :1].clone() if grey else unit
 
 
-def small_enough(network: PromptDecoder, extent: float, side: int) -> bool:
-    """Tell whether a box fits in an enlarged window, and the window in an input of a side."""
-    return ROOM * extent <= _part(network) <= side
+def fits_closer(network: PromptDecoder, needed: float, side: int) -> bool:
+    """Tell whether a side that is needed fits in an enlarged window, and that in an input."""
+    return needed <= _part(network) <= side
 
 
 def look_closer(
-    network: PromptDecoder, pixels: Tensor, coords: Tensor, dtype: torch.dtype
+    network: PromptDecoder,
+    pixels: Tensor,
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor | None,
+    dtype: torch.dtype,
 ) -> Iterator[Closer]:
-    """Enlarge and embed the window around each of some small prompts.
+    """Enlarge and embed the window around each of some prompts that fit.
 
     - `pixels`: Tensor of shape (1, 1 or 3, S, S); as :func:`kept` gives them
-    - `coords`: Tensor of shape (P, N, 2); in pixels of the input
+    - `coords`, `labels`, `mask_input`: as :meth:`.NanoNetwork.decode_prompts` takes them
     - `dtype`: of the features
     """
-    side, last = _part(network), pixels.shape[-1] - _part(network)
-    middles = ((coords.amin(1) + coords.amax(1)) / 2).tolist()
-    # Windows begin with a cell of the low-res logits.
-    starts = [
-        [min(max(CELL * round((at - side / 2) / CELL), 0), last) for at in middle]
-        for middle in middles
+    side = _part(network)
+    windows = [
+        _window((x0 + x1) / 2, (y0 + y1) / 2, side, pixels.shape[-1])
+        for x0, y0, x1, y1 in extents(coords, labels, mask_input)
     ]
-    for first in range(0, len(starts), _AT_ONCE):
-        some = starts[first : first + _AT_ONCE]
+    for first in range(0, len(windows), _AT_ONCE):
+        some = windows[first : first + _AT_ONCE]
         features = network.encode_stretched(_enlarged(pixels, some, side)).to(dtype=dtype)
-        for row, (left, top) in enumerate(some):
+        for row, (top, left) in enumerate(some):
             within = coords[first + row, None] - coords.new_tensor([left, top])
+            mask = None
+            if mask_input is not None:
+                mask = _seen_closer(mask_input[first + row, None], top, left, side)
             own = features.select(slice(row, row + 1))
-            yield Closer(own, (within + 0.5) * TIMES - 0.5, top, left)
+            yield Closer(own, (within + 0.5) * TIMES - 0.5, mask, top, left)
 
 
 def _part(network: PromptDecoder) -> int:
@@ -101,9 +109,22 @@ def _part(network: PromptDecoder) -> int:
     return network.variant.window // TIMES
 
 
-def _enlarged(pixels: Tensor, starts: Sequence[Sequence[int]], side: int) -> Tensor:
-    parts = [pixels[0, :, top : top + side, left : left + side] for left, top in starts]
+def _window(x: float, y: float, side: int, whole: int) -> tuple[int, int]:
+    """Where the window around a place begins: with a cell of the low-res logits, in the input."""
+    top, left = (min(max(CELL * round((at - side / 2) / CELL), 0), whole - side) for at in (y, x))
+    return top, left
+
+
+def _enlarged(pixels: Tensor, windows: Sequence[tuple[int, int]], side: int) -> Tensor:
+    parts = [pixels[0, :, top : top + side, left : left + side] for top, left in windows]
     unit = torch.stack(parts).float().div_(255).expand(-1, 3, -1, -1)
     larger = F.interpolate(unit, scale_factor=TIMES, mode="bilinear", align_corners=False)
     mean, deviation = colour_statistics(larger)
     return (larger - mean) / deviation
+
+
+def _seen_closer(mask: Tensor, top: int, left: int, side: int) -> Tensor:
+    """Low-res logits ``(1, 1, S/4, S/4)`` in the cells of a window."""
+    rows, columns = (slice(start // CELL, (start + side) // CELL) for start in (top, left))
+    part = mask[:, :, rows, columns]
+    return F.interpolate(part, scale_factor=TIMES, mode="bilinear", align_corners=False)

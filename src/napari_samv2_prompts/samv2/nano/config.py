@@ -8,6 +8,8 @@ from napari_samv2_prompts.samv2.modeling.config import Variant
 
 SIDE_STEP = 64
 """Sides of larger squares are multiples of this many pixels."""
+ENLARGED = 1.25
+"""Sides of an image that its square has if it counts as enlarged."""
 COARSEST = 256
 """Side of the smallest copy of a picture in pixels."""
 PROMPT_MAPS = 11
@@ -44,10 +46,12 @@ class NanoVariant(Variant):
         own = -(-max(height, width) // SIDE_STEP) * SIDE_STEP
         return max(self.input_size, min(own, self.largest_input))
 
-    @property
-    def keeps_pixels(self) -> bool:
-        """Whether pixels are kept with the features, to look closer (:mod:`.closer`)."""
-        return True
+    def looks_closer(self, height: int, width: int) -> bool:
+        """Whether pixels of an image of a size are kept to look closer (:mod:`.closer`).
+
+        An image that is enlarged already shows nothing more.
+        """
+        return self.side_for(height, width) < ENLARGED * max(height, width)
 
     def pyramid(self, side: int) -> tuple[int, ...]:
         """Sides of the smaller copies of a square, each half the one before, `COARSEST` last."""

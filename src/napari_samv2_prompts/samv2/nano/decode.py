@@ -21,7 +21,7 @@ from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE
 from .box_blend import blend, expected
 from .box_blend import measures as box_measures
 from .candidates import Offered, offer, on_grid, to_finest
-from .closer import TIMES, look_closer, small_enough
+from .closer import TIMES, fits_closer, look_closer
 from .features import NanoFeatures
 from .network import PromptDecoder
 from .pyramid import candidates_of_clicks, scaled_to
@@ -60,9 +60,9 @@ def decode_on_levels(
     - returns best first where there are three
     """
     results: dict[int, Offered] = {}
-    if pixels is not None and mask_input is None:
+    if pixels is not None:
         results = _of_small(
-            network, levels[0], pixels, coords, labels, multimask, threshold, nothing
+            network, levels[0], pixels, coords, labels, mask_input, multimask, threshold, nothing
         )
     by_clicks = (labels == POSITIVE).any(1) & ~(labels == BOX_START).any(1)
     by_clicks &= mask_input is None
@@ -108,14 +108,16 @@ def first_levels(
     return chosen
 
 
-def small_rows(network: PromptDecoder, coords: Tensor, labels: Tensor, side: int) -> list[int]:
-    """Which prompts have boxes so small that it pays to look closer."""
+def small_rows(
+    network: PromptDecoder, coords: Tensor, labels: Tensor, mask_input: Tensor | None, side: int
+) -> list[int]:
+    """Which prompts say that their object is small enough to look closer: by a box or a mask."""
     boxed = (labels == BOX_START).any(1).tolist()
-    extents = (coords.amax(1) - coords.amin(1)).amax(1).tolist()
+    sides = first_sides(coords, labels, mask_input, side // STRIDE)
     return [
         row
-        for row, extent in enumerate(extents)
-        if boxed[row] and small_enough(network, extent, side)
+        for row, needed in enumerate(sides)
+        if (boxed[row] or mask_input is not None) and fits_closer(network, STRIDE * needed, side)
     ]
 
 
@@ -125,17 +127,22 @@ def _of_small(
     pixels: Tensor,
     coords: Tensor,
     labels: Tensor,
+    mask_input: Tensor | None,
     multimask: Sequence[bool],
     threshold: float,
     nothing: float,
 ) -> dict[int, Offered]:
-    """Look closer at small boxes."""
+    """Look closer at small things."""
     side, found = pixels.shape[-1], {}
-    rows = small_rows(network, coords, labels, side)
-    closer = look_closer(network, pixels, coords[rows], finest.embedding.dtype)
+    rows = small_rows(network, coords, labels, mask_input, side)
+    if not rows:
+        return {}
+    masks = None if mask_input is None else mask_input[rows]
+    dtype = finest.embedding.dtype
+    closer = look_closer(network, pixels, coords[rows], labels[rows], masks, dtype)
     for row, one in zip(rows, closer, strict=True):
         (offered,) = _of_the_rest(
-            network, one.features, one.coords, labels[row : row + 1], None, [multimask[row]],
+            network, one.features, one.coords, labels[row : row + 1], one.mask, [multimask[row]],
             threshold, nothing,
         )  # fmt: skip
         finer = one.placed(offered.logits, side, nothing)

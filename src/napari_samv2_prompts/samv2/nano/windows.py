@@ -36,7 +36,7 @@ def first_windows(
     coords: Tensor, labels: Tensor, mask_input: Tensor | None, least: int, grid: int
 ) -> Iterator[Window]:
     """Choose a window around all that each prompt says; its mask counts as said."""
-    for x0, y0, x1, y1 in _extents(coords, labels, mask_input):
+    for x0, y0, x1, y1 in extents(coords, labels, mask_input):
         if x0 > x1:  # nothing is prompted at all
             yield Window(0, 0, grid)
             continue
@@ -48,11 +48,11 @@ def first_sides(
     coords: Tensor, labels: Tensor, mask_input: Tensor | None, grid: int
 ) -> Iterator[float]:
     """Side, in cells, that the first window of each prompt needs; all of the grid if unsaid."""
-    for x0, y0, x1, y1 in _extents(coords, labels, mask_input):
+    for x0, y0, x1, y1 in extents(coords, labels, mask_input):
         yield max(x1 - x0, y1 - y0) * ROOM / STRIDE if x0 <= x1 else float(grid)
 
 
-def _extents(
+def extents(
     coords: Tensor, labels: Tensor, mask_input: Tensor | None
 ) -> Iterator[tuple[float, float, float, float]]:
     """Go through ``x0, y0, x1, y1`` of all that each prompt says, in input pixels."""

@@ -89,7 +89,7 @@ class Packing:
                 for level in range(count)
             ]
             height, width = json.loads(metadata["image_size"])
-            pixels = tensors[_PIXELS].to(self._device) if self._variant.keeps_pixels else None
+            pixels = tensors[_PIXELS].to(self._device) if _PIXELS in tensors else None
         except (SafetensorError, LookupError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"This is not the embedding: {error}.") from error
         first, *coarser = (
