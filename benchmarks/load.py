@@ -8,6 +8,7 @@ that other work on the machine does not count.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import os
 import statistics
@@ -198,12 +199,29 @@ def many_planes() -> tuple[float, float]:
     return times
 
 
+class _Allocated(ctypes.Structure):
+    """``struct mallinfo2`` of glibc, in bytes."""
+
+    _fields_ = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks",
+        "fordblks", "keepcost",
+    )]  # fmt: skip
+
+
 def held() -> dict[str, float]:
-    """Return resident memory in MB, threads and open files of this process."""
+    """Return what this process holds: memory in MB, threads and open files.
+
+    Resident memory holds what was freed, too, as long as the C library keeps it for later; what is
+    allocated (with glibc) does not.
+    """
     gc.collect()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
+    library = ctypes.CDLL(None)
+    library.mallinfo2.restype = _Allocated
+    now = library.mallinfo2()
     return {
         "memory (MB)": pages * os.sysconf("SC_PAGE_SIZE") / 1e6,
+        "of it allocated (MB)": (now.uordblks + now.hblkhd) / 1e6,
         "threads": threading.active_count(),
         "open files": len(os.listdir("/proc/self/fd")),
     }

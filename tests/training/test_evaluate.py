@@ -111,7 +111,8 @@ def test_the_mean_of_two_runs_is_exported(tmp_path):
         run.ema.no_mem_embed.fill_(value)
         save(run, tmp_path / name / "checkpoint.pt")
         (tmp_path / name / "recipe.json").write_text("{}")
-    export(tmp_path / "after", tmp_path / "weights.safetensors", tmp_path / "before")
+    metadata = export(tmp_path / "after", tmp_path / "weights.safetensors", [tmp_path / "before"])
+    assert len(json.loads(metadata["recipe"])["mean_with"]) == 1
     assert (load_model(tmp_path / "weights.safetensors").no_mem_embed == 1.5).all()
 
 
