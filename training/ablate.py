@@ -87,7 +87,7 @@ def parts(model: NanoNetwork) -> dict[str, list[Any]]:
         ],
         "score across scales": [patch.object(model.scale_scores, "forward", _own_scores)],
         "one mask of a box": [patch.object(decode, "_of_boxes", _singles)],
-        "closer look": [patch.object(decode, "small_rows", lambda *_: [])],
+        "closer look": [patch.object(decode, "small_enough", lambda *_: [])],
         "pyramid": [patch.object(decode, "candidates_of_clicks", _of_one_level)],
         "one piece": [patch.object(each, "without_unprompted", _all_pieces) for each in places],
         "stretched contrast": [patch.object(network, "stretch_contrast", _all_pieces)],

@@ -20,8 +20,8 @@ from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
 from napari_samv2_prompts.samv2.modeling.point_labels import BOX_END, BOX_START
 from napari_samv2_prompts.samv2.nano.box_blend import SHIFTS
 from napari_samv2_prompts.samv2.nano.candidates import on_grid, placed, to_finest
-from napari_samv2_prompts.samv2.nano.closer import look_closer
-from napari_samv2_prompts.samv2.nano.decode import first_levels, seen_of_boxes, small_rows
+from napari_samv2_prompts.samv2.nano.closer import look_closer, small_enough
+from napari_samv2_prompts.samv2.nano.decode import first_levels, seen_of_boxes
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 from napari_samv2_prompts.samv2.nano.pyramid import candidates_of_clicks, scaled_to
@@ -86,7 +86,7 @@ def of_boxes(shown: Shown, rng: np.random.Generator) -> Iterator[Seen]:
         exact = clicks.mask_box(mask)
         for box in (exact, clicks.jitter_box(rng, exact, float(rng.uniform(0, ROUGH)), 20.0)):
             coords = torch.from_numpy(box).view(1, 2, 2) * _scale(levels[0], mask)
-            closer = pixels is not None and small_rows(network, coords, labels, None, side) != []
+            closer = pixels is not None and small_enough(network, coords, labels, None, side) != []
             if pixels is not None and closer:
                 (one,) = look_closer(network, pixels, coords, labels, None, torch.float32)
                 level, coords, grid = one.features, one.coords, one.features.embedding.shape[-1]

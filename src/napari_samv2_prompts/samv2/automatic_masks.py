@@ -202,7 +202,7 @@ class SAMV2AutomaticMaskGenerator:
     ) -> list[_Found]:
         part = image[crop.y0 : crop.y1, crop.x0 : crop.x1]
         size = np.array((crop.x1 - crop.x0, crop.y1 - crop.y0))
-        embedding = self.predictor.embed(part)
+        embedding = self.predictor.embed(part).from_afar()
         found: list[_Found] = []
         for start in range(0, len(grid), self.points_per_batch):
             points = grid[start : start + self.points_per_batch] * size

@@ -204,8 +204,9 @@ class ImageModel:
 
         Returns
         -------
-        array of shape (S/4, S/4), float32
-            Low-res logits above the mask threshold: positive is object.
+        array of shape (n, n), float32
+            Low-res logits above the mask threshold: positive is object.  `n` is S/4, or S/2 where
+            the network looked closer.
 
         Raises
         ------

@@ -79,9 +79,9 @@ def encode_images(
             sides: tuple[int, ...] = sides,
             ends: list[float] = ends,
             closer: bool = closer,
-        ) -> tuple[list[ImageFeatures], Tensor | None]:
+        ) -> tuple[list[ImageFeatures], list[Tensor | None]]:
             pixels = torch.cat([to_pixels(image, sides[0], choice.device) for image in group[part]])
-            own = kept(pixels) if closer else None
+            own = [kept(one) if closer else None for one in pixels.split(1)]
             levels = []
             for level, start, end in zip(sides, ends[:-1], ends[1:], strict=True):
                 pixels = smaller(pixels, level)
@@ -93,7 +93,7 @@ def encode_images(
         rows = [
             (
                 [level.select(slice(i, i + 1)) for level in levels],
-                None if pixels is None else pixels[i : i + 1],
+                pixels[i],
             )
             for levels, pixels in parts
             for i in range(len(levels[0].embedding))

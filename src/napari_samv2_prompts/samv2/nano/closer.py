@@ -22,7 +22,7 @@ from napari_samv2_prompts.samv2.modeling.pixels import colour_statistics, to_uni
 from .contrast import stretch_contrast
 from .features import NanoFeatures
 from .network import PromptDecoder
-from .windows import extents
+from .windows import STRIDE, extents, first_sides
 
 TIMES = 2
 """How much larger."""
@@ -59,18 +59,34 @@ class Closer(NamedTuple):
 
 
 def kept(pixels: Tensor) -> Tensor:
-    """Return what is kept of pixels ``(B, 3, S, S)``: stretched, uint8, one channel of grey ones.
+    """Return what is kept of pixels ``(1, 3, S, S)``: stretched, uint8, one channel of grey ones.
 
     - `pixels`: normalised with ImageNet's mean and deviation
     """
-    unit = to_unit(stretch_contrast(pixels)).mul_(255).round_().to(torch.uint8)
-    grey = bool((unit[:, 1:] == unit[:, :1]).all())
-    return unit[:, :1].clone() if grey else unit
+    unit = to_unit(stretch_contrast(pixels)).mul_(255).round_()
+    grey = float((unit[:, 1:] - unit[:, :1]).abs().amax()) <= 1  # normalising costs as much
+    return (unit[:, :1] if grey else unit).to(torch.uint8)
 
 
-def fits_closer(network: PromptDecoder, needed: float, side: int) -> bool:
-    """Tell whether a side that is needed fits in an enlarged window, and that in an input."""
-    return needed <= _part(network) <= side
+def pooled(logits: Tensor) -> Tensor:
+    """Bring logits ``(C, h, w)`` of the fine grid to the low-res one: the mean of the two highest.
+
+    So a cell of which half is in the mask is in it, and what is thin is not lost.
+    """
+    cells = F.pixel_unshuffle(logits[:, None], TIMES)
+    return cells.topk(2, dim=1).values.mean(1)
+
+
+def small_enough(
+    network: PromptDecoder,
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor | None,
+    side: int,
+) -> list[int]:
+    """Which prompts need no more than an enlarged window, if that fits in an input of a side."""
+    needed = [STRIDE * each for each in first_sides(coords, labels, mask_input, side // STRIDE)]
+    return [row for row, each in enumerate(needed) if each <= _part(network) <= side]
 
 
 def look_closer(

@@ -9,7 +9,7 @@ said alone are made one (:mod:`.box_blend`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -21,7 +21,7 @@ from napari_samv2_prompts.samv2.modeling.point_labels import BOX_START, NEGATIVE
 from .box_blend import blend, expected
 from .box_blend import measures as box_measures
 from .candidates import Offered, offer, on_grid, to_finest
-from .closer import TIMES, fits_closer, look_closer
+from .closer import look_closer, pooled, small_enough
 from .features import NanoFeatures
 from .network import PromptDecoder
 from .pyramid import candidates_of_clicks, scaled_to
@@ -59,33 +59,51 @@ def decode_on_levels(
       closely without them
     - returns best first where there are three
     """
-    results: dict[int, Offered] = {}
+    every = coords, labels, mask_input, multimask, threshold, nothing
+    closer = [] if pixels is None else _small_boxes(network, coords, labels, mask_input, pixels)
+    rows = [row for row in range(len(coords)) if row not in closer]
+    results = _from_afar(network, levels, rows, *every)
     if pixels is not None:
-        results = _of_small(
-            network, levels[0], pixels, coords, labels, mask_input, multimask, threshold, nothing
-        )
+        if mask_input is not None:
+            closer += _small_answers(network, coords, labels, mask_input, results, pixels)
+        results |= _of_small(network, levels[0], pixels, closer, *every)
+    return [results[row] for row in range(len(coords))]
+
+
+def _from_afar(
+    network: PromptDecoder,
+    levels: Sequence[NanoFeatures],
+    rows: Sequence[int],
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor | None,
+    multimask: Sequence[bool],
+    threshold: float,
+    nothing: float,
+) -> dict[int, Offered]:
+    """Decode some rows in the picture as it was embedded."""
+    results: dict[int, Offered] = {}
     by_clicks = (labels == POSITIVE).any(1) & ~(labels == BOX_START).any(1)
     by_clicks &= mask_input is None
     groups: dict[tuple[bool, int], list[int]] = defaultdict(list)
-    for row, number in enumerate(first_levels(network, levels, coords, labels, mask_input)):
-        if row in results:
-            continue
-        groups[bool(by_clicks[row]), number].append(row)
-    for (clicks, number), rows in groups.items():
+    numbers = first_levels(network, levels, coords, labels, mask_input)
+    for row in rows:
+        groups[bool(by_clicks[row]), numbers[row]].append(row)
+    for (clicks, number), some in groups.items():
         below = levels[number:]
         grids = [level.embedding.shape[-1] for level in (levels[0], below[0])]
-        points = scaled_to(coords[rows], *grids)
-        multi = [multimask[row] for row in rows]
+        points = scaled_to(coords[some], *grids)
+        multi = [multimask[row] for row in some]
         if clicks:
-            found = _of_clicks(network, below, points, labels[rows], multi, threshold, nothing)
+            found = _of_clicks(network, below, points, labels[some], multi, threshold, nothing)
         else:
-            mask = None if mask_input is None else _resized(mask_input[rows], 4 * grids[1])
+            mask = None if mask_input is None else _resized(mask_input[some], 4 * grids[1])
             found = _of_the_rest(
-                network, below[0], points, labels[rows], mask, multi, threshold, nothing
+                network, below[0], points, labels[some], mask, multi, threshold, nothing
             )
-        for row, one in zip(rows, found, strict=True):
+        for row, one in zip(some, found, strict=True):
             results[row] = one._replace(logits=to_finest(one.logits, grids[0]))
-    return [results[row] for row in range(len(coords))]
+    return results
 
 
 def first_levels(
@@ -108,23 +126,46 @@ def first_levels(
     return chosen
 
 
-def small_rows(
-    network: PromptDecoder, coords: Tensor, labels: Tensor, mask_input: Tensor | None, side: int
+def _small_boxes(
+    network: PromptDecoder,
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor | None,
+    pixels: Tensor,
 ) -> list[int]:
-    """Which prompts say that their object is small enough to look closer: by a box or a mask."""
-    boxed = (labels == BOX_START).any(1).tolist()
-    sides = first_sides(coords, labels, mask_input, side // STRIDE)
-    return [
-        row
-        for row, needed in enumerate(sides)
-        if (boxed[row] or mask_input is not None) and fits_closer(network, STRIDE * needed, side)
-    ]
+    """Which prompts have boxes that are small enough to look closer."""
+    small = small_enough(network, coords, labels, mask_input, pixels.shape[-1])
+    return [row for row in small if bool((labels[row] == BOX_START).any())]
+
+
+def _small_answers(
+    network: PromptDecoder,
+    coords: Tensor,
+    labels: Tensor,
+    mask_input: Tensor,
+    results: Mapping[int, Offered],
+    pixels: Tensor,
+) -> list[int]:
+    """Which corrections are small enough, and have answers that are.
+
+    A click beside a small mask may ask for something large, of which the closer look would see a
+    part.
+    """
+    rows, side = list(results), pixels.shape[-1]
+    if not rows:
+        return []
+    answers = torch.stack([results[row].logits[results[row].scores.argmax()] for row in rows])
+    given = coords[rows], labels[rows]
+    said = small_enough(network, *given, mask_input[rows], side)
+    told = small_enough(network, *given, answers[:, None], side)
+    return [rows[place] for place in said if place in told]
 
 
 def _of_small(
     network: PromptDecoder,
     finest: NanoFeatures,
     pixels: Tensor,
+    rows: list[int],
     coords: Tensor,
     labels: Tensor,
     mask_input: Tensor | None,
@@ -132,11 +173,10 @@ def _of_small(
     threshold: float,
     nothing: float,
 ) -> dict[int, Offered]:
-    """Look closer at small things."""
-    side, found = pixels.shape[-1], {}
-    rows = small_rows(network, coords, labels, mask_input, side)
+    """Look closer at some rows, whose prompts are small."""
     if not rows:
         return {}
+    side, found = pixels.shape[-1], {}
     masks = None if mask_input is None else mask_input[rows]
     dtype = finest.embedding.dtype
     closer = look_closer(network, pixels, coords[rows], labels[rows], masks, dtype)
@@ -146,8 +186,7 @@ def _of_small(
             threshold, nothing,
         )  # fmt: skip
         finer = one.placed(offered.logits, side, nothing)
-        pooled = F.avg_pool2d(finer[None], TIMES)[0]
-        found[row] = offered._replace(logits=pooled, finer=finer)
+        found[row] = offered._replace(logits=pooled(finer), finer=finer)
     return found
 
 
