@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _METADATA = ("zarr.json", ".zgroup")
 _COLOURS = 3
+_MOST_PIECES = 1_000_000
+"""Planes or chunks of an array; whoever lists more than these runs out of memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,6 +153,18 @@ class _Readable:
             raise ValueError(f"{self.name} is damaged ({_short(error)}).") from error
 
 
+def _check_pieces(name: str, array: Any) -> None:
+    """Refuse an array, by its metadata alone, that has too many pieces to be looked at."""
+    chunks = getattr(array, "shards", None) or array.chunks
+    pieces = prod(-(-n // c) for n, c in zip(array.shape, chunks, strict=True))
+    if max(pieces, prod(array.shape[:-2])) > _MOST_PIECES:
+        shape = " x ".join(map(str, array.shape))
+        raise ValueError(
+            f"{name!r} says that it has {shape} pixels in {pieces} chunks; "
+            f"more than {_MOST_PIECES} planes or chunks can't be opened"
+        )
+
+
 def _short(error: Exception) -> str:
     return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
 
@@ -183,6 +198,7 @@ def open_ngff(path: Path) -> NgffImage | None:
         raise ValueError(f"{name!r} is damaged ({_short(error)})") from error
     if not isinstance(array, zarr.Array):
         raise ValueError(f"{name!r}, which its metadata names, is no array")  # noqa: TRY004
+    _check_pieces(name, array)
     try:
         step, units = described.step(array.ndim), described.units
         size = None
