@@ -156,6 +156,8 @@ class _Readable:
 def _check_pieces(name: str, array: Any) -> None:
     """Refuse an array, by its metadata alone, that has too many pieces to be looked at."""
     chunks = getattr(array, "shards", None) or array.chunks
+    if min(chunks, default=1) < 1:
+        raise ValueError(f"{name!r} is damaged (its chunks have no pixels)")
     pieces = prod(-(-n // c) for n, c in zip(array.shape, chunks, strict=True))
     if max(pieces, prod(array.shape[:-2])) > _MOST_PIECES:
         shape = " x ".join(map(str, array.shape))
