@@ -86,17 +86,25 @@ def of_boxes(shown: Shown, rng: np.random.Generator) -> Iterator[Seen]:
         exact = clicks.mask_box(mask)
         for box in (exact, clicks.jitter_box(rng, exact, float(rng.uniform(0, ROUGH)), 20.0)):
             coords = torch.from_numpy(box).view(1, 2, 2) * _scale(levels[0], mask)
-            closer = pixels is not None and small_enough(network, coords, labels, None, side) != []
-            if pixels is not None and closer:
-                (one,) = look_closer(network, pixels, coords, labels, None, torch.float32)
-                level, coords, grid = one.features, one.coords, one.features.embedding.shape[-1]
+            closer = None
+            if pixels is not None and small_enough(network, coords, labels, None, side):
+                (closer,) = look_closer(network, pixels, coords, labels, None, torch.float32)
+                level, coords, grid = (
+                    closer.features,
+                    closer.coords,
+                    network.variant.window // STRIDE,
+                )
             else:
                 (number,) = first_levels(network, levels, coords, labels, None)
                 level, grid = levels[number], grids[number]
                 coords = scaled_to(coords, grids[0], grid)
             (found,) = decode_in_windows(network, level, coords, labels, None, [False])
             logits = on_grid(found.decoded.logits[0], found.window, grid, NOTHING)
-            whole = one.placed(logits, side, NOTHING) if closer else to_finest(logits, grids[0])
+            whole = (
+                to_finest(logits, grids[0])
+                if closer is None
+                else closer.placed(logits, side, NOTHING)
+            )
             crops = [_crop(each - shift, mask) for each in whole for shift in SHIFTS]
             ious = torch.tensor([crop_iou(crop, mask) for crop in crops])
             yield Seen(

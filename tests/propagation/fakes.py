@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -47,12 +47,13 @@ class BrightEmbedding:
     image: np.ndarray
     nbytes: int = 1000
     logits_size: int = 64
+    afar: bool = False
 
     def halved(self) -> BrightEmbedding:
         return self
 
     def from_afar(self) -> BrightEmbedding:
-        return self
+        return replace(self, afar=True)
 
 
 class BrightModel:
@@ -60,6 +61,7 @@ class BrightModel:
 
     def __init__(self) -> None:
         self.sizes: list[tuple[int, int]] = []
+        self.afar: list[bool] = []
 
     def embed(self, image: np.ndarray) -> BrightEmbedding:
         self.sizes.append(image.shape[:2])
@@ -68,6 +70,7 @@ class BrightModel:
     def decode(
         self, embedding: BrightEmbedding, batch: PromptBatch, multimask: bool | None = None
     ) -> Masks:
+        self.afar.append(embedding.afar)
         height, width = embedding.image.shape
         side = embedding.logits_size
         rows = ((np.arange(side) + 0.5) * height / side).astype(int)

@@ -65,6 +65,13 @@ def test_a_moving_object_is_followed():
     assert len(found.sections[1]) == FRAMES - 1
 
 
+def test_nothing_is_looked_at_closer_while_objects_are_followed():
+    image, labels = film({1: [(15 + 4 * t, 12 + 5 * t) for t in range(FRAMES)]})
+    _, model = follow(image, labels)
+    assert model.afar
+    assert all(model.afar)
+
+
 def test_touching_objects_keep_apart():
     paths = {1: [(30, 20 + t) for t in range(FRAMES)], 2: [(30, 46 - 2 * t) for t in range(FRAMES)]}
     image, labels = film(paths, (200, 200))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -36,6 +37,31 @@ SPAN = 0.6
 N_OFFERED = 3
 
 
+class _Asked(NamedTuple):
+    """Prompts with the same number of points; see :func:`decode_on_levels`."""
+
+    coords: Tensor
+    labels: Tensor
+    masks: Tensor | None
+    multimask: Sequence[bool]
+    threshold: float
+    nothing: float
+
+    @property
+    def boxed(self) -> Tensor:
+        """Which prompts have a box."""
+        return (self.labels == BOX_START).any(1)
+
+    def rows(self, rows: Sequence[int]) -> _Asked:
+        """Return some of the prompts."""
+        some = list(rows)
+        masks = None if self.masks is None else self.masks[some]
+        multi = [self.multimask[row] for row in some]
+        return self._replace(
+            coords=self.coords[some], labels=self.labels[some], masks=masks, multimask=multi
+        )
+
+
 def decode_on_levels(
     network: PromptDecoder,
     levels: Sequence[NanoFeatures],
@@ -59,51 +85,79 @@ def decode_on_levels(
       closely without them
     - returns best first where there are three
     """
-    every = coords, labels, mask_input, multimask, threshold, nothing
-    closer = [] if pixels is None else _small_boxes(network, coords, labels, mask_input, pixels)
-    rows = [row for row in range(len(coords)) if row not in closer]
-    results = _from_afar(network, levels, rows, *every)
+    asked = _Asked(coords, labels, mask_input, multimask, threshold, nothing)
+    boxes = [] if pixels is None else _small_boxes(network, asked, pixels)
+    afar = [row for row in range(len(coords)) if row not in boxes]
+    results = dict(zip(afar, _from_afar(network, levels, asked.rows(afar)), strict=True))
     if pixels is not None:
-        if mask_input is not None:
-            closer += _small_answers(network, coords, labels, mask_input, results, pixels)
-        results |= _of_small(network, levels[0], pixels, closer, *every)
+        closer = boxes + _small_answers(network, asked, results, pixels)
+        some = _from_closer(network, pixels, asked.rows(closer), levels[0].embedding.dtype)
+        results |= zip(closer, some, strict=True)
     return [results[row] for row in range(len(coords))]
 
 
 def _from_afar(
-    network: PromptDecoder,
-    levels: Sequence[NanoFeatures],
-    rows: Sequence[int],
-    coords: Tensor,
-    labels: Tensor,
-    mask_input: Tensor | None,
-    multimask: Sequence[bool],
-    threshold: float,
-    nothing: float,
-) -> dict[int, Offered]:
-    """Decode some rows in the picture as it was embedded."""
+    network: PromptDecoder, levels: Sequence[NanoFeatures], asked: _Asked
+) -> list[Offered]:
+    """Decode in the picture as it was embedded."""
     results: dict[int, Offered] = {}
-    by_clicks = (labels == POSITIVE).any(1) & ~(labels == BOX_START).any(1)
-    by_clicks &= mask_input is None
+    coords, labels, masks = asked[:3]
+    by_clicks = (labels == POSITIVE).any(1) & ~asked.boxed & (masks is None)
     groups: dict[tuple[bool, int], list[int]] = defaultdict(list)
-    numbers = first_levels(network, levels, coords, labels, mask_input)
-    for row in rows:
-        groups[bool(by_clicks[row]), numbers[row]].append(row)
-    for (clicks, number), some in groups.items():
+    for row, number in enumerate(first_levels(network, levels, coords, labels, masks)):
+        groups[bool(by_clicks[row]), number].append(row)
+    for (clicks, number), rows in groups.items():
         below = levels[number:]
         grids = [level.embedding.shape[-1] for level in (levels[0], below[0])]
-        points = scaled_to(coords[some], *grids)
-        multi = [multimask[row] for row in some]
+        some = asked.rows(rows)
+        some = some._replace(coords=scaled_to(some.coords, *grids))
         if clicks:
-            found = _of_clicks(network, below, points, labels[some], multi, threshold, nothing)
+            found = _of_clicks(network, below, some)
         else:
-            mask = None if mask_input is None else _resized(mask_input[some], 4 * grids[1])
-            found = _of_the_rest(
-                network, below[0], points, labels[some], mask, multi, threshold, nothing
-            )
-        for row, one in zip(some, found, strict=True):
+            if some.masks is not None:
+                some = some._replace(masks=_resized(some.masks, 4 * grids[1]))
+            found = _of_the_rest(network, below[0], some)
+        for row, one in zip(rows, found, strict=True):
             results[row] = one._replace(logits=to_finest(one.logits, grids[0]))
+    return [results[row] for row in range(len(coords))]
+
+
+def _from_closer(
+    network: PromptDecoder, pixels: Tensor, asked: _Asked, dtype: torch.dtype
+) -> list[Offered]:
+    """Decode small prompts in the picture enlarged around each."""
+    results = []
+    every = look_closer(network, pixels, *asked[:3], dtype)
+    for row, closer in enumerate(every):
+        one = asked.rows([row])._replace(coords=closer.coords, masks=closer.mask)
+        (offered,) = _of_the_rest(network, closer.features, one)
+        finer = closer.placed(offered.logits, pixels.shape[-1], asked.nothing)
+        results.append(offered._replace(logits=pooled(finer), finer=finer))
     return results
+
+
+def _small_boxes(network: PromptDecoder, asked: _Asked, pixels: Tensor) -> list[int]:
+    """Which prompts have boxes that are small enough to look closer."""
+    small = small_enough(network, *asked[:3], pixels.shape[-1])
+    return [row for row in small if bool(asked.boxed[row])]
+
+
+def _small_answers(
+    network: PromptDecoder, asked: _Asked, results: Mapping[int, Offered], pixels: Tensor
+) -> list[int]:
+    """Which corrections are small enough, and have answers that are.
+
+    A click beside a small mask may ask for something large, of which the closer look would see a
+    part.
+    """
+    rows, side = list(results), pixels.shape[-1]
+    if asked.masks is None or not rows:
+        return []
+    answers = torch.stack([results[row].logits[results[row].scores.argmax()] for row in rows])
+    coords, labels, masks = asked.rows(rows)[:3]
+    said = small_enough(network, coords, labels, masks, side)
+    told = small_enough(network, coords, labels, answers[:, None], side)
+    return [rows[place] for place in said if place in told]
 
 
 def first_levels(
@@ -126,107 +180,29 @@ def first_levels(
     return chosen
 
 
-def _small_boxes(
-    network: PromptDecoder,
-    coords: Tensor,
-    labels: Tensor,
-    mask_input: Tensor | None,
-    pixels: Tensor,
-) -> list[int]:
-    """Which prompts have boxes that are small enough to look closer."""
-    small = small_enough(network, coords, labels, mask_input, pixels.shape[-1])
-    return [row for row in small if bool((labels[row] == BOX_START).any())]
-
-
-def _small_answers(
-    network: PromptDecoder,
-    coords: Tensor,
-    labels: Tensor,
-    mask_input: Tensor,
-    results: Mapping[int, Offered],
-    pixels: Tensor,
-) -> list[int]:
-    """Which corrections are small enough, and have answers that are.
-
-    A click beside a small mask may ask for something large, of which the closer look would see a
-    part.
-    """
-    rows, side = list(results), pixels.shape[-1]
-    if not rows:
-        return []
-    answers = torch.stack([results[row].logits[results[row].scores.argmax()] for row in rows])
-    given = coords[rows], labels[rows]
-    said = small_enough(network, *given, mask_input[rows], side)
-    told = small_enough(network, *given, answers[:, None], side)
-    return [rows[place] for place in said if place in told]
-
-
-def _of_small(
-    network: PromptDecoder,
-    finest: NanoFeatures,
-    pixels: Tensor,
-    rows: list[int],
-    coords: Tensor,
-    labels: Tensor,
-    mask_input: Tensor | None,
-    multimask: Sequence[bool],
-    threshold: float,
-    nothing: float,
-) -> dict[int, Offered]:
-    """Look closer at some rows, whose prompts are small."""
-    if not rows:
-        return {}
-    side, found = pixels.shape[-1], {}
-    masks = None if mask_input is None else mask_input[rows]
-    dtype = finest.embedding.dtype
-    closer = look_closer(network, pixels, coords[rows], labels[rows], masks, dtype)
-    for row, one in zip(rows, closer, strict=True):
-        (offered,) = _of_the_rest(
-            network, one.features, one.coords, labels[row : row + 1], one.mask, [multimask[row]],
-            threshold, nothing,
-        )  # fmt: skip
-        finer = one.placed(offered.logits, side, nothing)
-        found[row] = offered._replace(logits=pooled(finer), finer=finer)
-    return found
-
-
 def _of_clicks(
-    network: PromptDecoder,
-    levels: Sequence[NanoFeatures],
-    coords: Tensor,
-    labels: Tensor,
-    multimask: Sequence[bool],
-    threshold: float,
-    nothing: float,
+    network: PromptDecoder, levels: Sequence[NanoFeatures], asked: _Asked
 ) -> list[Offered]:
-    found = candidates_of_clicks(network, levels, coords, labels, threshold)
-    scores = network.scale_scores(torch.cat([measures(each, threshold) for each in found]))
-    counts = [N_OFFERED if multi else 1 for multi in multimask]
+    found = candidates_of_clicks(network, levels, asked.coords, asked.labels, asked.threshold)
+    scores = network.scale_scores(torch.cat([measures(each, asked.threshold) for each in found]))
+    counts = [N_OFFERED if multi else 1 for multi in asked.multimask]
     return [
-        offer(each, own, count, nothing)
+        offer(each, own, count, asked.nothing)
         for each, own, count in zip(found, scores.chunk(len(found)), counts, strict=True)
     ]
 
 
-def _of_the_rest(
-    network: PromptDecoder,
-    level: NanoFeatures,
-    coords: Tensor,
-    labels: Tensor,
-    mask_input: Tensor | None,
-    multimask: Sequence[bool],
-    threshold: float,
-    nothing: float,
-) -> list[Offered]:
-    found = decode_in_windows(network, level, coords, labels, mask_input, multimask, threshold)
+def _of_the_rest(network: PromptDecoder, level: NanoFeatures, asked: _Asked) -> list[Offered]:
+    coords, labels, masks, multimask, threshold, nothing = asked
+    found = decode_in_windows(network, level, coords, labels, masks, multimask, threshold)
     grid = level.embedding.shape[-1]
     clicked = (labels == POSITIVE) | (labels == NEGATIVE)
-    box_alone = ((labels == BOX_START).any(1) & ~clicked.any(1)).tolist()
+    box_alone = (asked.boxed & ~clicked.any(1)).tolist()
     boxed: dict[int, Window] = {}
     offered: dict[int, Offered] = {}
     for row, (each, multi) in enumerate(zip(found, multimask, strict=True)):
         decoded, window = each
-        if box_alone[row] and not multi and mask_input is None:
+        if box_alone[row] and not multi and masks is None:
             boxed[row] = window
             continue
         logits, scores = decoded.logits[0, 1:], decoded.scores[0, 1:]
@@ -237,8 +213,8 @@ def _of_the_rest(
         offered[row] = Offered(placed, scores, decoded.object_logits[0])
     for rows in alike(boxed, coords.device):
         some = [found[row] for row in rows]
-        masks, scores = _of_boxes(network, level, some, coords[rows], labels[rows], threshold)
-        for row, each, mask, score in zip(rows, some, masks, scores, strict=True):
+        made, scores = _of_boxes(network, level, some, coords[rows], labels[rows], threshold)
+        for row, each, mask, score in zip(rows, some, made, scores, strict=True):
             placed = on_grid(mask, each.window, grid, nothing)
             offered[row] = Offered(placed, score, each.decoded.object_logits[0])
     return [offered[row] for row in range(len(found))]
