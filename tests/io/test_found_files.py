@@ -19,10 +19,10 @@ MASKS = st.builds(
     lambda rows, columns, seed: np.random.default_rng(seed).random((rows, columns)) < 0.5,
     st.integers(0, 9), st.integers(0, 9), st.integers(0, 99),
 )  # fmt: skip
+CROPS = st.builds(MaskCrop, st.integers(0, 500), st.integers(0, 500), MASKS)
 SECTIONS = st.builds(
     Section,
-    st.builds(MaskCrop, st.integers(0, 500), st.integers(0, 500), MASKS),
-    st.floats(0, 1), st.floats(0, 1), BETWEEN,
+    CROPS, st.floats(0, 1), st.floats(0, 1), BETWEEN, st.booleans(), st.none() | CROPS,
 )  # fmt: skip
 PARTS = st.builds(
     lambda plane, sections, ends: Filled(
@@ -34,13 +34,17 @@ PARTS = st.builds(
 )
 
 
+def mask(crop: MaskCrop | None) -> object:
+    return None if crop is None else (crop.box, crop.mask.tobytes())
+
+
 def told(parts: list[Filled]) -> list:
     return [
         (
             part.plane,
             part.ends,
             {
-                number: (s.crop.box, s.crop.mask.tobytes(), s.score, s.doubt, s.between)
+                number: (mask(s.crop), s.score, s.doubt, s.between, s.rough, mask(s.followed))
                 for number, s in part.sections.items()
             },
         )

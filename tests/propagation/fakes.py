@@ -8,11 +8,28 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch, cropped
-from napari_samv2_prompts.propagation import Guess, History
+from napari_samv2_prompts.propagation import Anchors, Guess, History
 
 
 def crop(top: int, left: int, height: int = 4, width: int = 5) -> MaskCrop:
     return MaskCrop(top, left, np.ones((height, width), bool))
+
+
+class Widening:
+    """Makes each mask as wide as all on its plane and beside it are together."""
+
+    def fitted(
+        self, planes: range, known: Mapping[int, Mapping[int, MaskCrop]]
+    ) -> dict[int, dict[int, MaskCrop]]:
+        def width(plane: int) -> int:
+            near = (crop for p in (-1, 0, 1) for crop in known.get(plane + p, {}).values())
+            return sum(crop.mask.shape[1] for crop in near)
+
+        return {
+            plane: {n: crop(c.top, c.left, 4, width(plane)) for n, c in known[plane].items()}
+            for plane in planes
+            if plane in known
+        }
 
 
 @dataclass
@@ -20,6 +37,7 @@ class Drifting:
     """Moves every mask right by a column a plane; what is in `gone` is not there."""
 
     gone: frozenset[tuple[int, int]] = frozenset()
+    fits: bool = False
     asked: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
 
     def follow(
@@ -40,6 +58,9 @@ class Drifting:
             doubt = (number * 7 + plane * 3) % 10 / 10
             guesses[number] = Guess(moved, score, doubt, float((number, plane) in self.gone))
         return guesses
+
+    def fitter(self, anchors: Anchors) -> Widening | None:
+        return Widening() if self.fits else None
 
 
 @dataclass

@@ -6,7 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.propagation import Found, Wanted, current, missing, propagate
+from napari_samv2_prompts.propagation import (
+    Found,
+    Wanted,
+    current,
+    missing,
+    partitions_of,
+    propagate,
+)
+from napari_samv2_prompts.propagation.patches import overlap
+from napari_samv2_prompts.propagation.run import FIRM
 
 from .fakes import Drifting, crop
 
@@ -112,13 +121,13 @@ def test_an_empty_anchor_ends_an_object():
 
 
 @settings(max_examples=60, deadline=None)
-@given(anchor_sets, directions, st.integers(0, 30))
-def test_stopping_and_going_on_is_the_same_as_never_having_stopped(anchors, direction, steps):
+@given(anchor_sets, directions, st.integers(0, 60), st.booleans())
+def test_stopping_and_going_on_is_the_same_as_never_having_stopped(anchors, direction, steps, fits):
     wanted = Wanted(1, PLANES - 2, direction)
     gone = frozenset({(1, 7), (2, 3), (3, 5)})
-    whole = run(anchors, wanted=wanted, follower=Drifting(gone))
-    half = run(anchors, wanted=wanted, follower=Drifting(gone), steps=steps)
-    rest = run(anchors, half, wanted, Drifting(gone))
+    whole = run(anchors, wanted=wanted, follower=Drifting(gone, fits))
+    half = run(anchors, wanted=wanted, follower=Drifting(gone, fits), steps=steps)
+    rest = run(anchors, half, wanted, Drifting(gone, fits))
     assert told(anchors, rest) == told(anchors, whole)
     assert rest.ends == whole.ends
     assert missing(anchors, rest, wanted) == []
@@ -149,22 +158,51 @@ def test_what_holds_the_shown_plane_is_done_first(known, shown, first):
 
 
 @settings(max_examples=60, deadline=None)
-@given(anchor_sets, st.integers(0, PLANES - 1), st.integers(0, 9))
-def test_a_correction_redoes_the_two_stretches_beside_it_and_no_more(anchors, plane, left):
-    found = run(anchors)
+@given(anchor_sets, st.integers(0, PLANES - 1), st.integers(0, 9), st.booleans())
+def test_a_correction_redoes_the_two_stretches_beside_it_and_no_more(anchors, plane, left, fits):
+    found = run(anchors, follower=Drifting(fits=fits))
     number = min(anchors)
     before = told(anchors, found)
     corrected = anchors | {number: dict(anchors[number]) | {plane: crop(3, left)}}
     neighbours = [p for p in anchors[number] if p != plane]
     low = max((p for p in neighbours if p < plane), default=-1)
     high = min((p for p in neighbours if p > plane), default=PLANES)
-    follower = Drifting()
+    follower = Drifting(fits=fits)
     after = told(corrected, run(corrected, found, follower=follower))
     for (n, at), value in before.items():
         if n != number or not low < at < high:
             assert after[n, at] == value
     assert {n for _, numbers in follower.asked for n in numbers} <= {number}
     assert all(low < at < high for at, _ in follower.asked)
+
+
+def test_what_was_followed_is_fitted_in_the_end_and_is_in_doubt_by_how_much_it_changed():
+    plain = run({7: {4: crop(2, 3)}}).sections[7]
+    fitted = run({7: {4: crop(2, 3)}}, follower=Drifting(fits=True)).sections[7]
+    for plane, section in fitted.items():
+        width = 5 * sum(0 <= plane + step < PLANES for step in (-1, 0, 1))
+        assert section.crop.mask.shape == (4, width)
+        assert section.followed.box == plain[plane].crop.box
+        assert section.doubt == max(plain[plane].doubt, 1 - 5 / width)
+        assert not section.rough
+
+
+def test_masks_that_are_not_fitted_yet_are_work_to_do():
+    anchors = {7: {4: crop(2, 3)}}
+    rough = run(anchors, follower=Drifting(fits=True), steps=PLANES - 1)
+    assert missing(anchors, rough, ALL) == []
+    assert sum(part.size for part in partitions_of(anchors, rough, ALL)) == PLANES - 1
+    assert partitions_of(anchors, run(anchors, rough, ALL, Drifting(fits=True)), ALL) == []
+
+
+def test_what_is_fitted_takes_no_pixel_of_what_stays():
+    found = run({1: {4: crop(2, 3)}})
+    anchors = {1: {4: crop(2, 3)}, 2: {4: crop(2, 14)}}
+    both = run(anchors, found, follower=Drifting(fits=True)).sections
+    for plane in set(both[1]) & set(both[2]):
+        assert both[1][plane].crop == found.sections[1][plane].crop
+        if both[1][plane].doubt < FIRM:
+            assert overlap(both[1][plane].crop, both[2][plane].crop) == 0
 
 
 @settings(max_examples=30, deadline=None)

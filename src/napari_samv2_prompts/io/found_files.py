@@ -96,15 +96,18 @@ def read_candidates(path: Path) -> list[Candidate]:
 def write_filled(path: Path, parts: Sequence[Filled], key: str) -> None:
     """Write what planes gained, in order: numbers and masks."""
     rows = [(n, number, s) for n, part in enumerate(parts) for number, s in part.sections.items()]
+    before = [(row, s.followed) for row, (_, _, s) in enumerate(rows) if s.followed is not None]
     boxes = [(n, number, *s.crop.box) for n, number, s in rows]
+    boxes += [(row, 0, *crop.box) for row, crop in before]
     ends = [[(e.object, e.way, e.between, e.reason) for e in part.ends] for part in parts]
     _write(
-        path, key, [s.crop for _, _, s in rows],
+        path, key, [s.crop for _, _, s in rows] + [crop for _, crop in before],
         planes=np.array([part.plane for part in parts], np.int64),
         ends=np.array(json.dumps(ends)),
         between=np.array(json.dumps([s.between for _, _, s in rows])),
         boxes=np.array(boxes, np.int64).reshape(-1, 6),
         numbers=np.array([(s.score, s.doubt) for _, _, s in rows], np.float64).reshape(-1, 2),
+        rough=np.array([s.rough for _, _, s in rows], bool),
     )  # fmt: skip
 
 
@@ -116,10 +119,15 @@ def read_filled(path: Path) -> list[Filled]:
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         planes, boxes, crops = file["planes"].tolist(), file["boxes"].tolist(), _masks_in(file)
         ends, between = (json.loads(str(file[name])) for name in ("ends", "between"))
-        numbers = file["numbers"].tolist()
+        numbers, rough = file["numbers"].tolist(), file["rough"].tolist()
+    count = len(numbers)
+    followed = {box[0]: crop for box, crop in zip(boxes[count:], crops[count:], strict=True)}
     sections: list[dict[int, Section]] = [{} for _ in planes]
-    for row, (score, doubt), keys, crop in zip(boxes, numbers, between, crops, strict=True):
-        sections[row[0]][row[1]] = Section(crop, score, doubt, _keys(keys))
+    for row, (box, (score, doubt), keys) in enumerate(
+        zip(boxes[:count], numbers, between, strict=True)
+    ):
+        known = crops[row], score, doubt, _keys(keys), rough[row], followed.get(row)
+        sections[box[0]][box[1]] = Section(*known)
     return [
         Filled(plane, found, tuple(End(n, plane, way, _keys(k), why) for n, way, k, why in of))
         for plane, found, of in zip(planes, sections, ends, strict=True)

@@ -29,7 +29,8 @@ from .doubt import Measures, judge
 from .evidence import FEATURES, NEAR, evidence, features
 from .patches import FAR, around, centre, depth, grid_of, pasted, pixels_of, taken, union
 from .stacks import Embeddings
-from .values import Guess, History, Stack
+from .values import Anchors, Guess, History, Stack
+from .walls import Walls
 from .weights import Weights, load
 
 if TYPE_CHECKING:
@@ -107,6 +108,10 @@ class HandOver:
             score = decoded[number][1]
             guesses[number] = Guess(taken(mask, one.window), score, doubt, gone)
         return guesses
+
+    def fitter(self, anchors: Anchors) -> Walls | None:
+        """Return the walls between objects, if there are any."""
+        return Walls.of(self._stack, anchors)
 
     # --- where it went ---
 

@@ -14,7 +14,7 @@ import numpy as np
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
-from .patches import depth, pasted, taken
+from .patches import depth, overlap, pasted, taken
 from .stretches import Stretch
 from .values import Guess, Section
 
@@ -54,7 +54,7 @@ def joined(
         one = up or down
         assert one is not None
         return Section(one.crop, one.score, max(one.doubt, 0.5), between)
-    agreement = _iou(up.crop, down.crop)
+    agreement = overlap(up.crop, down.crop)
     # The nearer anchor knows better, and the larger one; a side in doubt counts for less.  What
     # comes from the small section at an object's end would have all of it shrink.
     trust_up = (1 - share) * (1.05 - up.doubt) * anchors[first].area
@@ -74,10 +74,3 @@ def between_anchors(first: MaskCrop, last: MaskCrop, share: float) -> MaskCrop:
     window = Region(min(tops) - 1, min(lefts) - 1, max(bottoms) + 1, max(rights) + 1)
     depths: list[NDArray[np.float32]] = [depth(pasted(crop, window)) for crop in (first, last)]
     return taken((1 - share) * depths[0] + share * depths[1] > 0, window)
-
-
-def _iou(first: MaskCrop, last: MaskCrop) -> float:
-    tops, lefts, bottoms, rights = zip(first.box, last.box, strict=True)
-    window = Region(min(tops), min(lefts), max(bottoms), max(rights))
-    a, b = pasted(first, window), pasted(last, window)
-    return float((a & b).sum() / max((a | b).sum(), 1))

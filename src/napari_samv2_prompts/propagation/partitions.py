@@ -21,7 +21,7 @@ import numpy as np
 
 from .patches import centre
 from .run import propagate
-from .stretches import Wanted, missing
+from .stretches import Wanted, missing, rough_in
 from .values import Anchors, Filled, Follower, Found
 
 GROUP = 64
@@ -42,8 +42,10 @@ class Partition:
 
     @property
     def size(self) -> int:
-        """How many sections are missing."""
-        return sum(len(s.planes) for s in missing(self.anchors, self.found, self.wanted))
+        """How many sections are missing, or still to be fitted to walls."""
+        stretches = missing(self.anchors, self.found, self.wanted)
+        rough = rough_in(self.anchors, self.found, self.wanted)
+        return sum(len(s.planes) for s in stretches) + sum(map(len, rough.values()))
 
 
 def partitions_of(anchors: Anchors, found: Found, wanted: Wanted) -> list[Partition]:

@@ -1,6 +1,7 @@
 """Rectangles of a plane around an object, and between their pixels and the model's logits.
 
-Here: :func:`around`, :func:`pasted` and :func:`taken` (masks cut to boxes, in and out of a window),
+Here: :func:`around`, :func:`pasted`, :func:`taken`, :func:`without` and :func:`overlap` (masks cut
+to boxes, in and out of a window),
 :func:`grid_of` and :func:`pixels_of` (bilinear, as the model's own enlarging).
 
 Not here: what is done with them.
@@ -61,6 +62,25 @@ def taken(mask: NDArray[np.bool_], window: Region) -> MaskCrop:
     if crop is None:
         return MaskCrop(0, 0, np.zeros((0, 0), bool))
     return MaskCrop(crop.top + window.top, crop.left + window.left, crop.mask)
+
+
+def without(crop: MaskCrop, rivals: Sequence[MaskCrop]) -> MaskCrop:
+    """Return a mask without the pixels of others."""
+    if not crop.area or not rivals:
+        return crop
+    top, left, bottom, right = crop.box
+    window = Region(top, left, bottom, right)
+    mask = crop.mask.copy()
+    for rival in rivals:
+        mask &= ~pasted(rival, window)
+    return taken(mask, window)
+
+
+def overlap(first: MaskCrop, last: MaskCrop) -> float:
+    """Return the IoU of two masks of a plane; 0 where both are empty."""
+    window = union([Region(*first.box), Region(*last.box)])
+    a, b = pasted(first, window), pasted(last, window)
+    return float((a & b).sum() / max((a | b).sum(), 1))
 
 
 def centre(crop: MaskCrop) -> tuple[float, float]:

@@ -20,9 +20,9 @@ import numpy as np
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
-from .patches import pasted, taken
+from .patches import pasted, without
 from .stacks import Embeddings
-from .values import Guess, History, Stack, key_of
+from .values import Anchors, Guess, History, Stack, key_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,8 +83,11 @@ class MemoryFollower:
         for number, (crop, score, object_score) in zip(histories, found, strict=True):
             gone = float(1 / (1 + np.exp(np.clip(object_score, -30, 30))))
             doubt = float(np.clip(1 - score, 0, 1))
-            guesses[number] = Guess(_without(crop, rivals), score, doubt, gone)
+            guesses[number] = Guess(without(crop, rivals), score, doubt, gone)
         return guesses
+
+    def fitter(self, anchors: Anchors) -> None:
+        """Return nothing: the model's masks are left as they are."""
 
     def _remembered(self, plane: int, crop: MaskCrop) -> Any:
         """Return what is remembered of a mask; those used last are kept."""
@@ -96,15 +99,3 @@ class MemoryFollower:
                 self._memories.popitem(last=False)
         self._memories.move_to_end(key)
         return self._memories[key]
-
-
-def _without(crop: MaskCrop, rivals: Sequence[MaskCrop]) -> MaskCrop:
-    """Take the pixels of others off a mask."""
-    if not crop.area or not rivals:
-        return crop
-    top, left, bottom, right = crop.box
-    window = Region(top, left, bottom, right)
-    mask = crop.mask.copy()
-    for rival in rivals:
-        mask &= ~pasted(rival, window)
-    return taken(mask, window)

@@ -10,6 +10,7 @@ Not here: filling them (``run.py``).
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -160,6 +161,33 @@ def _before_end(
 
 def _fits(section: Section | None, before: Key | None, after: Key | None) -> bool:
     return section is not None and section.between == (before, after)
+
+
+def rough_in(anchors: Anchors, found: Found, wanted: Wanted) -> dict[int, list[int]]:
+    """Return the objects of each plane that are still to be fitted to walls, planes in order."""
+    own, rough = own_planes(anchors, wanted), dict[int, list[int]]()
+    numbers = anchors.keys() if wanted.objects is None else wanted.objects & anchors.keys()
+    for number in sorted(numbers):
+        keys = sorted_keys(anchors[number])
+        for plane, section in found.sections.get(number, {}).items():
+            if section.rough and plane in own and is_current(section, plane, keys):
+                rough.setdefault(plane, []).append(number)
+    return dict(sorted(rough.items()))
+
+
+def own_planes(anchors: Anchors, wanted: Wanted) -> range:
+    """Return the planes on which what is wanted may be found.
+
+    As far as the ends of what is wanted, if all of its objects are known there; what lies between
+    an anchor and the range is filled as well, so else there is no limit.
+    """
+    numbers = anchors.keys() if wanted.objects is None else wanted.objects & anchors.keys()
+
+    def is_end(plane: int) -> bool:
+        return all(plane in anchors[number] for number in numbers)
+
+    first = wanted.first if is_end(wanted.first) else 0
+    return range(first, (wanted.last if is_end(wanted.last) else sys.maxsize - 1) + 1)
 
 
 def sorted_keys(anchors: Mapping[int, MaskCrop]) -> list[Key]:

@@ -62,12 +62,16 @@ class Section:
     - `.doubt`: 0 to 1: the IoU that the section is expected to lack, see :mod:`.doubt`
     - `.between`: keys of the anchors on either side that it was found from; None where there was
       none
+    - `.rough`: whether it is still to be fitted to the walls between objects
+    - `.followed`: the mask before that, if it was another
     """
 
     crop: MaskCrop
     score: float
     doubt: float
     between: tuple[Key | None, Key | None]
+    rough: bool = False
+    followed: MaskCrop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,20 @@ class Guess:
     gone: float
 
 
+class Fitter(Protocol):
+    """What fits masks to the walls between objects; see :class:`.Walls`."""
+
+    def fitted(
+        self, planes: range, known: Mapping[int, Mapping[int, MaskCrop]]
+    ) -> Mapping[int, Mapping[int, MaskCrop]]:
+        """Return the masks of some planes fitted.
+
+        ``known`` are all masks as they were followed, on these planes and beside them: plane:
+        object: mask.
+        """
+        ...
+
+
 class Follower(Protocol):
     """A method of following objects from plane to plane: hand-over, or the model's memory.
 
@@ -179,4 +197,8 @@ class Follower(Protocol):
         - `then`: the plane that comes next, so that it can be prepared; the answer does not depend
           on it
         """
+        ...
+
+    def fitter(self, anchors: Anchors) -> Fitter | None:
+        """Return what fits its masks in the end, if anything can be seen at the anchors."""
         ...
