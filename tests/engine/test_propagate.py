@@ -41,6 +41,9 @@ class Carry:
     def __init__(self, propagating: Propagating, embed) -> None:
         self._all, self._embed = propagating, embed
 
+    def fitter(self, anchors) -> None:
+        """Leave masks as they are."""
+
     def follow(
         self,
         plane: int,

@@ -74,6 +74,17 @@ def test_bright_objects_on_dark_ground_have_no_walls():
         assert Walls.of(ArrayStack(picture), {1: {4: cropped(disc)}}) is None
 
 
+def test_a_rim_that_belongs_to_the_object_is_no_wall():
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    away = np.hypot(rows - 40, columns - 45)
+    rim = np.exp(-(((away - 12) / 1.5) ** 2))
+    noise = np.random.default_rng(0).normal(0, 5, (PLANES, SIDE, SIDE))
+    image = np.clip(60 + 150 * rim + noise, 0, 255).astype(np.uint8)
+    with_rim, without = (ArrayStack(image), {1: {4: cropped(away < 14)}}), cropped(away < 12)
+    assert Walls.of(*with_rim) is None
+    assert Walls.of(ArrayStack(image), {1: {4: without}}) is not None
+
+
 def test_no_anchor_with_pixels_has_no_walls():
     image, _ = tissue()
     empty = MaskCrop(0, 0, np.zeros((0, 0), bool))

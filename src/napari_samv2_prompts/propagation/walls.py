@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
-from skimage.segmentation import watershed
 
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
@@ -42,8 +41,13 @@ SMOOTH = 0.8
 """Deviation of the smoothing of each plane, in pixels."""
 SEEN = -0.3
 """How much walls stand out at least, in deviations of the picture around an object."""
+VOXELS = 2**22
+"""Pixels of planes that are fitted at once, about: they take some 40 bytes each."""
 ASKED = 64
 """Anchors that are asked for walls at most."""
+RIM = -0.5
+"""Median from which on, in pixels, masks end within the middle of walls, or little beyond it: else
+these are rims that belong to the objects."""
 
 Masks = Mapping[int, Mapping[int, MaskCrop]]
 """Plane: object: its mask there."""
@@ -72,7 +76,11 @@ class Walls:
         if not told:
             return None
         bright, dark = np.median(told, axis=0)
-        return cls(stack, bool(bright > dark)) if max(bright, dark) > SEEN else None
+        if max(bright, dark) <= SEEN:
+            return None
+        walls = cls(stack, bool(bright > dark))
+        within = np.median([walls._ending(plane, crop) for plane, crop in known[::every]])
+        return walls if within > RIM else None
 
     def fitted(self, planes: range, known: Masks) -> dict[int, dict[int, MaskCrop]]:
         """Return the masks of some planes, fitted to the walls.
@@ -81,17 +89,39 @@ class Walls:
         - returns those of `planes`; a mask of which nothing is left stays as it was
         """
         result: dict[int, dict[int, MaskCrop]] = {plane: {} for plane in planes}
-        slab = range(max(planes.start - REACH, 0), planes.stop + REACH)
-        slab = range(slab.start, min(slab.stop, self.stack.shape[0]))
-        known = {plane: known[plane] for plane in slab if plane in known}
-        for window in self._windows(known):
-            labels, numbers = self._flooded(slab, known, window)
-            for plane in planes:
-                for number, crop in known.get(plane, {}).items():
-                    if number in numbers and _meets(crop, window):
-                        mask = labels[plane - slab.start] == numbers[number]
-                        result[plane][number] = taken(mask, window) if mask.any() else crop
+        slab = self._beside(planes)
+        for window in self._windows({plane: known[plane] for plane in slab if plane in known}):
+            height, width = window.size
+            step = max(1, VOXELS // (height * width))
+            for start in range(planes.start, planes.stop, step):
+                part = planes[start - planes.start : start - planes.start + step]
+                for plane, number, crop in self._fitted_in(window, part, known):
+                    result[plane][number] = crop
         return result
+
+    def _beside(self, planes: range) -> range:
+        """Return some planes, and those beside them that are looked at."""
+        return range(max(planes.start - REACH, 0), min(planes.stop + REACH, self.stack.shape[0]))
+
+    def _fitted_in(
+        self, window: Region, planes: range, known: Masks
+    ) -> Iterator[tuple[int, int, MaskCrop]]:
+        """Yield plane, object and mask of what lies in a window."""
+        slab = self._beside(planes)
+        labels, numbers = self._flooded(slab, known, window)
+        for plane in planes:
+            for number, crop in known.get(plane, {}).items():
+                if crop.area and _meets(crop, window):
+                    mask = labels[plane - slab.start] == numbers[number]
+                    yield plane, number, taken(mask, window) if mask.any() else crop
+
+    def _ending(self, plane: int, crop: MaskCrop) -> float:
+        """How far within the middle of the walls around it a mask ends, in pixels."""
+        box = around(crop, 2 * int(UNSURE), self.stack.shape[1:])
+        labels, _ = self._flooded(range(plane, plane + 1), {plane: {1: crop}}, box)
+        mask = labels[0] == 1
+        outline = mask & (depth(mask) < 1)
+        return float((mask.sum() - crop.area) / max(outline.sum(), 1))
 
     def _windows(self, known: Masks) -> Iterator[Region]:
         """Cut the planes into rectangles that hold objects lying together."""
@@ -115,6 +145,8 @@ class Walls:
         self, slab: range, known: Masks, window: Region
     ) -> tuple[NDArray[np.int32], dict[int, int]]:
         """Return labels ``(planes, h, w)`` of a window, and each object's label."""
+        from skimage.segmentation import watershed  # importing it takes long enough to be noticed
+
         numbers: dict[int, int] = {}
         markers = np.zeros((len(slab), *window.size), np.int32)
         near = np.zeros(markers.shape, bool)
