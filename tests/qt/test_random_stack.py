@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from tests.qt.test_through_stack import PLANES, Stack, film
+from tests.qt.test_through_stack import PLANES, Stack, film, see_walls
 
 from napari_samv2_prompts.layers import Chosen, TargetError
 
@@ -27,8 +27,12 @@ DIRECTIONS = st.sampled_from(("both", "both", "forward", "back"))
 
 
 class RandomStackUser(RuleBasedStateMachine):
+    walls = False
+
     def __init__(self) -> None:
         super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        see_walls(self.patch, self.walls)
         self.bench = Stack()
         self.left: dict[tuple[int, int], np.ndarray] = {}  # by runs
 
@@ -38,6 +42,7 @@ class RandomStackUser(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.bench.close()
+        self.patch.undo()
 
     def is_users(self, number: int, place: int) -> bool:
         mask = self.data[place] == number
@@ -158,9 +163,16 @@ class RandomStackUser(RuleBasedStateMachine):
         assert np.array_equal(self.bench.image.data, film())
 
 
-def check(examples: int, steps: int, **options) -> None:
+class RandomUserOfWalls(RandomStackUser):
+    walls = True
+
+
+USERS = pytest.mark.parametrize("user", [RandomStackUser, RandomUserOfWalls])
+
+
+def check(user: type[RandomStackUser], examples: int, steps: int, **options) -> None:
     run_state_machine_as_test(
-        RandomStackUser,
+        user,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -171,10 +183,12 @@ def check(examples: int, steps: int, **options) -> None:
     )
 
 
-def test_a_random_user_of_a_stack() -> None:
-    check(4, 12, derandomize=True)
+@USERS
+def test_a_random_user_of_a_stack(user: type[RandomStackUser]) -> None:
+    check(user, 4, 12, derandomize=True)
 
 
+@USERS
 @pytest.mark.slow
-def test_a_random_user_of_a_stack_for_long() -> None:
-    check(int(os.environ.get("RANDOM_USER_STEPS", "10_000")) // 50, 50)
+def test_a_random_user_of_a_stack_for_long(user: type[RandomStackUser]) -> None:
+    check(user, int(os.environ.get("RANDOM_USER_STEPS", "10_000")) // 50, 50)
