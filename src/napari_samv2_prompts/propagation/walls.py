@@ -23,6 +23,7 @@ from scipy import ndimage
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
+from .competition import main_components
 from .patches import around, depth, pasted, taken, union
 from .values import Anchors, Stack
 
@@ -113,7 +114,10 @@ class Walls:
             for number, crop in known.get(plane, {}).items():
                 if crop.area and _meets(crop, window):
                     mask = labels[plane - slab.start] == numbers[number]
-                    yield plane, number, taken(mask, window) if mask.any() else crop
+                    # Noise makes outlines ragged: of nine pixels most decide.
+                    smooth = ndimage.uniform_filter(mask.astype(np.float32), 3) > 0.5
+                    kept = main_components(smooth, pasted(crop, window).astype(np.float32))
+                    yield plane, number, taken(kept, window) if kept.any() else crop
 
     def _ending(self, plane: int, crop: MaskCrop) -> float:
         """How far within the middle of the walls around it a mask ends, in pixels."""
