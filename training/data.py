@@ -27,7 +27,7 @@ from training.scenes import SCENES
 N_CLICKS = 3
 SMALLEST_SCENE = 48
 """Side in pixels of the smallest scene that is drawn."""
-COARSEST = 256
+COARSEST = 192
 """Input side of the pyramid's last level."""
 NUCLEI = ("dark", "bright", "colour")
 """Kinds that are shown at their scale at inference."""

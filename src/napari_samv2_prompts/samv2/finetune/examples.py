@@ -19,7 +19,6 @@ from torch import Tensor
 
 from napari_samv2_prompts.samv2.inference.preprocess import check_image, to_pixels
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
-from napari_samv2_prompts.samv2.nano.config import COARSEST
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
 from napari_samv2_prompts.samv2.nano.pyramid import smaller
@@ -128,8 +127,7 @@ def _in_windows(
     number = _level_of(rng, picture, int(values[0]))
     level = picture.levels[number]
     assert isinstance(level, NanoFeatures)
-    grid, least = level.embedding.shape[-1], network.variant.window // STRIDE
-    side = least if grid > COARSEST // STRIDE else grid
+    grid, side = level.embedding.shape[-1], network.variant.window // STRIDE
     masks: list[NDArray[np.bool_]] = []
     hidden: list[float] = []
     windows: list[Window] = []

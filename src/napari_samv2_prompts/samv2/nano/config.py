@@ -10,8 +10,6 @@ SIDE_STEP = 64
 """Sides of larger squares are multiples of this many pixels."""
 ENLARGED = 1.25
 """Sides of an image that its square has if it counts as enlarged."""
-COARSEST = 256
-"""Side of the smallest copy of a picture in pixels."""
 PROMPT_MAPS = 11
 """Maps drawn of each prompt: clicks, box and logits (4), similarity (4), geodesic (2), ellipse."""
 
@@ -24,7 +22,7 @@ class NanoVariant(Variant):
     - `.descriptors`: learnt channels in which cells are compared with the prompted places, besides
       the three colours (see :func:`.draw_similarity`)
     - `.window`: side in pixels, of the input, of the smallest square around a prompt that is
-      decoded, see :mod:`.windows`
+      decoded, see :mod:`.windows`; and of the smallest copy of a picture
     - `.refine_8`, `.refine_4`: dilations of the convolutions in the decoder's upscaling, at strides
       8 and 4, see :mod:`.refinement`
     - `.mask_scores`: hidden width of what judges masks by their looks, see :mod:`.mask_scores`
@@ -54,10 +52,14 @@ class NanoVariant(Variant):
         return self.side_for(height, width) < ENLARGED * max(height, width)
 
     def pyramid(self, side: int) -> tuple[int, ...]:
-        """Sides of the smaller copies of a square, each half the one before, `COARSEST` last."""
+        """Sides of the smaller copies of a square: each half the one before, a window's last.
+
+        A copy that is less than twice as large as the last one is left out.
+        """
         sides = []
-        while side > COARSEST:
-            side = max(COARSEST, side // 2 // SIDE_STEP * SIDE_STEP)
+        while side > self.window:
+            half = side // 2 // SIDE_STEP * SIDE_STEP
+            side = half if half >= 2 * self.window else self.window
             sides.append(side)
         return tuple(sides)
 

@@ -1,16 +1,15 @@
 """Answer a click at several scales: the picture in full, and smaller copies of it.
 
-A window of the full picture shows small things sharply and large ones not at all; in a copy of 256
-pixels a thing as large as the picture has the size that the network knows best.  A click is decoded
-in its window on each level, all masks are judged by one score (:mod:`.scale_scores`), and three
-that differ are offered (:mod:`.candidates`): part, whole, group.
+A window of the full picture shows small things sharply and large ones not at all; in a copy as
+large as a window a thing as large as the picture has the size that the network knows best.  A click
+is decoded in its window on each level, all of them at once, all masks are judged by one score
+(:mod:`.scale_scores`), and three that differ are offered (:mod:`.candidates`): part, whole, group.
 
 Here: levels, and decoding on them.  Not here: which level a prompt begins with (``decode.py``).
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,7 +20,6 @@ from torch import Tensor
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded
 
 from .candidates import Candidates, cover, overlaps
-from .config import COARSEST
 from .features import NanoFeatures
 from .network import PromptDecoder
 from .window_decoding import at_once, without_unprompted
@@ -82,36 +80,33 @@ def _on_all_levels(
     labels: Tensor,
     threshold: float,
 ) -> list[_Decoded]:
-    """Decode on each level; levels whose windows have the same side are decoded together."""
+    """Decode on each level, in windows of the same side."""
     grids = [level.embedding.shape[-1] for level in levels]
+    side = network.variant.window // STRIDE
     scaled = [scaled_to(coords, grids[0], grid) for grid in grids]
     windows = [
-        _windows(points, labels, grid, network.variant.window // STRIDE)
-        for points, grid in zip(scaled, grids, strict=True)
+        _windows(points, labels, grid, side) for points, grid in zip(scaled, grids, strict=True)
     ]
-    alike: dict[int, list[int]] = defaultdict(list)
-    for number in range(len(grids)):
-        alike[windows[number][0].side].append(number)
-    results: dict[int, _Decoded] = {}
-    for side, numbers in alike.items():
-        step = max(1, at_once(side, coords.device) // len(numbers))
-        parts = []
-        for start in range(0, len(coords), step):
-            rows = slice(start, start + step)
-            features = _joined([cut(levels[k], windows[k][rows]) for k in numbers])
-            places = [_within(scaled[k][rows], windows[k][rows]) for k in numbers]
-            kinds = labels[rows].repeat(len(numbers), 1)
-            masks = network.decode_prompts(features, torch.cat(places), kinds, None)
-            kept = without_unprompted(masks.logits, torch.cat(places), kinds, None, threshold)
-            together = (kept, masks.scores, masks.object_logits, features.descriptors)
-            parts.append([tensor.chunk(len(numbers)) for tensor in together])
-        for place, number in enumerate(numbers):
-            logits, scores, objects, looks = (
-                torch.cat([part[which][place] for part in parts]) for which in range(4)
-            )
-            masks = Decoded(logits, scores, objects)
-            results[number] = _Decoded(masks, windows[number], grids[number], looks)
-    return [results[number] for number in range(len(levels))]
+    step = max(1, at_once(side, coords.device) // len(levels))
+    parts = []
+    for start in range(0, len(coords), step):
+        rows = slice(start, start + step)
+        features = _joined(
+            [cut(level, own[rows]) for level, own in zip(levels, windows, strict=True)]
+        )
+        places = torch.cat(
+            [_within(points[rows], own[rows]) for points, own in zip(scaled, windows, strict=True)]
+        )
+        kinds = labels[rows].repeat(len(levels), 1)
+        masks = network.decode_prompts(features, places, kinds, None)
+        kept = without_unprompted(masks.logits, places, kinds, None, threshold)
+        together = (kept, masks.scores, masks.object_logits, features.descriptors)
+        parts.append([tensor.unflatten(0, (len(levels), -1)) for tensor in together])
+    logits, scores, objects, looks = (torch.cat(each, 1) for each in zip(*parts, strict=True))
+    return [
+        _Decoded(Decoded(logits[n], scores[n], objects[n]), windows[n], grids[n], looks[n])
+        for n in range(len(levels))
+    ]
 
 
 def scaled_to(coords: Tensor, grid: int, other: int) -> Tensor:
@@ -119,15 +114,13 @@ def scaled_to(coords: Tensor, grid: int, other: int) -> Tensor:
     return (coords + 0.5) * (other / grid) - 0.5
 
 
-def _windows(points: Tensor, labels: Tensor, grid: int, least: int) -> list[Window]:
+def _windows(points: Tensor, labels: Tensor, grid: int, side: int) -> list[Window]:
     """Windows around clicks ``(P, N, 2)``; on the coarsest level it is all of it."""
-    if grid <= COARSEST // STRIDE:
-        return [Window(0, 0, grid)] * len(points)
     said = (labels >= 0)[..., None]
     low = points.masked_fill(~said, torch.inf).amin(1)
     high = points.masked_fill(~said, -torch.inf).amax(1)
     middles = ((low + high) / 2 / STRIDE).tolist()
-    return [around(y, x, least, grid) for x, y in middles]
+    return [around(y, x, side, grid) for x, y in middles]
 
 
 def _within(points: Tensor, windows: list[Window]) -> Tensor:
