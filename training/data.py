@@ -15,24 +15,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 from torch.utils.data import Dataset
 
-from napari_samv2_prompts.samv2.finetune import clicks
 from training.annotated import Annotated
 from training.appearance import alter
 from training.generator import generate
+from training.prompting import Picked, first_prompts, neighbouring, prompts_of_section
 from training.scenes import SCENES
 
-N_CLICKS = 3
 SMALLEST_SCENE = 48
 """Side in pixels of the smallest scene that is drawn."""
 COARSEST = 192
 """Input side of the pyramid's last level."""
 NUCLEI = ("dark", "bright", "colour")
 """Kinds that are shown at their scale at inference."""
-MASK_PROMPT_LOGIT = 8.0
-"""What a rough mask is fed in with: sure, but not beyond correction."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +64,9 @@ class SampleSettings:
         Side of a target's pixels, in pixels of the input.
     tight : float
         Share of boxes that end exactly where the object does.
+    touching : float
+        Objects that touch others are chosen so many times as often: they are the ones that a click
+        does not part.
     seed : int
     """
 
@@ -86,6 +85,7 @@ class SampleSettings:
     smallest: int = 12
     coarse: int = 1
     tight: float = 0.5
+    touching: float = 1.0
     seed: int = 0
 
 
@@ -111,18 +111,6 @@ class View:
     before: list[NDArray[np.int32]]
     areas: list[NDArray[np.float64]]
     hand_drawn: bool = False
-
-
-@dataclass(frozen=True)
-class Picked:
-    """An object to ask for: its mask, pixels of it beyond the edges, and its mask a section before.
-
-    An empty mask stands for a click on background, or for an object that is gone.
-    """
-
-    mask: NDArray[np.bool_]
-    hidden: float
-    before: NDArray[np.bool_] | None
 
 
 class Samples(Dataset[dict[str, torch.Tensor]]):
@@ -152,7 +140,7 @@ class Samples(Dataset[dict[str, torch.Tensor]]):
         rng = np.random.default_rng((self.settings.seed, number))
         while True:
             view = self._view(rng)
-            objects = _pick_objects(rng, view, self.settings.objects, self.settings.smallest)
+            objects = pick_objects(rng, view, self.settings)
             if objects:
                 break
         masks = np.stack([one.mask for one in objects])
@@ -296,21 +284,26 @@ def _cut(
     return turned(cut), [turned(level) for level in labels], areas
 
 
-def _pick_objects(rng: np.random.Generator, view: View, count: int, smallest: int) -> list[Picked]:
-    """Choose ``count`` objects of any level; none if there is no object.
+def pick_objects(rng: np.random.Generator, view: View, settings: SampleSettings) -> list[Picked]:
+    """Choose objects of any level; none if there is no object.
 
     One in twelve is empty and stands for a click on the background; what is gone since the section
     before comes on top of that.
     """
-    pool = []
+    count, smallest = settings.objects, settings.smallest
+    pool, chances = [], []
     for depth, level in enumerate(view.levels):
         sizes = np.bincount(level.ravel())
         shown = sizes / np.maximum(view.areas[depth][: len(sizes)], 1)
         enough = (sizes >= smallest) & ((shown > 0.3) | (sizes > 0.3 * level.size))
-        pool += [(depth, value) for value in np.flatnonzero(enough) if value]
+        values = [int(value) for value in np.flatnonzero(enough) if value]
+        pool += [(depth, value) for value in values]
+        close = touching(level) if settings.touching != 1 else frozenset()
+        chances += [settings.touching if value in close else 1.0 for value in values]
     if not pool:
         return []
-    chosen = rng.permutation(len(pool))[:count]
+    shares = np.array(chances) / sum(chances)
+    chosen = rng.choice(len(pool), min(count, len(pool)), replace=False, p=shares)
     picks = [pool[i] for i in chosen] + [
         pool[i] for i in rng.integers(0, len(pool), count - len(chosen))
     ]
@@ -328,88 +321,14 @@ def _pick_objects(rng: np.random.Generator, view: View, count: int, smallest: in
     return objects
 
 
-def neighbouring(
-    rng: np.random.Generator,
-    picked: Picked,
-    others: NDArray[np.bool_],
-    place: NDArray[np.float32],
-) -> NDArray[np.bool_]:
-    """The object's mask in a neighbouring section: the true one, or the object moved and changed.
-
-    For what is gone, the mask of another of the objects is moved to the place (x, y).
-    """
-    if picked.before is not None and picked.before.sum() > 8:
-        return picked.before
-    mask = picked.mask
-    if not mask.any():
-        filled = [other for other in others if other.any()]
-        if not filled:
-            mask = np.zeros_like(mask)
-            mask[tuple(np.round(place[::-1]).astype(int))] = True
-            return ndimage.binary_dilation(mask, iterations=5)
-        other = filled[int(rng.integers(len(filled)))]
-        shift = place[::-1] - np.array(ndimage.center_of_mass(other))
-        moved = np.asarray(ndimage.shift(other.astype(np.uint8), shift, order=0)) > 0
-        return moved if moved.sum() > 8 else other
-    ys, xs = np.nonzero(mask)
-    middle = np.array([ys.mean(), xs.mean()])
-    radius = np.sqrt(mask.sum() / np.pi)
-    angle, grown = rng.normal(0, 0.15), np.exp(rng.normal(0, 0.12, 2))
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    matrix = turn / grown
-    shift = rng.normal(0, 0.18, 2) * radius
-    offset = middle - matrix @ (middle + shift)
-    moved = ndimage.affine_transform(mask.astype(np.uint8), matrix, offset, order=0) > 0
-    return np.asarray(moved) if moved.sum() > 8 else mask
-
-
-def prompts_of_section(
-    rng: np.random.Generator, mask: NDArray[np.bool_]
-) -> dict[str, NDArray[np.float32]]:
-    """What a neighbouring section hands over: its logits, its box, a click in its middle."""
-    quarter = mask.reshape(mask.shape[0] // 4, 4, mask.shape[1] // 4, 4).mean((1, 3))
-    smooth = ndimage.gaussian_filter(quarter, rng.uniform(0.2, 0.8))
-    logits = (2 * smooth - 1) * rng.uniform(6, 16)
-    return {
-        "before": logits[None].astype(np.float32),
-        "before_box": clicks.mask_box(mask).reshape(2, 2),
-        "before_click": np.array([clicks.centre(mask)[:2]], np.float32),
-    }
-
-
-def first_prompts(
-    rng: np.random.Generator,
-    mask: NDArray[np.bool_],
-    background: NDArray[np.bool_],
-    tight: float = 0.0,
-) -> dict[str, NDArray[np.float32]]:
-    """What a user could begin with: clicks (the first of them is enough), a box, a rough mask.
-
-    Returns
-    -------
-    dict
-        ``clicks`` (3, 2) and ``box`` (2, 2) float32 in pixels of the mask; ``mask`` (1, S/4, S/4)
-        float32 logits. Of an empty mask: clicks on the background, a box around one of them, zeros.
-    """
-    size = mask.shape[0]
-    if not mask.any():
-        points = [clicks.random_pixel(rng, background) for _ in range(N_CLICKS)]
-        half = rng.uniform(4, size / 8, 2)
-        box = np.array([points[0] - half, points[0] + half], np.float32)
-        rough = np.zeros((size // 4, size // 4), np.float32)
-    else:
-        points = [clicks.random_pixel(rng, mask) for _ in range(N_CLICKS)]
-        if rng.random() < 0.65:
-            points[0] = clicks.centre(mask)[:2]
-        loose = rng.uniform(0, 0.1) if not tight or rng.random() >= tight else 0.0
-        box = clicks.jitter_box(rng, clicks.mask_box(mask), loose, 20.0).reshape(2, 2)
-        rough = rough_logits(rng, mask)
-    return {"clicks": np.array(points, np.float32), "box": box, "mask": rough[None]}
-
-
-def rough_logits(rng: np.random.Generator, mask: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Logits of a roughly drawn outline (shifted, grown, shrunk) at a quarter of the size."""
-    quarter = mask.reshape(mask.shape[0] // 4, 4, mask.shape[1] // 4, 4).mean((1, 3))
-    shifted = np.roll(quarter, rng.integers(-1, 2, 2), (0, 1))
-    rough = ndimage.gaussian_filter(shifted, rng.uniform(0.3, 1.0)) > rng.uniform(0.3, 0.7)
-    return np.where(rough, MASK_PROMPT_LOGIT, -MASK_PROMPT_LOGIT).astype(np.float32)
+def touching(labels: NDArray[np.int32]) -> frozenset[int]:
+    """Return the objects that have a pixel of another one next to one of theirs, or but one."""
+    found: set[int] = set()
+    for step in (1, 2):
+        for one, other in (
+            (labels[step:], labels[:-step]),
+            (labels[:, step:], labels[:, :-step]),
+        ):
+            both = (one != other) & (one > 0) & (other > 0)
+            found |= set(one[both].tolist()) | set(other[both].tolist())
+    return frozenset(found)

@@ -44,9 +44,16 @@ STAGES = {
         steps=3000,
         rate=2e-4,
         batch=8,
-        first=(0.44, 0.38, 0.04, 0.14),
+        first=(0.6, 0.24, 0.04, 0.12),
+        rounds=(0.6, 0.22, 0.12, 0.06),
         samples=SampleSettings(
-            generated=0.22, scenes=0.8, nuclei=0.48, neurites=4.0, balance=0.45, seed=81
+            generated=0.14,
+            scenes=0.8,
+            nuclei=0.55,
+            neurites=4.0,
+            balance=0.3,
+            touching=4.0,
+            seed=101,
         ),
         wide=Wide(
             SampleSettings(
@@ -56,9 +63,9 @@ STAGES = {
                 spread=0.5,
                 diameters=(40.0, 380.0),
                 neurites=4.0,
-                seed=82,
+                seed=102,
             ),
-            share=0.06,
+            share=0.05,
             batch=2,
         ),
     ),

@@ -5,7 +5,15 @@ import pytest
 import torch
 from PIL import Image
 from training.annotated import HELD_OUT, Annotated, in_validation, read_all, read_folder
-from training.data import Mixture, Samples, SampleSettings, prompts_of_section
+from training.data import (
+    Mixture,
+    Samples,
+    SampleSettings,
+    View,
+    pick_objects,
+    touching,
+)
+from training.prompting import prompts_of_section
 from training.recipe import Recipe, Wide, samples_of_step
 
 
@@ -148,3 +156,20 @@ def test_electron_micrographs_are_shown_more_often_and_nuclei_as_often_as_before
     assert dark == pytest.approx(0.4)
     assert neurites == pytest.approx(0.4)
     assert others == pytest.approx([0.1, 0.1])
+
+
+def test_objects_that_touch_others_are_chosen_more_often_if_that_is_asked_for():
+    labels = np.zeros((64, 64), np.int32)
+    labels[8:20, 8:20], labels[8:20, 21:33], labels[44:56, 8:20], labels[44:56, 30:42] = 1, 2, 3, 4
+    assert touching(labels) == {1, 2}
+    view = View(np.zeros((64, 64, 3), np.uint8), [labels], [], [np.bincount(labels.ravel()) * 1.0])
+    rng = np.random.default_rng(0)
+
+    def share(times: float) -> float:
+        settings = SampleSettings(objects=1, touching=times)
+        picked = [pick_objects(rng, view, settings)[0].mask for _ in range(400)]
+        found = [mask[8:20].any() for mask in picked if mask.any()]
+        return float(np.mean(found))
+
+    assert 0.42 < share(1.0) < 0.58
+    assert 0.74 < share(4.0) < 0.86
