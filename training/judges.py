@@ -38,8 +38,9 @@ OBJECTS = 8
 STEPS = 1200
 WEIGHTS = {"dark": 4.0, "colour": 1.5, "bright": 1.5}
 """All kinds count alike, but dark nuclei, the most frequent by far in practice, as four of them."""
-NOISE = 0.3
-"""Noise on what is measured, in its deviations: there are few prompts to learn from."""
+NOISE = {"scale_scores": 0.6, "box_blend": 0.3}
+"""Noise on what is measured, in its deviations: there are few prompts to learn from, and the more of
+it, the more a judge keeps to what the network says of its masks."""
 SHARPNESS = 0.05
 """Difference of scores that makes a choice."""
 
@@ -92,7 +93,9 @@ def look(network: NanoNetwork, items: Sequence[Annotated]) -> dict[str, list[See
     return seen
 
 
-def fit(make: type[Judge], hidden: int, seen: Sequence[Seen], seed: int = 0) -> Judge:
+def fit(
+    make: type[Judge], hidden: int, seen: Sequence[Seen], noise: float, seed: int = 0
+) -> Judge:
     """Fit scores to IoU, and so that the best scored mask of a prompt is a good one."""
     torch.manual_seed(seed)
     kinds = [one.kind for one in seen]
@@ -109,8 +112,8 @@ def fit(make: type[Judge], hidden: int, seen: Sequence[Seen], seed: int = 0) -> 
         some = torch.multinomial(chances, 96, replacement=True, generator=generator)
         mask = there[some]
         now = known[some].flatten(0, 1)
-        noise = NOISE * torch.randn(now.shape, generator=generator)
-        added = judge.head((now - mean) / spread + noise)[:, 0]
+        shaken = (now - mean) / spread + noise * torch.randn(now.shape, generator=generator)
+        added = judge.head(shaken)[:, 0]
         found = (judge.own(now) + added).sigmoid().view(mask.shape)
         error = ((found - true[some]).square() * mask).sum() / mask.sum()
         chosen = (found / SHARPNESS).masked_fill(mask == 0, -torch.inf).softmax(1)
@@ -169,8 +172,8 @@ def main() -> None:
         kept = [one for one in prompts if one.picture not in apart]
         others = [one for one in prompts if one.picture in apart]
         print(f"\n{name}, {len(others)} of {len(prompts)} prompts, in pictures not fitted to:\n")
-        print(told(fit(make, hidden, kept), others))
-        state = fit(make, hidden, prompts).state_dict()
+        print(told(fit(make, hidden, kept, NOISE[name]), others))
+        state = fit(make, hidden, prompts, NOISE[name]).state_dict()
         weights |= {f"{name}.{key}": tensor for key, tensor in state.items()}
     before = recipe_before(args.weights)
     counts = {name: len(prompts) for name, prompts in seen.items()}

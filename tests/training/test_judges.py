@@ -30,7 +30,7 @@ def test_a_judge_learns_which_mask_of_a_prompt_is_best(make: type[Judge], measur
         prompts.append(
             Seen("dark", "a picture", known, ((known[:, 4] - 100) / 5).clamp(0.05, 0.95))
         )
-    judge = fit(make, 8, prompts[:50])
+    judge = fit(make, 8, prompts[:50], 0.3)
     with torch.no_grad():
         missed = [one.iou.max() - one.iou[judge(one.measures).argmax()] for one in prompts[50:]]
     assert np.mean(missed) < 0.1  # 0.4 by chance
