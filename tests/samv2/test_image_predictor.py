@@ -332,7 +332,7 @@ def test_embeddings_are_values_that_outlive_the_next_image(ready: SAMV2ImagePred
     ready.setimage(make_image(2))
     np.testing.assert_array_equal(ready.decode(first, batch)[0].low_res_logits, before)
     assert first.nbytes == sum(
-        t.numel() * t.element_size() for t in first.features.tensors().values()
+        t.numel() * t.element_size() for level in first.levels for t in level.tensors().values()
     )
 
 
