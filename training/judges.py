@@ -39,8 +39,8 @@ STEPS = 1200
 WEIGHTS = {"dark": 4.0, "colour": 1.5, "bright": 1.5}
 """All kinds count alike, but dark nuclei, the most frequent by far in practice, as four of them."""
 NOISE = {"scale_scores": 0.6, "box_blend": 0.3}
-"""Noise on what is measured, in its deviations: there are few prompts to learn from, and with more of
-it a judge keeps more to what the network says of its masks."""
+"""Noise on what is measured, in its deviations: there are few prompts to learn from. With more
+of it a judge keeps more to what the network says of its masks."""
 SHARPNESS = 0.05
 """Difference of scores that makes a choice."""
 
