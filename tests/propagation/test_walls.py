@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from napari_samv2_prompts.prompts import MaskCrop, cropped
-from napari_samv2_prompts.propagation import ArrayStack
+from napari_samv2_prompts.propagation import ArrayStack, walls
 from napari_samv2_prompts.propagation.patches import overlap
 from napari_samv2_prompts.propagation.walls import Walls
 
@@ -44,12 +44,13 @@ def masks_of(labels, moved=0):
 def test_outlines_that_slipped_come_back_to_the_walls(bright):
     image, labels = tissue(bright)
     true = masks_of(labels)
-    walls = Walls.of(ArrayStack(image), {n: {4: crop} for n, crop in true.items()})
-    assert walls is not None
-    assert walls.bright == bright
+    found = Walls.of(ArrayStack(image), {n: {4: crop} for n, crop in true.items()})
+    assert found is not None
+    assert found.bright == bright
     known = {plane: masks_of(labels, moved=3) for plane in range(PLANES)}
     known[4] = true
-    fitted = walls.fitted(range(PLANES), known)
+    fitted = found.fitted(range(16), known)
+    assert fitted.keys() == set(range(PLANES))
     for plane in (0, 8):
         before = np.mean([overlap(known[plane][n], true[n]) for n in true])
         after = np.mean([overlap(fitted[plane][n], true[n]) for n in true])
@@ -57,12 +58,12 @@ def test_outlines_that_slipped_come_back_to_the_walls(bright):
         assert after > 0.9
 
 
-def test_an_object_that_nobody_knows_is_not_taken_by_its_neighbours():
+def test_an_object_does_not_take_the_cells_around_it_that_nobody_knows():
     image, labels = tissue()
     true = masks_of(labels)
     alone = {plane: {5: true[5]} for plane in range(PLANES)}
-    walls = Walls.of(ArrayStack(image), {5: {4: true[5]}})
-    assert overlap(walls.fitted(range(3, 4), alone)[3][5], true[5]) > 0.9
+    found = Walls.of(ArrayStack(image), {5: {4: true[5]}})
+    assert overlap(found.fitted(range(3, 4), alone)[3][5], true[5]) > 0.9
 
 
 def test_bright_objects_on_dark_ground_have_no_walls():
@@ -91,13 +92,13 @@ def test_no_anchor_with_pixels_has_no_walls():
     assert Walls.of(ArrayStack(image), {1: {4: empty}}) is None
 
 
-def test_which_planes_are_fitted_together_changes_little_and_planes_far_away_nothing():
+def test_planes_far_away_change_nothing():
     image, labels = tissue()
-    walls = Walls(ArrayStack(image), bright=True)
+    found = Walls(ArrayStack(image), bright=True)
     known = {plane: masks_of(labels, moved=2) for plane in range(PLANES)}
     near = {plane: known[plane] for plane in range(5)}
-    for number, crop in walls.fitted(range(1), known)[0].items():
-        same = walls.fitted(range(1), near)[0][number]
+    for number, crop in found.fitted(range(1), known)[0].items():
+        same = found.fitted(range(1), near)[0][number]
         assert (crop.box, crop.mask.tobytes()) == (same.box, same.mask.tobytes())
 
 
@@ -105,8 +106,40 @@ def test_what_lies_apart_is_fitted_as_if_it_were_alone():
     image, labels = tissue()
     wide = np.concatenate([image, np.full_like(image, 70), image], axis=2)
     one, other = masks_of(labels, moved=2)[5], masks_of(labels, moved=2)[7]
-    walls = Walls(ArrayStack(wide), bright=True)
+    found = Walls(ArrayStack(wide), bright=True)
     far = MaskCrop(other.top, other.left + 2 * SIDE, other.mask)
-    both = walls.fitted(range(2, 3), {p: {1: one, 2: far} for p in range(PLANES)})[2]
-    alone = walls.fitted(range(2, 3), {p: {1: one} for p in range(PLANES)})[2]
+    both = found.fitted(range(2, 3), {p: {1: one, 2: far} for p in range(PLANES)})[2]
+    alone = found.fitted(range(2, 3), {p: {1: one} for p in range(PLANES)})[2]
     assert (both[1].box, both[1].mask.tobytes()) == (alone[1].box, alone[1].mask.tobytes())
+
+
+def test_a_window_of_many_pixels_is_fitted_in_parts(monkeypatch):
+    image, labels = tissue()
+    stack, known = ArrayStack(image), {plane: masks_of(labels, moved=2) for plane in range(PLANES)}
+    whole = Walls(stack, bright=True).fitted(range(PLANES), known)
+    monkeypatch.setattr(walls, "VOXELS", 2 * SIDE**2)
+    parts = Walls(stack, bright=True).fitted(range(PLANES), known)
+    for plane in range(PLANES):
+        assert parts[plane].keys() == known[plane].keys()
+        agreement = [overlap(parts[plane][n], whole[plane][n]) for n in known[plane]]
+        assert np.mean(agreement) > 0.95
+
+
+def test_each_plane_is_read_in_one_go_since_few_are_kept():
+    image, labels = tissue()
+    read = []
+
+    class Watched(ArrayStack):
+        def read(self, plane, rows, columns):
+            read.append(plane)
+            return super().read(plane, rows, columns)
+
+    crops = masks_of(labels, moved=2)
+    far = MaskCrop(crops[7].top, crops[7].left + 2 * SIDE, crops[7].mask)
+    stack = Watched(np.concatenate([image, image, image], axis=2))
+    known = {plane: {1: crops[5], 2: far} for plane in range(PLANES)}
+    Walls(stack, bright=True).fitted(range(PLANES), known)
+    assert read == [plane for plane in range(PLANES) for _ in range(2)]
+    read.clear()
+    Walls.of(stack, {n: {1: crop, 6: crop} for n, crop in known[0].items()})
+    assert read == [1, 1, 6, 6]

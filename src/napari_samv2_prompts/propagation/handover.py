@@ -27,7 +27,7 @@ from .competition import from_others, main_components, shared_out
 from .correspondence import RADIUS, displacement, moved
 from .doubt import Measures, judge
 from .evidence import FEATURES, NEAR, evidence, features
-from .patches import FAR, around, centre, depth, grid_of, pasted, pixels_of, taken, union
+from .patches import FAR, around, as_grey, centre, depth, grid_of, pasted, pixels_of, taken, union
 from .stacks import Embeddings
 from .values import Anchors, Guess, History, Stack
 from .walls import Walls
@@ -148,8 +148,7 @@ class HandOver:
         part = self._stack.read(
             plane, slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         )
-        grey = part if part.ndim == 2 else part.mean(axis=2)
-        return np.asarray(grey[np.ix_(rows - rows[0], columns - columns[0])], np.float32)
+        return as_grey(part)[np.ix_(rows - rows[0], columns - columns[0])]
 
     # --- what the model says ---
 

@@ -83,6 +83,11 @@ def overlap(first: MaskCrop, last: MaskCrop) -> float:
     return float((a & b).sum() / max((a | b).sum(), 1))
 
 
+def as_grey(part: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return pixels ``(h, w)`` or ``(h, w, 3)`` of a picture as grey values."""
+    return np.asarray(part if part.ndim == 2 else part.mean(axis=2), np.float32)
+
+
 def centre(crop: MaskCrop) -> tuple[float, float]:
     """Return the mean row and column of a mask."""
     rows, columns = np.nonzero(crop.mask)

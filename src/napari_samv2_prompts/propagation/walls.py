@@ -13,7 +13,7 @@ Not here: which masks are fitted, and when (``run.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
 from .competition import main_components
-from .patches import around, depth, pasted, taken, union
+from .patches import around, as_grey, depth, pasted, taken, union
 from .values import Anchors, Stack
 
 if TYPE_CHECKING:
@@ -72,31 +72,37 @@ class Walls:
         ]
         every = max(1, -(-len(known) // ASKED))
         known.sort(key=lambda each: (each[0], each[1].box))
-        seen = [_standing_out(stack, plane, crop) for plane, crop in known[::every]]
-        told = [each for each in seen if each is not None]
+        # Planes are read once: those of a stack on a disk take their time.
+        seen = [_Outline.of(stack, plane, crop) for plane, crop in known[::every]]
+        told = [heights for one in seen if (heights := one.standing_out()) is not None]
         if not told:
             return None
         bright, dark = np.median(told, axis=0)
         if max(bright, dark) <= SEEN:
             return None
-        walls = cls(stack, bool(bright > dark))
-        within = np.median([walls._ending(plane, crop) for plane, crop in known[::every]])
-        return walls if within > RIM else None
+        within = np.median([one.within(bright=bright > dark) for one in seen])
+        return cls(stack, bool(bright > dark)) if within > RIM else None
 
     def fitted(self, planes: range, known: Masks) -> dict[int, dict[int, MaskCrop]]:
         """Return the masks of some planes, fitted to the walls.
 
+        - `planes`: they may go beyond the stack's last one
         - `known`: all masks as they were followed, on these planes and up to `REACH` beyond
         - returns those of `planes`; a mask of which nothing is left stays as it was
         """
+        planes = range(planes.start, min(planes.stop, self.stack.shape[0]))
         result: dict[int, dict[int, MaskCrop]] = {plane: {} for plane in planes}
         slab = self._beside(planes)
-        for window in self._windows({plane: known[plane] for plane in slab if plane in known}):
-            height, width = window.size
-            step = max(1, VOXELS // (height * width))
-            for start in range(planes.start, planes.stop, step):
-                part = planes[start - planes.start : start - planes.start + step]
-                for plane, number, crop in self._fitted_in(window, part, known):
+        windows = self._windows({plane: known[plane] for plane in slab if plane in known})
+        seen: dict[Region, dict[int, NDArray[np.uint8]]] = {window: {} for window in windows}
+        for plane in slab:  # one after the other, since few of them are kept by whoever reads
+            for window, pictures in seen.items():
+                pictures[plane] = _read(self.stack, plane, window)
+        for window, pictures in seen.items():
+            step = max(1, VOXELS // (window.size[0] * window.size[1]))
+            for start in range(0, len(planes), step):
+                part = planes[start : start + step]
+                for plane, number, crop in self._fitted_in(window, pictures, part, known):
                     result[plane][number] = crop
         return result
 
@@ -105,29 +111,29 @@ class Walls:
         return range(max(planes.start - REACH, 0), min(planes.stop + REACH, self.stack.shape[0]))
 
     def _fitted_in(
-        self, window: Region, planes: range, known: Masks
+        self,
+        window: Region,
+        pictures: Mapping[int, NDArray[np.uint8]],
+        planes: range,
+        known: Masks,
     ) -> Iterator[tuple[int, int, MaskCrop]]:
         """Yield plane, object and mask of what lies in a window."""
         slab = self._beside(planes)
-        labels, numbers = self._flooded(slab, known, window)
+        grey = np.stack([as_grey(pictures[plane]) for plane in slab])
+        inside = [
+            {n: crop for n, crop in known.get(plane, {}).items() if _meets(crop, window)}
+            for plane in slab
+        ]
+        labels, numbers = _flooded(grey, inside, window, bright=self.bright)
         for plane in planes:
-            for number, crop in known.get(plane, {}).items():
-                if crop.area and _meets(crop, window):
-                    mask = labels[plane - slab.start] == numbers[number]
-                    # Noise makes outlines ragged: of nine pixels most decide.
-                    smooth = ndimage.uniform_filter(mask.astype(np.float32), 3) > 0.5
-                    kept = main_components(smooth, pasted(crop, window).astype(np.float32))
-                    yield plane, number, taken(kept, window) if kept.any() else crop
+            for number, crop in inside[plane - slab.start].items():
+                mask = labels[plane - slab.start] == numbers[number]
+                # Noise makes outlines ragged: of nine pixels most decide.
+                smooth = ndimage.uniform_filter(mask.astype(np.float32), 3) > 0.5
+                kept = main_components(smooth, pasted(crop, window).astype(np.float32))
+                yield plane, number, taken(kept, window) if kept.any() else crop
 
-    def _ending(self, plane: int, crop: MaskCrop) -> float:
-        """How far within the middle of the walls around it a mask ends, in pixels."""
-        box = around(crop, 2 * int(UNSURE), self.stack.shape[1:])
-        labels, _ = self._flooded(range(plane, plane + 1), {plane: {1: crop}}, box)
-        mask = labels[0] == 1
-        outline = mask & (depth(mask) < 1)
-        return float((mask.sum() - crop.area) / max(outline.sum(), 1))
-
-    def _windows(self, known: Masks) -> Iterator[Region]:
+    def _windows(self, known: Masks) -> list[Region]:
         """Cut the planes into rectangles that hold objects lying together."""
         covered = np.zeros(self.stack.shape[1:], bool)
         for crops in known.values():
@@ -142,30 +148,68 @@ class Walls:
         while True:  # rectangles around pieces may overlap
             joined = _joined(boxes)
             if len(joined) == len(boxes):
-                return iter(joined)
+                return joined
             boxes = joined
 
-    def _flooded(
-        self, slab: range, known: Masks, window: Region
-    ) -> tuple[NDArray[np.int32], dict[int, int]]:
-        """Return labels ``(planes, h, w)`` of a window, and each object's label."""
-        from skimage.segmentation import watershed  # importing it takes long enough to be noticed
 
-        numbers: dict[int, int] = {}
-        markers = np.zeros((len(slab), *window.size), np.int32)
-        near = np.zeros(markers.shape, bool)
-        for place, plane in enumerate(slab):
-            for number, crop in known.get(plane, {}).items():
-                if crop.area and _meets(crop, window):
-                    label = numbers.setdefault(number, len(numbers) + 1)
-                    _mark(markers, near, place, crop, label, window)
-        ground = len(numbers) + 1
-        edge = ~near & ndimage.binary_dilation(near, np.ones((1, 3, 3), bool))
-        markers[edge] = ground
-        grey = np.stack([_grey(self.stack, plane, window) for plane in slab])
-        height = ndimage.gaussian_filter(grey, (0, SMOOTH, SMOOTH))
-        flooded = watershed(height if self.bright else -height, markers, mask=near | edge)
-        return np.asarray(flooded, np.int32), numbers
+@dataclass(frozen=True, slots=True, eq=False)
+class _Outline:
+    """A mask that is known, and the picture around it."""
+
+    crop: MaskCrop
+    window: Region
+    grey: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, stack: Stack, plane: int, crop: MaskCrop) -> _Outline:
+        window = around(crop, 2 * int(UNSURE), stack.shape[1:])
+        return cls(crop, window, as_grey(_read(stack, plane, window)))
+
+    def standing_out(self) -> tuple[float, float] | None:
+        """How much brighter, and how much darker, an outline is than both of its sides."""
+        deep = depth(pasted(self.crop, self.window))
+        grey = ndimage.gaussian_filter(self.grey, 1.0)
+        inside, outline = deep > min(2.5, 0.6 * float(deep.max())), np.abs(deep) <= 1
+        outside = (deep < -2.5) & (deep > -6.5)
+        if not (inside.any() and outline.any() and outside.any()):
+            return None
+        within, on, beyond = (float(np.median(grey[part])) for part in (inside, outline, outside))
+        spread = float(grey[deep > -6.5].std()) + 1
+        return min(on - within, on - beyond) / spread, min(within - on, beyond - on) / spread
+
+    def within(self, *, bright: bool) -> float:
+        """How far within the middle of the walls around it the mask ends, in pixels."""
+        labels, _ = _flooded(self.grey[None], [{1: self.crop}], self.window, bright=bright)
+        mask = labels[0] == 1
+        outline = mask & (depth(mask) < 1)
+        return float((mask.sum() - self.crop.area) / max(outline.sum(), 1))
+
+
+def _flooded(
+    grey: NDArray[np.float32],
+    masks: Sequence[Mapping[int, MaskCrop]],
+    window: Region,
+    *,
+    bright: bool,
+) -> tuple[NDArray[np.int32], dict[int, int]]:
+    """Return labels ``(planes, h, w)`` of a window, and each object's label.
+
+    - `grey`: array of shape (planes, h, w)
+    - `masks`: of the objects, plane by plane
+    """
+    from skimage.segmentation import watershed  # importing it takes long enough to be noticed
+
+    numbers: dict[int, int] = {}
+    markers, near = np.zeros(grey.shape, np.int32), np.zeros(grey.shape, bool)
+    for place, crops in enumerate(masks):
+        for number, crop in crops.items():
+            label = numbers.setdefault(number, len(numbers) + 1)
+            _mark(markers, near, place, crop, label, window)
+    edge = ~near & ndimage.binary_dilation(near, np.ones((1, 3, 3), bool))
+    markers[edge] = len(numbers) + 1  # the ground
+    height = ndimage.gaussian_filter(grey, (0, SMOOTH, SMOOTH))
+    flooded = watershed(height if bright else -height, markers, mask=near | edge)
+    return np.asarray(flooded, np.int32), numbers
 
 
 def _mark(
@@ -190,27 +234,12 @@ def _mark(
             near[other, rows, columns] |= inside > 1 - reach
 
 
-def _grey(stack: Stack, plane: int, window: Region) -> NDArray[np.float32]:
-    part = stack.read(plane, slice(window.top, window.bottom), slice(window.left, window.right))
-    return np.asarray(part if part.ndim == 2 else part.mean(axis=2), np.float32)
-
-
-def _standing_out(stack: Stack, plane: int, crop: MaskCrop) -> tuple[float, float] | None:
-    """How much brighter, and how much darker, an outline is than both of its sides."""
-    window = around(crop, 8, stack.shape[1:])
-    deep = depth(pasted(crop, window))
-    grey = ndimage.gaussian_filter(_grey(stack, plane, window), 1.0)
-    inside, outline = deep > min(2.5, 0.6 * float(deep.max())), np.abs(deep) <= 1
-    outside = (deep < -2.5) & (deep > -6.5)
-    if not (inside.any() and outline.any() and outside.any()):
-        return None
-    within, on, beyond = (float(np.median(grey[part])) for part in (inside, outline, outside))
-    spread = float(grey[deep > -6.5].std()) + 1
-    return min(on - within, on - beyond) / spread, min(within - on, beyond - on) / spread
+def _read(stack: Stack, plane: int, window: Region) -> NDArray[np.uint8]:
+    return stack.read(plane, slice(window.top, window.bottom), slice(window.left, window.right))
 
 
 def _meets(crop: MaskCrop, window: Region) -> bool:
-    return window.touches(Region(*crop.box))
+    return crop.area > 0 and window.touches(Region(*crop.box))
 
 
 def _joined(boxes: list[Region]) -> list[Region]:
