@@ -23,14 +23,24 @@ CROPS = st.builds(MaskCrop, st.integers(0, 500), st.integers(0, 500), MASKS)
 SECTIONS = st.builds(
     Section,
     CROPS, st.floats(0, 1), st.floats(0, 1), BETWEEN, st.booleans(), st.none() | CROPS,
+    st.text("0123456789abcdef", max_size=16),
 )  # fmt: skip
 PARTS = st.builds(
     lambda plane, sections, ends: Filled(
-        plane, sections, tuple(End(n, plane, way, between, "not seen") for n, way, between in ends)
+        plane, sections, tuple(End(n, at, way, between, why) for n, at, way, between, why in ends)
     ),
     st.integers(0, 99),
     st.dictionaries(st.integers(1, 10**6), SECTIONS, max_size=3),
-    st.lists(st.tuples(st.integers(1, 9), st.sampled_from([1, -1]), BETWEEN), max_size=2),
+    st.lists(
+        st.tuples(
+            st.integers(1, 9),
+            st.integers(0, 99),
+            st.sampled_from([1, -1]),
+            BETWEEN,
+            st.sampled_from(["not seen", ""]),
+        ),
+        max_size=2,
+    ),
 )
 
 
@@ -44,7 +54,15 @@ def told(parts: list[Filled]) -> list:
             part.plane,
             part.ends,
             {
-                number: (mask(s.crop), s.score, s.doubt, s.between, s.rough, mask(s.followed))
+                number: (
+                    mask(s.crop),
+                    s.score,
+                    s.doubt,
+                    s.between,
+                    s.rough,
+                    mask(s.followed),
+                    s.fitted_to,
+                )
                 for number, s in part.sections.items()
             },
         )

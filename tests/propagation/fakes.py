@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,21 +15,42 @@ def crop(top: int, left: int, height: int = 4, width: int = 5) -> MaskCrop:
     return MaskCrop(top, left, np.ones((height, width), bool))
 
 
+ByPlane = Mapping[int, Mapping[int, MaskCrop]]
+
+
 class Widening:
-    """Makes each mask as wide as all on its plane and beside it are together."""
+    """Makes each mask as wide as all on its plane and beside it are together.
+
+    Objects with an odd number go on for a plane, others are not on their last one.
+    """
+
+    planes = 12
 
     def fitted(
-        self, planes: range, known: Mapping[int, Mapping[int, MaskCrop]]
-    ) -> dict[int, dict[int, MaskCrop]]:
-        def width(plane: int) -> int:
-            near = (crop for p in (-1, 0, 1) for crop in known.get(plane + p, {}).values())
-            return sum(crop.mask.shape[1] for crop in near)
+        self, planes: range, certain: ByPlane, followed: ByPlane
+    ) -> Iterator[ByPlane | None]:
+        yield None
 
-        return {
-            plane: {n: crop(c.top, c.left, 4, width(plane)) for n, c in known[plane].items()}
-            for plane in planes
-            if plane in known
-        }
+        def width(plane: int) -> int:
+            near = [
+                crop.mask.shape[1]
+                for masks in (certain, followed)
+                for step in (-1, 0, 1)
+                for crop in masks.get(plane + step, {}).values()
+            ]
+            return sum(near)
+
+        fitted: dict[int, dict[int, MaskCrop]] = {}
+        for number in {n for crops in followed.values() for n in crops}:
+            own = sorted(plane for plane, crops in followed.items() if number in crops)
+            for plane in range(planes.start, min(planes.stop, self.planes)):
+                near = min(own, key=lambda at: (abs(at - plane), at))
+                if plane not in own and not (number % 2 and abs(near - plane) == 1):
+                    continue
+                if number % 2 or plane != own[-1] or len(own) == 1:
+                    at = followed[near][number]
+                    fitted.setdefault(plane, {})[number] = crop(at.top, at.left, 4, width(plane))
+        yield fitted
 
 
 @dataclass

@@ -14,8 +14,8 @@ from napari_samv2_prompts.propagation import (
     partitions_of,
     propagate,
 )
+from napari_samv2_prompts.propagation.fitting import FIRM
 from napari_samv2_prompts.propagation.patches import overlap
-from napari_samv2_prompts.propagation.run import FIRM
 
 from .fakes import Drifting, crop
 
@@ -176,15 +176,48 @@ def test_a_correction_redoes_the_two_stretches_beside_it_and_no_more(anchors, pl
     assert all(low < at < high for at, _ in follower.asked)
 
 
-def test_what_was_followed_is_fitted_in_the_end_and_is_in_doubt_by_how_much_it_changed():
+def test_what_was_followed_is_fitted_in_the_end():
     plain = run({7: {4: crop(2, 3)}}).sections[7]
     fitted = run({7: {4: crop(2, 3)}}, follower=Drifting(fits=True)).sections[7]
+    assert fitted.keys() == plain.keys()
     for plane, section in fitted.items():
         width = 5 * sum(0 <= plane + step < PLANES for step in (-1, 0, 1))
         assert section.crop.mask.shape == (4, width)
         assert section.followed.box == plain[plane].crop.box
-        assert section.doubt == max(plain[plane].doubt, 1 - 5 / width)
         assert not section.rough
+
+
+def test_doubt_is_how_much_a_fitted_mask_differs_from_what_was_followed_and_from_its_neighbours():
+    sections = run({7: {4: crop(2, 3)}}, follower=Drifting(fits=True)).sections[7]
+    beside = overlap(sections[7].crop, sections[8].crop)
+    assert overlap(sections[7].crop, sections[6].crop) == beside
+    assert sections[7].doubt == pytest.approx(1 - (5 / 15 + beside) / 2)
+    beside = overlap(sections[11].crop, sections[10].crop)  # nothing lies on its other side
+    assert sections[11].doubt == pytest.approx(1 - (5 / 10 + 0.9 * beside) / 2)
+
+
+def test_an_object_that_goes_on_is_found_beyond_its_end_and_one_that_does_not_ends_earlier():
+    lost = Drifting(frozenset({(7, 8), (2, 8)}), fits=True)
+    found = run({7: {4: crop(2, 3)}, 2: {4: crop(30, 3)}}, follower=lost)
+    assert max(found.sections[7]) == 8
+    assert str(found.ends[7, 1]) == "Object 7 ended at plane 9: not seen."
+    assert max(found.sections[2]) == 6
+    assert str(found.ends[2, 1]) == "Object 2 ended at plane 7: not seen."
+
+
+def test_an_object_ends_before_a_plane_on_which_it_is_known_not_to_be():
+    found = run({2: {4: crop(2, 3), 9: EMPTY}}, follower=Drifting(fits=True))
+    assert [plane for plane in sorted(found.sections[2]) if plane > 4] == [5, 6, 7]
+    assert found.ends[2, 1].plane == 8
+    found = run({7: {4: crop(2, 3), 8: EMPTY}}, follower=Drifting(fits=True))
+    assert [plane for plane in sorted(found.sections[7]) if plane > 4] == [5, 6, 7]
+
+
+def test_an_object_that_goes_on_to_the_last_plane_has_no_end():
+    lost = Drifting(frozenset({(7, PLANES - 1)}), fits=True)
+    found = run({7: {4: crop(2, 3)}}, follower=lost)
+    assert max(found.sections[7]) == PLANES - 1
+    assert found.ends == {}
 
 
 def test_masks_that_are_not_fitted_yet_are_work_to_do():

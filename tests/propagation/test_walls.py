@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from napari_samv2_prompts.prompts import MaskCrop, cropped
-from napari_samv2_prompts.propagation import ArrayStack, walls
+from napari_samv2_prompts.propagation import ArrayStack, basins, walls
 from napari_samv2_prompts.propagation.patches import overlap
 from napari_samv2_prompts.propagation.walls import Walls
 
@@ -40,6 +40,16 @@ def masks_of(labels, moved=0):
     return found
 
 
+def fit(found, certain, followed, planes=range(PLANES)):
+    *work, masks = found.fitted(planes, certain, followed)
+    assert all(each is None for each in work)
+    return masks
+
+
+def near(masks, truth, planes=range(PLANES)):
+    return np.mean([overlap(masks[p][n], truth[n]) for p in planes for n in truth])
+
+
 @pytest.mark.parametrize("bright", [True, False])
 def test_outlines_that_slipped_come_back_to_the_walls(bright):
     image, labels = tissue(bright)
@@ -47,23 +57,49 @@ def test_outlines_that_slipped_come_back_to_the_walls(bright):
     found = Walls.of(ArrayStack(image), {n: {4: crop} for n, crop in true.items()})
     assert found is not None
     assert found.bright == bright
-    known = {plane: masks_of(labels, moved=3) for plane in range(PLANES)}
-    known[4] = true
-    fitted = found.fitted(range(16), known)
-    assert fitted.keys() == set(range(PLANES))
-    for plane in (0, 8):
-        before = np.mean([overlap(known[plane][n], true[n]) for n in true])
-        after = np.mean([overlap(fitted[plane][n], true[n]) for n in true])
-        assert before < 0.85
-        assert after > 0.9
+    followed = {plane: masks_of(labels, moved=3) for plane in range(PLANES) if plane != 4}
+    masks = fit(found, {4: true}, followed)
+    assert near(followed, true, (0, 8)) < 0.85
+    assert near(masks, true) > 0.9
+
+
+def test_objects_that_changed_places_come_back():
+    image, labels = tissue()
+    true = masks_of(labels)
+    found = Walls.of(ArrayStack(image), {n: {4: crop} for n, crop in true.items()})
+    followed = {plane: dict(true) for plane in range(PLANES) if plane != 4}
+    for plane in (0, 1, 2):
+        followed[plane] |= {5: true[7], 7: true[5]}
+    masks = fit(found, {4: true}, followed)
+    assert near(masks, {n: true[n] for n in (5, 7)}, (0, 1, 2)) > 0.85
 
 
 def test_an_object_does_not_take_the_cells_around_it_that_nobody_knows():
     image, labels = tissue()
     true = masks_of(labels)
-    alone = {plane: {5: true[5]} for plane in range(PLANES)}
     found = Walls.of(ArrayStack(image), {5: {4: true[5]}})
-    assert overlap(found.fitted(range(3, 4), alone)[3][5], true[5]) > 0.9
+    followed = {plane: {5: masks_of(labels, moved=2)[5]} for plane in range(PLANES) if plane != 4}
+    assert near(fit(found, {4: {5: true[5]}}, followed), {5: true[5]}) > 0.9
+
+
+def test_an_object_that_was_lost_too_early_is_found_on_two_planes_more():
+    image, labels = tissue()
+    true = masks_of(labels)
+    found = Walls.of(ArrayStack(image), {5: {4: true[5]}})
+    masks = fit(found, {4: {5: true[5]}}, {5: {5: true[5]}})
+    assert [plane for plane in masks if 5 in masks[plane]] == [2, 3, 4, 5, 6, 7]
+    assert near(masks, {5: true[5]}, (6, 7)) > 0.85
+
+
+def test_an_object_is_not_beyond_a_wall_even_if_it_was_followed_there():
+    image, labels = tissue()
+    true = masks_of(labels)
+    image[6] = 200  # a wall between two planes
+    image[7:] = 70  # another cell below all of them
+    found = Walls.of(ArrayStack(image), {5: {2: true[5]}})
+    followed = {plane: {5: true[5]} for plane in range(PLANES) if plane != 2}
+    masks = fit(found, {2: {5: true[5]}, 8: {6: cropped(np.ones_like(labels, bool))}}, followed)
+    assert [plane for plane in masks if 5 in masks[plane]][-1] <= 6
 
 
 def test_bright_objects_on_dark_ground_have_no_walls():
@@ -92,37 +128,33 @@ def test_no_anchor_with_pixels_has_no_walls():
     assert Walls.of(ArrayStack(image), {1: {4: empty}}) is None
 
 
-def test_planes_far_away_change_nothing():
-    image, labels = tissue()
-    found = Walls(ArrayStack(image), bright=True)
-    known = {plane: masks_of(labels, moved=2) for plane in range(PLANES)}
-    near = {plane: known[plane] for plane in range(5)}
-    for number, crop in found.fitted(range(1), known)[0].items():
-        same = found.fitted(range(1), near)[0][number]
-        assert (crop.box, crop.mask.tobytes()) == (same.box, same.mask.tobytes())
-
-
 def test_what_lies_apart_is_fitted_as_if_it_were_alone():
     image, labels = tissue()
     wide = np.concatenate([image, np.full_like(image, 70), image], axis=2)
     one, other = masks_of(labels, moved=2)[5], masks_of(labels, moved=2)[7]
-    found = Walls(ArrayStack(wide), bright=True)
+    found = Walls(ArrayStack(wide), True, 120.0)
     far = MaskCrop(other.top, other.left + 2 * SIDE, other.mask)
-    both = found.fitted(range(2, 3), {p: {1: one, 2: far} for p in range(PLANES)})[2]
-    alone = found.fitted(range(2, 3), {p: {1: one} for p in range(PLANES)})[2]
-    assert (both[1].box, both[1].mask.tobytes()) == (alone[1].box, alone[1].mask.tobytes())
-
-
-def test_a_window_of_many_pixels_is_fitted_in_parts(monkeypatch):
-    image, labels = tissue()
-    stack, known = ArrayStack(image), {plane: masks_of(labels, moved=2) for plane in range(PLANES)}
-    whole = Walls(stack, bright=True).fitted(range(PLANES), known)
-    monkeypatch.setattr(walls, "VOXELS", 2 * SIDE**2)
-    parts = Walls(stack, bright=True).fitted(range(PLANES), known)
+    both = fit(found, {0: {1: one, 2: far}}, {p: {1: one, 2: far} for p in range(1, PLANES)})
+    alone = fit(found, {0: {1: one}}, {p: {1: one} for p in range(1, PLANES)})
     for plane in range(PLANES):
-        assert parts[plane].keys() == known[plane].keys()
-        agreement = [overlap(parts[plane][n], whole[plane][n]) for n in known[plane]]
-        assert np.mean(agreement) > 0.95
+        assert both[plane][1].box == alone[plane][1].box
+        assert np.array_equal(both[plane][1].mask, alone[plane][1].mask)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_many_planes_are_fitted_in_parts_with_much_the_same_masks(monkeypatch, kept):
+    image, labels = tissue()
+    certain = {4: masks_of(labels)}
+    followed = {plane: masks_of(labels, moved=2) for plane in range(PLANES) if plane != 4}
+    whole = fit(Walls(ArrayStack(image), True, 120.0), certain, followed)
+    monkeypatch.setattr(walls, "VOXELS", 2 * SIDE**2)
+    if not kept:
+        monkeypatch.setattr(basins, "KEPT", 0)
+    parts = fit(Walls(ArrayStack(image), True, 120.0), certain, followed)
+    for plane in range(PLANES):
+        assert parts[plane].keys() == whole[plane].keys()
+        agreement = [overlap(parts[plane][n], whole[plane][n]) for n in whole[plane]]
+        assert np.mean(agreement) > 0.98
 
 
 def test_each_plane_is_read_in_one_go_since_few_are_kept():
@@ -137,9 +169,25 @@ def test_each_plane_is_read_in_one_go_since_few_are_kept():
     crops = masks_of(labels, moved=2)
     far = MaskCrop(crops[7].top, crops[7].left + 2 * SIDE, crops[7].mask)
     stack = Watched(np.concatenate([image, image, image], axis=2))
-    known = {plane: {1: crops[5], 2: far} for plane in range(PLANES)}
-    Walls(stack, bright=True).fitted(range(PLANES), known)
+    masks = {1: crops[5], 2: far}
+    fit(Walls(stack, True, 120.0), {4: masks}, dict.fromkeys((2, 3, 5), masks))
     assert read == [plane for plane in range(PLANES) for _ in range(2)]
     read.clear()
-    Walls.of(stack, {n: {1: crop, 6: crop} for n, crop in known[0].items()})
+    Walls.of(stack, {n + at: {at: crop} for at in (1, 6) for n, crop in masks.items()})
     assert read == [1, 1, 6, 6]
+
+
+def test_corrections_at_the_ends_of_objects_do_not_hide_the_walls():
+    image, labels = tissue()
+    true = masks_of(labels)
+    small = np.zeros_like(labels, bool)
+    known = {n: {4: crop} for n, crop in true.items()}
+    for number, crop in true.items():
+        middle = crop.top + crop.mask.shape[0] // 2, crop.left + crop.mask.shape[1] // 2
+        for plane, side in ((0, 3), (8, 4)):
+            small[:] = False
+            small[middle[0] : middle[0] + side, middle[1] : middle[1] + side] = True
+            known[number][plane] = cropped(small)
+    before = Walls.of(ArrayStack(image), {n: {4: crop} for n, crop in true.items()})
+    after = Walls.of(ArrayStack(image), known)
+    assert (before.bright, before.level) == (after.bright, after.level)

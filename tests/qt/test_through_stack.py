@@ -21,7 +21,8 @@ from napari_samv2_prompts.io.records import Follow, Record, Step
 from napari_samv2_prompts.layers import Chosen, LabelsTarget, current_plane, mapped_view
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import Track
-from napari_samv2_prompts.propagation.walls import Masks, Walls
+from napari_samv2_prompts.propagation.values import Masks
+from napari_samv2_prompts.propagation.walls import Walls
 from napari_samv2_prompts.replaying import Replay
 
 pytestmark = pytest.mark.usefixtures("qapp")
@@ -76,21 +77,26 @@ class Stack(Bench):
         self.controller.close()
 
 
-def thinned(self: Walls, planes: range, known: Masks) -> dict[int, dict[int, MaskCrop]]:
+def thinned(self: Walls, planes: range, certain: Masks, followed: Masks) -> Iterator[Masks | None]:
     """Take last rows off masks: as many as there are masks on these planes and beside them."""
-    rows = {plane: sum(len(known.get(plane + step, {})) for step in (-1, 0, 1)) for plane in planes}
-    return {
+    yield None
+
+    def rows(plane: int) -> int:
+        beside = (plane - 1, plane, plane + 1)
+        return sum(len(masks.get(at, ())) for masks in (certain, followed) for at in beside)
+
+    yield {
         plane: {
-            number: MaskCrop(crop.top, crop.left, crop.mask[: max(len(crop.mask) - rows[plane], 1)])
-            for number, crop in known.get(plane, {}).items()
+            number: MaskCrop(crop.top, crop.left, crop.mask[: max(len(crop.mask) - rows(plane), 1)])
+            for number, crop in crops.items()
         }
-        for plane in planes
+        for plane, crops in followed.items()
     }
 
 
 def see_walls(patch: pytest.MonkeyPatch, seen: bool) -> None:
     """Let there be walls, which thin masks, or none."""
-    patch.setattr(Walls, "of", lambda stack, anchors: Walls(stack, True) if seen else None)
+    patch.setattr(Walls, "of", lambda stack, anchors: Walls(stack, True, 1.0) if seen else None)
     patch.setattr(Walls, "fitted", thinned)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def run(options: argparse.Namespace) -> int:
     from napari_samv2_prompts.images import StackPicture, axis_of
     from napari_samv2_prompts.io.exports import write_labels
     from napari_samv2_prompts.io.opening import open_image
-    from napari_samv2_prompts.propagation import End, Wanted
+    from napari_samv2_prompts.propagation import Found, Wanted
     from napari_samv2_prompts.through import stack_prompts
     from napari_samv2_prompts.units.stacks import StackWork
 
@@ -87,12 +88,12 @@ def run(options: argparse.Namespace) -> int:
     away = options.workers is not None or options.scheduler is not None
     store = options.store or (output.with_name(f"{output.name}.embeddings") if away else None)
     work = StackWork(seen, prompts, wanted, options.method, store)
-    ends: list[End] = []
+    seen_ends = Found()
     with tqdm(unit="plane", disable=None, leave=False) as bar:
 
         def report(filled: Filled) -> None:
             bar.update()
-            ends.extend(filled.ends)
+            seen_ends.add(replace(filled, sections={}))  # without masks
 
         if away:
             labels = _on_workers(options, work, place, report)
@@ -101,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
     if store is not None and store != options.store:
         shutil.rmtree(store, ignore_errors=True)  # it was for this run
     print(f"{len(stack)} planes in {time.perf_counter() - started:.2f} s")
-    for end in sorted(ends, key=lambda end: (end.object, end.plane)):
+    for end in sorted(seen_ends.ends.values(), key=lambda end: (end.object, end.plane)):
         print(end)
     write_labels(output, np.moveaxis(labels, 0, place), pixel_size=opened.pixel_size)
     print(f"Labels: {output}")

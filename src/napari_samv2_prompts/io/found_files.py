@@ -99,7 +99,7 @@ def write_filled(path: Path, parts: Sequence[Filled], key: str) -> None:
     before = [(row, s.followed) for row, (_, _, s) in enumerate(rows) if s.followed is not None]
     boxes = [(n, number, *s.crop.box) for n, number, s in rows]
     boxes += [(row, 0, *crop.box) for row, crop in before]
-    ends = [[(e.object, e.way, e.between, e.reason) for e in part.ends] for part in parts]
+    ends = [[(e.object, e.plane, e.way, e.between, e.reason) for e in part.ends] for part in parts]
     _write(
         path, key, [s.crop for _, _, s in rows] + [crop for _, crop in before],
         planes=np.array([part.plane for part in parts], np.int64),
@@ -108,6 +108,7 @@ def write_filled(path: Path, parts: Sequence[Filled], key: str) -> None:
         boxes=np.array(boxes, np.int64).reshape(-1, 6),
         numbers=np.array([(s.score, s.doubt) for _, _, s in rows], np.float64).reshape(-1, 2),
         rough=np.array([s.rough for _, _, s in rows], bool),
+        fitted_to=np.array([s.fitted_to for _, _, s in rows], np.str_),
     )  # fmt: skip
 
 
@@ -120,6 +121,7 @@ def read_filled(path: Path) -> list[Filled]:
         planes, boxes, crops = file["planes"].tolist(), file["boxes"].tolist(), _masks_in(file)
         ends, between = (json.loads(str(file[name])) for name in ("ends", "between"))
         numbers, rough = file["numbers"].tolist(), file["rough"].tolist()
+        fitted_to = file["fitted_to"].tolist()
     count = len(numbers)
     followed = {box[0]: crop for box, crop in zip(boxes[count:], crops[count:], strict=True)}
     sections: list[dict[int, Section]] = [{} for _ in planes]
@@ -127,9 +129,9 @@ def read_filled(path: Path) -> list[Filled]:
         zip(boxes[:count], numbers, between, strict=True)
     ):
         known = crops[row], score, doubt, _keys(keys), rough[row], followed.get(row)
-        sections[box[0]][box[1]] = Section(*known)
+        sections[box[0]][box[1]] = Section(*known, fitted_to[row])
     return [
-        Filled(plane, found, tuple(End(n, plane, way, _keys(k), why) for n, way, k, why in of))
+        Filled(plane, found, tuple(End(n, at, way, _keys(k), why) for n, at, way, k, why in of))
         for plane, found, of in zip(planes, sections, ends, strict=True)
     ]
 

@@ -3,12 +3,13 @@
 Here: :func:`propagate`.  First the stretches between two anchors, one after the other: each is
 followed up and down, and joined.  Then those beyond an object's anchors, all objects together, up
 and then down.  The part that holds the shown plane goes ahead of those that have no plane in common
-with it, since objects stand in each other's way on the same plane only.  In the end what
-was followed is fitted to the walls between objects (:mod:`.walls`), some planes at a time.  So what
-is asked of the method depends on anchors and results alone, and whoever stops between two results,
-and starts again with what was found, gets the rest as if nothing had happened, the same to the bit.
+with it, since objects stand in each other's way on the same plane only.  In the end what was
+followed is fitted to the walls between objects, if there are any.  So what is asked of the method
+depends on anchors and results alone, and whoever stops between two results, and starts again with
+what was found, gets the rest as if nothing had happened, the same to the bit.
 
-Not here: how one plane is done (``handover.py``), which planes there are to do (``stretches.py``).
+Not here: how one plane is done (``handover.py``), which planes there are to do (``stretches.py``),
+fitting to walls (``fitting.py``).
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from itertools import chain
 
 from napari_samv2_prompts.prompts import MaskCrop
 
+from .fitting import fitted
 from .joining import joined
-from .patches import overlap, without
-from .stretches import Stretch, Wanted, is_current, missing, own_planes, rough_in, sorted_keys
+from .stretches import Stretch, Wanted, is_current, missing, sorted_keys
 from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Way
 
 BEHIND = 3
@@ -31,8 +32,6 @@ GONE = 0.5
 """From this certainty on an object counts as gone."""
 FIRM = 0.5
 """Sections of less doubt keep their pixels from other objects."""
-FITTED = 16
-"""Planes that are fitted together: the first, the seventeenth ... of the stack begin a block."""
 
 
 def propagate(
@@ -49,7 +48,8 @@ def propagate(
     run = _Run(follower, anchors, found.copy(), wanted)
     for part in run.parts():
         yield from part()
-    yield from run.fitted()
+    if run.fitter is not None:
+        yield from fitted(run.fitter, anchors, run.found, wanted)
 
 
 class _Run:
@@ -58,7 +58,7 @@ class _Run:
     def __init__(self, follower: Follower, anchors: Anchors, found: Found, wanted: Wanted) -> None:
         self.follower, self.anchors, self.found, self.wanted = follower, anchors, found, wanted
         self._keys = {number: sorted_keys(crops) for number, crops in anchors.items()}
-        self._fitter = follower.fitter(anchors)
+        self.fitter = follower.fitter(anchors)
 
     def parts(self) -> list[Callable[[], Iterator[Filled]]]:
         """Return what is to be done one after the other, what holds the shown plane early."""
@@ -90,7 +90,7 @@ class _Run:
                     down[plane] = guess
             anchors = self.anchors[stretch.object]
             section = joined(stretch, plane, up.get(plane), down.get(plane), anchors)
-            section = replace(section, rough=self._fitter is not None)
+            section = replace(section, rough=self.fitter is not None)
             yield self._kept(Filled(plane, {stretch.object: section}))
 
     def _followed(self, stretch: Stretch, way: Way) -> dict[int, Guess]:
@@ -147,49 +147,10 @@ class _Run:
             guess, between = guesses[stretch.object], (stretch.before, stretch.after)
             if self._is_seen(guess):
                 section = Section(guess.crop, guess.score, guess.doubt, between)
-                sections[stretch.object] = replace(section, rough=self._fitter is not None)
+                sections[stretch.object] = replace(section, rough=self.fitter is not None)
             else:
                 ends.append(End(stretch.object, plane, way, between, "not seen"))
         return Filled(plane, sections, tuple(ends))
-
-    def fitted(self) -> Iterator[Filled]:
-        """Fit what was followed to the walls; it looks at masks as they were before that."""
-        if self._fitter is None:
-            return
-        rough = rough_in(self.anchors, self.found, self.wanted)
-        known = self._followed_masks()
-        for block in sorted({plane // FITTED for plane in rough}):
-            planes = range(block * FITTED, (block + 1) * FITTED)
-            masks = self._fitter.fitted(planes, known)
-            for plane in planes:
-                if plane in rough:
-                    yield self._kept(Filled(plane, self._fitted_on(plane, rough[plane], masks)))
-
-    def _fitted_on(
-        self, plane: int, numbers: Sequence[int], masks: Mapping[int, Mapping[int, MaskCrop]]
-    ) -> dict[int, Section]:
-        """Return the sections of a plane, without the pixels of what stays as it is."""
-        rivals = self._rivals(plane, set(numbers))
-        sections = {}
-        for number in numbers:
-            section = self._section(number, plane)
-            assert section is not None
-            crop = without(masks[plane].get(number, section.crop), rivals)
-            sections[number] = _fitted(section, crop if crop.area else section.crop)
-        return sections
-
-    def _followed_masks(self) -> dict[int, dict[int, MaskCrop]]:
-        """Return all masks as they were followed, and the anchors, plane by plane."""
-        known: dict[int, dict[int, MaskCrop]] = {}
-        own = own_planes(self.anchors, self.wanted)
-        for number, anchors in self.anchors.items():
-            for plane, crop in anchors.items():
-                known.setdefault(plane, {})[number] = crop
-            for plane in self.found.sections.get(number, {}):
-                section = self._section(number, plane)
-                if section is not None and plane in own:
-                    known.setdefault(plane, {})[number] = section.followed or section.crop
-        return known
 
     def _is_seen(self, guess: Guess) -> bool:
         there = guess.gone <= GONE or not self.wanted.stop_when_lost
@@ -214,15 +175,6 @@ class _Run:
     def _kept(self, filled: Filled) -> Filled:
         self.found.add(filled)
         return filled
-
-
-def _fitted(section: Section, crop: MaskCrop) -> Section:
-    """Return a section with another mask: the less is left of what was followed, the more doubt."""
-    agreement = overlap(section.crop, crop)
-    if agreement == 1.0:
-        return replace(section, rough=False)
-    doubt = max(section.doubt, 1 - agreement)
-    return replace(section, crop=crop, doubt=doubt, rough=False, followed=section.crop)
 
 
 def _history(

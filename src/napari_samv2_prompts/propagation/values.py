@@ -9,7 +9,7 @@ Not here: which planes are missing (``stretches.py``), how an object is followed
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -26,6 +26,9 @@ Anchors = Mapping[int, Mapping[int, MaskCrop]]
 
 A mask without a pixel says that the object is not there.
 """
+
+Masks = Mapping[int, Mapping[int, MaskCrop]]
+"""Plane: object: its mask there."""
 
 Way = Literal[1, -1]
 """Towards higher planes or lower ones."""
@@ -63,7 +66,8 @@ class Section:
     - `.between`: keys of the anchors on either side that it was found from; None where there was
       none
     - `.rough`: whether it is still to be fitted to the walls between objects
-    - `.followed`: the mask before that, if it was another
+    - `.followed`: the mask before that: empty where the object had been lost
+    - `.fitted_to`: digest of the anchors with which it was fitted
     """
 
     crop: MaskCrop
@@ -72,6 +76,7 @@ class Section:
     between: tuple[Key | None, Key | None]
     rough: bool = False
     followed: MaskCrop | None = None
+    fitted_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,8 @@ class End:
     - `.object`, `.plane`: the first plane on which it is not
     - `.way`: the direction in which it was followed
     - `.between`: keys of the anchors on either side, as of a section
-    - `.reason`: for the user: "not seen"
+    - `.reason`: for the user: "not seen"; empty if it goes on to the last plane that was wanted,
+      which takes an earlier end back
     """
 
     object: int
@@ -99,7 +105,8 @@ class End:
 class Filled:
     """What propagation found on one plane: a partial result, complete in itself.
 
-    - `.ends`: objects that were lost here
+    - `.ends`: of objects that were lost here or, fitted to walls, end elsewhere: what was found of
+      them beyond is taken back
     """
 
     plane: int
@@ -122,7 +129,17 @@ class Found:
         for number, section in filled.sections.items():
             self.sections.setdefault(number, {})[filled.plane] = section
         for end in filled.ends:
-            self.ends[end.object, end.way] = end
+            if end.reason:
+                self.ends[end.object, end.way] = end
+            else:
+                self.ends.pop((end.object, end.way), None)
+            self._drop_beyond(end)
+
+    def _drop_beyond(self, end: End) -> None:
+        sections = self.sections.get(end.object, {})
+        for plane in [p for p in sections if (p - end.plane) * end.way >= 0]:
+            if sections[plane].between == end.between:
+                del sections[plane]
 
     def forget(self, number: int) -> None:
         """Drop all that was found of an object."""
@@ -165,13 +182,15 @@ class Guess:
 class Fitter(Protocol):
     """What fits masks to the walls between objects; see :class:`.Walls`."""
 
-    def fitted(
-        self, planes: range, known: Mapping[int, Mapping[int, MaskCrop]]
-    ) -> Mapping[int, Mapping[int, MaskCrop]]:
-        """Return the masks of some planes fitted.
+    def fitted(self, planes: range, certain: Masks, followed: Masks) -> Iterator[Masks | None]:
+        """Fit masks.
 
-        ``known`` are all masks as they were followed, on these planes and beside them: plane:
-        object: mask.
+        - `planes`: what is looked at: those of both kinds of masks, and to either side some into
+          which objects may reach
+        - `certain`: masks that stay as they are
+        - `followed`: those to be fitted
+        - yields None after each part of the work, and in the end all masks of the objects
+          followed; there is none where an object is not
         """
         ...
 

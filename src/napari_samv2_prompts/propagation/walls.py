@@ -1,19 +1,18 @@
 """Fitting what was followed to the walls between objects: membranes that are seen in the picture.
 
 Followed from plane to plane, an outline slips across a wall and never comes back.  Looked at
-together, several planes put it right: what is deep inside an object's masks is taken to be certain,
-and so is what is far from all of them; all between is flooded from there in the order of the
-picture's brightness, so that the floods meet on the walls (a watershed of markers: Meyer and
-Beucher, J. Vis. Commun. Image Represent. 1990).
+together, all planes put it right: from what is known for certain the picture is flooded in the
+order of its brightness, so that the floods meet on the walls (``flooding.py``).  What was followed
+says how far objects reach at most, and which cells around them are nobody's.
 
 Here: :class:`Walls`.  Where objects have no walls, as nuclei on dark ground, there is none.
 
-Not here: which masks are fitted, and when (``run.py``).
+Not here: which masks are fitted, and when (``fitting.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,35 +22,26 @@ from scipy import ndimage
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
-from .competition import main_components
-from .patches import around, as_grey, depth, pasted, taken, union
-from .values import Anchors, Stack
+from .basins import REACH, SURE, UNSURE, Basin
+from .patches import around, as_grey, depth, pasted, union
+from .values import Anchors, Masks, Stack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REACH = 4
-"""Planes on either side that are looked at beside those to be fitted."""
-UNSURE = 4.0
-"""How far an outline may be wrong, in pixels."""
-SURE = 0.5
-"""But what is deeper inside than this share of the deepest place is certain."""
-APART = 3.0
-"""Pixels that the next plane is taken to be away."""
 SMOOTH = 0.8
 """Deviation of the smoothing of each plane, in pixels."""
+STEP = 0.05
+"""Share of the walls' height by which a minimum is lower than what is around it."""
+VOXELS = 2**22
+"""Pixels of planes that are flooded at once, about: they take some 60 bytes each."""
 SEEN = -0.3
 """How much walls stand out at least, in deviations of the picture around an object."""
-VOXELS = 2**22
-"""Pixels of planes that are fitted at once, about: they take some 40 bytes each."""
 ASKED = 64
-"""Anchors that are asked for walls at most."""
+"""Objects whose anchors are asked for walls at most."""
 RIM = -0.5
 """Median from which on, in pixels, masks end within the middle of walls, or little beyond it: else
 these are rims that belong to the objects."""
-
-Masks = Mapping[int, Mapping[int, MaskCrop]]
-"""Plane: object: its mask there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,16 +50,16 @@ class Walls:
 
     stack: Stack
     bright: bool
+    level: float  # how much, in grey values
 
     @classmethod
     def of(cls, stack: Stack, anchors: Anchors) -> Walls | None:
         """Look for walls around the masks that are known; None if there are none."""
-        known = [
-            (plane, crop)
-            for planes in anchors.values()
-            for plane, crop in planes.items()
-            if crop.area
-        ]
+        # The largest of each object: walls that are cut along their length tell nothing.
+        largest = (
+            max(planes.items(), key=lambda e: (e[1].area, -e[0])) for planes in anchors.values()
+        )
+        known = [(plane, crop) for plane, crop in largest if crop.area]
         every = max(1, -(-len(known) // ASKED))
         known.sort(key=lambda each: (each[0], each[1].box))
         # Planes are read once: those of a stack on a disk take their time.
@@ -77,79 +67,45 @@ class Walls:
         told = [heights for one in seen if (heights := one.standing_out()) is not None]
         if not told:
             return None
-        bright, dark = np.median(told, axis=0)
+        bright, dark, level = np.median(told, axis=0)
         if max(bright, dark) <= SEEN:
             return None
         within = np.median([one.within(bright=bright > dark) for one in seen])
-        return cls(stack, bool(bright > dark)) if within > RIM else None
+        return cls(stack, bool(bright > dark), float(level)) if within > RIM else None
 
-    def fitted(self, planes: range, known: Masks) -> dict[int, dict[int, MaskCrop]]:
-        """Return the masks of some planes, fitted to the walls.
-
-        - `planes`: they may go beyond the stack's last one
-        - `known`: all masks as they were followed, on these planes and up to `REACH` beyond
-        - returns those of `planes`; a mask of which nothing is left stays as it was
-        """
-        planes = range(planes.start, min(planes.stop, self.stack.shape[0]))
+    def fitted(self, planes: range, certain: Masks, followed: Masks) -> Iterator[Masks | None]:
+        """Fit masks to the walls; see :meth:`.Fitter.fitted`."""
+        planes = range(max(planes.start, 0), min(planes.stop, self.stack.shape[0]))
         result: dict[int, dict[int, MaskCrop]] = {plane: {} for plane in planes}
-        slab = self._beside(planes)
-        windows = self._windows({plane: known[plane] for plane in slab if plane in known})
-        seen: dict[Region, dict[int, NDArray[np.uint8]]] = {window: {} for window in windows}
-        for plane in slab:  # one after the other, since few of them are kept by whoever reads
-            for window, pictures in seen.items():
-                pictures[plane] = _read(self.stack, plane, window)
-        for window, pictures in seen.items():
-            step = max(1, VOXELS // (window.size[0] * window.size[1]))
-            for start in range(0, len(planes), step):
-                part = planes[start : start + step]
-                for plane, number, crop in self._fitted_in(window, pictures, part, known):
+        basins = [
+            Basin(window, STEP * self.level, planes, certain, followed)
+            for window in _windows(followed, self.stack.shape[1:])
+        ]
+        area = sum(basin.window.size[0] * basin.window.size[1] for basin in basins)
+        step = max(1, VOXELS // max(area, 1))
+        slabs = [planes[at : at + step] for at in range(0, len(planes), step)]
+        for slab in slabs:
+            for basin, height in self._heights(slab, basins):
+                basin.survey(slab, height)
+            yield None
+        for slab in slabs:
+            again = dict(self._heights(slab, [each for each in basins if not each.keeps(slab)]))
+            for basin in basins:
+                for plane, number, crop in basin.masks(slab, again.get(basin)):
                     result[plane][number] = crop
-        return result
+            yield None
+        yield result
 
-    def _beside(self, planes: range) -> range:
-        """Return some planes, and those beside them that are looked at."""
-        return range(max(planes.start - REACH, 0), min(planes.stop + REACH, self.stack.shape[0]))
-
-    def _fitted_in(
-        self,
-        window: Region,
-        pictures: Mapping[int, NDArray[np.uint8]],
-        planes: range,
-        known: Masks,
-    ) -> Iterator[tuple[int, int, MaskCrop]]:
-        """Yield plane, object and mask of what lies in a window."""
-        slab = self._beside(planes)
-        grey = np.stack([as_grey(pictures[plane]) for plane in slab])
-        inside = [
-            {n: crop for n, crop in known.get(plane, {}).items() if _meets(crop, window)}
-            for plane in slab
-        ]
-        labels, numbers = _flooded(grey, inside, window, bright=self.bright)
-        for plane in planes:
-            for number, crop in inside[plane - slab.start].items():
-                mask = labels[plane - slab.start] == numbers[number]
-                # Noise makes outlines ragged: of nine pixels most decide.
-                smooth = ndimage.uniform_filter(mask.astype(np.float32), 3) > 0.5
-                kept = main_components(smooth, pasted(crop, window).astype(np.float32))
-                yield plane, number, taken(kept, window) if kept.any() else crop
-
-    def _windows(self, known: Masks) -> list[Region]:
-        """Cut the planes into rectangles that hold objects lying together."""
-        covered = np.zeros(self.stack.shape[1:], bool)
-        for crops in known.values():
-            for crop in crops.values():
-                if crop.area:
-                    box = around(crop, 2 * int(UNSURE), covered.shape)
-                    covered[box.top : box.bottom, box.left : box.right] = True
-        boxes = [
-            Region(rows.start, columns.start, rows.stop, columns.stop)
-            for rows, columns in ndimage.find_objects(ndimage.label(covered)[0])
-        ]
-        while True:  # rectangles around pieces may overlap
-            joined = _joined(boxes)
-            if len(joined) == len(boxes):
-                return joined
-            boxes = joined
+    def _heights(
+        self, slab: range, basins: Sequence[Basin]
+    ) -> Iterator[tuple[Basin, NDArray[np.float32]]]:
+        """Yield the heights in each window, ``(planes, h, w)``: walls stand out."""
+        # One plane after the other, since few of them are kept by whoever reads them.
+        parts = [[_read(self.stack, plane, each.window) for each in basins] for plane in slab]
+        for basin, *pictures in zip(basins, *parts, strict=True):
+            grey = np.stack([as_grey(picture) for picture in pictures])
+            height = ndimage.gaussian_filter(grey, (0, SMOOTH, SMOOTH))
+            yield basin, height if self.bright else -height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,8 +121,11 @@ class _Outline:
         window = around(crop, 2 * int(UNSURE), stack.shape[1:])
         return cls(crop, window, as_grey(_read(stack, plane, window)))
 
-    def standing_out(self) -> tuple[float, float] | None:
-        """How much brighter, and how much darker, an outline is than both of its sides."""
+    def standing_out(self) -> tuple[float, float, float] | None:
+        """How much brighter, and how much darker, an outline is than both of its sides.
+
+        In deviations of the picture; and how far from what is inside, in grey values.
+        """
         deep = depth(pasted(self.crop, self.window))
         grey = ndimage.gaussian_filter(self.grey, 1.0)
         inside, outline = deep > min(2.5, 0.6 * float(deep.max())), np.abs(deep) <= 1
@@ -175,71 +134,44 @@ class _Outline:
             return None
         within, on, beyond = (float(np.median(grey[part])) for part in (inside, outline, outside))
         spread = float(grey[deep > -6.5].std()) + 1
-        return min(on - within, on - beyond) / spread, min(within - on, beyond - on) / spread
+        bright, dark = min(on - within, on - beyond), min(within - on, beyond - on)
+        return bright / spread, dark / spread, abs(on - within)
 
     def within(self, *, bright: bool) -> float:
         """How far within the middle of the walls around it the mask ends, in pixels."""
-        labels, _ = _flooded(self.grey[None], [{1: self.crop}], self.window, bright=bright)
-        mask = labels[0] == 1
+        from skimage.segmentation import watershed
+
+        inside = depth(pasted(self.crop, self.window)) + 0.5
+        near = inside > 1 - UNSURE
+        edge = ~near & ndimage.binary_dilation(near, np.ones((3, 3), bool))
+        markers = np.where(inside > min(UNSURE, SURE * float(inside.max())), 2, edge * 1)
+        height = ndimage.gaussian_filter(self.grey, SMOOTH)
+        mask = watershed(height if bright else -height, markers, mask=near | edge) == 2
         outline = mask & (depth(mask) < 1)
         return float((mask.sum() - self.crop.area) / max(outline.sum(), 1))
 
 
-def _flooded(
-    grey: NDArray[np.float32],
-    masks: Sequence[Mapping[int, MaskCrop]],
-    window: Region,
-    *,
-    bright: bool,
-) -> tuple[NDArray[np.int32], dict[int, int]]:
-    """Return labels ``(planes, h, w)`` of a window, and each object's label.
-
-    - `grey`: array of shape (planes, h, w)
-    - `masks`: of the objects, plane by plane
-    """
-    from skimage.segmentation import watershed  # importing it takes long enough to be noticed
-
-    numbers: dict[int, int] = {}
-    markers, near = np.zeros(grey.shape, np.int32), np.zeros(grey.shape, bool)
-    for place, crops in enumerate(masks):
-        for number, crop in crops.items():
-            label = numbers.setdefault(number, len(numbers) + 1)
-            _mark(markers, near, place, crop, label, window)
-    edge = ~near & ndimage.binary_dilation(near, np.ones((1, 3, 3), bool))
-    markers[edge] = len(numbers) + 1  # the ground
-    height = ndimage.gaussian_filter(grey, (0, SMOOTH, SMOOTH))
-    flooded = watershed(height if bright else -height, markers, mask=near | edge)
-    return np.asarray(flooded, np.int32), numbers
-
-
-def _mark(
-    markers: NDArray[np.int32],
-    near: NDArray[np.bool_],
-    place: int,
-    crop: MaskCrop,
-    label: int,
-    window: Region,
-) -> None:
-    """Mark the inside of a mask, and what it may reach, on its plane and on those next to it."""
-    box = around(crop, int(UNSURE) + 1, (window.bottom, window.right))
-    box = Region(max(box.top, window.top), max(box.left, window.left), box.bottom, box.right)
-    mask = pasted(crop, box)
-    inside = depth(mask) + 0.5
-    rows = slice(box.top - window.top, box.bottom - window.top)
-    columns = slice(box.left - window.left, box.right - window.left)
-    markers[place, rows, columns][inside > min(UNSURE, SURE * float(inside.max()))] = label
-    beside = float(np.sqrt(UNSURE**2 - APART**2))
-    for other, reach in ((place, UNSURE), (place - 1, beside), (place + 1, beside)):
-        if 0 <= other < len(near):
-            near[other, rows, columns] |= inside > 1 - reach
+def _windows(masks: Masks, shape: tuple[int, int]) -> list[Region]:
+    """Cut the planes into rectangles that hold objects lying together."""
+    covered = np.zeros(shape, bool)
+    for crops in masks.values():
+        for crop in crops.values():
+            if crop.area:
+                box = around(crop, REACH + 2, shape)
+                covered[box.top : box.bottom, box.left : box.right] = True
+    boxes = [
+        Region(rows.start, columns.start, rows.stop, columns.stop)
+        for rows, columns in ndimage.find_objects(ndimage.label(covered)[0])
+    ]
+    while True:  # rectangles around pieces may overlap
+        joined = _joined(boxes)
+        if len(joined) == len(boxes):
+            return joined
+        boxes = joined
 
 
 def _read(stack: Stack, plane: int, window: Region) -> NDArray[np.uint8]:
     return stack.read(plane, slice(window.top, window.bottom), slice(window.left, window.right))
-
-
-def _meets(crop: MaskCrop, window: Region) -> bool:
-    return crop.area > 0 and window.touches(Region(*crop.box))
 
 
 def _joined(boxes: list[Region]) -> list[Region]:

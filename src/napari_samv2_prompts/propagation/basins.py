@@ -1,0 +1,188 @@
+"""Whose each pixel is in a window of a stack, from heights, what is known and what was followed.
+
+Two rounds go through the planes, some at a time: the first finds regions and how they lie
+together, the second gives them to objects.
+
+Here: :class:`Basin`.  Not here: where heights come from (``walls.py``), how regions are joined
+(``flooding.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.regions import Region
+
+from .competition import main_components
+from .flooding import GROUND, RegionGraph, regions_of
+from .patches import around, depth, pasted, taken
+from .values import Masks
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+REACH = 8
+"""How far an object may reach beyond what was followed, in pixels."""
+APART = 3
+"""Pixels that the next plane is taken to be away."""
+UNSURE = 4.0
+"""How far the outline of what is known may be wrong, in pixels."""
+SURE = 0.5
+"""But what is deeper inside than this share of the deepest place is certain."""
+BARE = 0.2
+"""A region of which less than this share was followed is nobody's."""
+BESIDE = REACH // APART
+"""Planes that are as near."""
+KEPT = 2**25
+"""Pixels of regions that are kept from the first round to the second; others are found again."""
+
+
+class Basin:
+    """A window of some planes on its way through both rounds.
+
+    - `step`: in which heights are told apart to find minima, each of which is a region
+    - `certain`, `followed`: masks that are known, and those that are to be fitted
+    """
+
+    def __init__(
+        self, window: Region, step: float, planes: range, certain: Masks, followed: Masks
+    ) -> None:
+        self.window, self._step, self._planes = window, step, planes
+        self._certain, self._followed = (
+            {plane: _meeting(masks[plane], window) for plane in planes if plane in masks}
+            for masks in (certain, followed)
+        )
+        self._own = {number for crops in self._followed.values() for number in crops}
+        self._likely = self._beyond_ends()
+        numbers = self._own | {n for crops in self._certain.values() for n in crops}
+        self._numbers = dict(enumerate(sorted(numbers), GROUND + 1))
+        self._labels = {number: label for label, number in self._numbers.items()}
+        self._graph = RegionGraph(GROUND + len(numbers))
+        self._first: dict[int, int] = {}  # number of the first region of each slab
+        self._kept: dict[int, NDArray[np.int32]] = {}
+        self._last: tuple[NDArray[np.int32], NDArray[np.float32]] | None = None
+        self._label_of: NDArray[np.int32] | None = None
+
+    def survey(self, slab: range, height: NDArray[np.float32]) -> None:
+        """Find the regions of a slab, one after the other: heights ``(planes, h, w)``."""
+        self._first[slab.start] = self._graph.count + 1
+        regions = self._regions(slab, height)
+        covered = np.stack([self._covered(plane, likely=True) for plane in slab])
+        self._graph.add(regions, height, covered, self._last)
+        self._last = regions[-1], height[-1]
+        if sum(each.size for each in self._kept.values()) + regions.size <= KEPT:
+            self._kept[slab.start] = regions
+
+    def keeps(self, slab: range) -> bool:
+        """Tell whether a slab's regions are still known."""
+        return slab.start in self._kept
+
+    def masks(
+        self, slab: range, height: NDArray[np.float32] | None = None
+    ) -> Iterator[tuple[int, int, MaskCrop]]:
+        """Yield plane, object and mask of what is in a slab, once all are surveyed.
+
+        Heights are needed again if the regions were not kept.
+        """
+        if self._label_of is None:
+            self._label_of = self._graph.settled(BARE)
+        regions = self._kept.pop(slab.start, None)
+        if regions is None:
+            assert height is not None
+            regions = self._regions(slab, height)
+        for plane, labels in zip(slab, self._label_of[regions], strict=True):
+            for label, box in enumerate(ndimage.find_objects(labels), 1):
+                number = self._numbers.get(label)
+                if box is not None and number in self._own:
+                    top, left = self.window.top + box[0].start, self.window.left + box[1].start
+                    crop = _smoothed(labels[box] == label)
+                    if crop.area:
+                        yield plane, number, MaskCrop(crop.top + top, crop.left + left, crop.mask)
+
+    def _regions(self, slab: range, height: NDArray[np.float32]) -> NDArray[np.int32]:
+        within = self._within(slab)
+        known = np.zeros(height.shape, np.int32)
+        known[within & ~ndimage.binary_erosion(within, np.ones((1, 3, 3)), border_value=1)] = GROUND
+        for labels, near, plane in zip(known, within, slab, strict=True):
+            for number, crop in self._certain.get(plane, {}).items():
+                box, sure = _sure(crop, self.window)
+                labels[box][sure & near[box]] = self._labels[number]
+        first = self._first[slab.start]
+        return regions_of(height, known, within, self._step, first)
+
+    def _within(self, slab: range) -> NDArray[np.bool_]:
+        """Return what lies near the objects to be fitted, on its plane or on those beside it."""
+        near = range(slab.start - BESIDE, slab.stop + BESIDE)
+        away = {plane: self._away(plane) for plane in near if plane in self._planes}
+        within = np.zeros((len(slab), *self.window.size), bool)
+        for step in range(-BESIDE, BESIDE + 1):
+            reach = REACH**2 - (APART * step) ** 2
+            for place, plane in enumerate(slab):
+                if plane + step in away:
+                    within[place] |= away[plane + step] <= np.sqrt(reach)
+        return within
+
+    def _beyond_ends(self) -> dict[int, list[MaskCrop]]:
+        """Return where objects may be on planes on which they were not followed, near others."""
+        known: dict[int, dict[int, MaskCrop]] = {number: {} for number in self._own}
+        for masks in (self._certain, self._followed):
+            for plane, crops in masks.items():
+                for number in self._own & crops.keys():
+                    known[number][plane] = crops[number]
+        likely: dict[int, list[MaskCrop]] = {}
+        for crops in known.values():
+            for plane in self._planes:
+                near = min(crops, key=lambda at: abs(at - plane))
+                if 0 < abs(near - plane) <= BESIDE:
+                    likely.setdefault(plane, []).append(crops[near])
+        return likely
+
+    def _away(self, plane: int) -> NDArray[np.float32]:
+        """Return how far each pixel is from the objects to be fitted."""
+        covered = self._covered(plane, self._own)
+        if not covered.any():
+            return np.full(covered.shape, np.inf, np.float32)
+        return np.asarray(ndimage.distance_transform_edt(~covered), np.float32)
+
+    def _covered(
+        self, plane: int, numbers: set[int] | None = None, *, likely: bool = False
+    ) -> NDArray[np.bool_]:
+        """Return what the masks of objects cover, of all by default.
+
+        - `likely`: also where they are likely to be
+        """
+        covered = np.zeros(self.window.size, bool)
+        for masks in (self._certain, self._followed):
+            for number, crop in masks.get(plane, {}).items():
+                if numbers is None or number in numbers:
+                    covered |= pasted(crop, self.window)
+        for crop in self._likely.get(plane, ()) if likely else ():
+            covered |= pasted(crop, self.window)
+        return covered
+
+
+def _meeting(crops: Mapping[int, MaskCrop], window: Region) -> dict[int, MaskCrop]:
+    return {n: c for n, c in crops.items() if c.area and window.touches(Region(*c.box))}
+
+
+def _sure(crop: MaskCrop, window: Region) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """Return the part of a window where a mask is, and which of its pixels are certain."""
+    box = around(crop, 1, (window.bottom, window.right))
+    box = Region(max(box.top, window.top), max(box.left, window.left), box.bottom, box.right)
+    inside = depth(pasted(crop, box)) + 0.5
+    rows = slice(box.top - window.top, box.bottom - window.top)
+    columns = slice(box.left - window.left, box.right - window.left)
+    return (rows, columns), inside > min(UNSURE, SURE * float(inside.max()))
+
+
+def _smoothed(mask: NDArray[np.bool_]) -> MaskCrop:
+    """Return a mask without what noise made of its outline: of nine pixels most decide."""
+    padded = np.pad(mask, 1).astype(np.float32)
+    smooth = ndimage.uniform_filter(padded, 3)[1:-1, 1:-1] > 0.5
+    kept = main_components(smooth, smooth.astype(np.float32))
+    return taken(kept, Region.whole(mask.shape))

@@ -1,0 +1,222 @@
+"""The end of a run: what was followed is fitted to the walls between objects.
+
+All stretches that were followed with the same anchors are fitted together, also if some of their
+planes were fitted before: so whoever stops in between, and goes on, gets the same to the bit.  An
+object that reaches further than it was followed is found there, too; one that was followed into
+another ends where it does.  Those ends come with the last plane, since until then what was followed
+beyond them still tells where objects are.
+
+Here: :func:`fitted`.  Not here: how masks are fitted (``walls.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+
+import numpy as np
+
+from napari_samv2_prompts.prompts import MaskCrop
+
+from .patches import overlap, without
+from .stretches import Wanted, is_current, own_planes, rough_in, sorted_keys
+from .values import Anchors, End, Filled, Fitter, Found, Key, Masks, Section, Way
+
+FIRM = 0.5
+"""Sections of less doubt keep their pixels from those that are fitted."""
+UNSEEN = 0.75
+"""Least doubt where an object was followed, but the walls say that it is not there."""
+ALONE = 0.9
+"""What agreement with one plane counts at an object's end, in place of the lower of two."""
+BESIDE = 2
+"""Planes that are looked at beyond those."""
+
+NOTHING = MaskCrop(0, 0, np.zeros((0, 0), bool))
+Between = tuple[Key | None, Key | None]
+
+
+def fitted(fitter: Fitter, anchors: Anchors, found: Found, wanted: Wanted) -> Iterator[Filled]:
+    """Fit what is still rough to the walls.
+
+    - `found`: it is changed as planes come
+    - yields planes without sections as the work goes on, then each plane once
+    """
+    fitting = _Fitting(anchors, found, wanted)
+    if not fitting.rough:
+        return
+    masks: Masks = {}
+    for done in fitter.fitted(fitting.planes, fitting.certain, fitting.followed):
+        if done is None:
+            yield Filled(next(iter(fitting.rough)), {})
+        else:
+            masks = done
+    for filled in fitting.filled(masks):
+        found.add(filled)
+        yield filled
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """What was followed of an object between the same anchors, by plane.
+
+    - `beyond`: planes on which it was found since
+    """
+
+    number: int
+    between: Between
+    sections: dict[int, Section] = field(default_factory=dict)
+    beyond: set[int] = field(default_factory=set)
+
+
+class _Fitting:
+    """What is fitted together, and what comes of it."""
+
+    def __init__(self, anchors: Anchors, found: Found, wanted: Wanted) -> None:
+        self._anchors, self._wanted = anchors, wanted
+        self.rough = rough_in(anchors, found, wanted)
+        self._own = own_planes(anchors, wanted)
+        keys = {number: sorted_keys(crops) for number, crops in anchors.items()}
+        self._digest = blake2b(repr(sorted(keys.items())).encode(), digest_size=8).hexdigest()
+        self._sections = {
+            number: {
+                plane: section
+                for plane, section in found.sections.get(number, {}).items()
+                if plane in self._own and is_current(section, plane, keys[number])
+            }
+            for number in anchors
+        }
+        self._stretches = list(self._fitted_together())
+        self.planes = self._planes()
+        self.certain, self.followed = self._masks()
+
+    def _fitted_together(self) -> Iterator[_Stretch]:
+        """Yield what was followed with these anchors, whether it has been fitted or not."""
+        numbers = self._wanted.objects
+        for number in sorted(self._anchors if numbers is None else numbers & self._anchors.keys()):
+            stretches: dict[Between, _Stretch] = {}
+            for plane, section in sorted(self._sections[number].items()):
+                if section.rough or section.fitted_to == self._digest:
+                    empty = _Stretch(number, section.between)
+                    stretch = stretches.setdefault(section.between, empty)
+                    if section.followed is None or section.followed.area:
+                        stretch.sections[plane] = section
+                    else:
+                        stretch.beyond.add(plane)
+            yield from (stretch for stretch in stretches.values() if stretch.sections)
+
+    def _planes(self) -> range:
+        """Return the planes from the anchors of what is fitted to somewhat beyond it."""
+        first, last = [], []
+        for stretch in self._stretches:
+            before, after = stretch.between
+            first.append(min(stretch.sections) - BESIDE if before is None else before[0])
+            last.append(max(stretch.sections) + BESIDE if after is None else after[0])
+        low, high = max(min(first, default=0), self._own.start), max(last, default=0)
+        return range(low, min(high + 1, self._own.stop))
+
+    def _masks(self) -> tuple[Masks, Masks]:
+        """Return the masks that stay as they are, and those as they were followed."""
+        certain: dict[int, dict[int, MaskCrop]] = {}
+        followed: dict[int, dict[int, MaskCrop]] = {}
+        for number, anchors in self._anchors.items():
+            for plane, crop in anchors.items():
+                certain.setdefault(plane, {})[number] = crop
+        for stretch in self._stretches:
+            for plane, section in stretch.sections.items():
+                followed.setdefault(plane, {})[stretch.number] = section.followed or section.crop
+        for number, sections in self._sections.items():
+            for plane, section in sections.items():
+                if not section.rough and section.fitted_to != self._digest:
+                    certain.setdefault(plane, {})[number] = section.crop
+        return certain, followed
+
+    def filled(self, masks: Masks) -> Iterator[Filled]:
+        """Yield what planes gained: first those on which nothing was followed, last all ends."""
+        gained: dict[int, dict[int, Section]] = {}
+        ends: list[End] = []
+        for stretch in self._stretches:
+            if not any(section.rough for section in stretch.sections.values()):
+                continue
+            planes, end = self._extent(stretch, masks)
+            ends += [] if end is None else [end]
+            for plane in set(planes) - stretch.beyond:
+                section = self._section(stretch, plane, masks)
+                if section is not None:
+                    gained.setdefault(plane, {})[stretch.number] = section
+        last = max((plane for plane in gained if plane in self.rough), default=min(self.rough))
+        for plane in sorted(gained, key=lambda each: (each == last, each in self.rough, each)):
+            sections = self._apart(plane, gained[plane])
+            yield Filled(plane, sections, tuple(ends) if plane == last else ())
+        if last not in gained:
+            yield Filled(last, {}, tuple(ends))
+
+    def _extent(self, stretch: _Stretch, masks: Masks) -> tuple[list[int], End | None]:
+        """Return the planes on which an object is, and where it ends if that is elsewhere now."""
+        number, way = stretch.number, self._way(stretch)
+        planes = sorted(stretch.sections, reverse=way == -1)
+        seen = [plane for plane in planes if number in masks.get(plane, {})]
+        if way is None or not seen or not self._wanted.stop_when_lost:
+            return planes, None
+        last = seen[-1]
+        while last == planes[-1] and self._goes_on(stretch, last + way, masks):
+            last += way
+            planes.append(last)
+        planes = planes[: planes.index(last) + 1]
+        if set(planes) == stretch.sections.keys():
+            return planes, None
+        beyond = last + way
+        wanted = self._wanted.first <= beyond <= self._wanted.last
+        return planes, End(number, beyond, way, stretch.between, "not seen" if wanted else "")
+
+    def _way(self, stretch: _Stretch) -> Way | None:
+        """Return the direction in which an object may end; None if it is on either side."""
+        before, after = (
+            key is not None and self._anchors[stretch.number][key[0]].area > 0
+            for key in stretch.between
+        )
+        return None if before and after else 1 if before else -1
+
+    def _goes_on(self, stretch: _Stretch, plane: int, masks: Masks) -> bool:
+        """Tell whether an object is on a plane beyond those on which it was followed."""
+        wanted = self._wanted.first <= plane <= self._wanted.last and plane in self._own
+        known = plane in self._anchors[stretch.number]
+        return wanted and not known and stretch.number in masks.get(plane, {})
+
+    def _section(self, stretch: _Stretch, plane: int, masks: Masks) -> Section | None:
+        """Return what an object is on a plane, None if that is known already."""
+        old, crop = stretch.sections.get(plane), masks.get(plane, {}).get(stretch.number)
+        if old is None:
+            assert crop is not None
+            near = min(stretch.sections, key=lambda at: abs(at - plane))
+            old = replace(stretch.sections[near], crop=NOTHING, rough=True)
+        if not old.rough:
+            return None
+        if crop is None:
+            doubt = max(old.doubt, UNSEEN)
+            return replace(old, doubt=doubt, rough=False, fitted_to=self._digest)
+        section = replace(old, crop=crop, rough=False, followed=old.crop, fitted_to=self._digest)
+        beside = self._agreement(stretch.number, plane, crop, masks)
+        return replace(section, doubt=1 - (overlap(old.crop, crop) + beside) / 2)
+
+    def _agreement(self, number: int, plane: int, crop: MaskCrop, masks: Masks) -> float:
+        """Return how well a mask agrees with those of the object on the planes beside it."""
+        beside = [
+            masks.get(at, {}).get(number) or self.certain.get(at, {}).get(number)
+            for at in (plane - 1, plane + 1)
+        ]
+        known = [overlap(crop, other) for other in beside if other is not None and other.area]
+        return min(known, default=0.0) * (1.0 if len(known) == 2 else ALONE)
+
+    def _apart(self, plane: int, sections: Mapping[int, Section]) -> dict[int, Section]:
+        """Take from fitted masks what belongs to what stays as it is."""
+        others = [n for n in sorted(self._anchors) if n not in sections]
+        rivals = [self._anchors[n][plane] for n in others if plane in self._anchors[n]]
+        for section in (self._sections[n].get(plane) for n in others):
+            if section is not None and not section.rough and section.doubt < FIRM:
+                rivals.append(section.crop)
+        apart = {}
+        for number, section in sections.items():
+            crop = without(section.crop, rivals)
+            apart[number] = replace(section, crop=crop) if crop.area else section
+        return apart
