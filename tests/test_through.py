@@ -13,6 +13,7 @@ import tifffile
 
 from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
 from napari_samv2_prompts.cli import main
+from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.propagation import HandOver
 from napari_samv2_prompts.through import stack_prompts
 
@@ -199,6 +200,20 @@ def test_the_method_and_tracks_of_the_command_line(stack, tmp_path, capsys):
         == 1
     )
     assert "'nano' has no memory" in capsys.readouterr().err
+
+
+def test_only_planes_of_the_range_are_read(stack, tmp_path, monkeypatch):
+    read, original = set(), StackPicture.read
+
+    def watched(self, plane, rows, columns):
+        read.add(plane)
+        return original(self, plane, rows, columns)
+
+    monkeypatch.setattr(StackPicture, "read", watched)
+    box = {3: (1, 10.5, 6.5, 25.5, 21.5)}
+    labels = segment_stack(stack, boxes=box, last=2, device="cpu", store=tmp_path)
+    assert read == {0, 1, 2}
+    assert not labels[3:].any()
 
 
 def test_killed_in_the_middle_it_goes_on_to_the_same_labels(tmp_path, monkeypatch):

@@ -106,12 +106,18 @@ class _Fitting:
             yield from (stretch for stretch in stretches.values() if stretch.sections)
 
     def _planes(self) -> range:
-        """Return the planes from the anchors of what is fitted to somewhat beyond it."""
+        """Return the planes from the anchors of what is fitted to somewhat beyond it.
+
+        Nothing beyond what is wanted is looked at.
+        """
         first, last = [], []
         for stretch in self._stretches:
             before, after = stretch.between
-            first.append(min(stretch.sections) - BESIDE if before is None else before[0])
-            last.append(max(stretch.sections) + BESIDE if after is None else after[0])
+            low, high = min(stretch.sections), max(stretch.sections)
+            beyond = max(low - BESIDE, min(low, self._wanted.first))
+            first.append(beyond if before is None else before[0])
+            beyond = min(high + BESIDE, max(high, self._wanted.last))
+            last.append(beyond if after is None else after[0])
         low, high = max(min(first, default=0), self._own.start), max(last, default=0)
         return range(low, min(high + 1, self._own.stop))
 

@@ -27,7 +27,19 @@ from .competition import from_others, main_components, shared_out
 from .correspondence import RADIUS, displacement, moved
 from .doubt import Measures, judge
 from .evidence import FEATURES, NEAR, evidence, features
-from .patches import FAR, around, as_grey, centre, depth, grid_of, pasted, pixels_of, taken, union
+from .patches import (
+    FAR,
+    around,
+    as_grey,
+    centre,
+    depth,
+    grid_of,
+    pasted,
+    pixels_of,
+    smoothed,
+    taken,
+    union,
+)
 from .stacks import Embeddings
 from .values import Anchors, Guess, History, Stack
 from .walls import Walls
@@ -140,15 +152,15 @@ class HandOver:
     def _grey(self, plane: int, window: Region, dy: int = 0, dx: int = 0) -> NDArray[np.float32]:
         """Return the grey values at a window's pixels of a picture moved by `dy`, `dx`.
 
-        Beyond the plane's edge they are those at the edge.
+        Beyond the plane's edge they are those at the edge.  Noise is smoothed a little.
         """
         _, height, width = self._stack.shape
-        rows = (np.arange(window.top, window.bottom) - dy).clip(0, height - 1)
-        columns = (np.arange(window.left, window.right) - dx).clip(0, width - 1)
+        rows = (np.arange(window.top - 1, window.bottom + 1) - dy).clip(0, height - 1)
+        columns = (np.arange(window.left - 1, window.right + 1) - dx).clip(0, width - 1)
         part = self._stack.read(
             plane, slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
         )
-        return as_grey(part)[np.ix_(rows - rows[0], columns - columns[0])]
+        return smoothed(as_grey(part)[np.ix_(rows - rows[0], columns - columns[0])])
 
     # --- what the model says ---
 

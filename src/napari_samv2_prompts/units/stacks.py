@@ -264,8 +264,8 @@ class StackWork:
         if self.store is None:
             return None
         digest = blake2b(digest_size=16)
-        planes, height, width = self.seen.shape
-        for plane in range(planes):
+        _, height, width = self.seen.shape
+        for plane in _looked_at(anchors, self.wanted):
             pixels = self.seen.read(plane, slice(0, height), slice(0, width))
             digest.update(np.ascontiguousarray(pixels).data)
         seen = digest.hexdigest(), *map(str, self.seen.shape)
@@ -289,6 +289,12 @@ class StackWork:
             if progress is not None:
                 progress(filled)
         return painted(self.seen.shape, anchors, current(anchors, found))
+
+
+def _looked_at(anchors: Anchors, wanted: Wanted) -> range:
+    """Return the planes on which what is found depends: the range, and those up to the anchors."""
+    known = [plane for planes in anchors.values() for plane in planes]
+    return range(min([wanted.first, *known]), max([wanted.last, *known]) + 1)
 
 
 def _asked(anchors: Anchors, wanted: Wanted) -> tuple[str, str]:
