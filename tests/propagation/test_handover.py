@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_samv2_prompts.prompts import cropped
 from napari_samv2_prompts.propagation import (
@@ -14,6 +15,7 @@ from napari_samv2_prompts.propagation import (
     Wanted,
     propagate,
 )
+from napari_samv2_prompts.propagation.patches import smoothed
 from napari_samv2_prompts.regions import InputSides
 
 from .fakes import BrightModel
@@ -113,3 +115,10 @@ def test_the_same_question_has_the_same_answer(at):
         assert section.crop.box == other.crop.box
         assert np.array_equal(section.crop.mask, other.crop.mask)
         assert section.doubt == other.doubt
+
+
+def test_grey_values_are_smoothed_as_a_convolution_does():
+    grey = np.random.default_rng(0).uniform(0, 255, (9, 12)).astype(np.float32)
+    kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    expected = ndimage.convolve(grey, kernel)[1:-1, 1:-1]
+    np.testing.assert_allclose(smoothed(grey), expected, rtol=1e-5)
