@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
-from tests.qt.test_through_stack import PLANES, Stack, film, see_walls
+from tests.qt.test_through_stack import PLANES, Stack, film, see_walls, shortened
 
 from napari_samv2_prompts.layers import Chosen, TargetError
 
@@ -32,7 +32,7 @@ class RandomStackUser(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        see_walls(self.patch, self.walls)
+        see_walls(self.patch, self.walls, shortened)
         self.bench = Stack()
         self.left: dict[tuple[int, int], np.ndarray] = {}  # by runs
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -94,10 +95,26 @@ def thinned(self: Walls, planes: range, certain: Masks, followed: Masks) -> Iter
     }
 
 
-def see_walls(patch: pytest.MonkeyPatch, seen: bool) -> None:
-    """Let there be walls, which thin masks, or none."""
+def shortened(
+    self: Walls, planes: range, certain: Masks, followed: Masks
+) -> Iterator[Masks | None]:
+    """Thin masks, and leave out those of the last two planes of objects with an even number."""
+    *work, masks = thinned(self, planes, certain, followed)
+    yield from work
+    last = {
+        n: sorted(p for p in masks if n in masks[p])[-2:]
+        for n in {n for m in masks.values() for n in m}
+    }
+    yield {
+        plane: {n: crop for n, crop in crops.items() if n % 2 or plane not in last[n]}
+        for plane, crops in masks.items()
+    }
+
+
+def see_walls(patch: pytest.MonkeyPatch, seen: bool, fitted: Any = thinned) -> None:
+    """Let there be walls, which thin masks by default, or none."""
     patch.setattr(Walls, "of", lambda stack, anchors: Walls(stack, True, 1.0) if seen else None)
-    patch.setattr(Walls, "fitted", thinned)
+    patch.setattr(Walls, "fitted", fitted)
 
 
 @pytest.fixture(params=[False, True], ids=["ground", "walls"])
@@ -117,6 +134,23 @@ def test_prompted_on_one_plane_the_objects_are_on_all(bench: Stack) -> None:
         assert bench.labels.data[plane, 14, 14 + 2 * plane] == 1
         assert bench.labels.data[plane, 36, 40] == 2
     assert not bench.through.running
+
+
+def test_by_the_walls_an_object_may_end_earlier_than_it_was_followed(monkeypatch) -> None:
+    see_walls(monkeypatch, True, shortened)
+    bench = Stack()
+    bench.go(3)
+    bench.draw((6, 12, 22, 28), (28, 32, 44, 48))
+    before = bench.labels.data.copy()
+    bench.through.propagate()
+    assert bench.planes_of(1) == list(range(PLANES))
+    assert bench.planes_of(2) == list(range(PLANES - 2))
+    track = bench.through._track
+    assert sorted(track.found.sections[2]) == [p for p in range(PLANES - 2) if p != 3]
+    assert f"Object 2 ended at plane {PLANES - 2}: not seen." in track.ends
+    bench.labels.undo()
+    assert np.array_equal(bench.labels.data, before)
+    bench.close()
 
 
 def test_where_there_are_walls_what_was_followed_is_fitted_to_them(monkeypatch) -> None:

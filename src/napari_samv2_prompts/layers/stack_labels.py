@@ -256,12 +256,15 @@ class StackLabels:
         self.found.forget(number)
 
     def _remove_beyond(self, end: End) -> None:
-        """Take away what was found beyond an end before it was known."""
-        limit = end.between[1 if end.way == 1 else 0]
-        for place in sorted(self.found.sections.get(end.object, {})):
+        """Take away what was found beyond an end before it was known, but nothing of the user's."""
+        number, limit = end.object, end.between[1 if end.way == 1 else 0]
+        painted = self.target.hand_edits != self.hand_edits
+        for place, left in sorted(self.written.get(number, {}).items()):
             beyond = (place - end.plane) * end.way >= 0
             if beyond and (limit is None or (limit[0] - place) * end.way > 0):
-                self._remove(end.object, place, self.step)
+                data, plane = self.target.labels.data, self.planes[place]
+                if is_untouched(data, plane, number, left, everywhere=painted):
+                    self._remove(number, place, self.step)
 
     def _remove(self, number: int, place: int, step: OpenStep) -> None:
         self.found.sections.get(number, {}).pop(place, None)

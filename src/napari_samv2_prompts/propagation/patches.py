@@ -94,7 +94,7 @@ def smoothed(grey: NDArray[np.float32]) -> NDArray[np.float32]:
     By 1, 2, 1 along rows and columns: a Gaussian of 0.7 pixels, about.
     """
     rows = grey[:-2] + 2 * grey[1:-1] + grey[2:]
-    return (rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16
+    return np.asarray((rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]) / 16, np.float32)
 
 
 def centre(crop: MaskCrop) -> tuple[float, float]:
