@@ -213,6 +213,13 @@ def test_an_object_ends_before_a_plane_on_which_it_is_known_not_to_be():
     assert [plane for plane in sorted(found.sections[7]) if plane > 4] == [5, 6, 7]
 
 
+def test_an_object_may_end_on_the_way_to_the_range():
+    lost = Drifting(frozenset({(2, 5)}), fits=True)
+    found = run({2: {0: crop(2, 3)}}, wanted=Wanted(6, 9), follower=lost)
+    assert sorted(found.sections[2]) == [1, 2, 3]
+    assert str(found.ends[2, 1]) == "Object 2 ended at plane 4: not seen."
+
+
 def test_an_object_that_goes_on_to_the_last_plane_has_no_end():
     lost = Drifting(frozenset({(7, PLANES - 1)}), fits=True)
     found = run({7: {4: crop(2, 3)}}, follower=lost)

@@ -68,6 +68,11 @@ class _Stretch:
     sections: dict[int, Section] = field(default_factory=dict)
     beyond: set[int] = field(default_factory=set)
 
+    @property
+    def is_rough(self) -> bool:
+        """Whether some of it is still to be fitted."""
+        return any(section.rough for section in self.sections.values())
+
 
 class _Fitting:
     """What is fitted together, and what comes of it."""
@@ -142,7 +147,7 @@ class _Fitting:
         gained: dict[int, dict[int, Section]] = {}
         ends: list[End] = []
         for stretch in self._stretches:
-            if not any(section.rough for section in stretch.sections.values()):
+            if not stretch.is_rough and not stretch.beyond:
                 continue
             planes, end = self._extent(stretch, masks)
             ends += [] if end is None else [end]
@@ -162,18 +167,19 @@ class _Fitting:
         number, way = stretch.number, self._way(stretch)
         planes = sorted(stretch.sections, reverse=way == -1)
         seen = [plane for plane in planes if number in masks.get(plane, {})]
+        if not stretch.is_rough:  # it was fitted before an interrupt, and goes on as it did then
+            planes = seen = sorted({*planes, *stretch.beyond}, reverse=way == -1)
         if way is None or not seen or not self._wanted.stop_when_lost:
             return planes, None
         last = seen[-1]
-        while last == planes[-1] and self._goes_on(stretch, last + way, masks):
+        while stretch.is_rough and last == planes[-1] and self._goes_on(stretch, last, way, masks):
             last += way
             planes.append(last)
         planes = planes[: planes.index(last) + 1]
         if set(planes) == stretch.sections.keys():
             return planes, None
-        beyond = last + way
-        wanted = self._wanted.first <= beyond <= self._wanted.last
-        return planes, End(number, beyond, way, stretch.between, "not seen" if wanted else "")
+        reason = "not seen" if self._is_wanted(last + way, way) else ""
+        return planes, End(number, last + way, way, stretch.between, reason)
 
     def _way(self, stretch: _Stretch) -> Way | None:
         """Return the direction in which an object may end; None if it is on either side."""
@@ -183,11 +189,16 @@ class _Fitting:
         )
         return None if before and after else 1 if before else -1
 
-    def _goes_on(self, stretch: _Stretch, plane: int, masks: Masks) -> bool:
-        """Tell whether an object is on a plane beyond those on which it was followed."""
-        wanted = self._wanted.first <= plane <= self._wanted.last and plane in self._own
+    def _goes_on(self, stretch: _Stretch, last: int, way: Way, masks: Masks) -> bool:
+        """Tell whether an object is on the plane beyond the last on which it was followed."""
+        plane = last + way
         known = plane in self._anchors[stretch.number]
+        wanted = self._is_wanted(plane, way) and plane in self._own
         return wanted and not known and stretch.number in masks.get(plane, {})
+
+    def _is_wanted(self, plane: int, way: Way) -> bool:
+        """Tell whether a plane is in the range, or on the way there."""
+        return plane <= self._wanted.last if way == 1 else plane >= self._wanted.first
 
     def _section(self, stretch: _Stretch, plane: int, masks: Masks) -> Section | None:
         """Return what an object is on a plane, None if that is known already."""
@@ -208,7 +219,7 @@ class _Fitting:
     def _agreement(self, number: int, plane: int, crop: MaskCrop, masks: Masks) -> float:
         """Return how well a mask agrees with those of the object on the planes beside it."""
         beside = [
-            masks.get(at, {}).get(number) or self.certain.get(at, {}).get(number)
+            self.certain.get(at, {}).get(number) or masks.get(at, {}).get(number)
             for at in (plane - 1, plane + 1)
         ]
         known = [overlap(crop, other) for other in beside if other is not None and other.area]

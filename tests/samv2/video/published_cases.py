@@ -55,8 +55,6 @@ class Case:
     version: str = "2.1"
     present: float = 3.0
     corrections_count: bool = False
-    amplifies: bool = False
-    """Whether rounding grows to more than a thousandth: see the test."""
 
     def go(self, predictor: Any, state: Any, names: Mapping[str, str]) -> Iterator[int]:
         """Go through the steps with either predictor, and yield each frame that was answered.
@@ -86,9 +84,8 @@ DISC = Step("mask", disc=(0.3, 0.4, 0.12))
 CASES = (
     Case("clicks one after the other", (FIRST, _click(0, (0.8, 0.2), labels=(0,), keep=True),
                                         PASS)),
-    Case("a correction as published", (FIRST, PASS, CORRECTION, PASS), amplifies=True),
-    Case("a correction that counts", (FIRST, PASS, CORRECTION, LONE, PASS), corrections_count=True,
-         amplifies=True),
+    Case("a correction as published", (FIRST, PASS, CORRECTION, PASS)),
+    Case("a correction that counts", (FIRST, PASS, CORRECTION, LONE, PASS), corrections_count=True),
     Case("a correction of the first frame", (FIRST, PASS, _click(0, (0.5, 0.5), labels=(0,)), PASS),
          corrections_count=True),
     Case("a mask", (DISC, PASS), present=0.7),
