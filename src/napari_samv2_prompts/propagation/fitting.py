@@ -187,7 +187,12 @@ class _Fitting:
             key is not None and self._anchors[stretch.number][key[0]].area > 0
             for key in stretch.between
         )
-        return None if before and after else 1 if before else -1
+        way: Way = 1 if before else -1
+        edge = max(stretch.sections) if before else min(stretch.sections)
+        # One end in each direction is known of an object: where it comes back, it has none.
+        anchors = self._anchors[stretch.number].items()
+        back = any(crop.area and (plane - edge) * way > 0 for plane, crop in anchors)
+        return None if (before and after) or back else way
 
     def _goes_on(self, stretch: _Stretch, last: int, way: Way, masks: Masks) -> bool:
         """Tell whether an object is on the plane beyond the last on which it was followed."""
