@@ -41,15 +41,20 @@ def moved(
     - returns array of shape (h, w); how much of each pixel, 0 to 1, came from the mask
     """
     h, w = now.shape
-    windows = np.lib.stride_tricks.sliding_window_view(before, (h, w))
-    shifts = windows.reshape(-1, h, w)
-    cost = ndimage.uniform_filter((shifts - now) ** 2, (1, PATCH, PATCH), mode="nearest")
+    shifted = np.lib.stride_tricks.sliding_window_view
+    cost = shifted(before, (h, w)).reshape(-1, h, w)  # a copy: all is worked out in its place
+    cost -= now
+    cost *= cost
+    ndimage.uniform_filter(cost, (1, PATCH, PATCH), cost, mode="nearest")
     least = cost.min(axis=0)
     offset = np.arange(-RADIUS, RADIUS + 1, dtype=np.float32) ** 2
-    stiffness = STIFFNESS * (offset[:, None] + offset[None]).reshape(-1, 1, 1)
-    weight = np.exp((least - cost) / (least.mean() + 1.0) - stiffness)
-    masks = np.lib.stride_tricks.sliding_window_view(mask, (h, w)).reshape(-1, h, w)
-    return np.asarray((weight * masks).sum(axis=0) / weight.sum(axis=0), np.float32)
+    cost -= least
+    cost /= -(least.mean() + 1.0)
+    cost -= STIFFNESS * (offset[:, None] + offset[None]).reshape(-1, 1, 1)
+    weight = np.exp(cost, out=cost)
+    places = weight.reshape(2 * RADIUS + 1, -1, h, w)
+    carried = np.einsum("abij,abij->ij", places, shifted(mask, (h, w)))
+    return np.asarray(carried / weight.sum(axis=0), np.float32)
 
 
 def displacement(

@@ -26,6 +26,12 @@ FEATURES = (
     "moved", "depth", "mask", "rival", "model", "score", "likelihood", "smooth_likelihood",
     "now", "before", "ridge", "size", "anchor", "distance",
 )  # fmt: skip
+GAUSS, BENT = (ndimage.gaussian_filter1d(np.eye(13)[6], 1.5, order=order) for order in (0, 2))
+"""A Gaussian of 1.5 pixels, and its second derivative."""
+RANGES = 32
+"""Of grey values, in a histogram."""
+BLUR = ndimage.gaussian_filter1d(np.eye(RANGES), 1.5, axis=0, mode="nearest")
+"""What smooths a histogram, multiplied by it."""
 
 
 def features(
@@ -70,7 +76,7 @@ def features(
         In the order of :data:`FEATURES`.
     """
     around = ~mask & ndimage.binary_dilation(mask, iterations=6)
-    smooth_now, smooth_before = (ndimage.gaussian_filter(p, 1.5) for p in (now, before))
+    smooth_now, smooth_before, ridge = _smooth(now, before)
     values = before[mask] if mask.any() else before.ravel()
     level, spread = float(values.mean()), float(values.std()) + 6.0
     size = float(np.log(mask.sum() + 1))
@@ -86,13 +92,23 @@ def features(
             _likelihood(smooth_now, smooth_before, mask, around),
             ((now - level) / spread).clip(-3, 3),
             ((before - level) / spread).clip(-3, 3),
-            (ndimage.gaussian_laplace(now, 1.5) * 4 / spread).clip(-3, 3),
+            (ridge * 4 / spread).clip(-3, 3),
             np.full_like(now, size / 2 - 3),
             depth(anchor).clip(-12, 12) / 4,
             np.full_like(now, min(distance, 24) / 8 - 1),
         ],
         dtype=np.float32,
     )
+
+
+def _smooth(
+    now: NDArray[np.float32], before: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Return both smoothed by a Gaussian, and the Laplacian of the first of these."""
+    rows = ndimage.correlate1d(np.stack([now, before]), GAUSS, axis=1)
+    rows = np.concatenate([rows, ndimage.correlate1d(now, BENT, axis=0)[None]])
+    smooth_now, smooth_before, bent = ndimage.correlate1d(rows, GAUSS, axis=2)
+    return smooth_now, smooth_before, bent + ndimage.correlate1d(rows[0], BENT, axis=1)
 
 
 def _likelihood(
@@ -105,17 +121,17 @@ def _likelihood(
     inside = _histogram(before[mask])
     outside = _histogram(before[around])
     ratio = np.log((inside + 0.01) / (outside + 0.01))
-    place = ((now - 4) / 8).clip(0, 31)  # between the middles of two ranges
-    below = place.astype(np.intp).clip(0, 30)
+    place = (now * (RANGES / 256) - 0.5).clip(0, RANGES - 1)  # between the middles of two ranges
+    below = place.astype(np.intp).clip(0, RANGES - 2)
     return np.asarray((ratio[below] + np.diff(ratio)[below] * (place - below)) / 2, np.float32)
 
 
 def _histogram(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the smoothed shares of 32 ranges of grey."""
+    """Return the smoothed shares of ranges of grey."""
     if not len(values):
-        return np.full(32, 1 / 32)
-    counts = np.bincount((values / 8).astype(int).clip(0, 31), minlength=32).astype(float)
-    return np.asarray(ndimage.gaussian_filter1d(counts, 1.5, mode="nearest") / len(values))
+        return np.full(RANGES, 1 / RANGES)
+    place = (values * (RANGES / 256)).astype(int).clip(0, RANGES - 1)
+    return np.asarray(BLUR @ np.bincount(place, minlength=RANGES) / len(values))
 
 
 def evidence(values: NDArray[np.float32], weights: Weights) -> NDArray[np.float32]:

@@ -110,7 +110,9 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
     # Outside of its box there is nothing of the object, also where the box meets the window's edge.
-    inside = ndimage.distance_transform_edt(np.pad(mask[box], 1))[1:-1, 1:-1]
+    padded = np.zeros((rows[-1] - rows[0] + 3, columns[-1] - columns[0] + 3), bool)
+    padded[1:-1, 1:-1] = mask[box]
+    inside = ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
     out = 0.5 - ndimage.distance_transform_edt(~mask)
     out[box][mask[box]] = inside[mask[box]] - 0.5
     return np.asarray(out, np.float32)
