@@ -153,6 +153,21 @@ def test_by_the_walls_an_object_may_end_earlier_than_it_was_followed(monkeypatch
     bench.close()
 
 
+def test_an_end_is_not_told_any_more_once_the_object_is_known_beyond_it(monkeypatch) -> None:
+    see_walls(monkeypatch, True, shortened)
+    bench = Stack()
+    bench.go(3)
+    bench.draw((6, 12, 22, 28), (28, 32, 44, 48))
+    bench.through.propagate()
+    assert bench.through._track.ends == f"Object 2 ended at plane {PLANES - 2}: not seen."
+    rows, columns = np.nonzero(bench.labels.data[3] == 2)
+    bench.labels.data_setitem((np.full(len(rows), PLANES - 1), rows, columns), 2)
+    bench.through.propagate()
+    assert bench.planes_of(2) == list(range(PLANES))
+    assert bench.through._track.ends == ""
+    bench.close()
+
+
 def test_where_there_are_walls_what_was_followed_is_fitted_to_them(monkeypatch) -> None:
     see_walls(monkeypatch, True)
     bench = Stack()

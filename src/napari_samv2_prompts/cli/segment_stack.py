@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
     with tqdm(unit="plane", disable=None, leave=False) as bar:
 
         def report(filled: Filled) -> None:
-            bar.update()
+            bar.update(1 if filled.sections else 0)
             seen_ends.add(replace(filled, sections={}))  # without masks
 
         if away:

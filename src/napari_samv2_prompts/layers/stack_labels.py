@@ -21,7 +21,15 @@ from scipy import ndimage
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop, cropped
-from napari_samv2_prompts.propagation import Anchors, End, Filled, Found, Lineage, Section
+from napari_samv2_prompts.propagation import (
+    Anchors,
+    End,
+    Filled,
+    Found,
+    Lineage,
+    Section,
+    current_ends,
+)
 
 from .anchors import is_untouched, labels_near, read_anchors, read_mask
 from .labels_target import LabelsTarget
@@ -71,6 +79,9 @@ class StackLabels:
         for number in objects:
             for place in self.ended.get(number, ()):
                 anchors.setdefault(number, {}).setdefault(place, EMPTY)
+        for key in self.found.ends.keys() - current_ends(anchors, self.found).keys():
+            if key[0] in objects:
+                self.found.ends.pop(key, None)
         return {n: places for n, places in anchors.items() if any(c.area for c in places.values())}
 
     @property
@@ -111,7 +122,7 @@ class StackLabels:
                     self.found.sections.get(number, {}).pop(place, None)
         for end in list(self.found.ends.values()):
             if not self.found.sections.get(end.object):
-                self.found.ends.pop((end.object, end.way))
+                self.found.ends.pop(end.key)
 
     def write(self, filled: Filled, writing: Writing) -> bool:
         """Write what a plane gained; return False if the user took the run back meanwhile.
@@ -123,6 +134,8 @@ class StackLabels:
         """
         if not self.target.is_open(self.step):
             return False
+        if not (filled.sections or filled.ends):
+            return True  # it only tells that the work goes on
         plane = self.planes[filled.plane]
         sections = {n: s for n, s in filled.sections.items() if self._is_ours(n, filled.plane, s)}
         masks: dict[int, MaskCrop | None] = {n: s.crop for n, s in sections.items()}

@@ -14,5 +14,5 @@ from .partitions import Partition, partitions_of, propagate_partitions
 from .recall import MemoryFollower
 from .run import propagate
 from .stacks import EMBEDDINGS, ArrayStack, Embeddings
-from .stretches import Stretch, Wanted, current, missing
+from .stretches import Stretch, Wanted, current, current_ends, missing
 from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Stack, key_of

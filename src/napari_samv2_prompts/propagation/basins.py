@@ -26,7 +26,7 @@ from .values import Masks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REACH = 8
+REACH = 16
 """How far an object may reach beyond what was followed, in pixels."""
 APART = 3
 """Pixels that the next plane is taken to be away."""
@@ -34,8 +34,12 @@ UNSURE = 4.0
 """How far the outline of what is known may be wrong, in pixels."""
 SURE = 0.5
 """But what is deeper inside than this share of the deepest place is certain."""
+STEP = 0.05
+"""Share of the walls' height by which a minimum is lower than what is around it."""
+SHALLOW = 0.1
+"""Share of the walls' height that noise may reach within a cell."""
 BARE = 0.2
-"""A region of which less than this share was followed is nobody's."""
+"""A cell of which less than this share was followed is nobody's."""
 BESIDE = REACH // APART
 """Planes that are as near."""
 KEPT = 2**25
@@ -45,14 +49,14 @@ KEPT = 2**25
 class Basin:
     """A window of some planes on its way through both rounds.
 
-    - `step`: in which heights are told apart to find minima, each of which is a region
+    - `level`: how high walls are
     - `certain`, `followed`: masks that are known, and those that are to be fitted
     """
 
     def __init__(
-        self, window: Region, step: float, planes: range, certain: Masks, followed: Masks
+        self, window: Region, level: float, planes: range, certain: Masks, followed: Masks
     ) -> None:
-        self.window, self._step, self._planes = window, step, planes
+        self.window, self._level, self._planes = window, level, planes
         self._certain, self._followed = (
             {plane: _meeting(masks[plane], window) for plane in planes if plane in masks}
             for masks in (certain, followed)
@@ -90,7 +94,7 @@ class Basin:
         Heights are needed again if the regions were not kept.
         """
         if self._label_of is None:
-            self._label_of = self._graph.settled(BARE)
+            self._label_of = self._graph.settled(SHALLOW * self._level, BARE)
         regions = self._kept.pop(slab.start, None)
         if regions is None:
             assert height is not None
@@ -113,7 +117,7 @@ class Basin:
                 box, sure = _sure(crop, self.window)
                 labels[box][sure & near[box]] = self._labels[number]
         first = self._first[slab.start]
-        return regions_of(height, known, within, self._step, first)
+        return regions_of(height, known, within, STEP * self._level, first)
 
     def _within(self, slab: range) -> NDArray[np.bool_]:
         """Return what lies near the objects to be fitted, on its plane or on those beside it."""
@@ -136,10 +140,14 @@ class Basin:
                     known[number][plane] = crops[number]
         likely: dict[int, list[MaskCrop]] = {}
         for crops in known.values():
-            for plane in self._planes:
-                near = min(crops, key=lambda at: abs(at - plane))
-                if 0 < abs(near - plane) <= BESIDE:
-                    likely.setdefault(plane, []).append(crops[near])
+            near = {
+                plane + way * step: crop
+                for step in range(BESIDE, 0, -1)
+                for way in (1, -1)
+                for plane, crop in crops.items()
+            }  # the nearest comes last, and stays
+            for plane in near.keys() - crops.keys():
+                likely.setdefault(plane, []).append(near[plane])
         return likely
 
     def _away(self, plane: int) -> NDArray[np.float32]:
@@ -170,14 +178,19 @@ def _meeting(crops: Mapping[int, MaskCrop], window: Region) -> dict[int, MaskCro
     return {n: c for n, c in crops.items() if c.area and window.touches(Region(*c.box))}
 
 
+def is_sure(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which pixels of a mask are certain."""
+    inside = depth(mask) + 0.5
+    return inside > min(UNSURE, SURE * float(inside.max()))
+
+
 def _sure(crop: MaskCrop, window: Region) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
     """Return the part of a window where a mask is, and which of its pixels are certain."""
     box = around(crop, 1, (window.bottom, window.right))
     box = Region(max(box.top, window.top), max(box.left, window.left), box.bottom, box.right)
-    inside = depth(pasted(crop, box)) + 0.5
     rows = slice(box.top - window.top, box.bottom - window.top)
     columns = slice(box.left - window.left, box.right - window.left)
-    return (rows, columns), inside > min(UNSURE, SURE * float(inside.max()))
+    return (rows, columns), is_sure(pasted(crop, box))
 
 
 def _smoothed(mask: NDArray[np.bool_]) -> MaskCrop:

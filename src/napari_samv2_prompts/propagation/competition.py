@@ -1,12 +1,13 @@
 """Who gets a pixel where objects meet, and what of an object's mask is kept.
 
-Here: :func:`from_others`, :func:`shared_out` and :func:`main_components`.  Not here: how much a
-pixel speaks for an object (``evidence.py``).
+Here: :func:`rivals_on`, :func:`from_others`, :func:`shared_out` and :func:`main_components`.
+
+Not here: how much a pixel speaks for an object (``evidence.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +17,23 @@ from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
 from .patches import pasted, union
+from .values import Anchors, Section
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+FIRM = 0.5
+"""Sections of less doubt keep their pixels from other objects."""
+
+
+def rivals_on(
+    plane: int, numbers: Iterable[int], anchors: Anchors, sections: Mapping[int, Section]
+) -> list[MaskCrop]:
+    """Return the masks of some objects on a plane: their anchors, and what is firmly found."""
+    numbers = sorted(numbers)
+    known = [anchors[n][plane] for n in numbers if plane in anchors[n]]
+    return known + [sections[n].crop for n in numbers if n in sections and sections[n].doubt < FIRM]
 
 
 def from_others(

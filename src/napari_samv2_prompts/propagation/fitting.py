@@ -19,18 +19,16 @@ import numpy as np
 
 from napari_samv2_prompts.prompts import MaskCrop
 
+from .basins import BESIDE
+from .competition import rivals_on
 from .patches import overlap, without
 from .stretches import Wanted, is_current, own_planes, rough_in, sorted_keys
 from .values import Anchors, End, Filled, Fitter, Found, Key, Masks, Section, Way
 
-FIRM = 0.5
-"""Sections of less doubt keep their pixels from those that are fitted."""
 UNSEEN = 0.75
 """Least doubt where an object was followed, but the walls say that it is not there."""
 ALONE = 0.9
 """What agreement with one plane counts at an object's end, in place of the lower of two."""
-BESIDE = 2
-"""Planes that are looked at beyond those."""
 
 NOTHING = MaskCrop(0, 0, np.zeros((0, 0), bool))
 Between = tuple[Key | None, Key | None]
@@ -40,7 +38,7 @@ def fitted(fitter: Fitter, anchors: Anchors, found: Found, wanted: Wanted) -> It
     """Fit what is still rough to the walls.
 
     - `found`: it is changed as planes come
-    - yields planes without sections as the work goes on, then each plane once
+    - yields planes without sections as the work goes on, then what planes gained
     """
     fitting = _Fitting(anchors, found, wanted)
     if not fitting.rough:
@@ -138,12 +136,21 @@ class _Fitting:
                 followed.setdefault(plane, {})[stretch.number] = section.followed or section.crop
         for number, sections in self._sections.items():
             for plane, section in sections.items():
-                if not section.rough and section.fitted_to != self._digest:
+                if self._stays(section):
                     certain.setdefault(plane, {})[number] = section.crop
         return certain, followed
 
+    def _stays(self, section: Section) -> bool:
+        """Tell whether it is none of what is fitted together, and fitted already."""
+        return not section.rough and section.fitted_to != self._digest
+
     def filled(self, masks: Masks) -> Iterator[Filled]:
-        """Yield what planes gained: first those on which nothing was followed, last all ends."""
+        """Yield what planes gained, and with the last of them all ends.
+
+        First where objects were not followed: on which planes an object is must be known for as
+        long as some of it is rough.
+        """
+        beyond: dict[int, dict[int, Section]] = {}
         gained: dict[int, dict[int, Section]] = {}
         ends: list[End] = []
         for stretch in self._stretches:
@@ -154,11 +161,13 @@ class _Fitting:
             for plane in set(planes) - stretch.beyond:
                 section = self._section(stretch, plane, masks)
                 if section is not None:
-                    gained.setdefault(plane, {})[stretch.number] = section
-        last = max((plane for plane in gained if plane in self.rough), default=min(self.rough))
-        for plane in sorted(gained, key=lambda each: (each == last, each in self.rough, each)):
-            sections = self._apart(plane, gained[plane])
-            yield Filled(plane, sections, tuple(ends) if plane == last else ())
+                    part = gained if plane in stretch.sections else beyond
+                    part.setdefault(plane, {})[stretch.number] = section
+        last = max(gained, default=min(self.rough))
+        for part in (beyond, gained):
+            for plane, sections in sorted(part.items()):
+                own = tuple(ends) if part is gained and plane == last else ()
+                yield Filled(plane, self._apart(plane, sections), own)
         if last not in gained:
             yield Filled(last, {}, tuple(ends))
 
@@ -187,12 +196,7 @@ class _Fitting:
             key is not None and self._anchors[stretch.number][key[0]].area > 0
             for key in stretch.between
         )
-        way: Way = 1 if before else -1
-        edge = max(stretch.sections) if before else min(stretch.sections)
-        # One end in each direction is known of an object: where it comes back, it has none.
-        anchors = self._anchors[stretch.number].items()
-        back = any(crop.area and (plane - edge) * way > 0 for plane, crop in anchors)
-        return None if (before and after) or back else way
+        return None if before and after else 1 if before else -1
 
     def _goes_on(self, stretch: _Stretch, last: int, way: Way, masks: Masks) -> bool:
         """Tell whether an object is on the plane beyond the last on which it was followed."""
@@ -232,11 +236,9 @@ class _Fitting:
 
     def _apart(self, plane: int, sections: Mapping[int, Section]) -> dict[int, Section]:
         """Take from fitted masks what belongs to what stays as it is."""
-        others = [n for n in sorted(self._anchors) if n not in sections]
-        rivals = [self._anchors[n][plane] for n in others if plane in self._anchors[n]]
-        for section in (self._sections[n].get(plane) for n in others):
-            if section is not None and not section.rough and section.doubt < FIRM:
-                rivals.append(section.crop)
+        others = self._anchors.keys() - sections.keys()
+        found = {n: s for n in others if (s := self._sections[n].get(plane)) and self._stays(s)}
+        rivals = rivals_on(plane, others, self._anchors, found)
         apart = {}
         for number, section in sections.items():
             crop = without(section.crop, rivals)

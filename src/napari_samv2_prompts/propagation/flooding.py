@@ -1,4 +1,4 @@
-"""Flooding a stack from objects whose place is known, part by part, as if it were done at once.
+"""Flooding a stack from what is known in it, part by part, much as if it were done at once.
 
 Each part is cut into regions, one around each minimum of the heights and around each place that is
 known (a watershed: Meyer and Beucher, J. Vis. Commun. Image Represent. 1990).  Regions that touch
@@ -73,6 +73,7 @@ class RegionGraph:
     count: int = 0
     _pixels: list[NDArray[np.int64]] = field(default_factory=list)
     _covered: list[NDArray[np.int64]] = field(default_factory=list)
+    _lows: list[NDArray[np.float32]] = field(default_factory=list)
     _passes: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -80,6 +81,7 @@ class RegionGraph:
         self.count = self.labels
         self._pixels.append(np.zeros(self.labels + 1, np.int64))
         self._covered.append(np.zeros(self.labels + 1, np.int64))
+        self._lows.append(np.full(self.labels + 1, -np.inf, np.float32))
 
     def add(
         self,
@@ -99,6 +101,8 @@ class RegionGraph:
         self._pixels.append(np.bincount(flat, minlength=new - beyond + 2)[1:])
         weights = np.bincount(flat, covered.ravel(), minlength=new - beyond + 2)[1:]
         self._covered.append(weights.astype(np.int64))
+        lows = ndimage.minimum(height, regions, np.arange(beyond, new + 1))
+        self._lows.append(np.asarray(lows, np.float32))
         self.count = new
         for axis in range(3):
             first = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
@@ -120,37 +124,84 @@ class RegionGraph:
         ends.sort(axis=0)
         self._passes.append(_lowest(ends, np.maximum(low[touch], high[touch])))
 
-    def settled(self, least: float) -> NDArray[np.int32]:
+    def settled(self, shallow: float, least: float) -> NDArray[np.int32]:
         """Join regions until all belong to something known.
 
-        - `least`: regions covered by a smaller share are ground
+        - `shallow`: regions with a pass less high above their minima are one cell
+        - `least`: cells covered by a smaller share are ground
         - returns the label of each region, by number; 0 for what nothing known is connected to
         """
-        from scipy.sparse import coo_matrix
-        from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
-
-        pixels, covered = np.concatenate(self._pixels), np.concatenate(self._covered)
-        bare = np.flatnonzero((pixels > 0) & (covered < least * pixels))
+        ends, height = _lowest(
+            np.concatenate([ends for ends, _ in self._passes], axis=1),
+            np.concatenate([height for _, height in self._passes]),
+        )
+        ends, height = self._forest(ends, height)
+        cells = self._cells(ends, height, shallow)
+        pixels, covered = (
+            np.bincount(cells, np.concatenate(parts)) for parts in (self._pixels, self._covered)
+        )
+        is_bare = (covered < least * pixels)[cells]
+        is_bare[: self.labels + 1] = False
+        bare = np.flatnonzero(is_bare)
         # A root lower than all else is joined to what is known, and ground to what is bare: the
         # tree holds all of these, so that without the root each part has one label.
-        lows = np.concatenate([np.zeros(self.labels, np.int64), np.full(len(bare), GROUND)])
-        highs = np.concatenate([np.arange(1, self.labels + 1), bare])
-        ends, height = _lowest(
-            np.concatenate([np.stack([lows, highs]), *(ends for ends, _ in self._passes)], axis=1),
-            np.concatenate([np.full(len(lows), -np.inf), *(each for _, each in self._passes)]),
-        )
-        lowest = height[np.isfinite(height)].min(initial=np.inf)
-        weight = np.where(np.isfinite(height), height - lowest + 2, 1)  # none is 0: that is no edge
-        size = self.count + 1
-        graph = coo_matrix((weight, tuple(ends)), (size, size)).tocsr()
-        tree = minimum_spanning_tree(graph).tocoo()
-        kept = (tree.row > 0) & (tree.col > 0)
-        forest = coo_matrix((tree.data[kept], (tree.row[kept], tree.col[kept])), (size, size))
-        parts = connected_components(forest, directed=False)[1]
+        known = np.stack([np.zeros(self.labels, np.int64), np.arange(1, self.labels + 1)])
+        ends = np.concatenate([known, np.stack([np.full(len(bare), GROUND), bare]), ends], axis=1)
+        first = np.full(self.labels + len(bare), -np.inf)
+        ends, _ = self._forest(*_lowest(ends, np.concatenate([first, height])))
+        parts = self._parts(ends[:, ends[0] > 0])
         label_of = np.zeros(int(parts.max()) + 1, np.int32)
         label_of[parts[1 : self.labels + 1]] = np.arange(1, self.labels + 1)
         label_of[parts[0]] = 0
         return np.asarray(label_of[parts], np.int32)
+
+    def _forest(
+        self, ends: NDArray[np.int64], height: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the passes of the minimum spanning forest, the lowest first."""
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import minimum_spanning_tree
+
+        order = np.argsort(height, kind="stable")
+        # Ranks in place of heights: a height of 0 would be no pass at all.
+        ranks = coo_matrix(
+            (1 + np.arange(len(order)), tuple(ends[:, order])), 2 * (self.count + 1,)
+        )
+        kept = order[np.sort(minimum_spanning_tree(ranks.tocsr()).data.astype(np.int64)) - 1]
+        return ends[:, kept], height[kept]
+
+    def _parts(self, ends: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return by region which part of the graph it is in, with these passes alone."""
+        from scipy.sparse import coo_matrix
+        from scipy.sparse.csgraph import connected_components
+
+        graph = coo_matrix((np.ones(ends.shape[1]), tuple(ends)), 2 * (self.count + 1,))
+        return np.asarray(connected_components(graph, directed=False)[1], np.int32)
+
+    def _cells(
+        self, ends: NDArray[np.int64], height: NDArray[np.float32], shallow: float
+    ) -> NDArray[np.int32]:
+        """Return by region which cell it is in: regions joined by passes that are shallow.
+
+        - `ends`, `height`: passes of the forest, the lowest first
+        """
+        low = np.concatenate(self._lows).tolist()
+        parent = list(range(len(low)))
+
+        def root(region: int) -> int:
+            while parent[region] != region:
+                parent[region] = parent[parent[region]]
+                region = parent[region]
+            return region
+
+        joined = np.zeros(len(height), bool)
+        for at, (one, other, high) in enumerate(zip(*ends.tolist(), height.tolist(), strict=True)):
+            first, last = root(one), root(other)
+            if high - max(low[first], low[last]) < shallow:
+                parent[last] = first
+                low[first] = min(low[first], low[last])
+                joined[at] = True
+        return self._parts(ends[:, joined])
 
 
 def _lowest(

@@ -21,6 +21,7 @@ from itertools import chain
 
 from napari_samv2_prompts.prompts import MaskCrop
 
+from .competition import rivals_on
 from .fitting import fitted
 from .joining import joined
 from .stretches import Stretch, Wanted, is_current, missing, sorted_keys
@@ -30,8 +31,6 @@ BEHIND = 3
 """Planes behind the wanted one that are handed to the method."""
 GONE = 0.5
 """From this certainty on an object counts as gone."""
-FIRM = 0.5
-"""Sections of less doubt keep their pixels from other objects."""
 
 
 def propagate(
@@ -43,7 +42,7 @@ def propagate(
     - `anchors`: never changed
     - `found`: what was found before; it is not changed.  Out-of-date parts count as missing.
     - yields planes in the order they are done.  A plane may come more than once, with other
-      objects.
+      objects, or with none: then the work goes on, and it can be stopped.
     """
     run = _Run(follower, anchors, found.copy(), wanted)
     for part in run.parts():
@@ -157,13 +156,10 @@ class _Run:
         return guess.crop.area > 0 and there
 
     def _rivals(self, plane: int, without: set[int]) -> list[MaskCrop]:
-        """Return the masks of other objects on a plane: their anchors, and what is firmly found."""
-        others = sorted(self.anchors.keys() - without)
-        rivals = [self.anchors[n][plane] for n in others if plane in self.anchors[n]]
-        for section in (self._section(number, plane) for number in others):
-            if section is not None and section.doubt < FIRM:
-                rivals.append(section.crop)
-        return rivals
+        """Return the masks of other objects on a plane; see :func:`.rivals_on`."""
+        others = self.anchors.keys() - without
+        sections = {n: s for n in others if (s := self._section(n, plane)) is not None}
+        return rivals_on(plane, others, self.anchors, sections)
 
     def _section(self, number: int, plane: int) -> Section | None:
         """Return what was found of an object on a plane, unless it is out of date."""

@@ -19,7 +19,7 @@ from typing import Literal, cast, get_args
 
 from napari_samv2_prompts.prompts import MaskCrop
 
-from .values import Anchors, End, Found, Key, Section, Way, key_of
+from .values import Anchors, End, EndKey, Found, Key, Section, Way, key_of
 
 Direction = Literal["forward", "back", "both"]
 
@@ -134,7 +134,10 @@ def _missing_of(
             stop = after[0]
         gaps = range(start, stop)
         if len(ways) == 1:
-            gaps = _before_end(gaps, ways[0], found.ends.get((number, ways[0])), before, after)
+            source = before if ways[0] == 1 else after
+            assert source is not None
+            end = found.ends.get((number, source[0], ways[0]))
+            gaps = _before_end(gaps, ways[0], end, before, after)
         gaps_here = [p for p in gaps if not _fits(sections.get(p), before, after)]
         if not gaps_here:
             continue
@@ -213,3 +216,12 @@ def current(anchors: Anchors, found: Found) -> dict[int, dict[int, Section]]:
         if valid:
             kept[number] = valid
     return kept
+
+
+def current_ends(anchors: Anchors, found: Found) -> dict[EndKey, End]:
+    """Return the ends that belong to the anchors as they are now, as :func:`current` does."""
+    pairs = {
+        number: set(pairwise([None, *sorted_keys(crops), None]))
+        for number, crops in anchors.items()
+    }
+    return {key: end for key, end in found.ends.items() if end.between in pairs.get(key[0], ())}

@@ -36,6 +36,9 @@ Way = Literal[1, -1]
 Key = tuple[int, str]
 """An anchor's plane, and a digest of its mask."""
 
+EndKey = tuple[int, int, Way]
+"""An object, the plane of the anchor that it was followed from, and the direction."""
+
 
 def key_of(plane: int, crop: MaskCrop) -> Key:
     """Return what an anchor is known by: it differs as soon as one pixel does."""
@@ -96,6 +99,13 @@ class End:
     between: tuple[Key | None, Key | None]
     reason: str
 
+    @property
+    def key(self) -> EndKey:
+        """Which open stretch it is of: an anchor has one in each direction."""
+        source = self.between[0 if self.way == 1 else 1]
+        assert source is not None
+        return self.object, source[0], self.way
+
     def __str__(self) -> str:
         """Return a sentence for the user."""
         return f"Object {self.object} ended at plane {self.plane}: {self.reason}."
@@ -118,11 +128,11 @@ class Filled:
 class Found:
     """All that was found so far; adding the same twice changes nothing.
 
-    - `.ends`: the last ones in each direction
+    - `.ends`: the last one beyond each anchor, by :attr:`.End.key`
     """
 
     sections: dict[int, dict[int, Section]] = field(default_factory=dict)
-    ends: dict[tuple[int, Way], End] = field(default_factory=dict)
+    ends: dict[EndKey, End] = field(default_factory=dict)
 
     def add(self, filled: Filled) -> None:
         """Take in what one plane gained."""
@@ -130,9 +140,9 @@ class Found:
             self.sections.setdefault(number, {})[filled.plane] = section
         for end in filled.ends:
             if end.reason:
-                self.ends[end.object, end.way] = end
+                self.ends[end.key] = end
             else:
-                self.ends.pop((end.object, end.way), None)
+                self.ends.pop(end.key, None)
             self._drop_beyond(end)
 
     def _drop_beyond(self, end: End) -> None:
@@ -144,8 +154,8 @@ class Found:
     def forget(self, number: int) -> None:
         """Drop all that was found of an object."""
         self.sections.pop(number, None)
-        for way in (1, -1):
-            self.ends.pop((number, way), None)
+        for key in [key for key in self.ends if key[0] == number]:
+            del self.ends[key]
 
     def copy(self) -> Found:
         """Return a copy that can be added to."""

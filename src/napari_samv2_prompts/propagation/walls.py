@@ -22,7 +22,7 @@ from scipy import ndimage
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
-from .basins import REACH, SURE, UNSURE, Basin
+from .basins import REACH, UNSURE, Basin, is_sure
 from .patches import around, as_grey, depth, pasted, union
 from .values import Anchors, Masks, Stack
 
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 SMOOTH = 0.8
 """Deviation of the smoothing of each plane, in pixels."""
-STEP = 0.05
-"""Share of the walls' height by which a minimum is lower than what is around it."""
 VOXELS = 2**22
 """Pixels of planes that are flooded at once, about: they take some 60 bytes each."""
 SEEN = -0.3
@@ -78,7 +76,7 @@ class Walls:
         planes = range(max(planes.start, 0), min(planes.stop, self.stack.shape[0]))
         result: dict[int, dict[int, MaskCrop]] = {plane: {} for plane in planes}
         basins = [
-            Basin(window, STEP * self.level, planes, certain, followed)
+            Basin(window, self.level, planes, certain, followed)
             for window in _windows(followed, self.stack.shape[1:])
         ]
         area = sum(basin.window.size[0] * basin.window.size[1] for basin in basins)
@@ -141,10 +139,10 @@ class _Outline:
         """How far within the middle of the walls around it the mask ends, in pixels."""
         from skimage.segmentation import watershed
 
-        inside = depth(pasted(self.crop, self.window)) + 0.5
-        near = inside > 1 - UNSURE
+        own = pasted(self.crop, self.window)
+        near = depth(own) > 0.5 - UNSURE
         edge = ~near & ndimage.binary_dilation(near, np.ones((3, 3), bool))
-        markers = np.where(inside > min(UNSURE, SURE * float(inside.max())), 2, edge * 1)
+        markers = np.where(is_sure(own), 2, edge * 1)
         height = ndimage.gaussian_filter(self.grey, SMOOTH)
         mask = watershed(height if bright else -height, markers, mask=near | edge) == 2
         outline = mask & (depth(mask) < 1)
