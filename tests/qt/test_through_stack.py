@@ -193,6 +193,18 @@ def test_the_shown_plane_comes_first(bench: Stack) -> None:
     assert bench.planes_of(1) == list(range(PLANES))
 
 
+@pytest.mark.parametrize("shown", [1, 3])
+def test_the_window_is_told_of_pixels_that_it_shows_and_of_no_others(bench: Stack, shown) -> None:
+    told: list[int] = []
+    bench.go(shown)
+    bench.labels.events.labels_update.connect(lambda event: told.append(1))
+    bench.through.propagate()
+    # The plane with the prompts stays as it is; where there are walls others are written twice.
+    assert not told if shown == 3 else 0 < len(told) <= 2
+    bench.go(5)
+    assert np.array_equal(bench.labels._data_view > 0, bench.labels.data[5] > 0)
+
+
 def test_a_run_is_one_undo_step(bench: Stack) -> None:
     before = bench.labels.data.copy()
     bench.through.propagate()

@@ -7,7 +7,8 @@ package).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,13 @@ from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_samv2_prompts.engine import WorkUpdate
-from napari_samv2_prompts.layers import TargetError, kept_labels, layer_shape, view_of
+from napari_samv2_prompts.layers import (
+    TargetError,
+    current_plane,
+    kept_labels,
+    layer_shape,
+    view_of,
+)
 from napari_samv2_prompts.layers.labels_reading import labels_by_plane
 
 from .cluster import ClusterHelp
@@ -210,7 +217,7 @@ class StackPropagation:
     def _write(self, track: StackLabels, part: Filled) -> bool:
         """Write what a plane gained; where that can't be done, follow no more."""
         try:
-            written = track.write(part, self._controller.events.blocked)
+            written = track.write(part, partial(self._writing, track, part))
         except TargetError as error:
             self.cancel()
             self._tell(replace(self.state, said=str(error)))
@@ -218,6 +225,23 @@ class StackPropagation:
         if not written:
             self.cancel()
         return written
+
+    @contextmanager
+    def _writing(self, track: StackLabels, part: Filled) -> Iterator[None]:
+        """Write without telling the window of pixels that it does not show: it would paint all."""
+        redraw: AbstractContextManager[object] = nullcontext()
+        if not (part.ends or self._shows(track, part.plane)):  # ends change other planes, too
+            redraw = track.target.labels.events.labels_update.blocker()
+        with self._controller.events.blocked(), redraw:
+            yield
+
+    def _shows(self, track: StackLabels, place: int) -> bool:
+        """Tell whether a plane is in sight, or may be."""
+        try:
+            plane = current_plane(self._viewer.dims, track.target.labels)
+        except ValueError:  # such as in 3-D
+            return True
+        return plane.in_data_order() == track.planes[place].in_data_order()
 
     def _on_state(self, now: object) -> None:
         """Let go of the layers that are gone; tell what can be followed now."""
