@@ -48,7 +48,7 @@ from .weights import Weights, load
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MARGIN = 12
+MARGIN = 10
 """Room around an object's place, in pixels: it grows by no more than that from plane to plane."""
 
 
