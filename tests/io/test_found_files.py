@@ -9,7 +9,12 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.io.found_files import found_key, read_filled, write_filled
+from napari_samv2_prompts.io.found_files import (
+    FilledFolder,
+    found_key,
+    read_filled,
+    write_filled,
+)
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import End, Filled, Section
 
@@ -81,3 +86,14 @@ def test_what_was_written_comes_back(parts, key) -> None:
         path.write_bytes(path.read_bytes()[:-30])
         assert found_key(path) is None
         assert found_key(path.with_name("none.npz")) is None
+
+
+@given(st.lists(PARTS, max_size=6), st.integers(0, 6))
+def test_a_folder_gives_back_what_was_found_also_after_a_stop(parts, stop) -> None:
+    parts = [part for one in parts for part in (one, Filled(one.plane, {}))]  # work goes on
+    with TemporaryDirectory() as folder:
+        for some in (parts[:stop], parts[stop:]):
+            assert list(FilledFolder(Path(folder), "key").noted(some)) == some
+        found = [part for part in parts if part.sections or part.ends]
+        assert told(FilledFolder(Path(folder), "key").read()) == told(found)
+        assert len(list(Path(folder).iterdir())) == len(found)

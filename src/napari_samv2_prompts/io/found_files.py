@@ -164,8 +164,11 @@ class FilledFolder:
         Raises OSError if it can't be written.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        for number, part in enumerate(parts, len(self._files())):
-            write_filled(self._folder / f"{number:08d}.npz", [part], self._key)
+        number = len(self._files())
+        for part in parts:
+            if part.tells_something:
+                write_filled(self._folder / f"{number:08d}.npz", [part], self._key)
+                number += 1
             yield part
 
     def remove(self) -> None:

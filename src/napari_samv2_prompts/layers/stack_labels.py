@@ -134,8 +134,8 @@ class StackLabels:
         """
         if not self.target.is_open(self.step):
             return False
-        if not (filled.sections or filled.ends):
-            return True  # it only tells that the work goes on
+        if not filled.tells_something:
+            return True
         plane = self.planes[filled.plane]
         sections = {n: s for n, s in filled.sections.items() if self._is_ours(n, filled.plane, s)}
         masks: dict[int, MaskCrop | None] = {n: s.crop for n, s in sections.items()}

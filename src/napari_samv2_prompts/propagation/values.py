@@ -123,6 +123,11 @@ class Filled:
     sections: Mapping[int, Section]
     ends: tuple[End, ...] = ()
 
+    @property
+    def tells_something(self) -> bool:
+        """Whether anything was found; if not, it only says that the work goes on."""
+        return bool(self.sections or self.ends)
+
 
 @dataclass(slots=True)
 class Found:
