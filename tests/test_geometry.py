@@ -70,6 +70,16 @@ def test_data_order_has_the_same_pixels_untransposed(plane):
     np.testing.assert_array_equal(array[ordered.indexer()], array[plane.indexer()])
 
 
+@given(st.data())
+def test_planes_meet_where_they_have_pixels_in_common(data):
+    first = data.draw(planes())
+    last = data.draw(planes().filter(lambda plane: plane.ndim == first.ndim))
+    seen = [np.zeros(SHAPE[: first.ndim], bool) for _ in range(2)]
+    for each, plane in zip(seen, (first, last), strict=True):
+        each[plane.indexer()] = True
+    assert first.meets(last) == last.meets(first) == bool((seen[0] & seen[1]).any())
+
+
 def test_in_data_order_axes_and_shape_are_turned_together():
     turned = Plane((2, 0), (None, 3, None), (7, 5)).in_data_order()
     assert turned == Plane((0, 2), (None, 3, None), (5, 7))

@@ -72,6 +72,11 @@ class Plane:
         """Whether rows run along a later data axis than columns."""
         return self.axes[0] > self.axes[1]
 
+    def meets(self, other: Plane) -> bool:
+        """Whether two planes of an array have pixels in common; they may lie across each other."""
+        pairs = zip(self.index, other.index, strict=True)
+        return all(mine is None or theirs is None or mine == theirs for mine, theirs in pairs)
+
     def in_data_order(self) -> Plane:
         """Return the same pixels with rows along the earlier of the two shown data axes."""
         if not self.is_transposed:

@@ -88,7 +88,7 @@ def test_touching_objects_keep_apart():
 def test_an_object_that_vanishes_ends_there():
     image, labels = film({1: [(30, 30)] * 4 + [None] * 3, 2: [(12, 12)] * FRAMES})
     found, _ = follow(image, labels)
-    assert found.ends[1, 0, 1].plane == 4
+    assert [(end.object, end.plane) for end in found.ends.values()] == [(1, 4)]
     assert len(found.sections[2]) == FRAMES - 1
 
 

@@ -47,6 +47,12 @@ def run(anchors, found=None, wanted=ALL, follower=None, steps=None):
     return found
 
 
+def end_of(found, number, source):
+    """The end beyond an anchor, to higher planes."""
+    (end,) = (e for e in found.ends.values() if e.object == number and e.between[0][0] == source)
+    return end
+
+
 def told(anchors, found):
     """All that is known, as comparable values."""
     return {
@@ -91,7 +97,7 @@ def test_objects_of_a_plane_are_followed_together():
 
 def test_an_object_that_is_not_seen_ends_with_plane_and_reason():
     found = run({7: {4: crop(2, 3)}}, follower=Drifting(frozenset({(7, 8)})))
-    assert str(found.ends[7, 4, 1]) == "Object 7 ended at plane 8: not seen."
+    assert str(end_of(found, 7, 4)) == "Object 7 ended at plane 8: not seen."
     assert max(found.sections[7]) == 7
     assert missing({7: {4: crop(2, 3)}}, found, Wanted(0, PLANES - 1)) == []
 
@@ -201,15 +207,15 @@ def test_an_object_that_goes_on_is_found_beyond_its_end_and_one_that_does_not_en
     lost = Drifting(frozenset({(7, 8), (2, 8)}), fits=True)
     found = run({7: {4: crop(2, 3)}, 2: {4: crop(30, 3)}}, follower=lost)
     assert max(found.sections[7]) == 8
-    assert str(found.ends[7, 4, 1]) == "Object 7 ended at plane 9: not seen."
+    assert str(end_of(found, 7, 4)) == "Object 7 ended at plane 9: not seen."
     assert max(found.sections[2]) == 6
-    assert str(found.ends[2, 4, 1]) == "Object 2 ended at plane 7: not seen."
+    assert str(end_of(found, 2, 4)) == "Object 2 ended at plane 7: not seen."
 
 
 def test_an_object_ends_before_a_plane_on_which_it_is_known_not_to_be():
     found = run({2: {4: crop(2, 3), 9: EMPTY}}, follower=Drifting(fits=True))
     assert [plane for plane in sorted(found.sections[2]) if plane > 4] == [5, 6, 7]
-    assert found.ends[2, 4, 1].plane == 8
+    assert end_of(found, 2, 4).plane == 8
     found = run({7: {4: crop(2, 3), 8: EMPTY}}, follower=Drifting(fits=True))
     assert [plane for plane in sorted(found.sections[7]) if plane > 4] == [5, 6, 7]
 
@@ -218,7 +224,7 @@ def test_an_object_ends_before_a_plane_on_which_it_is_known_not_to_be():
 def test_an_object_that_comes_back_behind_a_gap_may_end_before_and_after_it(fits):
     anchors = {2: {0: crop(2, 3), 6: EMPTY, 8: crop(2, 3)}}
     found = run(anchors, follower=Drifting(frozenset({(2, 5), (2, 11)}), fits))
-    before, after = found.ends[2, 0, 1], found.ends[2, 8, 1]
+    before, after = end_of(found, 2, 0), end_of(found, 2, 8)
     assert (before.plane, after.plane) == (5, 10 if fits else 11)
     assert missing(anchors, found, ALL) == []
 
@@ -236,7 +242,7 @@ def test_an_object_may_end_on_the_way_to_the_range():
     lost = Drifting(frozenset({(2, 5)}), fits=True)
     found = run({2: {0: crop(2, 3)}}, wanted=Wanted(6, 9), follower=lost)
     assert sorted(found.sections[2]) == [1, 2, 3]
-    assert str(found.ends[2, 0, 1]) == "Object 2 ended at plane 4: not seen."
+    assert str(end_of(found, 2, 0)) == "Object 2 ended at plane 4: not seen."
 
 
 def test_an_object_that_goes_on_to_the_last_plane_has_no_end():

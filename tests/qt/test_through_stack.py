@@ -205,6 +205,25 @@ def test_the_window_is_told_of_pixels_that_it_shows_and_of_no_others(bench: Stac
     assert np.array_equal(bench.labels._data_view > 0, bench.labels.data[5] > 0)
 
 
+def test_a_view_across_the_planes_is_told_of_all_of_them() -> None:
+    runner = ManualRunner()
+    bench = Stack(runner=runner)
+    runner.finish_all()
+    bench.go(3)
+    bench.draw((6, 12, 22, 28))
+    runner.finish_all()
+    bench.through.propagate()
+    bench.viewer.dims.order = (1, 0, 2)
+    bench.viewer.dims.set_current_step(1, 14)
+    told: list[int] = []
+    bench.labels.events.labels_update.connect(lambda event: told.append(1))
+    runner.finish_all()
+    assert bench.planes_of(1) == list(range(PLANES))
+    assert len(told) >= PLANES - 1
+    assert np.array_equal(bench.labels._data_view > 0, bench.labels.data[:, 14] > 0)
+    bench.close()
+
+
 def test_a_run_is_one_undo_step(bench: Stack) -> None:
     before = bench.labels.data.copy()
     bench.through.propagate()

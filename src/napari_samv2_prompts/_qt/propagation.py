@@ -238,10 +238,10 @@ class StackPropagation:
     def _shows(self, track: StackLabels, place: int) -> bool:
         """Tell whether a plane is in sight, or may be."""
         try:
-            plane = current_plane(self._viewer.dims, track.target.labels)
+            shown = current_plane(self._viewer.dims, track.target.labels)
         except ValueError:  # such as in 3-D
             return True
-        return plane.in_data_order() == track.planes[place].in_data_order()
+        return shown.meets(track.planes[place])
 
     def _on_state(self, now: object) -> None:
         """Let go of the layers that are gone; tell what can be followed now."""

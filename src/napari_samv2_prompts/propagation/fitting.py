@@ -23,7 +23,7 @@ from .basins import BESIDE
 from .competition import rivals_on
 from .patches import overlap, without
 from .stretches import Wanted, is_current, own_planes, rough_in, sorted_keys
-from .values import Anchors, End, Filled, Fitter, Found, Key, Masks, Section, Way
+from .values import Anchors, Between, End, Filled, Fitter, Found, Masks, Section, Way
 
 UNSEEN = 0.75
 """Least doubt where an object was followed, but the walls say that it is not there."""
@@ -31,7 +31,6 @@ ALONE = 0.9
 """What agreement with one plane counts at an object's end, in place of the lower of two."""
 
 NOTHING = MaskCrop(0, 0, np.zeros((0, 0), bool))
-Between = tuple[Key | None, Key | None]
 
 
 def fitted(fitter: Fitter, anchors: Anchors, found: Found, wanted: Wanted) -> Iterator[Filled]:

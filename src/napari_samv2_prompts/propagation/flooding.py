@@ -185,21 +185,16 @@ class RegionGraph:
 
         - `ends`, `height`: passes of the forest, the lowest first
         """
+        from scipy.cluster.hierarchy import DisjointSet
+
         low = np.concatenate(self._lows).tolist()
-        parent = list(range(len(low)))
-
-        def root(region: int) -> int:
-            while parent[region] != region:
-                parent[region] = parent[parent[region]]
-                region = parent[region]
-            return region
-
+        cells = DisjointSet(range(len(low)))
         joined = np.zeros(len(height), bool)
         for at, (one, other, high) in enumerate(zip(*ends.tolist(), height.tolist(), strict=True)):
-            first, last = root(one), root(other)
-            if high - max(low[first], low[last]) < shallow:
-                parent[last] = first
-                low[first] = min(low[first], low[last])
+            lows = low[cells[one]], low[cells[other]]
+            if high - max(lows) < shallow:
+                cells.merge(one, other)
+                low[cells[one]] = min(lows)
                 joined[at] = True
         return self._parts(ends[:, joined])
 

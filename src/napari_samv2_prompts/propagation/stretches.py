@@ -134,10 +134,7 @@ def _missing_of(
             stop = after[0]
         gaps = range(start, stop)
         if len(ways) == 1:
-            source = before if ways[0] == 1 else after
-            assert source is not None
-            end = found.ends.get((number, source[0], ways[0]))
-            gaps = _before_end(gaps, ways[0], end, before, after)
+            gaps = _before_end(gaps, found.ends.get((number, ways[0], (before, after))))
         gaps_here = [p for p in gaps if not _fits(sections.get(p), before, after)]
         if not gaps_here:
             continue
@@ -151,13 +148,11 @@ def _missing_of(
     return stretches
 
 
-def _before_end(
-    planes: range, way: Way, end: End | None, before: Key | None, after: Key | None
-) -> range:
+def _before_end(planes: range, end: End | None) -> range:
     """Return the planes that come before the one on which an object was lost."""
-    if end is None or end.between != (before, after):
+    if end is None:
         return planes
-    if way == 1:
+    if end.way == 1:
         return range(planes.start, min(planes.stop, end.plane))
     return range(max(planes.start, end.plane + 1), planes.stop)
 

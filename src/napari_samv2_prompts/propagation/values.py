@@ -36,8 +36,11 @@ Way = Literal[1, -1]
 Key = tuple[int, str]
 """An anchor's plane, and a digest of its mask."""
 
-EndKey = tuple[int, int, Way]
-"""An object, the plane of the anchor that it was followed from, and the direction."""
+Between = tuple[Key | None, Key | None]
+"""The anchors on either side of a stretch; None where there is none."""
+
+EndKey = tuple[int, Way, Between]
+"""An object, the direction in which it was followed, and the anchors on either side."""
 
 
 def key_of(plane: int, crop: MaskCrop) -> Key:
@@ -76,7 +79,7 @@ class Section:
     crop: MaskCrop
     score: float
     doubt: float
-    between: tuple[Key | None, Key | None]
+    between: Between
     rough: bool = False
     followed: MaskCrop | None = None
     fitted_to: str = ""
@@ -96,15 +99,13 @@ class End:
     object: int
     plane: int
     way: Way
-    between: tuple[Key | None, Key | None]
+    between: Between
     reason: str
 
     @property
     def key(self) -> EndKey:
-        """Which open stretch it is of: an anchor has one in each direction."""
-        source = self.between[0 if self.way == 1 else 1]
-        assert source is not None
-        return self.object, source[0], self.way
+        """Which open stretch it is of."""
+        return self.object, self.way, self.between
 
     def __str__(self) -> str:
         """Return a sentence for the user."""
@@ -133,7 +134,7 @@ class Filled:
 class Found:
     """All that was found so far; adding the same twice changes nothing.
 
-    - `.ends`: the last one beyond each anchor, by :attr:`.End.key`
+    - `.ends`: the last one of each open stretch, by :attr:`.End.key`
     """
 
     sections: dict[int, dict[int, Section]] = field(default_factory=dict)
