@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def minutes(request: pytest.FixtureRequest) -> float:
     """How long to go on."""
     return float(request.config.getoption("--minutes"))
+
+
+@pytest.fixture
+def qtbot(qtbot):
+    """Wait longer than by default: on a slow machine a test takes longer, and does not fail."""
+    qtbot.waitUntil = partial(qtbot.waitUntil, timeout=60_000)
+    qtbot.waitSignal = partial(qtbot.waitSignal, timeout=60_000)
+    return qtbot
 
 
 @pytest.fixture(scope="session")

@@ -235,7 +235,7 @@ def test_what_is_embedded_ahead_ends_with_it(manual: Propagating) -> None:
     def slow(image, progress=None, image_size=None):
         if threading.current_thread().name.startswith("samv2-prompts-ahead"):
             begun.set()
-            assert cancelled.wait(10)  # the plane before has come by then
+            assert cancelled.wait(60)  # the plane before has come by then
             try:
                 progress(0.5)
             except Cancelled:
@@ -249,13 +249,13 @@ def test_what_is_embedded_ahead_ends_with_it(manual: Propagating) -> None:
 
     def cancel(report: object) -> None:
         if isinstance(report, Partial):
-            assert begun.wait(10)
+            assert begun.wait(60)
             task.cancel()
             cancelled.set()
 
     task.on_report = cancel
     assert isinstance(outcome_of(task), Stopped)
-    assert ended.wait(10)  # nobody waits for it but this test
+    assert ended.wait(60)  # nobody waits for it but this test
     assert manual.followed == [1, 2]
 
 

@@ -33,7 +33,7 @@ class Model:
         self.go.set()
 
     def __call__(self, plane: int, region: Region) -> Made:
-        assert self.go.wait(10)
+        assert self.go.wait(60)
         self.made.append(plane)
         if plane in self.fails:
             raise OSError(f"plane {plane} can't be read")

@@ -33,7 +33,7 @@ def workers() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name.startswith("samv2-prompts")]
 
 
-def wait_for(event: threading.Event, timeout: float = 5) -> bool:
+def wait_for(event: threading.Event, timeout: float = 60) -> bool:
     end = time.monotonic() + timeout
     while not event.is_set() and time.monotonic() < end:
         QApplication.processEvents()

@@ -415,7 +415,7 @@ def test_a_channel_that_changes_is_noticed(bench: Bench, qtbot) -> None:
     bench.controller.refresh()
     embedded = len(bench.factory.predictor.images)
     green.visible = False
-    qtbot.waitUntil(lambda: len(bench.factory.predictor.images) > embedded, timeout=3000)
+    qtbot.waitUntil(lambda: len(bench.factory.predictor.images) > embedded)
 
 
 def test_a_scaled_image_gives_the_same_pixels() -> None:
@@ -463,7 +463,7 @@ def test_results_for_a_labels_layer_that_is_gone_are_dropped() -> None:
 
 def test_events_are_answered_by_themselves(bench: Bench, qtbot) -> None:
     bench.points.add(np.array([[40, 40]]))
-    qtbot.waitUntil(lambda: bench.painted == {1}, timeout=2000)
+    qtbot.waitUntil(lambda: bench.painted == {1})
 
 
 def test_our_own_edits_ask_for_nothing_more(bench: Bench) -> None:

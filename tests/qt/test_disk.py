@@ -85,21 +85,21 @@ def test_nothing_is_asked_of_a_slow_disk_in_the_thread_of_the_window(
     settings_of_this_test.write_text(f'{{"models_folder": "{share}", "model": "small"}}')
     widget = open_widget()
     assert widget.model.value == "nano"  # until the disk has answered
-    widget.wait_until_idle(30)
+    widget.wait_until_idle()
     assert widget.model.value == "small"
     assert widget._picker.to_download == 0
 
     _, shapes, labels = widget.new_prompt_layers()
     shapes.add_rectangles([np.array([[5, 5], [5, 20], [20, 20], [20, 5]])])
-    widget.wait_until_idle(30)
+    widget.wait_until_idle()
     answer(monkeypatch, share / "prompts.json")
     widget._form.files.save.click()
     assert widget._form.files.said.text() == "Saving prompts.json…"
     assert not widget._form.files.save.isEnabled()
-    widget.wait_until_idle(30)
+    widget.wait_until_idle()
     assert widget._form.files.said.text() == "Saved prompts.json."
     widget._form.files.load.click()
-    widget.wait_until_idle(30)
+    widget.wait_until_idle()
     assert widget.labels.value is not labels
     np.testing.assert_array_equal(widget.labels.value.data, labels.data)
     assert slow_disk == []

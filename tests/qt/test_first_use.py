@@ -34,7 +34,7 @@ class User:
     def settle(self) -> None:
         for _ in range(5):
             QApplication.processEvents()
-        self.widget.wait_until_idle(10)
+        self.widget.wait_until_idle()
 
     def at(self, row: float, column: float) -> QPoint:
         """Return where on the canvas a place of the image is."""

@@ -122,7 +122,7 @@ def test_the_camera_is_followed_by_itself_once_it_rests(bench: Bench, qtbot) -> 
     for step in range(10):
         camera.center = (1000 + 100 * step, 2000)
     assert len(embedded(bench)) == before
-    qtbot.waitUntil(lambda: bench.controller.idle, timeout=3000)
+    qtbot.waitUntil(lambda: bench.controller.idle)
     assert len(embedded(bench)) == before + 1
 
 

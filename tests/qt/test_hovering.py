@@ -174,13 +174,13 @@ def test_the_key_draws_on_a_real_canvas_and_the_viewer_closes(make_napari_viewer
     viewer.add_image(np.zeros((80, 100)), name="cells", contrast_limits=(0, 1))
     widget = SAMV2PromptsWidget(viewer, make_predictor=Factory())
     viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     press = {str(key): action for key, action in viewer.keymap.items()}["H"]
     press(viewer)
     assert widget._form.prompts.preview.isChecked()
     before = viewer.screenshot(flash=False)
     Mouse(viewer, None).hover(40, 60)
-    qtbot.waitUntil(lambda: not widget.session.preview.busy, timeout=5000)
+    qtbot.waitUntil(lambda: not widget.session.preview.busy)
     after = viewer.screenshot(flash=False)
     assert (before[..., :3].max(), after[..., :3].max()) == (0, 255)  # white on a black image
     press(viewer)

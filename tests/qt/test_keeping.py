@@ -89,12 +89,12 @@ def test_the_widget_keeps_embeddings_in_a_folder_and_finds_them_another_day(
     first = SAMV2PromptsWidget(viewer, make_predictor=one, make_runner=SyncRunner)
     viewer.window.add_dock_widget(first)
     folder = first.folder = tmp_path / "embeddings"
-    first.wait_until_idle(10)
+    first.wait_until_idle()
     keeping = first._form.embeddings
     assert "MB" in keeping._usage.text()
     assert keeping.all_planes.text() == "Embed all 4 planes"
     keeping.all_planes.click()
-    first.wait_until_idle(10)
+    first.wait_until_idle()
     assert len(list(folder.iterdir())) == 4
     assert keeping._said.text() == "All 4 planes are embedded."
     assert not keeping.all_planes.isChecked()
@@ -104,9 +104,9 @@ def test_the_widget_keeps_embeddings_in_a_folder_and_finds_them_another_day(
             thread.join(10)
     second = SAMV2PromptsWidget(viewer, make_predictor=other, make_runner=SyncRunner)
     viewer.window.add_dock_widget(second)
-    second.wait_until_idle(10)
+    second.wait_until_idle()
     assert second.folder == folder
     viewer.dims.set_point(0, 3)
-    second.wait_until_idle(10)
+    second.wait_until_idle()
     assert other.made
     assert other.predictor.images == []

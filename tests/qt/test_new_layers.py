@@ -25,7 +25,7 @@ def widget(viewer) -> SAMV2PromptsWidget:
 def opened(viewer) -> SAMV2PromptsWidget:
     widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
     viewer.window.add_dock_widget(widget, name="SAMV2 Prompts (napari-samv2-prompts)")
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     return widget
 
 
@@ -70,7 +70,7 @@ def test_undo_takes_the_new_layers_away_until_something_is_in_them(viewer, widge
     assert names(viewer) == ["cells"]
     prompts.click.click()
     widget.points.value.add([[20, 20]])
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.labels.value.data.any()
     prompts.undo.click()
     assert len(viewer.layers) == 4
@@ -95,7 +95,7 @@ def test_layers_that_are_there_are_offered_first(viewer, widget) -> None:
     assert "mine" in offer.text()
     assert "new" in new.text()
     offer.trigger()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.shapes.value == mine
     assert viewer.layers.selection.active == mine
     assert widget.labels.value.data[10, 10] > 0
@@ -104,7 +104,7 @@ def test_layers_that_are_there_are_offered_first(viewer, widget) -> None:
 def test_layers_of_another_image_are_not_offered(viewer, widget) -> None:
     widget._form.prompts.box.click()
     viewer.add_image(np.zeros((50, 60)), name="other")
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     widget._form.prompts.box.click()
     assert not [menu for menu in widget.findChildren(QMenu) if menu.actions()]
     assert widget.shapes.value.name == "other shapes"

@@ -136,7 +136,7 @@ def test_one_task_at_a_time_in_order(qtbot, runner: QtRunner) -> None:
 
 def test_a_task_cancelled_before_its_turn_does_nothing(qtbot, runner: QtRunner) -> None:
     post, go, ran = Post(), threading.Event(), []
-    submit(runner, post, lambda task: go.wait(5))
+    submit(runner, post, lambda task: go.wait(60))
     submit(runner, post, lambda task: ran.append(1)).cancel()
     go.set()
     qtbot.waitUntil(lambda: len(post.outcomes) == 2)
@@ -154,7 +154,7 @@ def test_a_task_stops_where_it_reports(qtbot, runner: QtRunner) -> None:
             task.report(0.1)
 
     task = submit(runner, post, work)
-    started.wait(5)
+    started.wait(60)
     task.cancel()
     qtbot.waitUntil(lambda: len(post.outcomes) > 0)
     assert isinstance(post.outcomes[0], Stopped)
@@ -163,12 +163,11 @@ def test_a_task_stops_where_it_reports(qtbot, runner: QtRunner) -> None:
 def test_after_close_nothing_is_delivered_and_the_thread_ends(qtbot) -> None:
     runner, post, go = QtRunner(), Post(), threading.Event()
     before = set(workers())  # those of other tests may just be ending
-    submit(runner, post, lambda task: go.wait(5))
+    submit(runner, post, lambda task: go.wait(60))
     qtbot.waitUntil(lambda: len(set(workers()) - before) == 1)
-    start = time.perf_counter()
     runner.close()
     runner.close()
-    assert time.perf_counter() - start < 0.1
+    assert set(workers()) - before  # nobody waited for what it is doing
     go.set()
     qtbot.waitUntil(lambda: not set(workers()) - before)
     qtbot.wait(20)

@@ -106,12 +106,12 @@ def test_each_plane_of_a_stack_comes_back(open_widget, tmp_path) -> None:
         first.next_object()
         points.add([[z, 10 + z, 20]])
         shapes.add_rectangles([box(20, 5, 30, 25, z)])
-        first.wait_until_idle(30)
+        first.wait_until_idle()
     assert [set(np.unique(plane)) for plane in labels.data] == [{0, 1}, {0}, {0, 2}]
     first.save_prompts(tmp_path / "prompts.json")
     second = open_widget(stack, **fake())
     second.load_prompts(tmp_path / "prompts.json")
-    second.wait_until_idle(30)
+    second.wait_until_idle()
     np.testing.assert_array_equal(second.labels.value.data, labels.data)
 
 
@@ -123,7 +123,7 @@ def test_loading_leaves_alone_what_is_there(open_widget, tmp_path) -> None:
     labels.data_setitem((np.array([30]), np.array([30])), 9)
     before = labels.data.copy()
     widget.load_prompts(tmp_path / "prompts.json")
-    widget.wait_until_idle(30)
+    widget.wait_until_idle()
     assert widget.labels.value is not labels
     np.testing.assert_array_equal(labels.data, before)
     assert len(points.data) == 1
@@ -165,7 +165,7 @@ def test_an_error_while_loading_is_told_and_ends_it(open_widget, tmp_path, monke
     widget._make_predictor.error = ValueError("The weights are gone.")
     widget.load_prompts(tmp_path / "prompts.json")
     widget._make_predictor.error = None
-    widget.wait_until_idle(30)
+    widget.wait_until_idle()
     assert "The weights are gone." in told[0]
     assert len(widget.points.value.data) == 1  # the prompts are there all the same
 
@@ -200,8 +200,8 @@ def test_weights_that_a_file_names_are_the_ones_the_user_points_at(
     assert len(widget._viewer.layers) == 4
 
     widget.load_prompts(path, mine)
-    widget.wait_until_idle(30)
+    widget.wait_until_idle()
     widget._open.files.ask_and_load()  # they are listed now: nothing is asked
-    widget.wait_until_idle(30)
+    widget.wait_until_idle()
     assert len(asked) == 3
     assert {choice.checkpoint for choice in factory.made} == {None, mine}

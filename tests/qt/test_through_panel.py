@@ -25,13 +25,13 @@ def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(mak
     viewer.dims.set_current_step(0, 3)
     _, shapes, labels = widget.new_prompt_layers()
     shapes.add_rectangles([[[3, 6, 12], [3, 6, 28], [3, 22, 28], [3, 22, 12]]])
-    widget.wait_until_idle(20)
+    widget.wait_until_idle()
     panel = widget._form.through
     widget._form.fold_of("through").expand(animate=False)
     assert panel.axis.count() == 1
     panel.last.setValue(5)
     panel.both.click()
-    widget.wait_until_idle(20)
+    widget.wait_until_idle()
     assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4, 5]
     assert panel.doubtful.isEnabled()
     panel.doubtful.click()
@@ -41,7 +41,7 @@ def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(mak
     panel.ends.click()
     assert not (labels.data[5] == 1).any()
     widget.propagate(last=PLANES - 1)
-    widget.wait_until_idle(20)
+    widget.wait_until_idle()
     assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4]
 
 
@@ -52,7 +52,7 @@ def test_the_window_does_not_read_all_labels_for_their_tracks(make_napari_viewer
     viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
     _, _, labels = widget.new_prompt_layers()
     labels.data_setitem((np.arange(3), np.full(3, 5), np.full(3, 6)), 4)
-    widget.wait_until_idle(20)
+    widget.wait_until_idle()
     readers, read = [], StackLabels.lineage
 
     def noted(track: StackLabels) -> object:
@@ -62,7 +62,7 @@ def test_the_window_does_not_read_all_labels_for_their_tracks(make_napari_viewer
     monkeypatch.setattr(StackLabels, "lineage", noted)
     widget._form.fold_of("through").expand(animate=False)
     widget._form.through.tracks.click()
-    widget.wait_until_idle(20)
+    widget.wait_until_idle()
     assert readers
     assert threading.main_thread() not in readers
     assert viewer.layers[f"{labels.name} tracks"].data[:, 1].tolist() == [0, 1, 2]

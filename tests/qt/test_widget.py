@@ -63,7 +63,7 @@ def test_the_menu_command_and_add_plugin_dock_widget_both_open_it(viewer, monkey
         w for w in viewer.window.dock_widgets.values() if type(w).__name__ == "SAMV2PromptsWidget"
     )
     for widget in (first, second):
-        widget.wait_until_idle(10)
+        widget.wait_until_idle()
         assert widget.session.status.state is State.READY
         assert widget.image.value == viewer.layers["cells"]
 
@@ -79,11 +79,11 @@ def test_it_opens_without_an_image_and_takes_the_first_that_comes(
 ) -> None:
     viewer = make_napari_viewer()
     widget = opened(viewer)
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.image.value is None
     assert "Open an image" in widget._form.head.hint.text()
     viewer.add_image(np.ones((20, 20)), name="new")
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.image.value.name == "new"
     assert widget.session.status.state is State.READY
 
@@ -100,14 +100,14 @@ def test_the_loop(viewer, opened: Opened) -> None:
     assert viewer.layers.selection.active == shapes
     assert shapes.mode == "add_rectangle"
     shapes.add_rectangles([BOX])
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert labels.data[20, 20] == 1
     points.add([[20, 33]])
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert labels.data[20, 33] == 1
     widget.next_object()
     points.add([[60, 60]])
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     before = int((labels.data == 2).sum())
     widget.cycle_mask()
     assert int((labels.data == 2).sum()) > before
@@ -123,7 +123,7 @@ def test_a_failure_is_a_sentence_in_the_widget_and_a_notification(viewer, opened
     factory.error = ValueError("nano.safetensors is broken: install the package again.")
     widget = opened(viewer, factory)
     notification_manager.records.clear()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert "is broken: install the package again." in widget._form.head.hint.text()
     (note,) = notification_manager.records
     assert "is broken" in note.message
@@ -146,7 +146,7 @@ def test_the_keys_do_what_the_buttons_say(viewer, opened: Opened) -> None:
     press(viewer, "G")
     assert viewer.layers.selection.active == shapes
     points.add([[20, 20]])
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     press(viewer, "Q")
     assert points.feature_defaults["polarity"][0] == "negative"
     press(viewer, "N")
@@ -195,7 +195,7 @@ def close_dock(viewer, widget) -> None:
 def test_x_ends_the_work_and_frees_the_widget(viewer, opened: Opened) -> None:
     widget = opened(viewer)
     widget.new_prompt_layers()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     close_dock(viewer, widget)
     assert dict(viewer.keymap) == {}
     dead = weakref.ref(widget)
@@ -224,7 +224,7 @@ def test_a_widget_that_was_closed_can_be_shown_again(viewer, opened: Opened) -> 
     viewer.window.add_dock_widget(widget, name="again")
     widget.show()
     shapes.add_rectangles([BOX])
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.labels.value == labels
     assert painted(labels) == {1}
 
@@ -248,7 +248,7 @@ def test_closing_the_viewer_while_embedding_ends_the_thread(
     assert wait_for(factory.predictor.started)
     viewer.close()
     QApplication.processEvents()
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while workers() and time.monotonic() < end:
         QApplication.processEvents()
         time.sleep(0.01)
@@ -261,14 +261,14 @@ def test_two_widgets_in_one_viewer_do_not_disturb_each_other(viewer, opened: Ope
     viewer.window.add_dock_widget(two, name="two")
     points, shapes, labels = one.new_prompt_layers()
     shapes.add_rectangles([BOX])
-    one.wait_until_idle(10)
-    two.wait_until_idle(10)
+    one.wait_until_idle()
+    two.wait_until_idle()
     assert painted(labels) == {1}
     close_dock(viewer, one)
     assert two.session.status.state is State.READY
     two.labels.value, two.points.value = labels, points
     points.add([[60, 60]])
-    two.wait_until_idle(10)
+    two.wait_until_idle()
     assert labels.data[60, 60] != 0
 
 
@@ -281,7 +281,7 @@ def test_two_viewers_work_side_by_side(make_napari_viewer, opened: Opened) -> No
     for widget, size in zip(widgets, (40, 60), strict=True):
         _, shapes, labels = widget.new_prompt_layers()
         shapes.add_rectangles([BOX])
-        widget.wait_until_idle(10)
+        widget.wait_until_idle()
         assert widget.image.value.name == f"image {size}"
         assert labels.data.shape == (size, size)
         assert painted(labels) == {1}

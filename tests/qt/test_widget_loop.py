@@ -41,7 +41,7 @@ def painted(layer) -> set[int]:
 
 def test_it_says_which_model_runs_where_and_why(viewer, opened) -> None:
     widget = opened(viewer)
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget._form.head.state.text() == "Ready · nano on cpu"
     assert widget._form.model.reason.text() == "because this is a test"
 
@@ -55,7 +55,7 @@ def test_prompts_drawn_while_embedding_are_segmented_when_it_is_done(viewer, ope
     QApplication.processEvents()
     assert painted(labels) == set()
     factory.predictor.go.set()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert painted(labels) == {1}
 
 
@@ -64,11 +64,11 @@ def test_live_off_waits_for_run(viewer, opened) -> None:
     widget.live = False
     _, shapes, labels = widget.new_prompt_layers()
     shapes.add_rectangles([BOX])
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert painted(labels) == set()
     assert "Press Run" in widget._form.head.hint.text()
     widget._form.prompts.run.click()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert painted(labels) == {1}
 
 
@@ -78,19 +78,21 @@ def test_cancel_stops_the_embedding_and_run_takes_it_up_again(viewer, opened) ->
     assert wait_for(factory.predictor.started)
     assert widget._form.head.cancel.isVisibleTo(widget)
     widget._form.head.cancel.click()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.session.status.state is State.IDLE
     assert not widget._form.head.cancel.isVisibleTo(widget)
     factory.predictor.go.set()
     widget._form.prompts.run.click()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.session.status.state is State.READY
 
 
 def test_waiting_too_long_raises(viewer, opened) -> None:
-    widget = opened(viewer, slow())
+    factory = slow()
+    widget = opened(viewer, factory)
+    assert wait_for(factory.predictor.started)
     with pytest.raises(TimeoutError, match="embedding"):
-        widget.wait_until_idle(0.5)
+        widget.wait_until_idle(0.1)
 
 
 def test_another_channel_of_the_same_place_keeps_layers_and_masks(viewer, opened) -> None:
@@ -98,9 +100,9 @@ def test_another_channel_of_the_same_place_keeps_layers_and_masks(viewer, opened
     widget = opened(viewer, factory)
     _, shapes, labels = widget.new_prompt_layers()
     shapes.add_rectangles([BOX])
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     viewer.add_image(np.zeros((80, 100)), name="green", blending="additive")
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.image.value.name == "green"
     assert widget.labels.value == labels
     assert painted(labels) == {1}
@@ -114,11 +116,11 @@ def test_the_image_follows_the_active_image_layer_and_its_layers_come_with_it(
     widget = opened(viewer)
     first = widget.new_prompt_layers()
     other = viewer.add_image(np.zeros((30, 30)), name="other")
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.image.value == other
     assert (widget.points.value, widget.labels.value) == (None, None)
     viewer.layers.selection.active = viewer.layers["cells"]
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert (widget.points.value, widget.shapes.value, widget.labels.value) == first
 
 
@@ -148,7 +150,7 @@ def test_layers_removed_and_renamed_while_embedding_do_no_harm(viewer, opened) -
         viewer.layers.remove(layer)
         QApplication.processEvents()
     factory.predictor.go.set()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert widget.image.value is None
     assert "Open an image" in widget._form.head.hint.text()
 
@@ -160,11 +162,11 @@ def test_the_slider_embeds_the_plane_it_stops_at(opened) -> None:
     viewer.add_image(image, name="stack", contrast_limits=(0, 255))
     factory = Factory()
     widget = opened(viewer, factory)
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     start = int(viewer.dims.point[0])
     for plane in range(start, 18):
         viewer.dims.set_point(0, plane)
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     embedded = {int(image.flat[0]) for image in factory.predictor.images}
     neighbours = {start - 1, start + 1, 16, 18}  # perhaps ahead of being looked at
     assert {start, 17} <= embedded <= {start, 17} | neighbours
@@ -174,13 +176,13 @@ def test_a_published_model_asks_before_it_is_fetched(viewer, opened, monkeypatch
     monkeypatch.setenv("NAPARI_SAMV2_PROMPTS_CACHE", str(tmp_path))
     factory = Factory()
     widget = opened(viewer, factory)
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     widget.model.value = "tiny"
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert [choice.name for choice in factory.made] == ["nano"]
     assert "156 MB" in widget._form.head.hint.text()
     widget._form.model.download.click()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert factory.made[-1].name == "tiny"
     assert widget.session.status.model.name == "tiny"
 
@@ -190,7 +192,7 @@ def test_weights_from_a_file_are_used_and_listed(viewer, opened, tmp_path) -> No
     widget = opened(viewer, factory)
     path = tmp_path / "mine.pt"
     widget.use_weights(str(path))
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()
     assert factory.made[-1].checkpoint == path
     assert "mine.pt (file)" in combo_texts(widget.model)
 
@@ -204,9 +206,9 @@ def test_download_progress_is_shown(viewer, opened) -> None:
         raise Cancelled
 
     widget = opened(viewer, make)
-    end = time.monotonic() + 5
+    end = time.monotonic() + 60
     while "39 of 156 MB" not in widget._form.head.state.text() and time.monotonic() < end:
         QApplication.processEvents()
     assert "39 of 156 MB" in widget._form.head.state.text()
     go.set()
-    widget.wait_until_idle(10)
+    widget.wait_until_idle()

@@ -99,7 +99,7 @@ def test_another_image_of_the_same_shapes_is_played_back(monkeypatch) -> None:
 
 
 def test_work_that_is_not_recorded_keeps_nobody_waiting() -> None:
-    inside = Barrier(2, timeout=5)
+    inside = Barrier(2, timeout=60)
 
     def work(x: torch.Tensor) -> torch.Tensor:
         inside.wait()  # breaks where only one is let in at a time

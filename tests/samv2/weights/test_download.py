@@ -88,7 +88,7 @@ def file(server: Server) -> PublishedFile:
 
 
 def plain_http(request: Request):
-    return urlopen(request, timeout=5)
+    return urlopen(request, timeout=60)
 
 
 def test_download_is_whole_and_reports_progress(file, tmp_path: Path) -> None:
