@@ -9,7 +9,8 @@ The rules, in the words of the user guide:
    was predicted last is on top; of objects predicted together, the smaller one.
 2. Labels that were there before (drawn by hand, accepted, from another program) are kept, unless
    the policy is "replace".  With "background", live objects don't overlap each other either.
-3. A live object remembers what it covers.  When it shrinks, moves or goes, that comes back.
+3. A live object remembers what it covers.  When it shrinks, moves or goes, that comes back, but
+   not to an object that the user has corrected since (:func:`as_seen`).
 4. A pixel of a live object that the user edits by hand is the user's from then on, for as long as
    the object's mask covers it.
 5. A label that is kept is never covered, whatever the policy.
@@ -146,6 +147,22 @@ def paint(
         origin = live[number].origin if number in live else None
         after[number] = Painted(number, rank, mask.top, mask.left, owned, covered, edited, origin)
     return after
+
+
+def as_seen(read: Read, live: Live, objects: frozenset[int]) -> dict[int, Painted]:
+    """Return the live objects, some without what others cover of them.
+
+    - `read`: ``(top, left, bottom, right) -> labels`` as they are now on the plane
+    - `live`: from :func:`respect_edits`
+    - `objects`: those that are to be no more than is seen of them
+    """
+    seen = dict(live)
+    for number in objects & live.keys():
+        painted = live[number]
+        owned = painted.owned & (read(painted.box) == number)
+        if (owned != painted.owned).any():
+            seen[number] = replace(painted, owned=owned)
+    return seen
 
 
 def unfreeze(read: Read, live: Live, label: int, origin: MaskCrop) -> dict[int, Painted]:

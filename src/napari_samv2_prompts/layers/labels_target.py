@@ -95,6 +95,7 @@ class LabelsTarget:
         masks: Mapping[int, MaskCrop | None],
         policy: Policy = "keep",
         keep: frozenset[int] = frozenset(),
+        seen: frozenset[int] = frozenset(),
     ) -> int:
         """Paint, repaint or remove objects on a plane, as one undo step.
 
@@ -103,7 +104,8 @@ class LabelsTarget:
           away and brings back what was under it
         - `policy`: {"keep", "replace", "background"}; which pixels may be painted: those without an
           existing label, all, or only those that no live object has either
-        - `keep`: labels that are not changed this time
+        - `keep`: labels that no mask covers this time
+        - `seen`: objects that get nothing back where masks go from over them
         - returns the number of pixels that changed
         - raises TargetError if the data can't be written, or the dtype can't hold an object's
           number (``error.dtype`` says which can)
@@ -112,7 +114,7 @@ class LabelsTarget:
         check_numbers(self.labels, (number for number, mask in masks.items() if mask is not None))
         if plane.is_transposed:
             masks = {n: None if m is None else transposed(m) for n, m in masks.items()}
-        return self._apply({plane.in_data_order(): masks}, policy, keep)
+        return self._apply({plane.in_data_order(): masks}, policy, keep, seen)
 
     def write_into(
         self,
@@ -121,6 +123,7 @@ class LabelsTarget:
         masks: Mapping[int, MaskCrop | None],
         policy: Policy = "keep",
         keep: frozenset[int] = frozenset(),
+        seen: frozenset[int] = frozenset(),
     ) -> int:
         """Write as :meth:`write` does, as part of one undo step however often this is called.
 
@@ -130,7 +133,7 @@ class LabelsTarget:
         - raises TargetError as :meth:`write`
         """
         with self._steps.joined_into(step):
-            return self.write(plane, masks, policy, keep)
+            return self.write(plane, masks, policy, keep, seen)
 
     def is_open(self, step: OpenStep) -> bool:
         """Tell whether more can be written into a step: the user did not undo it."""
@@ -215,6 +218,7 @@ class LabelsTarget:
         changes: Mapping[Plane, Mapping[int, MaskCrop | None]],
         policy: Policy,
         keep: frozenset[int] = frozenset(),
+        seen: frozenset[int] = frozenset(),
     ) -> int:
         self._follow_undo()
         before, after, changed = dict(self._live), dict(self._live), 0
@@ -222,7 +226,7 @@ class LabelsTarget:
             for plane, masks in changes.items():
                 live = self._live.get(plane, {})
                 before[plane], after[plane], pixels = repaint(
-                    self.labels, plane, live, masks, policy, self._rank, keep
+                    self.labels, plane, live, masks, policy, self._rank, keep, seen
                 )
                 self._rank += len(masks)
                 changed += pixels

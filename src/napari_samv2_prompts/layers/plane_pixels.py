@@ -20,6 +20,7 @@ from napari_samv2_prompts.masks import (
     Box,
     Painted,
     Policy,
+    as_seen,
     edits,
     freeze,
     paint,
@@ -50,10 +51,12 @@ def repaint(
     policy: Policy,
     next_rank: int,
     keep: frozenset[int] = frozenset(),
+    seen: frozenset[int] = frozenset(),
 ) -> tuple[PlaneObjects, PlaneObjects, int]:
     """Write new masks of objects; None takes one away.
 
-    `keep` are labels that no mask may cover, besides those that the user keeps.
+    `keep` are labels that no mask may cover, besides those that the user keeps; `seen` are objects
+    that are no more than is seen of them, whatever masks go from over them.
 
     - returns `before`, `after`: the live objects, with what the user edited by hand in mind
     - returns `changed`: number of pixels that changed
@@ -65,9 +68,10 @@ def repaint(
     boxes = [mask.box for mask in masks.values() if mask is not None]
     boxes += [live[number].box for number in masks if number in live]
     before = respect_edits(read, live, boxes)
-    after = paint(read, before, masks, policy, next_rank, kept)
+    shown = as_seen(read, before, seen)
+    after = paint(read, shown, masks, policy, next_rank, kept)
     changed = 0
-    for edit in edits(read, before, after):
+    for edit in edits(read, shown, after):
         labels.data_setitem(plane.indices(edit.rows, edit.columns), edit.values)
         changed += len(edit.values)
     given_back = [number for number, origin in origins.items() if origin is not None]

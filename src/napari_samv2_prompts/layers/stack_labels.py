@@ -139,11 +139,8 @@ class StackLabels:
         plane = self.planes[filled.plane]
         sections = {n: s for n, s in filled.sections.items() if self._is_ours(n, filled.plane, s)}
         masks: dict[int, MaskCrop | None] = {n: s.crop for n, s in sections.items()}
-        others = frozenset[int]()
-        if self.policy != "replace":
-            others = self._users_own(filled.plane, sections)
         with writing():
-            self.target.write_into(self.step, plane, masks, self.policy, others)
+            self._write(filled.plane, masks, self.step, self.policy)
             for end in filled.ends:
                 self._remove_beyond(end)
         data = self.target.labels.data
@@ -169,16 +166,27 @@ class StackLabels:
         painted = target.hand_edits != self.hand_edits
         return is_untouched(target.labels.data, plane, number, left, everywhere=painted)
 
-    def _users_own(self, place: int, sections: Mapping[int, Section]) -> frozenset[int]:
-        """Return the labels where sections would go that are not as they were found."""
+    def _write(
+        self,
+        place: int,
+        masks: Mapping[int, MaskCrop | None],
+        step: OpenStep,
+        policy: Policy = "keep",
+    ) -> None:
+        """Write masks without a change to what is the user's there; None takes one away."""
+        plane = self.planes[place]
+        known = [places.get(place) for number, places in self.written.items() if number in masks]
+        boxes = [crop for crop in (*masks.values(), *known) if crop is not None]
+        own = self._users_own(place, boxes) - masks.keys()
+        corrected = frozenset(n for n in own if place in self.written.get(n, {}))
+        keep = own if policy != "replace" else frozenset[int]()
+        self.target.write_into(step, plane, masks, policy, keep, corrected)
+
+    def _users_own(self, place: int, crops: Sequence[MaskCrop]) -> frozenset[int]:
+        """Return the labels within the boxes of masks that are not as they were found."""
         data, plane = self.target.labels.data, self.planes[place]
-        near = {
-            number
-            for section in sections.values()
-            for number in labels_near(data, plane, section.crop)
-        }
         own = set()
-        for number in near - sections.keys():
+        for number in {n for crop in crops for n in labels_near(data, plane, crop)}:
             left = self.written.get(number, {}).get(place)
             if left is None or not is_untouched(data, plane, number, left):
                 own.add(number)
@@ -281,8 +289,8 @@ class StackLabels:
 
     def _remove(self, number: int, place: int, step: OpenStep) -> None:
         self.found.sections.get(number, {}).pop(place, None)
+        self._write(place, {number: None}, step)
         self.written.get(number, {}).pop(place, None)
-        self.target.write_into(step, self.planes[place], {number: None})
 
 
 def place_on(plane: Plane, axis: int) -> int:
