@@ -65,10 +65,12 @@ class RandomStackUser(RuleBasedStateMachine):
 
     @rule(
         direction=DIRECTIONS,
-        stop=st.sampled_from((0, 0, 1, 3)),
+        stop=STOPS,
         number=st.one_of(NUMBERS, st.none()),
+        again=st.booleans(),
     )
-    def follow(self, direction: str, stop: int, number: int | None) -> None:
+    def follow(self, direction: str, stop: int, number: int | None, again: bool = False) -> None:
+        """Follow objects, undo it, and redo it or follow them again."""
         before = self.data.copy()
         mine = [
             (n, place)
@@ -88,7 +90,10 @@ class RandomStackUser(RuleBasedStateMachine):
         if not np.array_equal(before, after):
             self.bench.labels.undo()
             assert np.array_equal(self.data, before)
-            self.bench.labels.redo()
+            if again:
+                self.run(direction, stop, number)
+            else:
+                self.bench.labels.redo()
             assert np.array_equal(self.data, after)
 
     def run(self, direction: str, stop: int, number: int | None) -> None:

@@ -366,6 +366,39 @@ def test_what_was_undone_is_found_again(bench: Stack) -> None:
     assert np.array_equal(bench.labels.data, after)
 
 
+def test_runs_that_were_undone_leave_what_earlier_ones_found(bench: Stack) -> None:
+    bench.through.propagate()
+    followed = bench.labels.data.copy()
+    bench.labels.data_setitem(np.nonzero(_box(5, 4, 20, 20, 36)), 1)
+    corrected = bench.labels.data.copy()
+    bench.through.propagate()
+    anew = bench.labels.data.copy()
+    assert not np.array_equal(anew, corrected)
+    bench.labels.undo()
+    assert np.array_equal(bench.labels.data, corrected)
+    bench.through.propagate()
+    assert np.array_equal(bench.labels.data, anew)
+    bench.labels.undo()
+    bench.labels.undo()  # the correction
+    bench.through.propagate()
+    assert np.array_equal(bench.labels.data, followed)
+
+
+def test_an_end_that_was_undone_is_none(bench: Stack) -> None:
+    bench.through.propagate()
+    followed = bench.labels.data.copy()
+    bench.go(5)
+    bench.through.end_here(2)
+    assert bench.planes_of(2) == [0, 1, 2, 3, 4]
+    ended = bench.labels.data.copy()
+    bench.labels.undo()
+    bench.through.propagate()
+    assert np.array_equal(bench.labels.data, followed)
+    bench.labels.redo()
+    bench.through.propagate()
+    assert np.array_equal(bench.labels.data, ended)
+
+
 def test_cancelling_and_going_on_is_the_same_as_never_having_stopped(bench: Stack) -> None:
     whole = Stack()
     whole.go(3)

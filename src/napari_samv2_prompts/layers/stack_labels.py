@@ -33,6 +33,7 @@ from napari_samv2_prompts.propagation import (
 
 from .anchors import is_untouched, labels_near, read_anchors, read_mask
 from .labels_target import LabelsTarget
+from .remains import Remains
 from .undo_steps import OpenStep
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ class StackLabels:
     axis: int
     planes: Sequence[Plane]
     found: Found = field(default_factory=Found)  # changed by whoever follows
-    # By object and place, the pixels that the layer took of a found section.
-    written: dict[int, dict[int, MaskCrop]] = field(default_factory=dict)
+    remains: Remains = field(default_factory=Remains)  # what the layer took of found sections
     # By object the places where the user said that it is not.
     ended: dict[int, set[int]] = field(default_factory=dict)
     parents: dict[int, int] = field(default_factory=dict)  # daughter: parent
@@ -74,14 +74,19 @@ class StackLabels:
 
     def read_anchors(self, objects: frozenset[int]) -> Anchors:
         """Return the anchors as they are now, and forget what is gone.  In the worker."""
-        self._forget_lost()
-        anchors = read_anchors(self.target.labels.data, self.planes, objects, self.written)
+        data = self.target.labels.data
+        self.remains.follow_undo(data, self.planes, self.found)
+        anchors = read_anchors(data, self.planes, objects, self.remains.now)
         for number in objects:
             for place in self.ended.get(number, ()):
+                if self.remains.at(number, place) is not None:  # it was taken back by undo
+                    continue
                 anchors.setdefault(number, {}).setdefault(place, EMPTY)
-        for key in self.found.ends.keys() - current_ends(anchors, self.found).keys():
-            if key[0] in objects:
-                self.found.ends.pop(key, None)
+        ends, current = self.found.ends, current_ends(anchors, self.found)
+        for key, end in list(ends.items()):
+            gone = not self.found.sections.get(end.object)
+            if gone or (end.object in objects and key not in current):
+                ends.pop(key, None)
         return {n: places for n, places in anchors.items() if any(c.area for c in places.values())}
 
     @property
@@ -112,18 +117,6 @@ class StackLabels:
         self.step, self.policy = OpenStep(), policy
         self.hand_edits = self.target.hand_edits
 
-    def _forget_lost(self) -> None:
-        """Forget sections whose pixels are gone: undone, or deleted."""
-        data = self.target.labels.data
-        for number, places in list(self.written.items()):
-            for place, left in list(places.items()):
-                if not read_mask(data, self.planes[place], number, left).mask.any():
-                    places.pop(place, None)  # the window's thread may have been quicker
-                    self.found.sections.get(number, {}).pop(place, None)
-        for end in list(self.found.ends.values()):
-            if not self.found.sections.get(end.object):
-                self.found.ends.pop(end.key)
-
     def write(self, filled: Filled, writing: Writing) -> bool:
         """Write what a plane gained; return False if the user took the run back meanwhile.
 
@@ -146,7 +139,7 @@ class StackLabels:
         data = self.target.labels.data
         for number, section in sections.items():
             left = read_mask(data, plane, number, section.crop)
-            self.written.setdefault(number, {})[filled.plane] = left
+            self.remains.note(number, filled.plane, left, section)
         return True
 
     def _is_ours(self, number: int, place: int, section: Section) -> bool:
@@ -154,11 +147,7 @@ class StackLabels:
 
         Only what came since the run began is not an anchor: it was painted, or has prompts.
         """
-        left, plane, target = (
-            self.written.get(number, {}).get(place),
-            self.planes[place],
-            self.target,
-        )
+        left, plane, target = self.remains.at(number, place), self.planes[place], self.target
         if left is None and number in target.live(plane):
             return False
         if left is None:
@@ -175,10 +164,10 @@ class StackLabels:
     ) -> None:
         """Write masks without a change to what is the user's there; None takes one away."""
         plane = self.planes[place]
-        known = [places.get(place) for number, places in self.written.items() if number in masks]
+        known = [self.remains.at(number, place) for number in masks]
         boxes = [crop for crop in (*masks.values(), *known) if crop is not None]
         own = self._users_own(place, boxes) - masks.keys()
-        corrected = frozenset(n for n in own if place in self.written.get(n, {}))
+        corrected = frozenset(n for n in own if self.remains.at(n, place) is not None)
         keep = own if policy != "replace" else frozenset[int]()
         self.target.write_into(step, plane, masks, policy, keep, corrected)
 
@@ -187,7 +176,7 @@ class StackLabels:
         data, plane = self.target.labels.data, self.planes[place]
         own = set()
         for number in {n for crop in crops for n in labels_near(data, plane, crop)}:
-            left = self.written.get(number, {}).get(place)
+            left = self.remains.at(number, place)
             if left is None or not is_untouched(data, plane, number, left):
                 own.add(number)
         return frozenset(own)
@@ -217,7 +206,7 @@ class StackLabels:
 
     def _found_beside(self, number: int, here: int, way: Literal[1, -1]) -> tuple[list[int], bool]:
         """Return the places on one side up to the next anchor, and whether there is none."""
-        sections, written = self.found.sections.get(number, {}), self.written.get(number, {})
+        sections, written = self.found.sections.get(number, {}), self.remains.now.get(number, {})
         last, place = sections.get(here), here + way
         places: list[int] = []
         while place in sections and place in written:
@@ -273,14 +262,14 @@ class StackLabels:
 
     def accept(self, number: int) -> None:
         """Take what was found of an object for the user's own."""
-        self.written.pop(number, None)
+        self.remains.forget(number)
         self.found.forget(number)
 
     def _remove_beyond(self, end: End) -> None:
         """Take away what was found beyond an end before it was known, but nothing of the user's."""
         number, limit = end.object, end.between[1 if end.way == 1 else 0]
         painted = self.target.hand_edits != self.hand_edits
-        for place, left in sorted(self.written.get(number, {}).items()):
+        for place, left in sorted(self.remains.now.get(number, {}).items()):
             beyond = (place - end.plane) * end.way >= 0
             if beyond and (limit is None or (limit[0] - place) * end.way > 0):
                 data, plane = self.target.labels.data, self.planes[place]
@@ -290,7 +279,7 @@ class StackLabels:
     def _remove(self, number: int, place: int, step: OpenStep) -> None:
         self.found.sections.get(number, {}).pop(place, None)
         self._write(place, {number: None}, step)
-        self.written.get(number, {}).pop(place, None)
+        self.remains.drop(number, place)
 
 
 def place_on(plane: Plane, axis: int) -> int:
