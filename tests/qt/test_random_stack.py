@@ -6,13 +6,20 @@ A mask on a plane is *surely the user's* if it has pixels that no run left there
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
 from tests.qt.test_through_stack import PLANES, Stack, film, see_walls, shortened
 
 from napari_samv2_prompts.layers import Chosen, TargetError
@@ -22,6 +29,7 @@ pytestmark = pytest.mark.usefixtures("qapp")
 PLACES = st.integers(0, PLANES - 1)
 NUMBERS = st.integers(1, 4)
 CORNERS = st.tuples(st.integers(1, 30), st.integers(1, 40))
+AFTER = st.integers(1, 4)  # planes
 STOPS = st.sampled_from((0, 0, 1, 3))
 DIRECTIONS = st.sampled_from(("both", "both", "forward", "back"))
 
@@ -50,6 +58,12 @@ class RandomStackUser(RuleBasedStateMachine):
 
     # --- what the user does ---
 
+    @initialize(place=PLACES)
+    def begin(self, place: int) -> None:
+        """Draw a box around each disc, so that there is something to follow."""
+        self.draw(place, moving=True)
+        self.draw(place, moving=False)
+
     @rule(place=PLACES, moving=st.booleans())
     def draw(self, place: int, moving: bool) -> None:
         """Draw a box around one of the discs."""
@@ -59,47 +73,101 @@ class RandomStackUser(RuleBasedStateMachine):
 
     @rule(place=PLACES, number=NUMBERS, at=CORNERS)
     def paint(self, place: int, number: int, at: tuple[int, int]) -> None:
+        self.stroke(place, number, at)
+
+    def stroke(self, place: int, number: int, at: tuple[int, int]) -> np.ndarray:
+        """Paint a square, and return where."""
         stroke = np.zeros(self.data.shape, bool)
         stroke[place, at[0] : at[0] + 9, at[1] : at[1] + 9] = True
         self.bench.labels.data_setitem(np.nonzero(stroke), number)
+        return stroke
 
     @rule(
         direction=DIRECTIONS,
         stop=STOPS,
         number=st.one_of(NUMBERS, st.none()),
-        again=st.booleans(),
     )
-    def follow(self, direction: str, stop: int, number: int | None, again: bool = False) -> None:
-        """Follow objects, undo it, and redo it or follow them again."""
-        before = self.data.copy()
-        mine = [
-            (n, place)
-            for n in np.unique(before)[1:].tolist()
-            for place in range(PLANES)
-            if self.is_users(n, place)
-        ]
+    def follow(self, direction: str, stop: int, number: int | None) -> None:
+        """Follow objects, undo it, and redo it."""
+        before, mine = self.data.copy(), self.users_own()
         self.run(direction, stop, number)
         after = self.data.copy()
         for n, place in mine:
             assert np.array_equal(after[place] == n, before[place] == n), (n, place)
-        for place in range(PLANES):
-            for n in np.unique(after[place][after[place] != before[place]]).tolist():
-                if n:
-                    known = self.left.get((n, place), np.False_)
-                    self.left[n, place] = known | (after[place] == n)
+        self.note_what_changed(before, np.zeros(after.shape, bool))
         if not np.array_equal(before, after):
             self.bench.labels.undo()
             assert np.array_equal(self.data, before)
-            if again:
-                self.run(direction, stop, number)
-            else:
-                self.bench.labels.redo()
+            self.bench.labels.redo()
             assert np.array_equal(self.data, after)
 
-    def run(self, direction: str, stop: int, number: int | None) -> None:
+    @rule(direction=DIRECTIONS, after=AFTER, place=PLACES, number=NUMBERS, at=CORNERS)
+    def paint_meanwhile(
+        self, direction: str, after: int, place: int, number: int, at: tuple[int, int]
+    ) -> None:
+        before, mine, strokes = self.data.copy(), self.users_own(), []
+
+        def paint() -> None:
+            if not strokes:
+                strokes.append(self.stroke(place, number, at))
+
+        self.run(direction, after, None, paint)
+        stroke = strokes[0] if strokes else np.zeros(before.shape, bool)
+        assert (self.data[stroke] == number).all()
+        for n, there in mine:
+            same = (self.data[there] == n) == (before[there] == n)
+            assert (same | stroke[there]).all(), (n, there)
+        self.note_what_changed(before, stroke)
+        painted = self.data.copy()
+        if strokes and not (before[stroke] == number).all():
+            self.bench.labels.undo()
+        if not np.array_equal(self.data, before):
+            self.bench.labels.undo()
+        assert np.array_equal(self.data, before)
+        while not np.array_equal(self.data, painted):
+            self.bench.labels.redo()
+
+    @rule(direction=DIRECTIONS, after=AFTER)
+    def undo_meanwhile(self, direction: str, after: int) -> None:
+        before, undone = self.data.copy(), []
+        nothing = np.zeros(before.shape, bool)
+
+        def undo() -> None:
+            if not undone and not np.array_equal(self.data, before):
+                self.note_what_changed(before, nothing)  # it may be redone
+                undone.append(self.bench.labels.undo())
+
+        self.run(direction, after, None, undo)
+        if undone:
+            assert np.array_equal(self.data, before)
+        self.note_what_changed(before, nothing)
+
+    def users_own(self) -> list[tuple[int, int]]:
+        """Return objects and places where they are surely the user's."""
+        numbers = np.unique(self.data)[1:].tolist()
+        return [(n, p) for n in numbers for p in range(PLANES) if self.is_users(n, p)]
+
+    def note_what_changed(self, before: np.ndarray, stroke: np.ndarray) -> None:
+        """Take what a run changed, but for a stroke, for what it left."""
+        for place in range(PLANES):
+            changed = (self.data[place] != before[place]) & ~stroke[place]
+            for n in np.unique(self.data[place][changed]).tolist():
+                if n:
+                    known = self.left.get((n, place), np.False_)
+                    self.left[n, place] = known | (self.data[place] == n) & ~stroke[place]
+
+    def run(
+        self,
+        direction: str,
+        stop: int,
+        number: int | None,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> None:
+        """Follow objects, and do something, or cancel by default, after so many planes."""
+
         def watch(state) -> None:
             if stop and state.running and state.done >= stop:
-                self.bench.through.cancel()
+                (meanwhile or self.bench.through.cancel)()
 
         self.bench.through.changed.connect(watch)
         with suppress(ValueError):  # there is nothing to follow
