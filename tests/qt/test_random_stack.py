@@ -86,9 +86,10 @@ class RandomStackUser(RuleBasedStateMachine):
         direction=DIRECTIONS,
         stop=STOPS,
         number=st.one_of(NUMBERS, st.none()),
+        again=st.booleans(),
     )
-    def follow(self, direction: str, stop: int, number: int | None) -> None:
-        """Follow objects, undo it, and redo it."""
+    def follow(self, direction: str, stop: int, number: int | None, again: bool = False) -> None:
+        """Follow objects, undo it, and redo it or follow them again."""
         before, mine = self.data.copy(), self.users_own()
         self.run(direction, stop, number)
         after = self.data.copy()
@@ -98,7 +99,10 @@ class RandomStackUser(RuleBasedStateMachine):
         if not np.array_equal(before, after):
             self.bench.labels.undo()
             assert np.array_equal(self.data, before)
-            self.bench.labels.redo()
+            if again:
+                self.run(direction, stop, number)
+            else:
+                self.bench.labels.redo()
             assert np.array_equal(self.data, after)
 
     @rule(direction=DIRECTIONS, after=AFTER, place=PLACES, number=NUMBERS, at=CORNERS)

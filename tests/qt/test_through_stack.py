@@ -384,6 +384,21 @@ def test_runs_that_were_undone_leave_what_earlier_ones_found(bench: Stack) -> No
     assert np.array_equal(bench.labels.data, followed)
 
 
+def test_what_is_undone_meanwhile_is_followed_again(bench: Stack) -> None:
+    before, undone = bench.labels.data.copy(), []
+
+    def undo(state) -> None:
+        if state.running and state.done >= 3 and not undone:
+            undone.append(bench.labels.undo())
+
+    bench.through.changed.connect(undo)
+    bench.through.propagate()
+    assert np.array_equal(bench.labels.data, before)
+    assert not bench.through.running
+    bench.through.propagate()
+    assert bench.planes_of(1) == bench.planes_of(2) == list(range(PLANES))
+
+
 def test_an_end_that_was_undone_is_none(bench: Stack) -> None:
     bench.through.propagate()
     followed = bench.labels.data.copy()
@@ -544,6 +559,18 @@ def test_divides_here_makes_two_of_an_object_from_there_on(bench: Stack) -> None
     bench.labels.undo()
     bench.labels.undo()
     assert np.array_equal(bench.labels.data, before)
+
+
+def test_a_division_that_was_undone_is_none(bench: Stack) -> None:
+    bench.through.propagate([2])
+    followed = bench.labels.data.copy()
+    bench.go(4)
+    first, _ = bench.through.divide_here(2)
+    bench.labels.undo()
+    bench.labels.data_setitem(np.nonzero(_box(6, 0, 4, 0, 4)), first)  # the number is free again
+    assert bench.through.stack.lineage().parents == {}
+    bench.through.propagate([2])
+    assert np.array_equal(bench.labels.data == 2, followed == 2)
 
 
 def test_pieces_that_were_drawn_are_the_daughters(bench: Stack) -> None:

@@ -1,4 +1,6 @@
-"""What propagation left of objects on the planes of a Labels layer, whatever was undone since.
+"""What propagation found of objects on the planes of a Labels layer, and left of them there.
+
+What a run found stands as long as the run was not undone; so does what was removed.
 
 Not here: what an anchor is (``anchors``), what is written and removed (``stack_labels``).
 """
@@ -6,76 +8,96 @@ Not here: what an anchor is (``anchors``), what is written and removed (``stack_
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import Found, Section
 
-from .anchors import is_untouched, read_mask
-
-Left = tuple[MaskCrop, Section]
-"""The pixels that the layer took of a found section."""
+from .anchors import read_mask
+from .undo_steps import OpenStep
 
 LATEST = 16
-"""So many of them are remembered of an object on a plane: runs that undo may come back to."""
+"""So many versions of an object on a plane are remembered: runs that undo may come back to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Version:
+    """What a step made of an object on a plane.
+
+    - `.section`: None where it was removed
+    - `.left`: the pixels that the layer took of it, None where the user had the object there
+    """
+
+    step: OpenStep
+    section: Section | None = None
+    left: MaskCrop | None = None
 
 
 class Remains:
-    """The pixels that were left of each object on each plane, as they are now and were before."""
+    """The pixels that were left of each object on each plane."""
 
     def __init__(self) -> None:
         self._now: dict[int, dict[int, MaskCrop]] = {}
-        self._known: dict[int, dict[int, tuple[Left, ...]]] = {}  # the latest last
+        self._versions: dict[int, dict[int, tuple[_Version, ...]]] = {}  # the latest last
 
     @property
     def now(self) -> Mapping[int, Mapping[int, MaskCrop]]:
-        """By object and place along the axis, what stands there or was changed by the user."""
+        """By object and place along the axis, what was left there last."""
         return self._now
 
     def at(self, number: int, place: int) -> MaskCrop | None:
-        """Return what was left of an object on a plane, None if it was not found there."""
+        """Return what was left of an object on a plane, None if nothing was written there."""
         return self._now.get(number, {}).get(place)
 
-    def note(self, number: int, place: int, left: MaskCrop, section: Section) -> None:
-        """Take note of what was just written."""
-        self._now.setdefault(number, {})[place] = left
-        known = self._known.setdefault(number, {})
-        known[place] = (*known.get(place, ()), (left, section))[-LATEST:]
+    def note(
+        self, number: int, place: int, step: OpenStep, section: Section, left: MaskCrop | None
+    ) -> None:
+        """Take note of what was found; `left` is None where the user had the object there."""
+        self._add(number, place, _Version(step, section, left))
 
-    def drop(self, number: int, place: int) -> None:
-        """Take it that an object was removed from a plane, which can be undone."""
-        self._now.get(number, {}).pop(place, None)
+    def remove(self, number: int, place: int, step: OpenStep) -> None:
+        """Take note of an object that was removed from a plane."""
+        self._add(number, place, _Version(step))
 
     def forget(self, number: int) -> None:
         """Take all that was left of an object for the user's own."""
         self._now.pop(number, None)
-        self._known.pop(number, None)
+        self._versions.pop(number, None)
 
     def follow_undo(self, data: Any, planes: Sequence[Plane], found: Found) -> None:
-        """Take sections to where undo and redo took the pixels; forget those that are gone.
+        """Take what was found to where undo and redo took the pixels; forget what is gone.
 
         - `data`: of the Labels layer
         - `found`: changed in place
         """
-        for number, places in list(self._known.items()):
-            for place, known in list(places.items()):
-                stands = _standing(data, planes[place], number, known)
-                if stands is not None:
-                    self._now.setdefault(number, {})[place] = stands[0]
-                    found.sections.setdefault(number, {})[place] = stands[1]
-                elif not _is_seen(data, planes[place], number, self.at(number, place)):
-                    self.drop(number, place)
-                    found.sections.get(number, {}).pop(place, None)
+        for number in found.sections.keys() | self._versions.keys():
+            sections = found.sections.setdefault(number, {})
+            versions = self._versions.get(number, {})
+            for place in sections.keys() | versions.keys():
+                version = _standing(versions.get(place, ()))
+                left = version.left if version else None
+                if left and not read_mask(data, planes[place], number, left).mask.any():
+                    version = None  # it was painted over, or deleted
+                self._set(number, place, version)
+                if version is not None and version.section is not None:
+                    sections[place] = version.section
+                else:
+                    sections.pop(place, None)
+
+    def _add(self, number: int, place: int, version: _Version) -> None:
+        versions = self._versions.setdefault(number, {})
+        versions[place] = (*versions.get(place, ()), version)[-LATEST:]
+        self._set(number, place, version)
+
+    def _set(self, number: int, place: int, version: _Version | None) -> None:
+        now = self._now.setdefault(number, {})
+        if version is None or version.left is None:
+            now.pop(place, None)
+        else:
+            now[place] = version.left
 
 
-def _standing(data: Any, plane: Plane, number: int, known: Sequence[Left]) -> Left | None:
-    """Return the latest of what was left that is still seen, and that nobody has touched."""
-    for left in reversed(known):
-        if _is_seen(data, plane, number, left[0]) and is_untouched(data, plane, number, left[0]):
-            return left
-    return None
-
-
-def _is_seen(data: Any, plane: Plane, number: int, left: MaskCrop | None) -> bool:
-    return left is not None and bool(read_mask(data, plane, number, left).mask.any())
+def _standing(versions: Sequence[_Version]) -> _Version | None:
+    return next((v for v in reversed(versions) if not v.step.undone), None)

@@ -54,9 +54,10 @@ class StackLabels:
     planes: Sequence[Plane]
     found: Found = field(default_factory=Found)  # changed by whoever follows
     remains: Remains = field(default_factory=Remains)  # what the layer took of found sections
-    # By object the places where the user said that it is not.
-    ended: dict[int, set[int]] = field(default_factory=dict)
-    parents: dict[int, int] = field(default_factory=dict)  # daughter: parent
+    # By object the places where the user said that it is not, by daughter its parent: as long as
+    # the step in which that was done is not undone.
+    ended: dict[int, dict[int, OpenStep]] = field(default_factory=dict)
+    divided: dict[int, tuple[int, OpenStep]] = field(default_factory=dict)
     # The step of undo that the run under way writes into.
     step: OpenStep = field(default_factory=OpenStep)
     policy: Policy = "keep"
@@ -78,10 +79,9 @@ class StackLabels:
         self.remains.follow_undo(data, self.planes, self.found)
         anchors = read_anchors(data, self.planes, objects, self.remains.now)
         for number in objects:
-            for place in self.ended.get(number, ()):
-                if self.remains.at(number, place) is not None:  # it was taken back by undo
-                    continue
-                anchors.setdefault(number, {}).setdefault(place, EMPTY)
+            for place, step in self.ended.get(number, {}).items():
+                if not step.undone:
+                    anchors.setdefault(number, {}).setdefault(place, EMPTY)
         ends, current = self.found.ends, current_ends(anchors, self.found)
         for key, end in list(ends.items()):
             gone = not self.found.sections.get(end.object)
@@ -137,9 +137,9 @@ class StackLabels:
             for end in filled.ends:
                 self._remove_beyond(end)
         data = self.target.labels.data
-        for number, section in sections.items():
-            left = read_mask(data, plane, number, section.crop)
-            self.remains.note(number, filled.plane, left, section)
+        for number, section in filled.sections.items():
+            left = read_mask(data, plane, number, section.crop) if number in sections else None
+            self.remains.note(number, filled.plane, self.step, section, left)
         return True
 
     def _is_ours(self, number: int, place: int, section: Section) -> bool:
@@ -186,8 +186,8 @@ class StackLabels:
     ) -> None:
         """Take it that an object is not on a plane; what was found of it beyond goes with it."""
         here = place_on(plane, self.axis)
-        self.ended.setdefault(number, set()).add(here)
         step = step or OpenStep()
+        self.ended.setdefault(number, {})[here] = step
         with writing():
             for place in sorted({here, *self._beyond(number, here)}):
                 self._remove(number, place, step)
@@ -244,8 +244,13 @@ class StackLabels:
         with writing():
             self.target.write_into(step, plane, halves, "replace")
         self.end(number, plane, writing, step)
-        self.parents |= dict.fromkeys(daughters, number)
+        self.divided |= dict.fromkeys(daughters, (number, step))
         return daughters
+
+    @property
+    def parents(self) -> dict[int, int]:
+        """Who came from whom, by daughter."""
+        return {n: parent for n, (parent, step) in self.divided.items() if not step.undone}
 
     def lineage(self) -> Lineage:
         """Return the tracks of all labels along the axis.  Reads the whole layer."""
@@ -253,7 +258,7 @@ class StackLabels:
 
     def film(self) -> tuple[NDArray[Any], dict[int, int]]:
         """Return a copy of the labels of all planes, ``(planes, rows, columns)``, and parents."""
-        return np.stack(list(self._frames())), dict(self.parents)
+        return np.stack(list(self._frames())), self.parents
 
     def _frames(self) -> Iterator[NDArray[Any]]:
         data = self.target.labels.data
@@ -279,7 +284,7 @@ class StackLabels:
     def _remove(self, number: int, place: int, step: OpenStep) -> None:
         self.found.sections.get(number, {}).pop(place, None)
         self._write(place, {number: None}, step)
-        self.remains.drop(number, place)
+        self.remains.remove(number, place, step)
 
 
 def place_on(plane: Plane, axis: int) -> int:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers.private_api import histories
@@ -29,11 +30,12 @@ Item = Sequence[Any]
 """A step as the viewer records it: edits, in the order in which they are made or taken back."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, weakref_slot=True)
 class OpenStep:
-    """A step that is still being written; see :meth:`UndoSteps.joined_into`."""
+    """A step that more can be written into; see :meth:`UndoSteps.joined_into`."""
 
-    first: object = None
+    first: object = None  # the edit that it begins with
+    undone: bool = False  # by the user, who may redo it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +63,7 @@ class UndoSteps:
         # As many as the viewer can undo; of one that does not tell, what is undone is a hand edit.
         self._done: deque[_Step] = deque(maxlen=self._histories.undo.maxlen)
         self._undone: list[_Step] = []  # the next one to be redone last
+        self._begun: WeakSet[OpenStep] = WeakSet()
 
     def add(self, item: Item, before: Live, after: Live) -> None:
         """Take note of a step that was just made."""
@@ -81,6 +84,7 @@ class UndoSteps:
             return
         if into.first is None:
             into.first = undo[-1][0]
+            self._begun.add(into)
         else:
             self._merge_last(into.first, oldest)
 
@@ -129,12 +133,19 @@ class UndoSteps:
         while self._done and self._was_undone(self._done[-1], undo, redo):
             self._undone.append(self._done.pop())
             live = self._undone[-1].before
+            self._note(self._undone[-1], undone=True)
         while self._undone and self._undone[-1].lies_in(undo):
             self._done.append(self._undone.pop())
             live = self._done[-1].after
+            self._note(self._done[-1], undone=False)
         if not redo:  # also when something new was done after undoing
             self._undone.clear()
         return live
+
+    def _note(self, step: _Step, *, undone: bool) -> None:
+        for begun in self._begun:
+            if begun.first is step.ends[0]:
+                begun.undone = undone
 
     def _was_undone(self, step: _Step, undo: deque[Item], redo: deque[Item]) -> bool:
         if step.lies_in(redo):
