@@ -1,19 +1,18 @@
 """Following objects through a stack: which objects and axis, what is asked of the engine.
 
 Not here: the stack itself (``shown_stack.py``), what was found and written
-(``layers/stack_labels.py``), how buttons look (``form``), the algorithm (``propagation`` of the
-package).
+(``layers/stack_labels.py``), the buttons (``through_buttons.py``), the algorithm (``propagation``
+of the package).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_warning
 from psygnal import Signal
 
 from napari_samv2_prompts.engine import WorkUpdate
@@ -42,8 +41,6 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.propagation import Filled, Method
 
     from .controller import Controller
-    from .form.background import ThroughPanel
-    from .threads import Disk
 
 # Opening the window must not wait for what following objects needs: it is imported when they are.
 
@@ -257,52 +254,3 @@ class StackPropagation:
         if state != self.state:
             self.state = state
             self.changed.emit(state)
-
-
-class ThroughButtons:
-    """Joins the panel and the work; what can't be done is shown as a warning.
-
-    `disk` reads all labels.
-    """
-
-    def __init__(
-        self, panel: ThroughPanel, propagation: StackPropagation, controller: Controller, disk: Disk
-    ) -> None:
-        self._panel, self._propagation = panel, propagation
-        self._controller, self._disk = controller, disk
-
-    def follow(self, direction: Direction) -> None:
-        """Follow what is chosen in the panel."""
-        panel = self._panel
-        objects = [self._controller.state().current] if panel.only_current else None
-        _warned(
-            self._propagation.propagate, objects, direction, *panel.planes, panel.chosen_axis,
-            panel.stop.isChecked(),
-        )  # fmt: skip
-
-    def press(self, name: str) -> None:
-        """Do what another button says."""
-        work = self._propagation
-        calls: dict[str, Callable[[], object]] = {
-            "cancel": work.cancel, "doubtful": work.next_doubtful, "ends": work.end_here,
-            "divides": work.divide_here, "tracks": self._read_tracks,
-        }  # fmt: skip
-        _warned(calls[name])
-
-    def show(self, state: PropagationState) -> None:
-        """Show where following stands, and the axes if anybody looks at them."""
-        if not self._panel.isHidden():
-            self._panel.show_axes(self._propagation.stack.axes())
-        self._panel.show_through(state)
-
-    def _read_tracks(self) -> None:
-        """Read all labels in a worker, then add the layer."""
-        read, show = self._propagation.stack.tracks_in_steps()
-        self._disk.do("Reading the labels", read, lambda lineage: f"Added {show(lineage).name}.")
-
-
-def _warned(call: Callable[..., object], *arguments: Any) -> None:
-    try:
-        call(*arguments)
-    except ValueError as error:
-        show_warning(f"SAMV2 Prompts: {error}")

@@ -25,8 +25,9 @@ from .form import Form
 from .layer_choices import LayerChoices
 from .models import ModelPicker
 from .object_list import ObjectList
-from .propagation import StackPropagation, ThroughButtons
+from .propagation import StackPropagation
 from .threads import Disk
+from .through_buttons import ThroughButtons
 from .viewer_events import Connections, Keys
 from .widget_state import Options, WidgetState
 
