@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,10 +24,10 @@ from napari_samv2_prompts.engine import (
     Stopped,
     WorkUpdate,
 )
-from napari_samv2_prompts.engine.propagate import _ReadPlanes
+from napari_samv2_prompts.engine.propagate import _ReadPlanes, counted
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.propagation import Found, Guess, History, Wanted
+from napari_samv2_prompts.propagation import Filled, Found, Guess, History, Section, Wanted
 from napari_samv2_prompts.regions import InputSides, Region
 
 COUNT = 9
@@ -257,6 +258,16 @@ def test_what_is_embedded_ahead_ends_with_it(manual: Propagating) -> None:
     assert isinstance(outcome_of(task), Stopped)
     assert ended.wait(60)  # nobody waits for it but this test
     assert manual.followed == [1, 2]
+
+
+def test_where_there_are_walls_following_is_half_of_the_work() -> None:
+    crop, partition = MaskCrop(0, 0, np.ones((2, 2), bool)), SimpleNamespace(size=2, missing=2)
+    rough, fitted = (Section(crop, 0.9, 0.1, (None, None), rough=rough) for rough in (True, False))
+    walls = [Filled(plane, {1: section}) for section in (rough, fitted) for plane in (1, 2)]
+    assert [(step.done, step.total) for step in counted(walls, [partition])] == [
+        (done, 4) for done in (1, 2, 3, 4)
+    ]
+    assert [(step.done, step.total) for step in counted(walls[2:], [partition])] == [(1, 2), (2, 2)]
 
 
 def test_another_model_ends_it_with_a_sentence(manual: Propagating) -> None:

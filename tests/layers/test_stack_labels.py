@@ -38,6 +38,70 @@ def mask_of(stack: StackLabels, number: int) -> np.ndarray:
     return np.asarray(stack.target.labels.data[1] == number)
 
 
+def followed_anew(stack: StackLabels, number: int) -> bool:
+    """Tell whether an object would be followed once more."""
+    anchors = {number: {0: LEFT}, **stack.read_anchors(frozenset({number}))}
+    return 1 not in stack.found.sections.get(number, {}) or 1 in anchors[number]
+
+
+def test_what_others_cover_altogether_is_not_found_again_until_there_is_room(
+    stack: StackLabels,
+) -> None:
+    stack.target.accept({3})
+    stack.begin("keep")
+    find(stack, {5: disc(4, 3, 1)})  # it lies within 3
+    assert not mask_of(stack, 5).any()
+    assert not followed_anew(stack, 5)
+    stack.target.relabel(PLANE, 3)
+    assert followed_anew(stack, 5)
+    find(stack, {5: disc(4, 3, 1)})
+    assert np.array_equal(mask_of(stack, 5), disc(4, 3, 1).full(SHAPE))
+
+
+def test_a_run_goes_on_after_more_strokes_than_the_viewer_can_undo(stack: StackLabels) -> None:
+    stroke = np.zeros(stack.target.labels.data.shape, bool)
+    stroke[0, 0, 0] = True
+    for number in range(120):
+        paint(stack.target.labels, stroke, 7 + number % 2)
+    find(stack, {4: CORNER})
+    assert np.array_equal(mask_of(stack, 4), CORNER.full(SHAPE))
+
+
+def test_however_the_image_is_turned_the_planes_are_the_same(stack: StackLabels) -> None:
+    turned = Plane((2, 1), (1, None, None), SHAPE[::-1])
+    assert StackLabels.along(0, turned, stack.target).planes == stack.planes
+
+
+def test_where_an_object_is_the_users_it_does_not_end(stack: StackLabels) -> None:
+    stack.target.accept({4})
+    before = stack.target.labels.data.copy()
+    with pytest.raises(ValueError, match="Object 4 was painted or accepted on this plane: erase"):
+        stack.end(4, PLANE, nullcontext)
+    assert not stack.ended
+    assert np.array_equal(stack.target.labels.data, before)
+
+
+def test_a_kept_label_neither_ends_nor_divides(stack: StackLabels) -> None:
+    stack.target.keep(4, True)
+    with pytest.raises(ValueError, match="Label 4 is kept"):
+        stack.end(4, PLANE, nullcontext)
+    with pytest.raises(ValueError, match="Label 4 is kept"):
+        stack.divide(4, PLANE, nullcontext)
+    assert not stack.ended
+    assert not stack.parents
+
+
+def test_what_is_the_users_by_now_is_not_doubtful(stack: StackLabels) -> None:
+    assert stack.is_found(1, 4)
+    stack.target.labels.undo()
+    assert not stack.is_found(1, 4)
+    stack.target.labels.redo()
+    stroke = np.zeros(stack.target.labels.data.shape, bool)
+    stroke[1, 1, 1] = True
+    paint(stack.target.labels, stroke, 4)
+    assert not stack.is_found(1, 4)
+
+
 def moved(stack: StackLabels) -> None:
     stack.begin("keep")
     find(stack, {4: CORNER})

@@ -493,6 +493,39 @@ def test_next_doubtful_goes_there_in_order_of_doubt(bench: Stack) -> None:
     assert [doubts[one] for one in seen] == sorted(doubts.values(), reverse=True)[:3]
 
 
+def test_what_was_corrected_is_not_doubtful_any_more(bench: Stack) -> None:
+    bench.through.propagate([1])
+    place, _ = bench.through.next_doubtful()
+    bench.labels.data_setitem(np.nonzero(_box(place, 0, 4, 0, 4)), 1)
+    visited = [bench.through.next_doubtful()[0] for _ in range(PLANES)]
+    assert place not in visited
+    assert set(visited) == set(range(PLANES)) - {3, place}
+
+
+def test_what_is_doubtful_is_so_in_the_labels_that_are_chosen(bench: Stack) -> None:
+    bench.through.propagate()
+    first = bench.controller.chosen
+    bench.choose(replace(first, labels=bench.viewer.add_labels(np.zeros_like(bench.labels.data))))
+    assert not bench.through.state.doubtful
+    assert bench.through.next_doubtful() is None
+    bench.choose(first)
+    assert bench.through.state.doubtful
+    assert bench.through.next_doubtful() is not None
+
+
+def test_labels_of_another_length_are_another_stack() -> None:
+    bench = Stack()
+    bench.go(3)
+    bench.draw((28, 32, 44, 48))
+    bench.through.propagate()
+    bench.image.data = np.concatenate([film(), film()[:2]])
+    bench.labels.data = np.concatenate([np.asarray(bench.labels.data), np.zeros_like(film()[:2])])
+    bench.go(4)
+    bench.through.propagate([1])
+    assert bench.planes_of(1) == list(range(PLANES + 2))
+    bench.close()
+
+
 def test_what_was_followed_can_be_accepted_on_whatever_plane_is_shown(bench: Stack) -> None:
     bench.through.propagate()
     bench.go(0)
@@ -537,6 +570,11 @@ def test_what_can_not_be_done_is_said(bench: Stack) -> None:
         bench.through.propagate(first=5, last=2)
     with pytest.raises(ValueError, match="no such axis"):
         bench.through.propagate(axis=2)
+    with pytest.raises(ValueError, match="no object 0: they are counted from 1"):
+        bench.through.propagate(np.unique(bench.labels.data))
+    bench.session.update(None)
+    with pytest.raises(ValueError, match="Choose a model that is on this machine"):
+        bench.through.propagate()
 
 
 # --- divisions and tracks ---

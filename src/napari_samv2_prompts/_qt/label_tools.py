@@ -55,6 +55,7 @@ class LabelTools:
 
     done = Signal()  # something may have changed: look again
     editing = Signal()  # a label was made the current object
+    taken = Signal(object)  # numbers of labels that are the user's from now on
 
     def __init__(
         self,
@@ -155,6 +156,7 @@ class LabelTools:
             return self._finish(f"Label {number} is not kept any more.")
         self._session.forget_object(number)
         self.accepted(frozenset({number}))
+        self.taken.emit((number,))
         with self._events.blocked():
             remove_objects((self._chosen.points, self._chosen.shapes), [number])
         return self._finish(f"Label {number} is kept: no result changes it.")

@@ -96,6 +96,10 @@ class StackPropagation:
         wanted = Wanted.of(planes, first, last, direction, None, stop_when_lost)
         check_method(method)
         numbers = self._objects(shown) if objects is None else frozenset(map(int, objects))
+        if self._controller.session.request is None:
+            raise ValueError("Choose a model that is on this machine first.")
+        if min(numbers, default=1) < 1:
+            raise ValueError(f"There is no object {min(numbers)}: they are counted from 1.")
         if not numbers:
             raise ValueError(
                 "There is no object to follow: draw one, or go to a plane with labels."
@@ -127,11 +131,13 @@ class StackPropagation:
     def next_doubtful(self) -> tuple[int, int] | None:
         """Go to the next doubtful plane, from the most doubtful on; return place and object."""
         track, ranked = self._track, self._track.doubtful if self._track else ()
-        if track is None or not ranked:
-            return None
         last = self._last_doubtful
-        index = ranked.index(last) + 1 if last in ranked else 0
-        place, number = self._last_doubtful = ranked[index % len(ranked)]
+        first = ranked.index(last) + 1 if last in ranked else 0
+        following = (*ranked[first:], *ranked[:first])
+        there = next((one for one in following if track and track.is_found(*one)), None)
+        if track is None or there is None:
+            return None
+        place, number = self._last_doubtful = there
         dims = self._viewer.dims
         dims.set_current_step(track.axis + dims.ndim - track.planes[0].ndim, place)
         self._controller.pick_object(number)
@@ -173,7 +179,8 @@ class StackPropagation:
     def accepted(self, objects: Collection[int]) -> None:
         """Leave what was found of objects to the user."""
         self.stack.accept(objects)
-        self._tell(replace(self.state, doubtful=False))
+        found = self._track is not None and self._track.has_found
+        self._tell(replace(self.state, doubtful=found))
 
     def close(self) -> None:
         """Let go of everything; idempotent."""
@@ -246,8 +253,9 @@ class StackPropagation:
         self.stack.let_go(there)
         if self._running is not None and self._running[0].target not in there:
             self.cancel()
-        if self._track is not None and self._track.target not in there:
-            self._track = None
+        if self._running is None and self._track is not (last := self.stack.last()):
+            self._track = last
+            self.state = replace(self.state, doubtful=last is not None and last.has_found)
         self.changed.emit(replace(self.state))
 
     def _tell(self, state: PropagationState) -> None:

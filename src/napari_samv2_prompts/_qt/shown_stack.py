@@ -56,7 +56,7 @@ class ShownStack:
 
     def __init__(self, viewer: Viewer, controller: Controller) -> None:
         self._viewer, self._controller = viewer, controller
-        self._tracks: dict[Hashable, StackLabels] = {}
+        self._tracks: dict[Hashable, StackLabels] = {}  # the one that was used last comes last
 
     def axes(self) -> tuple[Axis, ...]:
         """Return the axes that can be gone through, the one whose slider was moved last first."""
@@ -95,15 +95,21 @@ class ShownStack:
         return axis
 
     def track(self, shown: ShownPlane, axis: int) -> StackLabels:
-        """Return the labels along an axis."""
-        plane = shown.plane
-        others = tuple(index for at, index in enumerate(plane.index) if at != axis)
-        key = id(shown.target), plane.axes, axis, others
-        if key not in self._tracks:
-            from napari_samv2_prompts.layers.stack_labels import StackLabels
+        """Return the labels along an axis: the same ones however the image is turned."""
+        from napari_samv2_prompts.layers.stack_labels import StackLabels
 
-            self._tracks[key] = StackLabels.along(axis, plane, shown.target)
-        return self._tracks[key]
+        plane, target = shown.plane.in_data_order(), shown.target
+        others = tuple(index for at, index in enumerate(plane.index) if at != axis)
+        key = id(target), target.labels.data.shape, plane.axes, axis, others
+        track = self._tracks.pop(key, None) or StackLabels.along(axis, plane, target)
+        self._tracks[key] = track
+        return track
+
+    def last(self) -> StackLabels | None:
+        """Return the stack of the chosen labels in which something was found last."""
+        chosen = self._controller.chosen.labels
+        tracks = reversed(self._tracks.values())
+        return next((t for t in tracks if t.target.labels is chosen and t.has_found), None)
 
     def let_go(self, there: Collection[LabelsTarget]) -> None:
         """Forget all layers but these."""
@@ -139,13 +145,11 @@ class ShownStack:
         labels = shown.target.labels
         if not len(lineage.spots):
             raise ValueError("There are no labels to show tracks of.")
-        turned = shown.plane.axes[0] > shown.plane.axes[1]
-        rows = lineage.spots[:, [0, 1, 3, 2]] if turned else lineage.spots
         name = f"{labels.name} tracks"
         if name in self._viewer.layers:
             self._viewer.layers.remove(name)  # as it was before
         return self._viewer.add_tracks(
-            rows,
+            lineage.spots,
             graph={daughter: [parent] for daughter, parent in lineage.parents.items()},
             name=name,
             scale=labels.scale,

@@ -106,9 +106,15 @@ class Propagation:
 
 
 def counted(parts: Iterable[Filled], partitions: Sequence[Partition]) -> Iterator[Step]:
-    """Yield what comes of partitions, with how much of it that is."""
+    """Yield what comes of partitions, with how much of it that is.
+
+    Where there are walls what is missing counts twice: it is followed, and then fitted to them.
+    """
     done, total = 0, sum(partition.size for partition in partitions)
+    walls = False
     for filled in parts:
+        if not walls and any(section.rough for section in filled.sections.values()):
+            walls, total = True, total + sum(partition.missing for partition in partitions)
         done += len(filled.sections)
         yield Step(filled, min(done, total), total)
 

@@ -77,12 +77,13 @@ class Remains:
             versions = self._versions.get(number, {})
             for place in sections.keys() | versions.keys():
                 version = _standing(versions.get(place, ()))
-                left = version.left if version else None
-                if left and not read_mask(data, planes[place], number, left).mask.any():
-                    version = None  # it was painted over, or deleted
+                section = version.section if version is not None else None
+                if version is not None and _is_gone(data, planes[place], number, version):
+                    section = None  # nothing may have been left from the first: that stays true
+                    version = version if version.left and not version.left.area else None
                 self._set(number, place, version)
-                if version is not None and version.section is not None:
-                    sections[place] = version.section
+                if section is not None:
+                    sections[place] = section
                 else:
                     sections.pop(place, None)
 
@@ -97,6 +98,18 @@ class Remains:
             now.pop(place, None)
         else:
             now[place] = version.left
+
+
+def _is_gone(data: Any, plane: Plane, number: int, version: _Version) -> bool:
+    """Tell whether nothing is seen of what was written: deleted, or covered and now it need not be.
+
+    What other labels cover altogether would be found again with every run.
+    """
+    section, left = version.section, version.left
+    if section is None or left is None or read_mask(data, plane, number, left).mask.any():
+        return False
+    free = read_mask(data, plane, 0, section.crop).mask & section.crop.mask
+    return bool(left.mask.any() or free.any())
 
 
 def _standing(versions: Sequence[_Version]) -> _Version | None:

@@ -32,6 +32,7 @@ from napari_samv2_prompts.propagation import (
 )
 
 from .anchors import is_untouched, labels_near, read_anchors, read_mask
+from .labels_reading import kept_labels, label_mask
 from .labels_target import LabelsTarget
 from .remains import Remains
 from .undo_steps import OpenStep
@@ -65,8 +66,12 @@ class StackLabels:
 
     @classmethod
     def along(cls, axis: int, plane: Plane, target: LabelsTarget) -> StackLabels:
-        """Return what is known through a plane; see :func:`place_on` for the error."""
+        """Return what is known through a plane, however that is turned.
+
+        See :func:`place_on` for the error.
+        """
         place_on(plane, axis)
+        plane = plane.in_data_order()
         indices = (
             tuple(place if at == axis else here for at, here in enumerate(plane.index))
             for place in range(target.labels.data.shape[axis])
@@ -92,17 +97,24 @@ class StackLabels:
     @property
     def has_found(self) -> bool:
         """Whether there is any found section."""
-        return any(self.found.sections.values())
+        return any(list(self.found.sections.values()))
 
     @property
     def doubtful(self) -> tuple[tuple[int, int], ...]:
         """Place and object of each found section, the most doubtful first."""
         ranked = sorted(
             (-section.doubt, place, number)
-            for number, places in self.found.sections.items()
-            for place, section in places.items()
+            for number, places in list(self.found.sections.items())  # the worker may change them
+            for place, section in list(places.items())
         )
         return tuple((place, number) for _, place, number in ranked)
+
+    def is_found(self, place: int, number: int) -> bool:
+        """Tell whether an object is on a plane as it was found there."""
+        data, left = self.target.labels.data, self.remains.at(number, place)
+        plane = self.planes[place]
+        seen = left is not None and bool(read_mask(data, plane, number, left).mask.any())
+        return left is not None and seen and is_untouched(data, plane, number, left)
 
     @property
     def ends(self) -> str:
@@ -126,7 +138,9 @@ class StackLabels:
         Raises TargetError if the labels can't be written.
         """
         if not self.target.is_open(self.step):
-            return False
+            if self.step.undone:
+                return False
+            self.step = OpenStep()  # the viewer, which keeps a hundred, has forgotten it
         if not filled.tells_something:
             return True
         plane = self.planes[filled.plane]
@@ -184,8 +198,19 @@ class StackLabels:
     def end(
         self, number: int, plane: Plane, writing: Writing, step: OpenStep | None = None
     ) -> None:
-        """Take it that an object is not on a plane; what was found of it beyond goes with it."""
+        """Take it that an object is not on a plane; what was found of it beyond goes with it.
+
+        - `step`: what it is to be a part of
+        - raises ValueError if its pixels there are the user's own
+        - raises TargetError if the labels can't be written
+        """
         here = place_on(plane, self.axis)
+        self._refuse_kept(number)
+        own = number not in self.target.live(plane)
+        if step is None and own and label_mask(self.target.labels, plane, number) is not None:
+            raise ValueError(
+                f"Object {number} was painted or accepted on this plane: erase it here first."
+            )
         step = step or OpenStep()
         self.ended.setdefault(number, {})[here] = step
         with writing():
@@ -224,9 +249,10 @@ class StackLabels:
 
         What the label covers there is shared out: two pieces to one each, a single one cut in two.
 
-        - raises ValueError if the object has no pixels there
+        - raises ValueError if the object has no pixels there, or is kept
         - raises TargetError if the labels can't be written
         """
+        self._refuse_kept(number)
         whole = MaskCrop(0, 0, np.ones(plane.shape, bool))
         found = cropped(read_mask(self.target.labels.data, plane, number, whole).mask)
         if found is None or found.area < 2:
@@ -246,6 +272,10 @@ class StackLabels:
         self.end(number, plane, writing, step)
         self.divided |= dict.fromkeys(daughters, (number, step))
         return daughters
+
+    def _refuse_kept(self, number: int) -> None:
+        if number in kept_labels(self.target.labels):
+            raise ValueError(f"Label {number} is kept: no longer keep it, then say what it does.")
 
     @property
     def parents(self) -> dict[int, int]:

@@ -43,9 +43,13 @@ class Partition:
     @property
     def size(self) -> int:
         """How many sections are missing, or still to be fitted to walls."""
-        stretches = missing(self.anchors, self.found, self.wanted)
         rough = rough_in(self.anchors, self.found, self.wanted)
-        return sum(len(s.planes) for s in stretches) + sum(map(len, rough.values()))
+        return self.missing + sum(map(len, rough.values()))
+
+    @property
+    def missing(self) -> int:
+        """How many sections are missing."""
+        return sum(len(s.planes) for s in missing(self.anchors, self.found, self.wanted))
 
 
 def partitions_of(anchors: Anchors, found: Found, wanted: Wanted) -> list[Partition]:
