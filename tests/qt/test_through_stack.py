@@ -544,6 +544,14 @@ def test_accepted_planes_are_anchors(bench: Stack) -> None:
     assert np.array_equal(bench.labels.data, before)
 
 
+def test_a_label_that_was_kept_for_a_while_is_the_users_on_all_planes(bench: Stack) -> None:
+    bench.through.propagate()
+    for on in (True, False):
+        bench.controller.label_tools.keep(1, on)
+    track = bench.through.stack.track(bench.through.stack.now(), 0)
+    assert sorted(track.read_anchors(frozenset({1}))[1]) == list(range(PLANES))
+
+
 def test_any_axis_of_more_may_be_gone_through() -> None:
     bench = Stack(film((2, PLANES, 50, 60)))
     bench.viewer.dims.set_current_step(0, 1)

@@ -67,6 +67,7 @@ class StackPropagation:
         self._links = Connections()
         self._links.add(self._on_update, controller.session.propagated)
         self._links.add(self._on_state, controller.state_changed)
+        self._links.add(self.accepted, controller.label_tools.taken)
 
     @property
     def running(self) -> bool:

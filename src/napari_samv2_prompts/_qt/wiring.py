@@ -137,7 +137,6 @@ class Wiring:
         add, form, controller = self._links.add, self._form, self.controller
         add(self._on_state, controller.state_changed)
         add(self.drawing.points, controller.label_tools.editing)
-        add(self.propagation.accepted, controller.label_tools.taken)
         add(self._show_again, self.drawing.taken)
         add(controller.choose, self._layers.changed)
         add(form.find_all.show_found, self.find_all.changed)
