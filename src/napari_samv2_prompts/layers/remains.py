@@ -13,7 +13,7 @@ from typing import Any
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.propagation import Found, Section
+from napari_samv2_prompts.propagation import End, EndKey, Found, Section
 
 from .anchors import read_mask
 from .undo_steps import OpenStep
@@ -41,6 +41,7 @@ class Remains:
     def __init__(self) -> None:
         self._now: dict[int, dict[int, MaskCrop]] = {}
         self._versions: dict[int, dict[int, tuple[_Version, ...]]] = {}  # the latest last
+        self._ends: dict[EndKey, tuple[tuple[OpenStep, End], ...]] = {}
 
     @property
     def now(self) -> Mapping[int, Mapping[int, MaskCrop]]:
@@ -57,14 +58,25 @@ class Remains:
         """Take note of what was found; `left` is None where the user had the object there."""
         self._add(number, place, _Version(step, section, left))
 
+    def note_end(self, end: End, step: OpenStep) -> None:
+        """Take note of where an object was lost."""
+        self._ends[end.key] = (*self._ends.get(end.key, ()), (step, end))[-LATEST:]
+
     def remove(self, number: int, place: int, step: OpenStep) -> None:
         """Take note of an object that was removed from a plane."""
-        self._add(number, place, _Version(step))
+        version = _standing(self._versions.get(number, {}).get(place, ()))
+        if version is not None and version.section is not None:
+            self._add(number, place, _Version(step))
+
+    def places(self, number: int) -> list[int]:
+        """Return where an object was ever found, in order."""
+        return sorted(self._versions.get(number, {}))
 
     def forget(self, number: int) -> None:
         """Take all that was left of an object for the user's own."""
         self._now.pop(number, None)
         self._versions.pop(number, None)
+        self._ends = {key: ends for key, ends in self._ends.items() if key[0] != number}
 
     def follow_undo(self, data: Any, planes: Sequence[Plane], found: Found) -> None:
         """Take what was found to where undo and redo took the pixels; forget what is gone.
@@ -86,6 +98,13 @@ class Remains:
                     sections[place] = section
                 else:
                     sections.pop(place, None)
+
+        for key in found.ends.keys() | self._ends.keys():
+            ends = [end for step, end in self._ends.get(key, ()) if not step.undone]
+            if ends and ends[-1].reason:
+                found.ends[key] = ends[-1]
+            else:
+                found.ends.pop(key, None)
 
     def _add(self, number: int, place: int, version: _Version) -> None:
         versions = self._versions.setdefault(number, {})

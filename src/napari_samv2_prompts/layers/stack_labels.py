@@ -149,6 +149,7 @@ class StackLabels:
         with writing():
             self._write(filled.plane, masks, self.step, self.policy)
             for end in filled.ends:
+                self.remains.note_end(end, self.step)
                 self._remove_beyond(end)
         data = self.target.labels.data
         for number, section in filled.sections.items():
@@ -304,11 +305,14 @@ class StackLabels:
         """Take away what was found beyond an end before it was known, but nothing of the user's."""
         number, limit = end.object, end.between[1 if end.way == 1 else 0]
         painted = self.target.hand_edits != self.hand_edits
-        for place, left in sorted(self.remains.now.get(number, {}).items()):
+        for place in self.remains.places(number):
             beyond = (place - end.plane) * end.way >= 0
             if beyond and (limit is None or (limit[0] - place) * end.way > 0):
                 data, plane = self.target.labels.data, self.planes[place]
-                if is_untouched(data, plane, number, left, everywhere=painted):
+                left = self.remains.at(number, place)
+                if left is None:
+                    self.remains.remove(number, place, self.step)
+                elif is_untouched(data, plane, number, left, everywhere=painted):
                     self._remove(number, place, self.step)
 
     def _remove(self, number: int, place: int, step: OpenStep) -> None:

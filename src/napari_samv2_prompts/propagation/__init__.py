@@ -15,4 +15,16 @@ from .recall import MemoryFollower
 from .run import propagate
 from .stacks import EMBEDDINGS, ArrayStack, Embeddings
 from .stretches import Stretch, Wanted, current, current_ends, missing
-from .values import Anchors, End, Filled, Follower, Found, Guess, History, Section, Stack, key_of
+from .values import (
+    Anchors,
+    End,
+    EndKey,
+    Filled,
+    Follower,
+    Found,
+    Guess,
+    History,
+    Section,
+    Stack,
+    key_of,
+)
