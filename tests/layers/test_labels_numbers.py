@@ -122,6 +122,39 @@ def test_converting_the_layer_leaves_its_objects_live():
     assert not target.labels.data.any()
 
 
+def test_after_converting_objects_are_let_go_of_whatever_their_numbers():
+    target = target_on(np.full(SHAPE, 255, np.uint8))
+    target.unfreeze(PLANE, 255)
+    target.write(PLANE, {1: disc(5, 5, 1)}, "replace")
+    target.labels.data = converted_labels(target.labels, np.dtype(np.uint16))
+    target.write(PLANE, {300: disc(5, 5, 3)}, "replace")
+    target.accept([300])
+    assert target.live() == {1, 255}
+    target.remove([1])
+    assert (target.labels.data == 300).sum() == disc(5, 5, 3).area
+
+
+def test_after_converting_undo_comes_back_to_objects_that_can_be_let_go_of():
+    target = target_on(np.full(SHAPE, 7, np.uint8))
+    target.write(PLANE, {1: disc(5, 5, 3)}, "replace")
+    target.write(PLANE, {1: disc(5, 5, 2)}, "replace")
+    target.labels.data = converted_labels(target.labels, np.dtype(np.uint16))
+    target.labels.undo()
+    assert target.relabel(PLANE, 7, 300)
+    target.remove([1])
+    assert (target.labels.data == 300).all()
+
+
+def test_converting_to_what_holds_less_lets_go_of_what_it_cannot_hold():
+    target = target_on(np.full(SHAPE, 400, np.uint16))
+    target.write(PLANE, {300: disc(5, 5, 1)}, "replace")
+    target.write(PLANE, {1: disc(5, 5, 20)}, "replace")
+    target.labels.data = converted_labels(target.labels, np.dtype(np.uint8))
+    assert target.live() == {1}
+    target.remove([1])
+    assert not target.labels.data.any()
+
+
 class TestRefusals:
     @pytest.fixture
     def viewer(self):
