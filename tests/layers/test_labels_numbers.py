@@ -14,6 +14,8 @@ from napari_samv2_prompts.layers import (
     highest_label,
     make_layers,
 )
+from napari_samv2_prompts.layers.found import Accepting
+from napari_samv2_prompts.layers.rows import MAX_OBJECT
 
 
 def test_next_free_label_follows_painting_without_reading_the_volume_again(monkeypatch):
@@ -43,6 +45,18 @@ def test_labels_painted_during_the_scan_count():
     target.numbers.set_highest(found)
     assert not target.numbers.needs_scan
     assert target.next_free() == 61
+
+
+@pytest.mark.parametrize("highest", [MAX_OBJECT - 1, MAX_OBJECT, 2**40])
+def test_found_objects_are_merged_with_no_label_whatever_the_highest(highest):
+    data = np.zeros(SHAPE, np.int64)
+    data[0, :3] = 1, 3, highest
+    target = target_on(data)
+    crops = [disc(5, column, 1) for column in (2, 6, 10)]
+    accepting = Accepting(target, PLANE, crops, 4)
+    assert list(accepting.left) == [5, 6, 7]
+    assert accepting.write_some()
+    assert np.unique(target.labels.data).tolist() == [0, 1, 3, 5, 6, 7, highest]
 
 
 def test_a_new_layer_needs_no_scan():
