@@ -187,8 +187,8 @@ def segment_folder(
     out = folder / "labels" if out is None else Path(out).absolute()
     settings = ModelSettings.of(model, checkpoint, device)
     units, problems = find_units(
-        folder, out, boxes=None if boxes is None else Path(boxes), box_format=box_format,
-        settings=settings,
+        folder, out, boxes=None if boxes is None else Path(boxes).absolute(),
+        box_format=box_format, settings=settings,
     )  # fmt: skip
     for problem in problems:
         warnings.warn(problem, FileWarning, stacklevel=2)
