@@ -14,6 +14,8 @@ from napari_samv2_prompts.layers import (
     highest_label,
     make_layers,
 )
+from napari_samv2_prompts.layers.found import Accepting
+from napari_samv2_prompts.layers.rows import MAX_OBJECT
 
 
 def test_next_free_label_follows_painting_without_reading_the_volume_again(monkeypatch):
@@ -43,6 +45,18 @@ def test_labels_painted_during_the_scan_count():
     target.numbers.set_highest(found)
     assert not target.numbers.needs_scan
     assert target.next_free() == 61
+
+
+@pytest.mark.parametrize("highest", [MAX_OBJECT - 1, MAX_OBJECT, 2**40])
+def test_found_objects_are_merged_with_no_label_whatever_the_highest(highest):
+    data = np.zeros(SHAPE, np.int64)
+    data[0, :3] = 1, 3, highest
+    target = target_on(data)
+    crops = [disc(5, column, 1) for column in (2, 6, 10)]
+    accepting = Accepting(target, PLANE, crops, 4)
+    assert list(accepting.left) == [5, 6, 7]
+    assert accepting.write_some()
+    assert np.unique(target.labels.data).tolist() == [0, 1, 3, 5, 6, 7, highest]
 
 
 def test_a_new_layer_needs_no_scan():
@@ -119,6 +133,39 @@ def test_converting_the_layer_leaves_its_objects_live():
     target.labels.undo()
     assert (target.labels.data == 1).sum() == disc(5, 5, 3).area
     target.remove(target.live())
+    assert not target.labels.data.any()
+
+
+def test_after_converting_objects_are_let_go_of_whatever_their_numbers():
+    target = target_on(np.full(SHAPE, 255, np.uint8))
+    target.unfreeze(PLANE, 255)
+    target.write(PLANE, {1: disc(5, 5, 1)}, "replace")
+    target.labels.data = converted_labels(target.labels, np.dtype(np.uint16))
+    target.write(PLANE, {300: disc(5, 5, 3)}, "replace")
+    target.accept([300])
+    assert target.live() == {1, 255}
+    target.remove([1])
+    assert (target.labels.data == 300).sum() == disc(5, 5, 3).area
+
+
+def test_after_converting_undo_comes_back_to_objects_that_can_be_let_go_of():
+    target = target_on(np.full(SHAPE, 7, np.uint8))
+    target.write(PLANE, {1: disc(5, 5, 3)}, "replace")
+    target.write(PLANE, {1: disc(5, 5, 2)}, "replace")
+    target.labels.data = converted_labels(target.labels, np.dtype(np.uint16))
+    target.labels.undo()
+    assert target.relabel(PLANE, 7, 300)
+    target.remove([1])
+    assert (target.labels.data == 300).all()
+
+
+def test_converting_to_what_holds_less_lets_go_of_what_it_cannot_hold():
+    target = target_on(np.full(SHAPE, 400, np.uint16))
+    target.write(PLANE, {300: disc(5, 5, 1)}, "replace")
+    target.write(PLANE, {1: disc(5, 5, 20)}, "replace")
+    target.labels.data = converted_labels(target.labels, np.dtype(np.uint8))
+    assert target.live() == {1}
+    target.remove([1])
     assert not target.labels.data.any()
 
 

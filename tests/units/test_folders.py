@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,10 @@ from tifffile import TiffFile, imread, imwrite
 
 from napari_samv2_prompts import samv2
 from napari_samv2_prompts.cli import main
+from napari_samv2_prompts.cli.common import settings_of
+from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.io.record_files import read_record
+from napari_samv2_prompts.units import folders
 from napari_samv2_prompts.units.folders import find_units
 
 
@@ -163,6 +168,23 @@ def test_one_coco_file_for_all(folder, predictor, tmp_path, capsys) -> None:
     found = COCO(str(tmp_path / "all.json"))
     assert [image["file_name"] for image in found.imgs.values()] == ["a.tif", "b.ome.tif", "c.tif"]
     assert [a["label"] for a in found.anns.values()] == [1, 2, 3]
+
+
+def test_workers_that_stand_elsewhere_find_what_is_named_from_here(folder, monkeypatch) -> None:
+    coco = {"images": [{"id": 1, "file_name": "a.tif"}], "annotations": [], "categories": []}
+    (folder / "all.json").write_text(json.dumps(coco))
+    sent = []
+    monkeypatch.setattr(
+        folders, "run_here_or_on", lambda client, units, settings, **_: sent.extend(units) or ()
+    )
+    monkeypatch.chdir(folder)
+    with pytest.warns(FileWarning, match="does not list it"):
+        list(folders.segment_folder(".", boxes="all.json", checkpoint="mine.pt"))
+    (unit,) = sent
+    assert unit.boxes == folder / "all.json"
+    assert unit.settings.checkpoint == folder / "mine.pt"
+    asked = Namespace(model=None, checkpoint=Path("mine.pt"), device="cpu")
+    assert settings_of(asked).checkpoint == folder / "mine.pt"
 
 
 def test_prompts_that_were_saved_give_the_labels_again(folder, tmp_path, capsys) -> None:

@@ -42,7 +42,7 @@ def settings_of(options: argparse.Namespace) -> ModelSettings:
     """Return which model the options ask for."""
     from napari_samv2_prompts.units.unit import ModelSettings
 
-    return ModelSettings(options.model, options.checkpoint, options.device)
+    return ModelSettings.of(options.model, options.checkpoint, options.device)
 
 
 def predictor(options: argparse.Namespace) -> SAMV2ImagePredictor:

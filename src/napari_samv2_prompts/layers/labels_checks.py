@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # The highest label is searched in blocks of about this many values.
 BLOCK = 16_000_000
+# More new objects than anything makes at a time.
+RUN = 2**20
 
 
 class TargetError(ValueError):
@@ -156,16 +158,22 @@ class LabelNumbers:
     def next_free(self, labels: Labels, live: frozenset[int], at_least: int = 0) -> int:
         """Return a label above all in the layer, all live objects and ``at_least``.
 
-        Where there is none left, the lowest that is neither in the layer nor live.  Reads the whole
-        layer if :attr:`needs_scan`, or to find that one.
+        Those that follow it are free, too: where fewer than :data:`RUN` are left above, it is the
+        first of the longest run that is not used.  Reads the whole layer if :attr:`needs_scan`, or
+        to find that run.
         """
         if self._highest is None:
             self.set_highest(highest_label(labels.data))
         number = max(self._highest or 0, at_least, *live, 0) + 1
-        if number <= MAX_OBJECT:
+        if number + RUN <= MAX_OBJECT:
             return number
-        used = live | set(np.unique(labels.data).tolist())
-        return next(number for number in range(1, MAX_OBJECT) if number not in used)
+        return _longest_run({at_least, *live, *np.unique(labels.data).tolist()})
+
+
+def _longest_run(used: Iterable[int]) -> int:
+    """Return the first number of the longest run of numbers that are not used."""
+    ends = [0, *sorted(n for n in used if 0 < n <= MAX_OBJECT), MAX_OBJECT + 1]
+    return ends[int(np.argmax(np.diff(ends)))] + 1
 
 
 # Below this, numpy asks for no huge pages either.

@@ -273,3 +273,5 @@ class LabelsTarget:
         if not same_pixels(self._live, before, self._data):
             self._live = {}
             self._steps.clear()
+        elif before.dtype != self._data.dtype:
+            self._live = self._steps.converted(self._live, self._data.dtype)

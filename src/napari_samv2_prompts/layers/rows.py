@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_OBJECT = 2**31 - 1
 
 FreeNumber = Callable[[frozenset[int]], int]
-"""Returns a number above all labels and above the given ones."""
+"""Returns a number that no label has, as none has those that follow it; above the given ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,12 +10,14 @@ Not here: writing (``labels_target``).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
+
+import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers.private_api import histories
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 Objects = Mapping[int, Painted]
 Live = Mapping[Plane, Objects]
+Change = Callable[[Objects], Objects]
 Item = Sequence[Any]
 """A step as the viewer records it: edits, in the order in which they are made or taken back."""
 
@@ -166,12 +169,33 @@ class UndoSteps:
 
         - `only`: where they go; on all planes for None
         """
-        less = partial(_less, gone=gone, only=only, known={})
+
+        def less(objects: Objects) -> Objects:
+            return objects if gone.isdisjoint(objects) else freeze(objects, gone)
+
+        return self._changed(live, less, only)
+
+    def converted(self, live: Live, dtype: np.dtype[Any]) -> Live:
+        """Return live objects as they are in data of another dtype, in which all steps are too.
+
+        An object whose number the dtype can't hold is live no longer.
+        """
+        highest, one = np.iinfo(dtype).max, cache(partial(_converted, dtype=dtype))
+        return self._changed(
+            live, lambda objects: {n: one(p) for n, p in objects.items() if n <= highest}
+        )
+
+    def _changed(self, live: Live, change: Change, only: Plane | None = None) -> Live:
+        """Change live objects, those around all steps too.
+
+        - `only`: on which plane; on all for None
+        """
+        changed = partial(_with_change, change=change, only=only, known={})
         for steps in (self._done, self._undone):
-            changed = [replace(s, before=less(s.before), after=less(s.after)) for s in steps]
+            new = [replace(s, before=changed(s.before), after=changed(s.after)) for s in steps]
             steps.clear()
-            steps.extend(changed)
-        return less(live)
+            steps.extend(new)
+        return changed(live)
 
     def clear(self) -> None:
         """Forget all steps."""
@@ -194,20 +218,27 @@ def _with_difference(live: Live, before: Live, after: Live) -> Live:
     return changed
 
 
-def _less(
-    live: Live, gone: frozenset[int], only: Plane | None, known: dict[int, tuple[Objects, Objects]]
+def _with_change(
+    live: Live, change: Change, only: Plane | None, known: dict[int, tuple[Objects, Objects]]
 ) -> Live:
-    """Return live objects without some, and without planes on which none is left.
+    """Return live objects after a change, without planes on which none is left.
 
     A hundred steps share the objects of most planes, and are to go on sharing them: `known` are the
-    objects by their id, so that these do not pass to others, and what is left of them.
+    objects by their id, so that these do not pass to others, and what became of them.
     """
     left = {}
     for plane, objects in live.items():
-        if only in (None, plane) and not gone.isdisjoint(objects):
+        if only in (None, plane):
             if id(objects) not in known:
-                known[id(objects)] = objects, freeze(objects, gone)
+                known[id(objects)] = objects, change(objects)
             objects = known[id(objects)][1]
         if objects:
             left[plane] = objects
     return left
+
+
+def _converted(painted: Painted, dtype: np.dtype[Any]) -> Painted:
+    """Return an object in data of another dtype; a label under it that can't be there is gone."""
+    covered = painted.covered.astype(dtype)
+    covered[covered != painted.covered] = 0
+    return replace(painted, covered=covered)

@@ -8,7 +8,7 @@ Here: finding the units of a folder, and :func:`segment_folder`.  Not here: what
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,40 +58,28 @@ def find_units(
     units: list[FileUnit] = []
     problems: list[str] = []
     stems: dict[str, str] = {}
-    listed = None if boxes is None else coco_names(load_json(boxes, read_text(boxes)))
-    for image in sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES):
+    listed = () if boxes is None else coco_names(load_json(boxes, read_text(boxes)))
+    for image in _pictures(folder):
         stem = _stem(image)
-        if stem in stems:
-            problems.append(f"{image.name} is left out: {stems[stem]} has the same name.")
-            continue
-        if listed is not None and boxes is not None:
-            files = {"boxes": boxes} if image.name in listed else {}
-            missing = f"{boxes.name} does not list it."
-        else:
-            try:
-                files, missing = _files(folder, stem), f"there is no table {stem}.csv beside it."
-            except (ValueError, OSError) as error:
-                problems.append(f"{image.name} is left out: {error}")
-                continue
-        if not files:
-            problems.append(f"{image.name} is left out: {missing}")
+        try:
+            if stem in stems:
+                raise ValueError(f"{stems[stem]} has the same name.")
+            files = _files(image) if boxes is None else _file_for_all(image, boxes, listed)
+        except (ValueError, OSError) as error:
+            problems.append(f"{image.name} is left out: {error}")
             continue
         stems[stem] = image.name
-        prompts = out / f"{stem}.prompts.json" if keep_prompts else None
-        labels = out / f"{stem}.labels{ending}"
         units.append(
             FileUnit(
                 image,
-                labels,
+                out / f"{stem}.labels{ending}",
                 files.get("boxes"),
                 files.get("points"),
-                prompts=prompts,
+                prompts=out / f"{stem}.prompts.json" if keep_prompts else None,
                 box_format=box_format,
                 settings=settings or ModelSettings(),
             )
         )
-    if not units and not problems:
-        raise ValueError(f"There are no pictures in {folder}.")
     return units, problems
 
 
@@ -107,11 +95,8 @@ def find_pictures(
 
     Raises ValueError if there is no picture, or two have the same name but for the ending.
     """
-    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
-    if not images:
-        raise ValueError(f"There are no pictures in {folder}.")
     named: dict[str, Path] = {}
-    for image in images:
+    for image in _pictures(folder):
         other = named.setdefault(_stem(image), image)
         if other is not image:
             raise ValueError(
@@ -125,11 +110,31 @@ def find_pictures(
     ]
 
 
+def _pictures(folder: Path) -> list[Path]:
+    """Return the pictures of a folder by name; ValueError if there are none."""
+    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+    if not images:
+        raise ValueError(f"There are no pictures in {folder}.")
+    return images
+
+
 def _stem(image: Path) -> str:
     return image.name.removesuffix(image.suffix).removesuffix(".ome")
 
 
-def _files(folder: Path, stem: str) -> dict[str, Path]:
+def _file_for_all(image: Path, boxes: Path, listed: Collection[str]) -> dict[str, Path]:
+    """Return the one file of prompts if it lists a picture; ValueError if not."""
+    if image.name not in listed:
+        raise ValueError(f"{boxes.name} does not list it.")
+    return {"boxes": boxes}
+
+
+def _files(image: Path) -> dict[str, Path]:
+    """Return the files of prompts beside a picture by what they list.
+
+    Raises ValueError, in a sentence, if there is none, or not one of a kind.
+    """
+    folder, stem = image.parent, _stem(image)
     named = {kind: folder / f"{stem}.{kind}.csv" for kind in ("boxes", "points")}
     files = {kind: path for kind, path in named.items() if path.is_file()}
     for ending in (".csv", ".geojson", ".json", ".txt"):
@@ -139,6 +144,8 @@ def _files(folder: Path, stem: str) -> dict[str, Path]:
             if kind in files:
                 raise ValueError(f"{plain.name} and {files[kind].name} both list {kind}.")
             files[kind] = plain
+    if not files:
+        raise ValueError(f"there is no table {stem}.csv beside it.")
     return files
 
 
@@ -187,8 +194,8 @@ def segment_folder(
     out = folder / "labels" if out is None else Path(out).absolute()
     settings = ModelSettings.of(model, checkpoint, device)
     units, problems = find_units(
-        folder, out, boxes=None if boxes is None else Path(boxes), box_format=box_format,
-        settings=settings,
+        folder, out, boxes=None if boxes is None else Path(boxes).absolute(),
+        box_format=box_format, settings=settings,
     )  # fmt: skip
     for problem in problems:
         warnings.warn(problem, FileWarning, stacklevel=2)

@@ -35,8 +35,8 @@ class ModelSettings:
 
     @classmethod
     def of(cls, model: str | None, checkpoint: str | Path | None, device: str) -> ModelSettings:
-        """Return what a script names."""
-        return cls(model, None if checkpoint is None else Path(checkpoint), device)
+        """Return what a script names, for workers that stand elsewhere, too."""
+        return cls(model, None if checkpoint is None else Path(checkpoint).absolute(), device)
 
     def key(self) -> str:
         """Say by content which weights these are, without loading or downloading them."""
