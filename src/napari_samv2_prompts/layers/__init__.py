@@ -39,6 +39,7 @@ from napari_samv2_prompts.layers.left_out import Reading
 from napari_samv2_prompts.layers.planes import (
     Shown,
     current_plane,
+    data_at,
     layer_shape,
     plane_if_shown,
     shown_plane,

@@ -17,7 +17,7 @@ from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
 if TYPE_CHECKING:
     from napari.components import Dims, ViewerModel
     from napari.layers import Image, Labels, Layer
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_samv2_prompts.regions import Extent, Region
 
@@ -115,6 +115,17 @@ def world_map(layer: Layer, dims: Dims) -> AffineMap:
         return world
     pairs = zip(layer.units, dims.units[-layer.ndim :], strict=True)
     return world.scaled([1.0 if a == b else (1.0 * a).to(b).magnitude for a, b in pairs])
+
+
+def data_at(layer: Layer, position: ArrayLike, dims: Dims) -> NDArray[np.float64]:
+    """Return the data coordinates of a layer at a place of the world, in the viewer's units.
+
+    The layer's own ``world_to_data`` takes that place to be in the layer's units.
+
+    - `position`: as of ``viewer.cursor``, ``dims.point`` or an event of the mouse
+    """
+    world = np.asarray(position, dtype=np.float64)[-layer.ndim :]
+    return world_map(layer, dims).inverse()(world)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
