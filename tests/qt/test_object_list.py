@@ -10,6 +10,7 @@ from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.form.objects import ObjectRow, ObjectsPanel
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts.layers import current_plane
 
 BOX = np.array([[10, 10], [10, 30], [25, 30], [25, 10]])
 
@@ -141,6 +142,20 @@ def test_a_press_goes_to_the_object(viewer, widget) -> None:
     assert viewer.dims.current_step[0] == 0
     assert widget._form.prompts.object.value() == 1
     assert viewer.scene.camera.center[-2:] == pytest.approx((17.5, 20), abs=1)
+
+
+def test_a_press_goes_to_the_plane_where_the_viewer_has_other_units(viewer, widget) -> None:
+    for layer in viewer.layers:
+        layer.units = ("um",) * 3
+    draw(widget, 0)
+    viewer.dims.set_point(0, 2)
+    draw(widget, 2)
+    viewer.add_image(np.ones((3, 80, 100)), units=("nm",) * 3)
+    widget.image.value = viewer.layers["stack"]
+    viewer.dims.set_point(0, 0)
+    rows(widget)
+    widget._form.objects.picked.emit(2)
+    assert current_plane(viewer.dims, widget.labels.value).index == (2, None, None)
 
 
 def test_objects_are_kept_deleted_and_named_there(viewer, widget) -> None:

@@ -1,6 +1,7 @@
 """The plane that the viewer shows of an image, what of it is on screen, and other layers on it.
 
-Here: reading ``Dims``, camera, transforms and units into the values of ``geometry``.
+Here: reading ``Dims``, camera, transforms and units into the values of ``geometry``; moving the
+viewer to a plane.
 
 Not here: prompts (``prompt_reading``), what is to be embedded (``views``).
 """
@@ -15,6 +16,8 @@ import numpy as np
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.components import Dims, ViewerModel
     from napari.layers import Image, Labels, Layer
     from numpy.typing import ArrayLike, NDArray
@@ -198,6 +201,21 @@ def plane_if_shown(dims: Dims, layer: Layer | None) -> Plane | None:
         return None if layer is None else current_plane(dims, layer)
     except PlaneError:
         return None
+
+
+def show_plane(dims: Dims, layer: Layer, index: Sequence[int | None]) -> None:
+    """Move the sliders to a plane of a layer; those of axes that the layer lacks stay.
+
+    A number of a slider's step is no index of the layer: other layers may have finer steps there,
+    or begin elsewhere.
+
+    - `index`: as of a :class:`.Plane` of the layer: None for its two axes
+    """
+    data = data_at(layer, dims.point, dims)
+    hidden = [axis for axis, i in enumerate(index) if i is not None]
+    data[hidden] = [i for i in index if i is not None]
+    world = world_map(layer, dims)(data)
+    dims.set_point([axis + dims.ndim - layer.ndim for axis in hidden], world[hidden].tolist())
 
 
 def _slider_positions(
