@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import Done, Job, Outcome, Results, Runner, Task
+from napari_samv2_prompts.engine import Done, Job, Outcome, Removal, Results, Runner, Task
 from napari_samv2_prompts.engine.jobs import ignore_report
 from napari_samv2_prompts.layers import (
     data_at,
@@ -67,6 +67,9 @@ class ObjectList:
         self._links = Connections()
         self._links.add(self._on_change, controller.state_changed)
         self._links.add(self._on_decoded, controller.session.decoded)
+        removals = controller.session.removed, controller.label_tools.removed
+        self._links.add(self._on_removed, *removals)
+        self._links.add(self._on_layer_gone, viewer.layers.events.removed)
 
     @property
     def is_open(self) -> bool:
@@ -104,6 +107,19 @@ class ObjectList:
         for item in results.items:
             known = self._scores.setdefault((place.labels, item.object), {})
             known[place.plane] = item.score
+
+    def _on_removed(self, removal: Removal) -> None:
+        for number in removal.objects:
+            key = removal.place.labels, number
+            known = self._scores.get(key, {})
+            known.pop(removal.place.plane, None)
+            if not known:
+                self._scores.pop(key, None)
+
+    def _on_layer_gone(self, event: Any) -> None:
+        gone = event.value.unique_id
+        self._scores = {key: known for key, known in self._scores.items() if key[0] != gone}
+        self._found = {key for key in self._found if key[0] != gone}
 
     def take_found(self, labels: UUID, scores: Mapping[int, float]) -> None:
         """Take note of labels that were found without prompts, and accepted."""
