@@ -606,6 +606,21 @@ def test_tracks_are_shown_with_their_parents(bench: Stack) -> None:
     )  # fmt: skip
 
 
+def test_tracks_lie_where_the_labels_lie(bench: Stack) -> None:
+    turned = np.eye(4)
+    turned[1:3, 1:3] = [[0, -2], [2, 1]]
+    for layer in (bench.image, bench.labels):
+        layer.affine, layer.translate = turned, (3, 4, 5)
+    tracks = bench.through.stack.show_tracks()
+    assert tracks.data_to_world((3, 36, 40)) == bench.labels.data_to_world((3, 36, 40))
+
+
+def test_a_layer_of_the_users_stays_whatever_its_name(bench: Stack) -> None:
+    theirs = bench.viewer.add_points([[1, 2, 3]], name=f"{bench.labels.name} tracks")
+    bench.through.stack.show_tracks()
+    assert theirs in bench.viewer.layers
+
+
 # --- done again from what was noted ---
 
 

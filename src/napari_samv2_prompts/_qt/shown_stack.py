@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Tracks
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import LabelsTarget, current_plane, layer_shape, shown_plane
 from napari_samv2_prompts.layers.classes import object_classes
+from napari_samv2_prompts.layers.prompt_layers import placement
 
 from .files import with_ending
 from .messages import axis_name
 from .widget_state import Axis
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Tracks
+    from napari.layers import Image
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -141,17 +143,14 @@ class ShownStack:
             raise ValueError("There are no labels to show tracks of.")
         turned = shown.plane.axes[0] > shown.plane.axes[1]
         rows = lineage.spots[:, [0, 1, 3, 2]] if turned else lineage.spots
-        name = f"{labels.name} tracks"
-        if name in self._viewer.layers:
-            self._viewer.layers.remove(name)  # as it was before
+        name, layers = f"{labels.name} tracks", self._viewer.layers
+        if name in layers and isinstance(layers[name], Tracks):
+            layers.remove(name)  # as it was before
         return self._viewer.add_tracks(
             rows,
             graph={daughter: [parent] for daughter, parent in lineage.parents.items()},
             name=name,
-            scale=labels.scale,
-            translate=labels.translate,
-            units=labels.units,
-            axis_labels=labels.axis_labels,
+            **placement(labels),
         )
 
     # --- files ------------------------------------------------------------------------------
