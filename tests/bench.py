@@ -85,16 +85,16 @@ def objects_of(layer: Points | Shapes) -> list[int]:
 
 
 class Mouse:
-    """Presses, moves and releases on a layer, as the canvas reports them."""
+    """Presses, moves and releases on a layer, as the canvas reports them, with keys held."""
 
-    def __init__(self, viewer: ViewerModel, layer) -> None:
-        self.viewer, self.layer = viewer, layer
+    def __init__(self, viewer: ViewerModel, layer, *held: str) -> None:
+        self.viewer, self.layer, self.held = viewer, layer, held
 
     def event(self, kind: str, position: tuple[float, ...]) -> SimpleNamespace:
         return SimpleNamespace(
             type=kind,
             is_dragging=kind == "mouse_move",
-            modifiers=[],
+            modifiers=list(self.held),
             position=position,
             pos=np.array(position[-2:]),
             view_direction=None,

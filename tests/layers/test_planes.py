@@ -14,7 +14,7 @@ from napari.components import ViewerModel
 
 from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import composed_view, current_plane, image_view
-from napari_samv2_prompts.layers.planes import Shown, project_to_plane, world_map
+from napari_samv2_prompts.layers.planes import Shown, project_to_plane, show_plane, world_map
 
 
 def projected(layer, points, image, plane, dims):
@@ -94,6 +94,26 @@ def test_units_that_do_not_fit_together_are_ignored_like_the_viewer_does():
     viewer.add_image(volume(5, 6, 7), units=("s", "pixel", "pixel"))
     viewer.dims.set_point(0, 3)
     assert current_plane(viewer.dims, image).index == (3, None, None)
+
+
+@pytest.mark.parametrize(
+    "other", [{"scale": (0.5, 1, 1)}, {"translate": (-3, 0, 0)}, {"units": ("nm", "nm", "nm")}]
+)
+def test_a_plane_is_shown_whatever_the_steps_of_the_slider_are(other):
+    viewer, image = viewer_with(volume(5, 6, 7), scale=(2, 1, 1), units=("um", "um", "um"))
+    viewer.add_image(volume(5, 6, 7), **{"units": ("um", "um", "um"), **other})
+    show_plane(viewer.dims, image, (3, None, None))
+    assert current_plane(viewer.dims, image).index == (3, None, None)
+
+
+def test_a_plane_is_shown_on_all_axes_that_the_layer_has():
+    viewer, image = viewer_with(volume(4, 5, 6, 7), scale=(2, 3, 1, 1), translate=(7, -5, 0, 0))
+    viewer.add_image(volume(3, 4, 5, 6, 7))
+    viewer.dims.set_point(0, 1)
+    viewer.dims.order = (0, 3, 1, 2, 4)
+    show_plane(viewer.dims, image, (3, None, 2, None))
+    assert current_plane(viewer.dims, image).index == (3, None, 2, None)
+    assert viewer.dims.point[0] == 1
 
 
 # --- what has no plane ---------------------------------------------------------------------------

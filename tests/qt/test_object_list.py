@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
-from tests.fakes import Factory, SyncRunner
+from tests.fakes import Factory, FakePredictor, SyncRunner
 
 from napari_samv2_prompts._qt.form.objects import ObjectRow, ObjectsPanel
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
+from napari_samv2_prompts.layers import current_plane
+from napari_samv2_prompts.prompts import ItemMasks
 
 BOX = np.array([[10, 10], [10, 30], [25, 30], [25, 10]])
 
@@ -143,6 +148,20 @@ def test_a_press_goes_to_the_object(viewer, widget) -> None:
     assert viewer.scene.camera.center[-2:] == pytest.approx((17.5, 20), abs=1)
 
 
+def test_a_press_goes_to_the_plane_where_the_viewer_has_other_units(viewer, widget) -> None:
+    for layer in viewer.layers:
+        layer.units = ("um",) * 3
+    draw(widget, 0)
+    viewer.dims.set_point(0, 2)
+    draw(widget, 2)
+    viewer.add_image(np.ones((3, 80, 100)), units=("nm",) * 3)
+    widget.image.value = viewer.layers["stack"]
+    viewer.dims.set_point(0, 0)
+    rows(widget)
+    widget._form.objects.picked.emit(2)
+    assert current_plane(viewer.dims, widget.labels.value).index == (2, None, None)
+
+
 def test_objects_are_kept_deleted_and_named_there(viewer, widget) -> None:
     draw(widget, 0)
     widget._form.objects.named.emit(1, "nucleus")
@@ -157,6 +176,39 @@ def test_objects_are_kept_deleted_and_named_there(viewer, widget) -> None:
     widget._form.objects.deleted.emit((2,))
     widget.wait_until_idle()
     assert rows(widget).keys() == {1}
+
+
+def scored(score: float) -> Callable[..., ItemMasks]:
+    """Return what answers a click with masks of this score."""
+    scores = np.full(3, score, np.float32)
+    return lambda *asked: replace(FakePredictor._item(*asked), scores=scores)
+
+
+@pytest.mark.parametrize("way", ["its prompts", "its label"])
+def test_the_score_of_a_mask_goes_with_it(viewer, widget, way: str) -> None:
+    for plane, score in ((0, 0.4), (1, 0.95)):
+        widget._make_predictor.predictor._item = scored(score)
+        viewer.dims.set_point(0, plane)
+        widget.points.value.add([[plane, 40, 50]])
+        widget.wait_until_idle()
+    assert rows(widget)[1].score == pytest.approx(0.4)
+    viewer.dims.set_point(0, 0)
+    widget.wait_until_idle()
+    if way == "its label":
+        widget._form.objects.deleted.emit((1,))
+    else:
+        widget.points.value.remove([0])
+    widget.wait_until_idle()
+    assert rows(widget)[1].planes == ((1,),)
+    assert rows(widget)[1].score == pytest.approx(0.95)
+
+
+def test_nothing_is_kept_of_labels_that_are_gone(viewer, widget) -> None:
+    draw(widget, 0)
+    widget._wiring.objects.take_found(widget.labels.value.unique_id, {5: 0.55})
+    viewer.layers.remove(widget.labels.value)
+    assert not widget._wiring.objects._scores
+    assert not widget._wiring.objects._found
 
 
 def test_nothing_is_looked_for_while_the_list_is_folded(viewer, widget, monkeypatch) -> None:

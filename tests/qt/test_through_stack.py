@@ -493,6 +493,21 @@ def test_next_doubtful_goes_there_in_order_of_doubt(bench: Stack) -> None:
     assert [doubts[one] for one in seen] == sorted(doubts.values(), reverse=True)[:3]
 
 
+def test_next_doubtful_goes_to_the_plane_of_the_labels_whatever_other_layers_there_are() -> None:
+    bench = Stack(film((2, PLANES, 50, 60)))
+    bench.viewer.add_image(np.zeros((2, 40, 50, 60)), scale=(1, 0.5, 1, 1), translate=(0, -4, 0, 0))
+    bench.viewer.dims.set_point((0, 1), (0, 3))
+    bench.controller.refresh()
+    bench.draw((28, 32, 44, 48))
+    bench.through.propagate(axis=1)
+    bench.viewer.dims.set_point(0, 1)
+    bench.controller.refresh()
+    place, _ = bench.through.next_doubtful()
+    shown = current_plane(bench.viewer.dims, bench.labels)
+    assert shown.index == (0, place, None, None)
+    bench.close()
+
+
 def test_what_was_corrected_is_not_doubtful_any_more(bench: Stack) -> None:
     bench.through.propagate([1])
     place, _ = bench.through.next_doubtful()
@@ -650,6 +665,21 @@ def test_tracks_are_shown_with_their_parents(bench: Stack) -> None:
     assert bench.through.stack.lineage().tracks == (
         Track(1, 3, 3), Track(2, 0, 3), Track(one, 4, 4, 2), Track(other, 4, 4, 2)
     )  # fmt: skip
+
+
+def test_tracks_lie_where_the_labels_lie(bench: Stack) -> None:
+    turned = np.eye(4)
+    turned[1:3, 1:3] = [[0, -2], [2, 1]]
+    for layer in (bench.image, bench.labels):
+        layer.affine, layer.translate = turned, (3, 4, 5)
+    tracks = bench.through.stack.show_tracks()
+    assert tracks.data_to_world((3, 36, 40)) == bench.labels.data_to_world((3, 36, 40))
+
+
+def test_a_layer_of_the_users_stays_whatever_its_name(bench: Stack) -> None:
+    theirs = bench.viewer.add_points([[1, 2, 3]], name=f"{bench.labels.name} tracks")
+    bench.through.stack.show_tracks()
+    assert theirs in bench.viewer.layers
 
 
 # --- done again from what was noted ---

@@ -20,6 +20,7 @@ from psygnal import Signal
 from qtpy.QtGui import QAction, QCursor  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QMenu, QWidget
 
+from napari_samv2_prompts.layers import data_at
 from napari_samv2_prompts.layers.strays import box_corners
 
 from .controller import Controller
@@ -119,7 +120,7 @@ class Drawing:
         self._take(kind)
         layer = getattr(self._choices.chosen, kind)
         if kind == "points":
-            layer.add([layer.world_to_data(start[-layer.ndim :])])
+            layer.add([data_at(layer, start, self._viewer.dims)])
         else:
             layer.add_rectangles([box_corners(layer, self._viewer.dims, start, end)])
         self.taken.emit()

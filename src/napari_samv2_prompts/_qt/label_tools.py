@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import Session
+from napari_samv2_prompts.engine import Removal, Session
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
     Chosen,
@@ -56,6 +56,7 @@ class LabelTools:
     done = Signal()  # something may have changed: look again
     editing = Signal()  # a label was made the current object
     taken = Signal(object)  # numbers of labels that are the user's from now on
+    removed = Signal(Removal)  # labels were deleted, or are part of others, on a plane
 
     def __init__(
         self,
@@ -223,7 +224,9 @@ class LabelTools:
             changed = target.relabel(plane, number, new)
         except TargetError as error:
             return self._say(str(error))
-        self._session.forget_object(number, place_of(self._chosen, plane))
+        place = place_of(self._chosen, plane)
+        self._session.forget_object(number, place)
+        self.removed.emit(Removal(place, (number,)))
         self._starts.pop((id_of(self._chosen.labels), plane, number), None)
         with self._events.blocked():
             remove_objects(prompts, [number], here)

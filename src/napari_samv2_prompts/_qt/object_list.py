@@ -16,9 +16,16 @@ from uuid import UUID
 import numpy as np
 from psygnal import Signal
 
-from napari_samv2_prompts.engine import Done, Job, Outcome, Results, Runner, Task
+from napari_samv2_prompts.engine import Done, Job, Outcome, Removal, Results, Runner, Task
 from napari_samv2_prompts.engine.jobs import ignore_report
-from napari_samv2_prompts.layers import label_mask, object_numbers, plane_if_shown, world_map
+from napari_samv2_prompts.layers import (
+    data_at,
+    label_mask,
+    object_numbers,
+    plane_if_shown,
+    show_plane,
+    world_map,
+)
 from napari_samv2_prompts.layers.classes import object_classes, set_class
 from napari_samv2_prompts.layers.labels_reading import PlaneIndex, labels_by_plane
 
@@ -60,6 +67,9 @@ class ObjectList:
         self._links = Connections()
         self._links.add(self._on_change, controller.state_changed)
         self._links.add(self._on_decoded, controller.session.decoded)
+        removals = controller.session.removed, controller.label_tools.removed
+        self._links.add(self._on_removed, *removals)
+        self._links.add(self._on_layer_gone, viewer.layers.events.removed)
 
     @property
     def is_open(self) -> bool:
@@ -97,6 +107,19 @@ class ObjectList:
         for item in results.items:
             known = self._scores.setdefault((place.labels, item.object), {})
             known[place.plane] = item.score
+
+    def _on_removed(self, removal: Removal) -> None:
+        for number in removal.objects:
+            key = removal.place.labels, number
+            known = self._scores.get(key, {})
+            known.pop(removal.place.plane, None)
+            if not known:
+                self._scores.pop(key, None)
+
+    def _on_layer_gone(self, event: Any) -> None:
+        gone = event.value.unique_id
+        self._scores = {key: known for key, known in self._scores.items() if key[0] != gone}
+        self._found = {key for key in self._found if key[0] != gone}
 
     def take_found(self, labels: UUID, scores: Mapping[int, float]) -> None:
         """Take note of labels that were found without prompts, and accepted."""
@@ -202,14 +225,10 @@ class ObjectList:
     def _go_to(self, labels: Labels, row: ObjectRow) -> None:
         """Show a plane that the object stands on, and the part of it."""
         dims, hidden = self._viewer.dims, self._hidden_axes(labels)
-        first = dims.ndim - labels.ndim
-        axes = [axis + first for axis in hidden]
-        here = np.asarray(labels.world_to_data(dims.point))[list(hidden)]
-        if row.planes and tuple(np.rint(here).astype(int)) not in row.planes:
-            data = np.asarray(labels.world_to_data(dims.point))
-            data[list(hidden)] = row.planes[0]
-            world = labels.data_to_world(data)
-            dims.set_point(axes, [world[axis] for axis in hidden])
+        here = np.rint(data_at(labels, dims.point, dims)).astype(int)
+        if row.planes and tuple(here[list(hidden)]) not in row.planes:
+            places = dict(zip(hidden, row.planes[0], strict=True))
+            show_plane(dims, labels, [places.get(axis) for axis in range(labels.ndim)])
         self._look_at(labels, row.number)
 
     def _look_at(self, labels: Labels, number: int) -> None:

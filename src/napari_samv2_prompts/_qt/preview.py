@@ -19,7 +19,7 @@ from napari.components.overlays import SceneOverlay
 
 from napari_samv2_prompts.engine import Outline, Session
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.layers import Chosen, plane_if_shown, world_map
+from napari_samv2_prompts.layers import Chosen, data_at, plane_if_shown, world_map
 from napari_samv2_prompts.layers.private_api import overlay_base, overlay_table
 from napari_samv2_prompts.prompts import Prompt
 
@@ -171,8 +171,7 @@ class PreviewAtMouse:
         image, plane = self._image, self._plane()
         if image is None or plane is None:
             return None
-        world = np.asarray(position, dtype=np.float64)[-image.ndim :]
-        (pixel,) = plane.to_pixels(world_map(image, self._viewer.dims).inverse()(world))
+        (pixel,) = plane.to_pixels(data_at(image, position, self._viewer.dims))
         return float(pixel[0]), float(pixel[1])
 
     def _plane(self) -> Plane | None:

@@ -21,6 +21,7 @@ from napari_samv2_prompts.layers import (
     current_plane,
     kept_labels,
     layer_shape,
+    show_plane,
     view_of,
 )
 from napari_samv2_prompts.layers.labels_reading import labels_by_plane
@@ -139,8 +140,7 @@ class StackPropagation:
         if track is None or there is None:
             return None
         place, number = self._last_doubtful = there
-        dims = self._viewer.dims
-        dims.set_current_step(track.axis + dims.ndim - track.planes[0].ndim, place)
+        show_plane(self._viewer.dims, track.target.labels, track.planes[place].index)
         self._controller.pick_object(number)
         doubt = track.found.sections[number][place].doubt
         said = f"Object {number} on plane {place}: doubt {doubt:.2f}. Correct it, or press again."

@@ -13,19 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Tracks
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog, QWidget
 
+from napari_samv2_prompts.engine.jobs import sentence
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import LabelsTarget, current_plane, layer_shape, shown_plane
 from napari_samv2_prompts.layers.classes import object_classes
+from napari_samv2_prompts.layers.prompt_layers import placement
 
 from .files import with_ending
 from .messages import axis_name
 from .widget_state import Axis
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Tracks
+    from napari.layers import Image
     from napari.viewer import Viewer
     from numpy.typing import NDArray
 
@@ -145,23 +148,23 @@ class ShownStack:
         labels = shown.target.labels
         if not len(lineage.spots):
             raise ValueError("There are no labels to show tracks of.")
-        name = f"{labels.name} tracks"
-        if name in self._viewer.layers:
-            self._viewer.layers.remove(name)  # as it was before
+        name, layers = f"{labels.name} tracks", self._viewer.layers
+        if name in layers and isinstance(layers[name], Tracks):
+            layers.remove(name)  # as it was before
         return self._viewer.add_tracks(
             lineage.spots,
             graph={daughter: [parent] for daughter, parent in lineage.parents.items()},
             name=name,
-            scale=labels.scale,
-            translate=labels.translate,
-            units=labels.units,
-            axis_labels=labels.axis_labels,
+            **placement(labels),
         )
 
     # --- files ------------------------------------------------------------------------------
 
     def ask_and_export(self, parent: QWidget, disk: Disk) -> None:
-        """Ask for a name, and write the labels of the shown plane, or tracks, in the worker."""
+        """Ask for a name, and write the labels of the shown plane, or tracks, in the worker.
+
+        What is written is copied first: meanwhile the labels may be painted or followed.
+        """
         self._controller.flush()
         try:
             film = self.track(self.now(), self.axis(None)).film
@@ -175,11 +178,11 @@ class ShownStack:
             path = with_ending(Path(name), kind)
             of_tracks = path.suffix.lower() in (".csv", ".geff") or path.name.endswith("_RES")
             if film is not None and (of_tracks or kind in _TRACK_KINDS.split(";;")):
-                export: Callable[[], None] = partial(_write_film, path, film)
+                export: Callable[[], None] = partial(_write_film, path, *film())
             else:
                 export = partial(_write_plane, path, *self._labels_of_plane())
-        except ValueError as error:
-            show_error(f"SAMV2 Prompts: {error}")
+        except (ValueError, MemoryError) as error:
+            show_error(f"SAMV2 Prompts: {sentence(error)}")
             return
         disk.do(f"Writing {path.name}…", export, lambda nothing: f"Wrote {path.name}.")
 
@@ -195,10 +198,10 @@ class ShownStack:
         return name, pixels, object_classes(chosen.points, chosen.shapes, labels)
 
 
-def _write_film(path: Path, film: Callable[[], tuple[NDArray[Any], Mapping[int, int]]]) -> None:
+def _write_film(path: Path, labels: NDArray[Any], parents: Mapping[int, int]) -> None:
     from napari_samv2_prompts.io.lineage_files import write_film
 
-    write_film(path, *film())
+    write_film(path, labels, parents)
 
 
 def _write_plane(path: Path, name: str, labels: NDArray[Any], classes: dict[int, str]) -> None:

@@ -5,7 +5,7 @@ everything here works on a plain ``ViewerModel`` without a window.
 
 Reading, which changes nothing:
 
-``planes``          the shown plane, what is on screen, coordinates between layers
+``planes``          the shown plane, going to one, what is on screen, coordinates between layers
 ``views``           what is to be embedded
 ``rows``            Points and Shapes, row by row; which rows are new
 ``state``           all rows at once, as a frozen value
@@ -39,8 +39,10 @@ from napari_samv2_prompts.layers.left_out import Reading
 from napari_samv2_prompts.layers.planes import (
     Shown,
     current_plane,
+    data_at,
     layer_shape,
     plane_if_shown,
+    show_plane,
     shown_plane,
     to_image_data,
     world_map,

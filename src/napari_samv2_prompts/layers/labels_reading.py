@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.layers.planes import world_map
+from napari_samv2_prompts.layers.planes import data_at
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, cropped
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def label_at(labels: Labels, position: Sequence[float], plane: Plane, dims: Dims
     world = np.asarray(position, dtype=np.float64)[-labels.ndim :]
     if len(world) < plane.ndim or not np.isfinite(world).all():
         return 0
-    data = world_map(labels, dims).inverse()(world)
+    data = data_at(labels, world, dims)
     pixels = plane.to_pixels(data)
     if not (plane.inside(pixels)[0] and plane.contains(data)[0]):
         return 0

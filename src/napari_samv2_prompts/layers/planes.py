@@ -1,6 +1,7 @@
 """The plane that the viewer shows of an image, what of it is on screen, and other layers on it.
 
-Here: reading ``Dims``, camera, transforms and units into the values of ``geometry``.
+Here: reading ``Dims``, camera, transforms and units into the values of ``geometry``; moving the
+viewer to a plane.
 
 Not here: prompts (``prompt_reading``), what is to be embedded (``views``).
 """
@@ -15,9 +16,11 @@ import numpy as np
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from napari.components import Dims, ViewerModel
     from napari.layers import Image, Labels, Layer
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from napari_samv2_prompts.regions import Extent, Region
 
@@ -117,6 +120,17 @@ def world_map(layer: Layer, dims: Dims) -> AffineMap:
     return world.scaled([1.0 if a == b else (1.0 * a).to(b).magnitude for a, b in pairs])
 
 
+def data_at(layer: Layer, position: ArrayLike, dims: Dims) -> NDArray[np.float64]:
+    """Return the data coordinates of a layer at a place of the world, in the viewer's units.
+
+    The layer's own ``world_to_data`` takes that place to be in the layer's units.
+
+    - `position`: as of ``viewer.cursor``, ``dims.point`` or an event of the mouse
+    """
+    world = np.asarray(position, dtype=np.float64)[-layer.ndim :]
+    return world_map(layer, dims).inverse()(world)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Projection:
     """Where points of a layer lie on a plane of the image."""
@@ -187,6 +201,21 @@ def plane_if_shown(dims: Dims, layer: Layer | None) -> Plane | None:
         return None if layer is None else current_plane(dims, layer)
     except PlaneError:
         return None
+
+
+def show_plane(dims: Dims, layer: Layer, index: Sequence[int | None]) -> None:
+    """Move the sliders to a plane of a layer; those of axes that the layer lacks stay.
+
+    A number of a slider's step is no index of the layer: other layers may have finer steps there,
+    or begin elsewhere.
+
+    - `index`: as of a :class:`.Plane` of the layer: None for its two axes
+    """
+    data = data_at(layer, dims.point, dims)
+    hidden = [axis for axis, i in enumerate(index) if i is not None]
+    data[hidden] = [i for i in index if i is not None]
+    world = world_map(layer, dims)(data)
+    dims.set_point([axis + dims.ndim - layer.ndim for axis in hidden], world[hidden].tolist())
 
 
 def _slider_positions(

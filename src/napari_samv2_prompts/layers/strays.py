@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_samv2_prompts.geometry import PlaneError
-from napari_samv2_prompts.layers.planes import Shown, project_to_plane
+from napari_samv2_prompts.layers.planes import Shown, data_at, project_to_plane
 from napari_samv2_prompts.shapes import MIN_SIDE
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def box_corners(
 
     Returns an array of shape (4, D); on the plane of `start`.
     """
-    first, last = (np.asarray(shapes.world_to_data(at[-shapes.ndim :])) for at in (start, end))
+    first, last = (data_at(shapes, place, dims) for place in (start, end))
     down, right = (axis - dims.ndim + shapes.ndim for axis in dims.displayed)
     corners = np.stack([first, first, last, last])
     corners[1, right], corners[3, right] = last[right], first[right]
