@@ -134,6 +134,14 @@ def test_it_lists_what_is_prompted_painted_and_accepted(viewer, widget) -> None:
     assert after[2].score == pytest.approx(0.9), "what was known of it stays known"
 
 
+def test_what_is_painted_and_undone_shows_by_itself(widget, qtbot) -> None:
+    model, labels = widget._form.objects.model, widget.labels.value
+    labels.data_setitem((np.array([1]), np.array([3]), np.array([4])), 9)
+    qtbot.waitUntil(lambda: [row.number for row in model.rows] == [9])
+    labels.undo()
+    qtbot.waitUntil(lambda: not model.rows)
+
+
 def test_a_press_goes_to_the_object(viewer, widget) -> None:
     draw(widget, 0)
     viewer.dims.set_point(0, 2)

@@ -32,7 +32,6 @@ from napari_samv2_prompts.layers.labels_reading import PlaneIndex, labels_by_pla
 from .form.objects import ObjectRow
 from .threads import timer_for
 from .viewer_events import Connections
-from .widget_state import WidgetState
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -70,6 +69,8 @@ class ObjectList:
         removals = controller.session.removed, controller.label_tools.removed
         self._links.add(self._on_removed, *removals)
         self._links.add(self._on_layer_gone, viewer.layers.events.removed)
+        self._watched: Labels | None = None  # whose pixels are listened to
+        self._pixels = Connections()
 
     @property
     def is_open(self) -> bool:
@@ -90,6 +91,7 @@ class ObjectList:
         """Let go of everything; idempotent."""
         self._closed = True  # the timer goes on: at exit Qt may have deleted it by now
         self._links.close()
+        self._pixels.close()
         if self._task is not None:
             self._task.cancel()
         self._task, self._planes = None, (None, {})
@@ -97,10 +99,18 @@ class ObjectList:
 
     # --- rows -------------------------------------------------------------------------------
 
-    def _on_change(self, now: WidgetState) -> None:
+    def _on_change(self, now: object) -> None:
         self._stale = True
         if self._open:
             self._timer.start(SETTLED)
+
+    def _watch(self, labels: Labels | None) -> None:
+        """Listen to what the user paints and undoes: nothing else tells of it."""
+        if labels is not self._watched:
+            self._pixels.close()
+            self._watched = labels
+            if labels is not None:
+                self._pixels.add(self._on_change, labels.events.paint, labels.events.set_data)
 
     def _on_decoded(self, results: Results) -> None:
         place = results.place
@@ -132,6 +142,7 @@ class ObjectList:
         if self._closed or not self._open:
             return
         labels = self._controller.chosen.labels
+        self._watch(labels)
         if labels is not None and self._stale and self._task is None:
             self._search(labels)
         self._show(labels)
