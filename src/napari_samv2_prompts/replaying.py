@@ -46,6 +46,11 @@ from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
 from napari_samv2_prompts.regions import InputSides
 from napari_samv2_prompts.samv2.weights.variants import input_sides
 
+DIFFERS = (
+    "Less was there to follow than then: what was painted, erased or undone by hand is not in the "
+    "file."
+)
+
 
 class Replay:
     """One run through the steps of a record.
@@ -81,6 +86,7 @@ class Replay:
         self._stacks: dict[tuple[int, tuple[int | None, ...]], StackLabels] = {}
         self._following: tuple[Propagation, StackLabels, int] | None = None  # and parts to come
         self._inside = self._ended = False
+        self.differs = ""  # why the labels may be others than then, in a sentence
         session.propagated.connect(self._on_followed)
         session.decoded.connect(self._on_decoded)
         session.removed.connect(self._on_removed)
@@ -210,8 +216,10 @@ class Replay:
                 self._end(str(error))
             left -= 1
             self._following = request, stack, left
-        if update.finished and left:
-            self._end(update.problem or "Objects could not be followed as far as then.")
+        if update.finished and left and update.problem:
+            self._end(update.problem)
+        elif update.finished and left:
+            self.differs = DIFFERS
         if update.finished or not left:
             self._following = None
             self.session.propagate(None)

@@ -6,6 +6,7 @@ images (``units/folders.py``), files of labels (``exports.py``).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -214,6 +215,11 @@ def replay(
     ------
     ValueError
         If the record does not fit the image, or a step can't be done, or weights are not given.
+
+    Warns
+    -----
+    UserWarning
+        If the labels may be others than then: what was painted or undone is not in a record.
     """
     from napari.layers import Labels
 
@@ -238,6 +244,8 @@ def replay(
     run.session.close()
     if reasons != [""]:
         raise ValueError(f"Not all steps could be done: {reasons[0] if reasons else 'stopped.'}")
+    if run.differs:
+        warnings.warn(run.differs, stacklevel=2)
     return np.asarray(layer.data)
 
 

@@ -87,6 +87,7 @@ def test_the_line_says_where_following_stands(now: PropagationState, said: str) 
 
 def test_without_another_plane_there_is_nothing_to_press(qapp) -> None:
     panel = ThroughPanel()
+    panel.show_axes((), "The image has one plane only.")
     panel.show_through(PropagationState())
     assert not panel.both.isEnabled()
     assert panel.text.text() == "The image has one plane only."

@@ -588,6 +588,61 @@ def test_a_removed_layer_ends_it(bench: Stack) -> None:
         bench.through.propagate()
 
 
+def test_without_the_image_it_ends(bench: Stack) -> None:
+    def remove(state) -> None:
+        if state.done and bench.image in bench.viewer.layers:
+            bench.viewer.layers.remove(bench.image)
+            bench.choose(Chosen(labels=bench.labels))
+
+    bench.through.changed.connect(remove)
+    bench.through.propagate()
+    assert not bench.through.running
+    assert bench.session.propagation is None
+
+
+def test_accepting_all_ends_it(bench: Stack) -> None:
+    pressed: list[bool] = []
+
+    def accept(state) -> None:
+        if state.done and not pressed:
+            pressed.append(True)
+            bench.through.accepted(bench.controller.accept())
+
+    bench.through.changed.connect(accept)
+    bench.through.propagate()
+    assert not bench.through.running
+    assert bench.planes_of(1) != list(range(PLANES))
+    assert not bench.through.state.doubtful
+
+
+def test_what_was_undone_is_not_to_be_looked_at(bench: Stack) -> None:
+    bench.through.propagate()
+    bench.labels.undo()
+    assert bench.through.next_doubtful() is None
+    assert bench.through.state.said == "Nothing that was found is left to look at."
+    assert not bench.through.state.doubtful
+
+
+def test_an_end_meanwhile_says_that_following_stopped(bench: Stack) -> None:
+    def end(state) -> None:
+        if state.running and state.done:
+            bench.through.end_here(2)
+
+    bench.through.changed.connect(end)
+    bench.go(4)
+    bench.through.propagate()
+    assert not bench.through.running
+    assert "nor beyond. Following stopped: press again" in bench.through.state.said
+
+
+def test_an_object_may_end_on_all_sides(bench: Stack) -> None:
+    bench.through.propagate()
+    for plane, there in ((5, [0, 1, 2, 3, 4]), (1, [2, 3, 4]), (3, [])):
+        bench.go(plane)
+        bench.through.end_here(1)
+        assert bench.planes_of(1) == there
+
+
 def test_what_can_not_be_done_is_said(bench: Stack) -> None:
     with pytest.raises(ValueError, match="no planes from 5 to 2"):
         bench.through.propagate(first=5, last=2)
@@ -620,6 +675,15 @@ def test_divides_here_makes_two_of_an_object_from_there_on(bench: Stack) -> None
     bench.labels.undo()
     bench.labels.undo()
     assert np.array_equal(bench.labels.data, before)
+
+
+def test_daughters_are_followed_with_all_objects(bench: Stack) -> None:
+    bench.through.propagate()
+    bench.go(4)
+    daughters = bench.through.divide_here(2)
+    bench.through.propagate()
+    for number in daughters:
+        assert bench.planes_of(number) == [4, 5, 6]
 
 
 def test_a_division_that_was_undone_is_none(bench: Stack) -> None:
@@ -689,8 +753,11 @@ def noted(bench: Stack) -> tuple[Step, ...]:
     return tuple(map(unpacked_step, bench.recorder.noted(bench.labels.unique_id)))
 
 
-def again(bench: Stack) -> np.ndarray:
-    """Do the steps that a bench noted in a session and labels of their own; return the labels."""
+def again(bench: Stack, differs: str = "") -> np.ndarray:
+    """Do the steps that a bench noted in a session and labels of their own; return the labels.
+
+    - `differs`: with what the words begin that say why they may be others
+    """
     labels = bench.viewer.add_labels(np.zeros_like(bench.labels.data))
     predictor = bench.session._plan.predictor  # the one that answered the bench
     session = Session(lambda choice, task: predictor, SyncRunner())
@@ -706,6 +773,8 @@ def again(bench: Stack) -> np.ndarray:
     replay.start()
     session.close()
     assert reasons == [""]
+    assert bool(replay.differs) == bool(differs)
+    assert replay.differs.startswith(differs)
     return labels.data
 
 
@@ -718,6 +787,22 @@ def test_following_is_done_again_bit_for_bit(bench: Stack) -> None:
     bench.through.divide_here(1)
     bench.through.propagate()
     assert np.array_equal(again(bench), bench.labels.data)
+
+
+def test_after_what_was_undone_or_painted_the_rest_is_done_again(bench: Stack) -> None:
+    bench.through.propagate()
+    bench.labels.undo()
+    bench.through.propagate()
+    bench.draw((2, 40, 12, 50))
+    bench.through.propagate()
+    assert np.array_equal(again(bench, "Less was there to follow than then"), bench.labels.data)
+    bench.labels.data_setitem(np.nonzero(_box(5, 4, 20, 20, 36)), 1)
+    bench.through.propagate()
+    bench.go(1)
+    bench.through.end_here(2)
+    labels = again(bench, "Less was there to follow than then")
+    assert np.array_equal(labels == 2, bench.labels.data == 2)
+    assert np.array_equal(labels == 3, bench.labels.data == 3)
 
 
 @pytest.mark.parametrize("stop_at", [1, 4, 7])

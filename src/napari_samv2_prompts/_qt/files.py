@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari.utils.notifications import show_error
+from napari.utils.notifications import show_error, show_warning
 from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_samv2_prompts.engine import ModelChoice, PredictorFactory, Runner, Session
@@ -233,6 +233,8 @@ class PromptFiles:
         self._controller.choose(chosen)
         if reason:
             show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
+        elif replay.differs:
+            show_warning(f"SAMV2 Prompts: the prompts are loaded. {replay.differs}")
 
 
 def with_ending(path: Path, kind: str) -> Path:

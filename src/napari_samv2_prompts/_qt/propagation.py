@@ -34,6 +34,7 @@ from .viewer_events import Connections
 from .widget_state import Direction, PropagationState
 
 if TYPE_CHECKING:
+    from napari.layers import Image
     from napari.viewer import Viewer
 
     from napari_samv2_prompts.engine import Propagation
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from napari_samv2_prompts.propagation import Filled, Method
 
     from .controller import Controller
+
+STOPPED = " Following stopped: press again to go on."
 
 # Opening the window must not wait for what following objects needs: it is imported when they are.
 
@@ -64,6 +67,7 @@ class StackPropagation:
         self.stack = ShownStack(viewer, controller)
         self._track: StackLabels | None = None  # the one that is shown
         self._running: tuple[StackLabels, Propagation] | None = None
+        self._image: Image | None = None  # that is being followed through
         self._last_doubtful: tuple[int, int] | None = None
         self._links = Connections()
         self._links.add(self._on_update, controller.session.propagated)
@@ -97,7 +101,11 @@ class StackPropagation:
         planes = layer_shape(shown.image)[through]
         wanted = Wanted.of(planes, first, last, direction, None, stop_when_lost)
         check_method(method)
-        numbers = self._objects(shown) if objects is None else frozenset(map(int, objects))
+        track = self.stack.track(shown, through)
+        if objects is None:
+            numbers = self._objects(shown) | frozenset(track.parents) & track.target.live()
+        else:
+            numbers = frozenset(map(int, objects))
         if self._controller.session.request is None:
             raise ValueError("Choose a model that is on this machine first.")
         if min(numbers, default=1) < 1:
@@ -106,7 +114,7 @@ class StackPropagation:
             raise ValueError(
                 "There is no object to follow: draw one, or go to a plane with labels."
             )
-        track = self._track = self.stack.track(shown, through)
+        self._track, self._image = track, shown.image
         track.begin(options.policy)
         layers, dims = self._viewer.layers, self._viewer.dims
         request = Propagation(
@@ -138,6 +146,8 @@ class StackPropagation:
         following = (*ranked[first:], *ranked[:first])
         there = next((one for one in following if track and track.is_found(*one)), None)
         if track is None or there is None:
+            said = "Nothing that was found is left to look at."
+            self._tell(replace(self.state, doubtful=False, said=said))
             return None
         place, number = self._last_doubtful = there
         show_plane(self._viewer.dims, track.target.labels, track.planes[place].index)
@@ -151,20 +161,24 @@ class StackPropagation:
         """Say that an object, the current one by default, is not on the shown plane."""
         from napari_samv2_prompts.io.records import EndHere
 
+        stopped = self.running
         shown, axis, track, number = self._told(number)
         track.end(number, shown.plane, self._controller.events.blocked)
         self._recorder.add(shown.target.labels.unique_id, EndHere(shown.plane, axis, number))
         said = f"Object {number} ends here: not on plane {shown.plane.index[axis]}, nor beyond."
+        said += STOPPED if stopped else ""
         self._tell(replace(self.state, doubtful=track.has_found, said=said))
 
     def divide_here(self, number: int | None = None) -> tuple[int, int]:
         """Say that an object, the current one by default, is two from the shown plane on."""
         from napari_samv2_prompts.io.records import Divide
 
+        stopped = self.running
         shown, axis, track, number = self._told(number)
         new = track.divide(number, shown.plane, self._controller.events.blocked)
         self._recorder.add(shown.target.labels.unique_id, Divide(shown.plane, axis, number, new))
         said = f"Object {number} divides here into {new[0]} and {new[1]}."
+        said += STOPPED if stopped else " Follow them on from here."
         self._tell(replace(self.state, doubtful=track.has_found, said=said))
         return new
 
@@ -178,7 +192,9 @@ class StackPropagation:
         return shown, axis, track, number
 
     def accepted(self, objects: Collection[int]) -> None:
-        """Leave what was found of objects to the user."""
+        """Leave what was found of objects to the user; if there are no others, follow no more."""
+        if self._running is not None and (self._running[1].wanted.objects or set()) <= {*objects}:
+            self.cancel()
         self.stack.accept(objects)
         found = self._track is not None and self._track.has_found
         self._tell(replace(self.state, doubtful=found))
@@ -252,7 +268,8 @@ class StackPropagation:
         """Let go of the layers that are gone; tell what can be followed now."""
         there = self._controller.targets.all
         self.stack.let_go(there)
-        if self._running is not None and self._running[0].target not in there:
+        gone = self._running is not None and self._running[0].target not in there
+        if gone or (self._running is not None and self._image not in self._viewer.layers):
             self.cancel()
         if self._running is None and self._track is not (last := self.stack.last()):
             self._track = last

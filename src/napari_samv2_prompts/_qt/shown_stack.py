@@ -76,6 +76,14 @@ class ShownStack:
         ]
         return tuple(sorted(axes, key=lambda axis: axis.number != last))
 
+    def problem(self) -> str:
+        """Say why nothing can be gone through, in a sentence; empty if something can."""
+        try:
+            self.now()
+        except ValueError as error:
+            return str(error)
+        return "" if self.axes() else "The image has one plane only."
+
     def now(self) -> ShownPlane:
         """Return what is shown; ValueError if nothing can be followed in it."""
         now, chosen = self._controller, self._controller.chosen

@@ -68,6 +68,16 @@ class Remains:
         if version is not None and version.section is not None:
             self._add(number, place, _Version(step))
 
+    @property
+    def has_sections(self) -> bool:
+        """Whether anything stands that was found."""
+        standing = (
+            _standing(versions)
+            for places in list(self._versions.values())
+            for versions in list(places.values())
+        )
+        return any(version is not None and version.section is not None for version in standing)
+
     def places(self, number: int) -> list[int]:
         """Return where an object was ever found, in order."""
         return sorted(self._versions.get(number, {}))

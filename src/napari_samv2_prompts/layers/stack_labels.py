@@ -96,8 +96,8 @@ class StackLabels:
 
     @property
     def has_found(self) -> bool:
-        """Whether there is any found section."""
-        return any(list(self.found.sections.values()))
+        """Whether there is any found section that was not undone."""
+        return self.remains.has_sections
 
     @property
     def doubtful(self) -> tuple[tuple[int, int], ...]:
@@ -221,14 +221,12 @@ class StackLabels:
     def _beyond(self, number: int, here: int) -> list[int]:
         """Return where an object was found that is not on a plane, as far as its next anchor.
 
-        Nothing between two anchors: it may be gone on a single plane.  Only what was found is read,
-        not the whole layer.
+        Nothing between two anchors: it may be gone on a single plane.  On both sides if it was
+        known on this plane only.  Only what was found is read, not the whole layer.
         """
         up, ends_up = self._found_beside(number, here, 1)
-        if ends_up:
-            return up
         down, ends_down = self._found_beside(number, here, -1)
-        return down if ends_down else []
+        return (up if ends_up else []) + (down if ends_down else [])
 
     def _found_beside(self, number: int, here: int, way: Literal[1, -1]) -> tuple[list[int], bool]:
         """Return the places on one side up to the next anchor, and whether there is none."""
@@ -243,7 +241,9 @@ class StackLabels:
             places.append(place)
             last = sections[place]
             place += way
-        return places, last is None or last.between[1 if way == 1 else 0] is None
+        limit = None if last is None else last.between[1 if way == 1 else 0]
+        step = self.ended.get(number, {}).get(limit[0]) if limit else None
+        return places, limit is None or (step is not None and not step.undone)
 
     def divide(self, number: int, plane: Plane, writing: Writing) -> tuple[int, int]:
         """Take it that an object is two new ones from a plane on; return their numbers.

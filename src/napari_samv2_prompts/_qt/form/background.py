@@ -142,6 +142,7 @@ class ThroughPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._axes: tuple[Axis, ...] = ()
+        self._problem = ""  # why there are none
         self.axis, self.which = QComboBox(), QComboBox()
         self.which.addItems(["All objects", "Current object"])
         self.first, self.last = QSpinBox(), QSpinBox()
@@ -193,8 +194,9 @@ class ThroughPanel(QWidget):
 
     # --- what is shown ----------------------------------------------------------------------
 
-    def show_axes(self, axes: Sequence[Axis]) -> None:
-        """Offer axes."""
+    def show_axes(self, axes: Sequence[Axis], problem: str = "") -> None:
+        """Offer axes, or say why there are none."""
+        self._problem = problem
         key = [(axis.number, axis.name, axis.planes) for axis in axes]
         before = [(axis.number, axis.name, axis.planes) for axis in self._axes]
         self._axes = tuple(axes)
@@ -215,7 +217,7 @@ class ThroughPanel(QWidget):
         self.progress.setVisible(now.running)
         self.progress.show_share(now.done, now.total)
         self.doubtful.setEnabled(now.doubtful)
-        self.text.setText(propagation_line(now) if self._axes else "The image has one plane only.")
+        self.text.setText(propagation_line(now) if self._axes else self._problem)
 
     def _on_axis(self, index: int = 0) -> None:
         axis = self._axes[self.axis.currentIndex()] if self._axes else None
