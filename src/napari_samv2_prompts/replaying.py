@@ -40,6 +40,7 @@ from napari_samv2_prompts.io.records import (
     Step,
 )
 from napari_samv2_prompts.layers import LabelsTarget, TargetError
+from napari_samv2_prompts.layers.endings import divide_object, end_object
 from napari_samv2_prompts.layers.stack_labels import StackLabels, place_on
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
@@ -137,7 +138,7 @@ class Replay:
             self._follow(step)
         elif isinstance(step, EndHere):
             stack = self._stack(step.axis, step.plane)
-            stack.end(step.object, step.plane, nullcontext)
+            end_object(stack, step.object, step.plane, nullcontext)
         else:
             self._divide(step)
 
@@ -227,7 +228,7 @@ class Replay:
 
     def _divide(self, step: Divide) -> None:
         stack = self._stack(step.axis, step.plane)
-        daughters = stack.divide(step.object, step.plane, nullcontext)
+        daughters = divide_object(stack, step.object, step.plane, nullcontext)
         if daughters != step.daughters:
             raise ValueError(f"Object {step.object} would divide into others than then.")
 

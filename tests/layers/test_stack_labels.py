@@ -10,6 +10,7 @@ import pytest
 from tests.layers.labels_bench import SHAPE, disc, paint, target_on
 
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.layers.endings import divide_object, end_object
 from napari_samv2_prompts.layers.stack_labels import StackLabels
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import Filled, Section
@@ -76,7 +77,7 @@ def test_where_an_object_is_the_users_it_does_not_end(stack: StackLabels) -> Non
     stack.target.accept({4})
     before = stack.target.labels.data.copy()
     with pytest.raises(ValueError, match="Object 4 was painted or accepted on this plane: erase"):
-        stack.end(4, PLANE, nullcontext)
+        end_object(stack, 4, PLANE, nullcontext)
     assert not stack.ended
     assert np.array_equal(stack.target.labels.data, before)
 
@@ -84,9 +85,9 @@ def test_where_an_object_is_the_users_it_does_not_end(stack: StackLabels) -> Non
 def test_a_kept_label_neither_ends_nor_divides(stack: StackLabels) -> None:
     stack.target.keep(4, True)
     with pytest.raises(ValueError, match="Label 4 is kept"):
-        stack.end(4, PLANE, nullcontext)
+        end_object(stack, 4, PLANE, nullcontext)
     with pytest.raises(ValueError, match="Label 4 is kept"):
-        stack.divide(4, PLANE, nullcontext)
+        divide_object(stack, 4, PLANE, nullcontext)
     assert not stack.ended
     assert not stack.parents
 
@@ -108,7 +109,7 @@ def moved(stack: StackLabels) -> None:
 
 
 def ended(stack: StackLabels) -> None:
-    stack.end(4, PLANE, nullcontext)
+    end_object(stack, 4, PLANE, nullcontext)
 
 
 @pytest.mark.parametrize("leave", [moved, ended])

@@ -160,10 +160,11 @@ class StackPropagation:
     def end_here(self, number: int | None = None) -> None:
         """Say that an object, the current one by default, is not on the shown plane."""
         from napari_samv2_prompts.io.records import EndHere
+        from napari_samv2_prompts.layers.endings import end_object
 
         stopped = self.running
         shown, axis, track, number = self._told(number)
-        track.end(number, shown.plane, self._controller.events.blocked)
+        end_object(track, number, shown.plane, self._controller.events.blocked)
         self._recorder.add(shown.target.labels.unique_id, EndHere(shown.plane, axis, number))
         said = f"Object {number} ends here: not on plane {shown.plane.index[axis]}, nor beyond."
         said += STOPPED if stopped else ""
@@ -172,10 +173,11 @@ class StackPropagation:
     def divide_here(self, number: int | None = None) -> tuple[int, int]:
         """Say that an object, the current one by default, is two from the shown plane on."""
         from napari_samv2_prompts.io.records import Divide
+        from napari_samv2_prompts.layers.endings import divide_object
 
         stopped = self.running
         shown, axis, track, number = self._told(number)
-        new = track.divide(number, shown.plane, self._controller.events.blocked)
+        new = divide_object(track, number, shown.plane, self._controller.events.blocked)
         self._recorder.add(shown.target.labels.unique_id, Divide(shown.plane, axis, number, new))
         said = f"Object {number} divides here into {new[0]} and {new[1]}."
         said += STOPPED if stopped else " Follow them on from here."

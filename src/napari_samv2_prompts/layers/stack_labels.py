@@ -3,9 +3,8 @@
 What is missing follows from that and from the pixels: there is nothing else to remember, and
 cancelling and going on are the same as asking again.
 
-Also what the user said of objects there: where they end, and which divide into which.
-
-Not here: the algorithm (``propagation``), when it runs (``engine``).
+Not here: what the user says of objects there (``endings``), the algorithm (``propagation``), when
+it runs (``engine``).
 """
 
 from __future__ import annotations
@@ -13,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import ndimage
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import (
     Anchors,
     End,
@@ -32,7 +30,6 @@ from napari_samv2_prompts.propagation import (
 )
 
 from .anchors import is_untouched, labels_near, read_anchors, read_mask
-from .labels_reading import kept_labels, label_mask
 from .labels_target import LabelsTarget
 from .remains import Remains
 from .undo_steps import OpenStep
@@ -196,88 +193,6 @@ class StackLabels:
                 own.add(number)
         return frozenset(own)
 
-    def end(
-        self, number: int, plane: Plane, writing: Writing, step: OpenStep | None = None
-    ) -> None:
-        """Take it that an object is not on a plane; what was found of it beyond goes with it.
-
-        - `step`: what it is to be a part of
-        - raises ValueError if its pixels there are the user's own
-        - raises TargetError if the labels can't be written
-        """
-        here = place_on(plane, self.axis)
-        self._refuse_kept(number)
-        own = number not in self.target.live(plane)
-        if step is None and own and label_mask(self.target.labels, plane, number) is not None:
-            raise ValueError(
-                f"Object {number} was painted or accepted on this plane: erase it here first."
-            )
-        step = step or OpenStep()
-        self.ended.setdefault(number, {})[here] = step
-        with writing():
-            for place in sorted({here, *self._beyond(number, here)}):
-                self._remove(number, place, step)
-
-    def _beyond(self, number: int, here: int) -> list[int]:
-        """Return where an object was found that is not on a plane, as far as its next anchor.
-
-        Nothing between two anchors: it may be gone on a single plane.  On both sides if it was
-        known on this plane only.  Only what was found is read, not the whole layer.
-        """
-        up, ends_up = self._found_beside(number, here, 1)
-        down, ends_down = self._found_beside(number, here, -1)
-        return (up if ends_up else []) + (down if ends_down else [])
-
-    def _found_beside(self, number: int, here: int, way: Literal[1, -1]) -> tuple[list[int], bool]:
-        """Return the places on one side up to the next anchor, and whether there is none."""
-        sections, written = self.found.sections.get(number, {}), self.remains.now.get(number, {})
-        last, place = sections.get(here), here + way
-        places: list[int] = []
-        while place in sections and place in written:
-            if not is_untouched(
-                self.target.labels.data, self.planes[place], number, written[place]
-            ):
-                return places, False
-            places.append(place)
-            last = sections[place]
-            place += way
-        limit = None if last is None else last.between[1 if way == 1 else 0]
-        step = self.ended.get(number, {}).get(limit[0]) if limit else None
-        return places, limit is None or (step is not None and not step.undone)
-
-    def divide(self, number: int, plane: Plane, writing: Writing) -> tuple[int, int]:
-        """Take it that an object is two new ones from a plane on; return their numbers.
-
-        What the label covers there is shared out: two pieces to one each, a single one cut in two.
-
-        - raises ValueError if the object has no pixels there, or is kept
-        - raises TargetError if the labels can't be written
-        """
-        self._refuse_kept(number)
-        whole = MaskCrop(0, 0, np.ones(plane.shape, bool))
-        found = cropped(read_mask(self.target.labels.data, plane, number, whole).mask)
-        if found is None or found.area < 2:
-            raise ValueError(
-                f"Object {number} is not on this plane: go to the first one after it divided, and "
-                "draw or paint it there."
-            )
-        first = self.target.next_free(number + 1)
-        daughters = first, first + 1
-        halves = {
-            n: MaskCrop(found.top, found.left, half)
-            for n, half in zip(daughters, _halved(found.mask), strict=True)
-        }
-        step = OpenStep()
-        with writing():
-            self.target.write_into(step, plane, halves, "replace")
-        self.end(number, plane, writing, step)
-        self.divided |= dict.fromkeys(daughters, (number, step))
-        return daughters
-
-    def _refuse_kept(self, number: int) -> None:
-        if number in kept_labels(self.target.labels):
-            raise ValueError(f"Label {number} is kept: no longer keep it, then say what it does.")
-
     @property
     def parents(self) -> dict[int, int]:
         """Who came from whom, by daughter."""
@@ -313,9 +228,13 @@ class StackLabels:
                 if left is None:
                     self.remains.remove(number, place, self.step)
                 elif is_untouched(data, plane, number, left, everywhere=painted):
-                    self._remove(number, place, self.step)
+                    self.remove(number, place, self.step)
 
-    def _remove(self, number: int, place: int, step: OpenStep) -> None:
+    def remove(self, number: int, place: int, step: OpenStep) -> None:
+        """Take an object away from a plane, as part of a step.
+
+        Raises TargetError if the labels can't be written.
+        """
         self.found.sections.get(number, {}).pop(place, None)
         self._write(place, {number: None}, step)
         self.remains.remove(number, place, step)
@@ -330,26 +249,3 @@ def place_on(plane: Plane, axis: int) -> int:
     if place is None:
         raise ValueError("The axis to go through is shown: choose another, or turn the image.")
     return place
-
-
-def _halved(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Cut a mask in two: between its two largest pieces, or across its longer axis."""
-    rows, columns = np.nonzero(mask)
-    pieces, count = ndimage.label(mask)
-    if count > 1:
-        sizes = np.bincount(pieces.ravel())[1:]
-        one, other = np.argsort(-sizes, kind="stable")[:2] + 1
-        nearer = ndimage.distance_transform_edt(pieces != one) <= ndimage.distance_transform_edt(
-            pieces != other
-        )
-        return mask & nearer, mask & ~nearer
-    places = np.stack([rows, columns], 1) - np.array([rows.mean(), columns.mean()])
-    axis = np.linalg.eigh(places.T @ places)[1][:, -1]
-    along = places @ axis
-    if axis[np.abs(axis).argmax()] < 0:
-        along = -along
-    first = np.zeros_like(mask)
-    first[rows, columns] = along <= np.median(along)
-    if not (mask & ~first).any():
-        first[rows[-1], columns[-1]] = False
-    return first, mask & ~first
