@@ -26,6 +26,7 @@ from napari_samv2_prompts.io.records import (
     with_weights,
 )
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.replaying import Replay
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
 from napari_samv2_prompts.scripting import prompts_of, record_of, replay, segment
 
@@ -124,6 +125,17 @@ def test_a_stack_has_each_plane_predicted_in_its_place(fake) -> None:
     steps = tuple(Predict(planes[z], asks[z]) for z in (2, 0))
     labels = replay(np.zeros((3, 40, 60), np.uint16), Record("x", (3, 40, 60), steps))
     assert [set(np.unique(plane)) for plane in labels] == [{0, 1}, {0}, {0, 3}]
+
+
+def test_of_labels_that_may_be_others_than_then_there_is_a_warning(fake, monkeypatch) -> None:
+    class Shorter(Replay):
+        def start(self) -> None:
+            self.differs = "Less was there to follow than then."
+            super().start()
+
+    monkeypatch.setattr("napari_samv2_prompts.scripting.Replay", Shorter)
+    with pytest.warns(UserWarning, match="Less was there to follow"):
+        replay(np.zeros((40, 60)), Record("x", (40, 60), ()))
 
 
 def test_a_record_of_another_image_is_refused(fake) -> None:

@@ -102,18 +102,8 @@ class StackPropagation:
         wanted = Wanted.of(planes, first, last, direction, None, stop_when_lost)
         check_method(method)
         track = self.stack.track(shown, through)
-        if objects is None:
-            numbers = self._objects(shown) | frozenset(track.parents) & track.target.live()
-        else:
-            numbers = frozenset(map(int, objects))
-        if self._controller.session.request is None:
-            raise ValueError("Choose a model that is on this machine first.")
-        if min(numbers, default=1) < 1:
-            raise ValueError(f"There is no object {min(numbers)}: they are counted from 1.")
-        if not numbers:
-            raise ValueError(
-                "There is no object to follow: draw one, or go to a plane with labels."
-            )
+        numbers = self._objects(shown, track) if objects is None else frozenset(map(int, objects))
+        self._check(numbers)
         self._track, self._image = track, shown.image
         track.begin(options.policy)
         layers, dims = self._viewer.layers, self._viewer.dims
@@ -209,12 +199,27 @@ class StackPropagation:
 
     # --- what there is to follow ------------------------------------------------------------
 
-    def _objects(self, shown: ShownPlane) -> frozenset[int]:
-        """Return the objects that have prompts, or else the labels of the shown plane."""
+    def _check(self, objects: frozenset[int]) -> None:
+        """Raise ValueError if these can't be followed now."""
+        if self._controller.session.request is None:
+            raise ValueError("Choose a model that is on this machine first.")
+        if not objects:
+            raise ValueError(
+                "There is no object to follow: draw one, or go to a plane with labels."
+            )
+        if min(objects) < 1:
+            raise ValueError(f"There is no object {min(objects)}: they are counted from 1.")
+
+    def _objects(self, shown: ShownPlane, track: StackLabels) -> frozenset[int]:
+        """Return the objects that have prompts, or else the labels of the shown plane.
+
+        What an object divided into goes with it, until it is accepted.
+        """
         labels = shown.target.labels
         prompted = self._controller.prompts.prompted
         numbers = prompted or labels_by_plane(labels.data[shown.plane.indexer()], ()).keys()
-        return frozenset(numbers) - kept_labels(labels)
+        daughters = frozenset(track.parents) & track.target.live()
+        return (frozenset(numbers) | daughters) - kept_labels(labels)
 
     # --- what comes back --------------------------------------------------------------------
 
