@@ -13,7 +13,7 @@ from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers.endings import divide_object, end_object
 from napari_samv2_prompts.layers.stack_labels import StackLabels
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.propagation import Filled, Section
+from napari_samv2_prompts.propagation import End, Filled, Section, key_of
 
 PLANE = Plane((1, 2), (1, None, None), SHAPE)
 LEFT, RIGHT, CORNER = disc(5, 4, 3), disc(5, 7, 2), disc(10, 11, 1)
@@ -37,6 +37,28 @@ def find(stack: StackLabels, masks: dict[int, MaskCrop]) -> None:
 
 def mask_of(stack: StackLabels, number: int) -> np.ndarray:
     return np.asarray(stack.target.labels.data[1] == number)
+
+
+def test_an_end_is_remembered_until_its_run_is_undone(stack: StackLabels) -> None:
+    stroke = np.zeros(stack.target.labels.data.shape, bool)
+    stroke[0] = CORNER.full(SHAPE)
+    paint(stack.target.labels, stroke, 6)
+    between = key_of(0, stack.read_anchors(frozenset({6}))[6][0]), None
+    end = End(6, 3, 1, between, "not seen")
+    for place, ends in ((1, ()), (2, (end,))):
+        stack.begin("keep")
+        filled = Filled(place, {6: Section(CORNER, 0.9, 0.1, between)}, ends)
+        stack.found.add(filled)
+        assert stack.write(filled, nullcontext)
+    for _ in range(2):
+        stack.read_anchors(frozenset({6}))
+        assert list(stack.found.ends.values()) == [end]
+    stack.target.labels.undo()
+    stack.read_anchors(frozenset({6}))
+    assert not stack.found.ends
+    stack.target.labels.redo()
+    stack.read_anchors(frozenset({6}))
+    assert list(stack.found.ends.values()) == [end]
 
 
 def followed_anew(stack: StackLabels, number: int) -> bool:

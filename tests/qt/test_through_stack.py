@@ -78,6 +78,17 @@ class Stack(Bench):
         self.controller.close()
 
 
+def waiting(image: np.ndarray | None = None) -> tuple[Stack, ManualRunner]:
+    """Return a stack with an object, and the runner that finishes nothing by itself."""
+    runner = ManualRunner()
+    bench = Stack(image, runner)
+    runner.finish_all()
+    bench.go(3)
+    bench.draw((6, 12, 22, 28))
+    runner.finish_all()
+    return bench, runner
+
+
 def thinned(self: Walls, planes: range, certain: Masks, followed: Masks) -> Iterator[Masks | None]:
     """Take last rows off masks: as many as there are masks on these planes and beside them."""
     yield None
@@ -206,12 +217,7 @@ def test_the_window_is_told_of_pixels_that_it_shows_and_of_no_others(bench: Stac
 
 
 def test_a_view_across_the_planes_is_told_of_all_of_them() -> None:
-    runner = ManualRunner()
-    bench = Stack(runner=runner)
-    runner.finish_all()
-    bench.go(3)
-    bench.draw((6, 12, 22, 28))
-    runner.finish_all()
+    bench, runner = waiting()
     bench.through.propagate()
     bench.viewer.dims.order = (1, 0, 2)
     bench.viewer.dims.set_current_step(1, 14)
@@ -235,12 +241,7 @@ def test_a_run_is_one_undo_step(bench: Stack) -> None:
 
 
 def test_what_is_painted_meanwhile_is_kept_and_undone_on_its_own() -> None:
-    runner = ManualRunner()
-    bench = Stack(runner=runner)
-    runner.finish_all()
-    bench.go(3)
-    bench.draw((6, 12, 22, 28))
-    runner.finish_all()
+    bench, runner = waiting()
     before = bench.labels.data.copy()
     bench.through.propagate()
     task, on_done, on_report = runner.jobs.pop()
@@ -266,13 +267,8 @@ def test_what_is_painted_meanwhile_is_kept_and_undone_on_its_own() -> None:
 
 @pytest.mark.parametrize("way", ["painted on its way", "painted elsewhere", "prompted elsewhere"])
 def test_an_object_that_is_drawn_meanwhile_stays_as_it_was_drawn(way: str) -> None:
-    runner = ManualRunner()
-    bench = Stack(film((PLANES, 50, 160)), runner)
+    bench, runner = waiting(film((PLANES, 50, 160)))
     drawn = MaskCrop(10, 20 if "on its way" in way else 120, np.ones((6, 10), bool))
-    runner.finish_all()
-    bench.go(3)
-    bench.draw((6, 12, 22, 28))
-    runner.finish_all()
     bench.through.propagate()
     task, on_done, on_report = runner.jobs.pop()
     plane = replace(current_plane(bench.viewer.dims, bench.image), index=(5, None, None))
@@ -576,7 +572,7 @@ def test_any_axis_of_more_may_be_gone_through() -> None:
     bench.through.propagate(axis=1)
     assert not (bench.labels.data[0] == 1).any()
     assert (bench.labels.data[1] == 1).any((1, 2)).all()
-    assert [axis.number for axis in bench.through.stack.axes()] == [1, 0]
+    assert [axis.number for axis in bench.through.stack.axes()[0]] == [1, 0]
     bench.close()
 
 

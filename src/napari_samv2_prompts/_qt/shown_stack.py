@@ -61,12 +61,15 @@ class ShownStack:
         self._viewer, self._controller = viewer, controller
         self._tracks: dict[Hashable, StackLabels] = {}  # the one that was used last comes last
 
-    def axes(self) -> tuple[Axis, ...]:
-        """Return the axes that can be gone through, the one whose slider was moved last first."""
+    def axes(self) -> tuple[tuple[Axis, ...], str]:
+        """Return the axes that can be gone through, the one whose slider was moved last first.
+
+        Also returns why there are none, in a sentence.
+        """
         try:
             shown = self.now()
-        except ValueError:
-            return ()
+        except ValueError as error:
+            return (), str(error)
         plane, last = shown.plane, self._controller.reader.other_planes.axis
         sizes, names = layer_shape(shown.image), self._viewer.dims.axis_labels[-plane.ndim :]
         axes = [
@@ -74,15 +77,8 @@ class ShownStack:
             for axis in plane.hidden
             if sizes[axis] > 1
         ]
-        return tuple(sorted(axes, key=lambda axis: axis.number != last))
-
-    def problem(self) -> str:
-        """Say why nothing can be gone through, in a sentence; empty if something can."""
-        try:
-            self.now()
-        except ValueError as error:
-            return str(error)
-        return "" if self.axes() else "The image has one plane only."
+        problem = "" if axes else "The image has one plane only."
+        return tuple(sorted(axes, key=lambda axis: axis.number != last)), problem
 
     def now(self) -> ShownPlane:
         """Return what is shown; ValueError if nothing can be followed in it."""
@@ -98,7 +94,7 @@ class ShownStack:
 
     def axis(self, axis: int | None) -> int:
         """Return an axis that can be gone through, by default the one that comes first."""
-        axes = [one.number for one in self.axes()]
+        axes = [one.number for one in self.axes()[0]]
         if axis is None and axes:
             return axes[0]
         if axis not in axes:

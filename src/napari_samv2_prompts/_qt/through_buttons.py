@@ -51,8 +51,7 @@ class ThroughButtons:
     def show(self, state: PropagationState) -> None:
         """Show where following stands, and the axes if anybody looks at them."""
         if not self._panel.isHidden():
-            stack = self._propagation.stack
-            self._panel.show_axes(stack.axes(), stack.problem())
+            self._panel.show_axes(*self._propagation.stack.axes())
         self._panel.show_through(state)
 
     def _read_tracks(self) -> None:
