@@ -9,9 +9,8 @@ import pytest
 import tifffile
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QFileDialog
-from tests.fakes import Factory, ManualRunner, SyncRunner
+from tests.fakes import Factory, SyncRunner
 
-from napari_samv2_prompts._qt.threads import Disk
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts.io import lineage_files
 
@@ -70,19 +69,6 @@ def test_tracks_are_written_with_who_came_from_whom(
         masks, tracks = lineage_files.read_ctc(path)
         np.testing.assert_array_equal(masks, labels.data)
     assert {track.object: track.parent for track in tracks} == {7: 0} | dict.fromkeys(daughters, 7)
-
-
-def test_what_is_painted_while_tracks_are_written_is_not_in_them(
-    widget, tmp_path, monkeypatch
-) -> None:
-    labels, path, runner = widget.labels.value, tmp_path / "01_RES", ManualRunner()
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
-    before = labels.data.copy()
-    widget._open.propagation.stack.ask_and_export(widget, Disk(lambda: runner))
-    labels.data[:, :5, :5] = 9
-    runner.finish_all()
-    masks, _ = lineage_files.read_ctc(path)
-    np.testing.assert_array_equal(masks, before)
 
 
 @pytest.mark.parametrize(

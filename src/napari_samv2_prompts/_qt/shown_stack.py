@@ -17,7 +17,6 @@ from napari.layers import Tracks
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_samv2_prompts.engine.jobs import sentence
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import LabelsTarget, current_plane, layer_shape, shown_plane
 from napari_samv2_prompts.layers.classes import object_classes
@@ -165,10 +164,7 @@ class ShownStack:
     # --- files ------------------------------------------------------------------------------
 
     def ask_and_export(self, parent: QWidget, disk: Disk) -> None:
-        """Ask for a name, and write the labels of the shown plane, or tracks, in the worker.
-
-        What is written is copied first: meanwhile the labels may be painted or followed.
-        """
+        """Ask for a name, and write the labels of the shown plane, or tracks, in the worker."""
         self._controller.flush()
         try:
             film = self.track(self.now(), self.axis(None)).film
@@ -182,11 +178,11 @@ class ShownStack:
             path = with_ending(Path(name), kind)
             of_tracks = path.suffix.lower() in (".csv", ".geff") or path.name.endswith("_RES")
             if film is not None and (of_tracks or kind in _TRACK_KINDS.split(";;")):
-                export: Callable[[], None] = partial(_write_film, path, *film())
+                export: Callable[[], None] = partial(_write_film, path, film)
             else:
                 export = partial(_write_plane, path, *self._labels_of_plane())
-        except (ValueError, MemoryError) as error:
-            show_error(f"SAMV2 Prompts: {sentence(error)}")
+        except ValueError as error:
+            show_error(f"SAMV2 Prompts: {error}")
             return
         disk.do(f"Writing {path.name}…", export, lambda nothing: f"Wrote {path.name}.")
 
@@ -202,10 +198,10 @@ class ShownStack:
         return name, pixels, object_classes(chosen.points, chosen.shapes, labels)
 
 
-def _write_film(path: Path, labels: NDArray[Any], parents: Mapping[int, int]) -> None:
+def _write_film(path: Path, film: Callable[[], tuple[NDArray[Any], Mapping[int, int]]]) -> None:
     from napari_samv2_prompts.io.lineage_files import write_film
 
-    write_film(path, labels, parents)
+    write_film(path, *film())
 
 
 def _write_plane(path: Path, name: str, labels: NDArray[Any], classes: dict[int, str]) -> None:
