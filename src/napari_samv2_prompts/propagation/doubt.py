@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .carrying import Carried
 from .weights import Weights, apply
 
 if TYPE_CHECKING:
@@ -49,41 +50,40 @@ class Measures:
     @classmethod
     def of(
         cls,
+        one: Carried,
         mask: NDArray[np.bool_],
+        evidence: NDArray[np.float32],
         logits: NDArray[np.float32],
-        soft: NDArray[np.float32],
-        model: NDArray[np.float32],
         score: float,
-        now: NDArray[np.float32],
-        before: NDArray[np.float32],
-        last: NDArray[np.bool_],
-        areas: tuple[int, int, int],
-        distance: int,
     ) -> Measures:
         """Measure a section.
 
-        All arrays are of one window, see :class:`.HandOver`; `areas` are those of the anchor
-        behind and of the two last masks, the older one first.
+        All arrays are of the object's window.
+
+        - `mask`: the section
+        - `evidence`: what it was made of, see :func:`.evidence`
+        - `logits`, `score`: the model's, and the IoU that it predicts
         """
-        anchor, older, newer = areas
+        soft, last = one.soft, one.mask
         carried = soft > 0.5
         near = mask | carried | last
-        values = before[last]
+        values = one.before[last]
         level = 3.0
         if mask.any() and len(values):
-            level = abs(float(now[mask].mean() - values.mean())) / (float(values.std()) + 6.0)
+            level = abs(float(one.now[mask].mean() - values.mean())) / (float(values.std()) + 6.0)
+        older, newer = one.areas
         return cls(
             score,
-            _iou(mask, model > 0),
+            _iou(mask, logits > 0),
             _iou(mask, carried),
-            float(np.tanh(np.abs(logits[near]) / 2).mean()) if near.any() else 0.0,
+            float(np.tanh(np.abs(evidence[near]) / 2).mean()) if near.any() else 0.0,
             float(np.log((mask.sum() + 1) / (last.sum() + 1))),
             float(np.abs(2 * soft[near] - 1).mean()) if near.any() else 0.0,
             min(level, 3.0),
             float(np.log(last.sum() + 1)) / 8,
-            float(np.log((mask.sum() + 1) / (anchor + 1))),
+            float(np.log((mask.sum() + 1) / (one.anchor.sum() + 1))),
             float(np.log((newer + 1) / (older + 1))),
-            min(distance, 24) / 24,
+            min(one.distance, 24) / 24,
         )
 
     @property

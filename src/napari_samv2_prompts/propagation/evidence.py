@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from .carrying import Carried
 from .patches import depth
 from .weights import Weights, convolve
 
@@ -35,46 +36,28 @@ BLUR = ndimage.gaussian_filter1d(np.eye(RANGES), 1.5, axis=0, mode="nearest")
 
 
 def features(
-    moved: NDArray[np.float32],
-    inside: NDArray[np.float32],
-    rival: NDArray[np.float32],
-    logits: NDArray[np.float32],
-    score: float,
-    now: NDArray[np.float32],
-    before: NDArray[np.float32],
-    mask: NDArray[np.bool_],
-    anchor: NDArray[np.bool_],
-    distance: int,
+    one: Carried, rival: NDArray[np.float32], logits: NDArray[np.float32], score: float
 ) -> NDArray[np.float32]:
     """Measure the pixels around an object.
 
     Parameters
     ----------
-    moved : array of shape (h, w)
-        The last mask, carried to this plane.
-    inside : array of shape (h, w)
-        Each pixel's depth in what is more than half from it.
+    one : Carried
+        The object, on its way to this plane.  The mask of its anchor keeps small errors from adding
+        up from plane to plane.
     rival : array of shape (h, w)
-        The same of the other objects, the largest at each pixel.
+        How much of each pixel came from another object, the largest at each pixel.
     logits : array of shape (h, w)
         The model's.
     score : float
         The IoU that the model predicts.
-    now, before : array of shape (h, w)
-        Grey values of this plane, and of the last one where the object was.
-    mask : array of shape (h, w), bool
-        The last mask, at the pixels of `before`.
-    anchor : array of shape (h, w), bool
-        The mask of the anchor behind, moved to where the object is now: what keeps small errors
-        from adding up from plane to plane.
-    distance : int
-        Planes from there.
 
     Returns
     -------
     array of shape (14, h, w), float32
         In the order of :data:`FEATURES`.
     """
+    now, before, mask = one.now, one.before, one.mask
     around = ~mask & ndimage.binary_dilation(mask, iterations=6)
     smooth_now, smooth_before, ridge = _smooth(now, before)
     values = before[mask] if mask.any() else before.ravel()
@@ -82,8 +65,8 @@ def features(
     size = float(np.log(mask.sum() + 1))
     return np.stack(
         [
-            np.log((moved + 0.02) / (1.02 - moved)) / 2,
-            inside.clip(-8, 8) / 4,
+            np.log((one.soft + 0.02) / (1.02 - one.soft)) / 2,
+            one.inside.clip(-8, 8) / 4,
             depth(mask).clip(-8, 8) / 4,
             np.log((rival + 0.02) / (1.02 - rival)) / 2,
             logits.clip(-10, 10) / 4,
@@ -94,8 +77,8 @@ def features(
             ((before - level) / spread).clip(-3, 3),
             (ridge * 4 / spread).clip(-3, 3),
             np.full_like(now, size / 2 - 3),
-            depth(anchor).clip(-12, 12) / 4,
-            np.full_like(now, min(distance, 24) / 8 - 1),
+            depth(one.anchor).clip(-12, 12) / 4,
+            np.full_like(now, min(one.distance, 24) / 8 - 1),
         ],
         dtype=np.float32,
     )

@@ -1,9 +1,8 @@
 """Following objects from plane to plane by handing the last mask over as prompts of the next plane.
 
-For each object: where it moved to as a whole, where each of its pixels went (``correspondence``),
-and what the model says to a box, a point and a mask made from that; all of it weighed pixel by
-pixel (``evidence``).  Objects are decoded in one batch, and each pixel goes to the one that it
-speaks for most.
+For each object: where it and each of its pixels went (``carrying``), and what the model says to a
+box, a point and a mask made from that; all of it weighed pixel by pixel (``evidence``).  Objects
+are decoded in one batch, and each pixel goes to the one that it speaks for most.
 
 Here: :class:`HandOver`.  It keeps nothing: the same planes and masks give the same answer.
 
@@ -14,7 +13,6 @@ sure an answer is (``doubt.py``).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -23,23 +21,11 @@ import numpy as np
 from napari_samv2_prompts.prompts import MaskCrop, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
 
+from .carrying import Carried, carry
 from .competition import from_others, main_components, shared_out
-from .correspondence import RADIUS, displacement, moved
 from .doubt import Measures, judge
 from .evidence import FEATURES, NEAR, evidence, features
-from .patches import (
-    FAR,
-    around,
-    as_grey,
-    centre,
-    depth,
-    grid_of,
-    pasted,
-    pixels_of,
-    smoothed,
-    taken,
-    union,
-)
+from .patches import FAR, grid_of, pixels_of, taken, union
 from .stacks import Embeddings
 from .values import Anchors, Guess, History, Stack
 from .walls import Walls
@@ -47,33 +33,6 @@ from .weights import Weights, load
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-MARGIN = 10
-"""Room around an object's place, in pixels: it grows by no more than that from plane to plane."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Carried:
-    """An object on its way to the next plane.
-
-    - `.window`: the part of the plane in which it is looked for
-    - `.now`, `.before`: grey values; `before` is moved to where the object is now
-    - `.mask`, `.soft`: the last mask at those pixels, and how much of each pixel came from it
-    - `.inside`: each pixel's depth in what is more than half from it
-    - `.anchor`: the mask of the anchor behind, its middle where that of `soft` is
-    - `.distance`: planes from there
-    - `.areas`: of that anchor, and of the two last masks
-    """
-
-    window: Region
-    now: NDArray[np.float32]
-    before: NDArray[np.float32]
-    mask: NDArray[np.bool_]
-    soft: NDArray[np.float32]
-    inside: NDArray[np.float32]
-    anchor: NDArray[np.bool_]
-    distance: int
-    areas: tuple[int, int, int]
 
 
 class HandOver:
@@ -104,16 +63,16 @@ class HandOver:
         then: int | None = None,
     ) -> dict[int, Guess]:
         """Find objects on a plane; see :meth:`.Follower.follow`."""
-        carried = {n: self._carry(plane, history) for n, history in histories.items()}
+        carried = {n: carry(self._stack, plane, history) for n, history in histories.items()}
         decoded = self._decoded(plane, carried, then)
         rival = from_others({n: (one.window, one.soft) for n, one in carried.items()}, rivals)
-        values = {n: self._features(one, rival[n], decoded[n]) for n, one in carried.items()}
+        values = {n: features(one, rival[n], *decoded[n]) for n, one in carried.items()}
         maps = {number: self._evidence(measured) for number, measured in values.items()}
         assigned = shared_out(maps, {n: one.window for n, one in carried.items()}, rivals)
         guesses = {}
         for number, one in carried.items():
             mask = main_components(assigned[number], one.soft)
-            measures = self._measures(one, mask, maps[number], decoded[number])
+            measures = Measures.of(one, mask, maps[number], *decoded[number])
             if self._watch is not None:
                 self._watch(plane, number, one.window, values[number], measures)
             doubt, gone = judge(measures, self._weights)
@@ -125,47 +84,8 @@ class HandOver:
         """Return the walls between objects, if there are any."""
         return Walls.of(self._stack, anchors)
 
-    # --- where it went ---
-
-    def _carry(self, plane: int, history: History) -> _Carried:
-        shape = self._stack.shape[1:]
-        last, crop = history.planes[-1]
-        expected = _motion(history)
-        radius = min(int(max(crop.mask.shape) * 0.25), 8)
-        search = around(crop, radius + max(map(abs, expected)), shape)
-        before, now = (self._grey(p, search) for p in (last, plane))
-        dy, dx = displacement(before, now, pasted(crop, search), expected, radius)
-        there = MaskCrop(crop.top + dy, crop.left + dx, crop.mask)
-        window = around(there, MARGIN, shape)
-        wide = Region(
-            window.top - RADIUS, window.left - RADIUS, window.bottom + RADIUS, window.right + RADIUS
-        )
-        before, now = self._grey(last, wide, dy, dx), self._grey(plane, window)
-        soft = moved(before, now, pasted(there, wide).astype(np.float32))
-        anchor, distance = _anchor_at(history, plane, soft, window)
-        areas = int(anchor.sum()), history.planes[max(-2, -len(history.planes))][1].area, crop.area
-        return _Carried(
-            window, now, before[RADIUS:-RADIUS, RADIUS:-RADIUS], pasted(there, window), soft,
-            depth(soft > 0.5), anchor, distance, areas,
-        )  # fmt: skip
-
-    def _grey(self, plane: int, window: Region, dy: int = 0, dx: int = 0) -> NDArray[np.float32]:
-        """Return the grey values at a window's pixels of a picture moved by `dy`, `dx`.
-
-        Beyond the plane's edge they are those at the edge.  Noise is smoothed a little.
-        """
-        _, height, width = self._stack.shape
-        rows = (np.arange(window.top - 1, window.bottom + 1) - dy).clip(0, height - 1)
-        columns = (np.arange(window.left - 1, window.right + 1) - dx).clip(0, width - 1)
-        part = self._stack.read(
-            plane, slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-        )
-        return smoothed(as_grey(part)[np.ix_(rows - rows[0], columns - columns[0])])
-
-    # --- what the model says ---
-
     def _decoded(
-        self, plane: int, carried: Mapping[int, _Carried], then: int | None
+        self, plane: int, carried: Mapping[int, Carried], then: int | None
     ) -> dict[int, tuple[NDArray[np.float32], float]]:
         """Return each object's logits at its window's pixels, and the predicted IoU."""
         decoded = {
@@ -189,69 +109,13 @@ class HandOver:
                 decoded[item.object] = logits, float(item.scores[0])
         return decoded
 
-    # --- what is made of it ---
-
     def _evidence(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         logits = evidence(values, self._weights)
         near = values[FEATURES.index("depth")] > NEAR
         return np.where(near, logits, FAR).astype(np.float32)
 
-    @staticmethod
-    def _features(
-        one: _Carried, rival: NDArray[np.float32], decoded: tuple[NDArray[np.float32], float]
-    ) -> NDArray[np.float32]:
-        logits, score = decoded
-        return features(
-            one.soft, one.inside, rival, logits, score, one.now, one.before, one.mask, one.anchor,
-            one.distance,
-        )  # fmt: skip
 
-    @staticmethod
-    def _measures(
-        one: _Carried,
-        mask: NDArray[np.bool_],
-        logits: NDArray[np.float32],
-        decoded: tuple[NDArray[np.float32], float],
-    ) -> Measures:
-        model, score = decoded
-        return Measures.of(
-            mask, logits, one.soft, model, score, one.now, one.before, one.mask,
-            one.areas, one.distance,
-        )  # fmt: skip
-
-
-def _motion(history: History) -> tuple[int, int]:
-    """Extrapolate an object's motion over the planes behind: rows and columns a plane."""
-    if len(history.planes) < 2:
-        return 0, 0
-    (p0, first), (p1, last) = history.planes[0], history.planes[-1]
-    if not (first.mask.any() and last.mask.any()):
-        return 0, 0
-    a, b = centre(first), centre(last)
-    dy, dx = ((v - u) / abs(p1 - p0) for u, v in zip(a, b, strict=True))
-    return round(dy), round(dx)
-
-
-def _anchor_at(
-    history: History, plane: int, soft: NDArray[np.float32], window: Region
-) -> tuple[NDArray[np.bool_], int]:
-    """Return the mask of the anchor behind, moved to where the object is, and how far it is."""
-    last = history.planes[-1][0]
-    behind = [at for at in history.anchors if (at <= last) == (last < plane) or at == last]
-    near = min(behind, key=lambda at: abs(at - plane)) if behind else last
-    crop = history.anchors.get(near, history.planes[-1][1])
-    weight = float(soft.sum())
-    if weight < 1 or not crop.area:
-        return pasted(crop, window), abs(near - plane)
-    rows, columns = soft.sum(axis=1), soft.sum(axis=0)
-    y = float((rows * np.arange(len(rows))).sum()) / weight + window.top
-    x = float((columns * np.arange(len(columns))).sum()) / weight + window.left
-    row, column = centre(crop)
-    moved_crop = MaskCrop(crop.top + round(y - row), crop.left + round(x - column), crop.mask)
-    return pasted(moved_crop, window), abs(near - plane)
-
-
-def _prompt(number: int, one: _Carried, region: Region, side: int) -> Prompt | None:
+def _prompt(number: int, one: Carried, region: Region, side: int) -> Prompt | None:
     """Make an object's prompts from where its pixels went; None if it is nowhere."""
     mask = one.soft > 0.5
     if not mask.any():
