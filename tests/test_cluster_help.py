@@ -82,6 +82,7 @@ class Cluster:
         self.addresses: list[str] = []
         self.units: list = []
         self.stores: list = []
+        self.models: list = []
         self.leaves, self.fails = 1000, ""
 
     @contextmanager
@@ -92,12 +93,14 @@ class Cluster:
         yield
 
     def run_on(self, client, units, settings, *, check):
+        self.models.append(settings)
         for unit in units:
             self.units.append(unit)
             yield Outcome(unit, objects=len(unit.planes))
 
     def parts_on(self, client, units, settings, *, store=None, check):
         self.stores.append(store)
+        self.models.append(settings)
         for unit in units:
             self.units.append(pickle.loads(pickle.dumps(unit)))
             if self.fails:
@@ -289,6 +292,22 @@ def test_what_was_stopped_takes_nothing_more(window, generation, cluster):
     cluster_help.search_tiles(window.session, generation, PLANES[5])
     assert len(generation.found[0]) == 3, "one part, then the stop"
     assert window.session.generation is generation
+
+
+def test_workers_stand_elsewhere_so_they_are_told_whole_paths(
+    window, cluster, told, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (film,) = ViewerModel().open("film.tif", plugin="napari")
+    own, store = replace(NANO, checkpoint=Path("own.pt")), EmbeddingStore(Path("store"))
+    window.session.set_store(store)
+    request = replace(propagation(window), model=own)
+    help_at(film).embed_planes(film, own, store)
+    help_at(film).follow(window.session, request, PLANES)
+    assert told == ["SAMV2 Prompts: The cluster has embedded 20 planes."]
+    assert {unit.seen.image for unit in cluster.units} == {tmp_path / "film.tif"}
+    assert {unit.folder for unit in cluster.units[:-1]} == {*cluster.stores} == {tmp_path / "store"}
+    assert {model.checkpoint for model in cluster.models} == {tmp_path / "own.pt"}
 
 
 # --- in the window ---

@@ -1,7 +1,8 @@
 """A cluster that does what the window was asked for, or helps with it; the window never waits.
 
 Nothing is connected to but the address that the user typed.  The cluster reads the image's file by
-itself, and is told contrast and planes: no pixel is sent.
+itself, and is told contrast and planes: no pixel is sent.  Workers stand in folders of their own:
+all paths that go out are absolute.
 
 - Planes go into the folder of embeddings, the last ones first, while this computer begins with the
   plane on screen: it finds there what the workers were quicker with.
@@ -82,7 +83,7 @@ class ClusterHelp:
         file = None if image is None else self._file(lacks)
         if file is None or image is None or store is None:
             return
-        shape, folder, new = layer_shape(image), store.folder, [0]
+        shape, folder, new = layer_shape(image), store.folder.absolute(), [0]
 
         def errand(client: Any, check: Check) -> Iterator[int]:
             from napari_samv2_prompts.units.cluster import run_on
@@ -246,7 +247,7 @@ def seen_file(image: Image | None, rendering: str, layers: Iterable[Layer]) -> F
     same = [one for one in layers if is_image(one) and one.source.path == path]
     place = same.index(image) if image in same else 0
     reader = image.source.reader_plugin  # another would make other layers of the file
-    return FileViews(Path(path), place, bool(image.rgb), limits, gamma, reader)
+    return FileViews(Path(path).absolute(), place, bool(image.rgb), limits, gamma, reader)
 
 
 def _parts(
@@ -259,7 +260,7 @@ def _parts(
     """Yield what comes of units; raise at the end if some failed."""
     from napari_samv2_prompts.units.parts import Failure, parts_on
 
-    folder, failed = None if store is None else store.folder, list[str]()
+    folder, failed = None if store is None else store.folder.absolute(), list[str]()
     for part in parts_on(client, units, _settings(model), store=folder, check=check):
         if isinstance(part, Failure):
             failed.append(part.reason)
@@ -280,7 +281,7 @@ def _known(file: FileViews, view: ImageView, plane: Plane) -> FileViews:
 def _settings(model: ModelChoice) -> Any:
     from napari_samv2_prompts.units.unit import ModelSettings
 
-    return ModelSettings(model.name, model.checkpoint, "auto")
+    return ModelSettings.of(model.name, model.checkpoint, "auto")
 
 
 def _warn(text: str) -> None:
