@@ -122,36 +122,21 @@ class SAMV2AutomaticMaskGenerator:
         multimask_output: bool = True,
         **options: Any,
     ) -> None:
-        if (points_per_side is None) == (point_grids is None):
-            raise ValueError("Give either points_per_side or point_grids, and not both.")
         if output_mode not in SEGMENTATIONS:
             raise ValueError(
                 f"output_mode is one of {', '.join(SEGMENTATIONS)}, not {output_mode!r}."
             )
-        if points_per_side is not None:
-            counts = [
-                int(points_per_side / crop_n_points_downscale_factor**layer)
-                for layer in range(crop_n_layers + 1)
-            ]
-            self.point_grids = [point_grid(count) for count in counts]
-        else:
-            self.point_grids = [np.asarray(grid, np.float64) for grid in point_grids or ()]
-        if len(self.point_grids) <= crop_n_layers:
-            raise ValueError(
-                f"{crop_n_layers} layers of crops need {crop_n_layers + 1} grids of points, "
-                f"not {len(self.point_grids)}."
-            )
-        self.predictor = (
-            model
-            if isinstance(model, SAMV2ImagePredictor)
-            else SAMV2ImagePredictor(
+        factor, layers = crop_n_points_downscale_factor, crop_n_layers + 1
+        self.point_grids = _grids(points_per_side, point_grids, layers, factor)
+        if not isinstance(model, SAMV2ImagePredictor):
+            model = SAMV2ImagePredictor(
                 model,
                 mask_threshold=mask_threshold,
                 max_hole_area=min_mask_region_area,
                 max_sprinkle_area=min_mask_region_area,
                 **options,
             )
-        )
+        self.predictor: SAMV2ImagePredictor = model
         self.points_per_batch = points_per_batch
         self.pred_iou_thresh = pred_iou_thresh
         self.stability_score_thresh = stability_score_thresh
@@ -297,6 +282,25 @@ def point_grid(per_side: int) -> NDArray[np.float64]:
     along = (np.arange(per_side) + 0.5) / per_side
     x, y = np.meshgrid(along, along)
     return np.stack([x.ravel(), y.ravel()], axis=1)
+
+
+def _grids(
+    per_side: int | None, given: Sequence[ArrayLike] | None, layers: int, factor: int
+) -> list[NDArray[np.float64]]:
+    """Return the clicks of each layer, the whole image among them; either way of asking for them.
+
+    Raises ValueError if both or neither are given, or too few grids.
+    """
+    if (per_side is None) == (given is None):
+        raise ValueError("Give either points_per_side or point_grids, and not both.")
+    if per_side is not None:
+        return [point_grid(int(per_side / factor**layer)) for layer in range(layers)]
+    grids = [np.asarray(grid, np.float64) for grid in given or ()]
+    if len(grids) < layers:
+        raise ValueError(
+            f"{layers - 1} layers of crops need {layers} grids of points, not {len(grids)}."
+        )
+    return grids
 
 
 def crop_boxes(shape: tuple[int, int], n_layers: int, overlap: float) -> list[tuple[int, Crop]]:

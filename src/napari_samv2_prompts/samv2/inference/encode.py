@@ -61,7 +61,7 @@ def encode_images(
     - `images`: sequence of array of shape (H, W) or (H, W, 3), uint8
     - `progress`: told the share done, in (0, 1], many times.  What it raises ends the work.
     """
-    embeddings = []
+    embeddings: list[Embedding] = []
 
     def kind(image: NDArray[np.uint8]) -> tuple[int, bool]:
         height, width = image.shape[:2]
@@ -70,41 +70,43 @@ def encode_images(
     for (side, closer), alike in groupby(images, kind):
         group = list(alike)
 
-        sides = (side, *variant.pyramid(side))
-        ends = [0.0, *(np.cumsum(np.square(sides)) / np.square(sides).sum()).tolist()]
-
         def work(
             part: slice,
             group: list[NDArray[np.uint8]] = group,
-            sides: tuple[int, ...] = sides,
-            ends: list[float] = ends,
+            side: int = side,
             closer: bool = closer,
-        ) -> tuple[list[ImageFeatures], list[Tensor | None]]:
-            pixels = torch.cat([to_pixels(image, sides[0], choice.device) for image in group[part]])
+        ) -> list[Embedding]:
+            some = group[part]
+            pixels = torch.cat([to_pixels(image, side, choice.device) for image in some])
             own = [kept(one) if closer else None for one in pixels.split(1)]
-            levels = []
-            for level, start, end in zip(sides, ends[:-1], ends[1:], strict=True):
-                pixels = smaller(pixels, level)
-                levels.append(encode(pixels, _part_of(progress, start, end)))
-            return levels, own
+            levels = _on_levels(encode, pixels, (side, *variant.pyramid(side)), progress)
+            rows = [[level.select(slice(n, n + 1)) for level in levels] for n in range(len(some))]
+            return [
+                Embedding(first, (image.shape[0], image.shape[1]), side, model, tuple(others), seen)
+                for (first, *others), image, seen in zip(rows, some, own, strict=True)
+            ]
 
         chunk = max(1, _PIXELS_AT_ONCE // side**2)
-        parts = in_chunks(work, len(group), chunk, choice.device)
-        rows = [
-            (
-                [level.select(slice(i, i + 1)) for level in levels],
-                pixels[i],
-            )
-            for levels, pixels in parts
-            for i in range(len(levels[0].embedding))
-        ]
-        embeddings += [
-            Embedding(row[0], (image.shape[0], image.shape[1]), side, model, tuple(row[1:]), pixels)
-            for (row, pixels), image in zip(rows, group, strict=True)
-        ]
+        for part in in_chunks(work, len(group), chunk, choice.device):
+            embeddings += part
     if choice.dtype == torch.float32:
         return embeddings
     return [embedding.halved() for embedding in embeddings]
+
+
+def _on_levels(
+    encode: Encode,
+    pixels: Tensor,
+    sides: Sequence[int],
+    progress: Callable[[float], object] | None,
+) -> list[ImageFeatures]:
+    """Encode smaller and smaller copies of pixels; the work grows with their areas."""
+    ends = [0.0, *(np.cumsum(np.square(sides)) / np.square(sides).sum()).tolist()]
+    levels = []
+    for side, start, end in zip(sides, ends[:-1], ends[1:], strict=True):
+        pixels = smaller(pixels, side)
+        levels.append(encode(pixels, _part_of(progress, start, end)))
+    return levels
 
 
 def _part_of(
