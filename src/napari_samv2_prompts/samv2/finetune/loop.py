@@ -94,6 +94,13 @@ class _Run:
     since: int = 0
     seconds: float = 0.0
 
+    def validated(self, found: Validation) -> None:
+        """Keep the weights if they are better than all before."""
+        better = found.mean > self.best.mean
+        self.since = 0 if better else self.since + 1
+        if better:
+            self.best, self.weights = found, _copied(self.network)
+
 
 def fine_tune(
     network: SAMV2Network,
@@ -115,8 +122,7 @@ def fine_tune(
     settings = settings or Settings()
     learnt, held_back = split(pairs, settings.validation, settings.seed)
     network = copy.deepcopy(network)
-    rate = settings.rate or (3e-4 if isinstance(network, NanoNetwork) else 3e-5)
-    optimizer = torch.optim.AdamW(_learning(network, trunk=settings.trunk), lr=rate)
+    optimizer = torch.optim.AdamW(_learning(network, trunk=settings.trunk))  # its rate: _step
     before = validate(network, held_back)
     report(Progress(0, float("nan"), 0.0, before))
     run = _Run(network, optimizer, before, before, _copied(network))
@@ -127,31 +133,25 @@ def fine_tune(
     if checkpoint is not None and checkpoint.exists():
         _resume(run, checkpoint, told)
     pictures = [] if settings.trunk else _embedded(network, learnt)
-    began, stopped = time.monotonic() - run.seconds, "all steps were made"
-    while run.step < settings.steps:
-        rng = np.random.default_rng((settings.seed, run.step))
-        loss = _step(rng, run, settings, learnt, pictures, rate)
+    began, stopped = time.monotonic() - run.seconds, ""
+    while run.step < settings.steps and not stopped:
+        loss = _step(run, settings, learnt, pictures)
         run.step += 1
         run.seconds = time.monotonic() - began
-        out_of_time = run.seconds > 60 * settings.minutes
-        last = run.step == settings.steps or out_of_time
+        late = run.seconds > 60 * settings.minutes
         found = None
-        if run.step % settings.every == 0 or last:
+        if late or run.step % settings.every == 0 or run.step == settings.steps:
             found = validate(network, held_back)
-            better = found.mean > run.best.mean
-            run.since = 0 if better else run.since + 1
-            if better:
-                run.best, run.weights = found, _copied(network)
+            run.validated(found)
             if checkpoint is not None:
                 _save(run, checkpoint, told)
         report(Progress(run.step, loss, run.seconds, found))
-        if out_of_time:
+        if late:
             stopped = "the time was over"
-            break
-        if run.since >= settings.patience:
+        elif run.since >= settings.patience:
             stopped = f"{settings.patience} validations in a row were not better"
-            break
     network.load_state_dict(run.weights)
+    stopped = stopped or "all steps were made"
     return Result(network.eval(), run.before, run.best, run.step, stopped)
 
 
@@ -194,14 +194,10 @@ def _embedded(network: SAMV2Network, pairs: Sequence[Pair]) -> list[Embedded]:
 
 
 def _step(
-    rng: np.random.Generator,
-    run: _Run,
-    settings: Settings,
-    pairs: Sequence[Pair],
-    pictures: Sequence[Embedded],
-    rate: float,
+    run: _Run, settings: Settings, pairs: Sequence[Pair], pictures: Sequence[Embedded]
 ) -> float:
     """Make one step and return its loss; nan where the picture had no objects to show."""
+    rng = np.random.default_rng((settings.seed, run.step))
     if pictures:
         picture = pictures[int(rng.integers(len(pictures)))]
     else:
@@ -211,6 +207,7 @@ def _step(
     if batch is None:
         return float("nan")
     loss = _loss(rng, run.network, batch)
+    rate = settings.rate or (3e-4 if isinstance(run.network, NanoNetwork) else 3e-5)
     for group in run.optimizer.param_groups:
         group["lr"] = rate * min(1.0, (run.step + 1) / 20)
     run.optimizer.zero_grad(set_to_none=True)
