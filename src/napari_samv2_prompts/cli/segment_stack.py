@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from napari_samv2_prompts.propagation import Filled
+    from napari_samv2_prompts.io.file_views import StackFile
+    from napari_samv2_prompts.propagation import End, Filled
     from napari_samv2_prompts.units.stacks import StackWork
     from napari_samv2_prompts.units.unit import Outcome, Unit
 
@@ -62,20 +63,16 @@ def wanted(options: argparse.Namespace) -> bool:
 def run(options: argparse.Namespace) -> int:
     """Segment a stack and say where the file is, and where objects ended."""
     import numpy as np
-    from tqdm import tqdm
 
     from napari_samv2_prompts.images import StackPicture, axis_of
     from napari_samv2_prompts.io.exports import write_labels
+    from napari_samv2_prompts.io.file_views import StackFile
     from napari_samv2_prompts.io.opening import open_image
-    from napari_samv2_prompts.propagation import Found, Wanted
+    from napari_samv2_prompts.propagation import Wanted
     from napari_samv2_prompts.through import stack_prompts
     from napari_samv2_prompts.units.stacks import StackWork
 
-    if options.boxes is None and options.points is None:
-        raise ValueError("Give prompts: a table of boxes (--boxes) or of points (--points).")
-    for name in ("coco", "save_prompts", "picture"):
-        if getattr(options, name, None):
-            raise ValueError(f"--{name.replace('_', '-')} is not for stacks: leave it out.")
+    _check(options)
     output = labels_path(options)
     opened = open_image(options.image).with_pixel_size()
     tell(opened.notes)
@@ -87,22 +84,13 @@ def run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     away = options.workers is not None or options.scheduler is not None
     store = options.store or (output.with_name(f"{output.name}.embeddings") if away else None)
+    file = StackFile.of(options.image.absolute(), place, seen) if away else None
     work = StackWork(seen, prompts, wanted, options.method, store)
-    seen_ends = Found()
-    with tqdm(unit="plane", disable=None, leave=False) as bar:
-
-        def report(filled: Filled) -> None:
-            bar.update(1 if filled.sections else 0)
-            seen_ends.add(replace(filled, sections={}))  # without masks
-
-        if away:
-            labels = _on_workers(options, work, place, report)
-        else:
-            labels = work.here(lambda: predictor(options), report)
+    labels, ends = _followed(options, work, file)
     if store is not None and store != options.store:
         shutil.rmtree(store, ignore_errors=True)  # it was for this run
     print(f"{len(stack)} planes in {time.perf_counter() - started:.2f} s")
-    for end in sorted(seen_ends.ends.values(), key=lambda end: (end.object, end.plane)):
+    for end in sorted(ends, key=lambda end: (end.object, end.plane)):
         print(end)
     write_labels(output, np.moveaxis(labels, 0, place), pixel_size=opened.pixel_size)
     print(f"Labels: {output}")
@@ -112,13 +100,41 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _check(options: argparse.Namespace) -> None:
+    if options.boxes is None and options.points is None:
+        raise ValueError("Give prompts: a table of boxes (--boxes) or of points (--points).")
+    for name in ("coco", "save_prompts", "picture"):
+        if getattr(options, name, None):
+            raise ValueError(f"--{name.replace('_', '-')} is not for stacks: leave it out.")
+
+
+def _followed(
+    options: argparse.Namespace, work: StackWork, file: StackFile | None
+) -> tuple[NDArray[Any], Iterable[End]]:
+    """Return the labels, made by workers if they have a file to read, and where objects ended."""
+    from tqdm import tqdm
+
+    from napari_samv2_prompts.propagation import Found
+
+    found = Found()
+    with tqdm(unit="plane", disable=None, leave=False) as bar:
+
+        def report(filled: Filled) -> None:
+            bar.update(1 if filled.sections else 0)
+            found.add(replace(filled, sections={}))  # without masks
+
+        if file is None:
+            labels = work.here(lambda: predictor(options), report)
+        else:
+            labels = _on_workers(options, work, file, report)
+    return labels, found.ends.values()
+
+
 def _on_workers(
-    options: argparse.Namespace, work: StackWork, place: int, report: Callable[[Filled], None]
+    options: argparse.Namespace, work: StackWork, file: StackFile, report: Callable[[Filled], None]
 ) -> NDArray[Any]:
     from napari_samv2_prompts.cli.workers import runner_of, with_bar
-    from napari_samv2_prompts.io.file_views import StackFile
 
-    file = StackFile.of(options.image.absolute(), place, work.seen)
     with runner_of(options, overwrite=False) as do:
 
         def run(units: Iterable[Unit]) -> Iterator[Outcome]:
