@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from napari.utils.notifications import show_error, show_warning
 from qtpy.QtWidgets import QFileDialog, QWidget
 
-from napari_samv2_prompts.engine import ModelChoice, PredictorFactory, Runner, Session
+from napari_samv2_prompts.engine import ModelChoice, Session
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.io.recorder import Recorder
 from napari_samv2_prompts.layers import (
@@ -53,19 +53,17 @@ _KIND = "Prompts (*.json)"
 class PromptFiles:
     """What the buttons *Save prompts* and *Load prompts* do.
 
-    - `make_predictor`, `make_runner`: for the session that loaded steps are done in
+    - `make_session`: for the steps that are loaded
     - `parent`: of the dialogs
     """
 
     def __init__(
         self, viewer: Viewer, controller: Controller, layers: LayerChoices, picker: ModelPicker,
-        recorder: Recorder, disk: Disk, make_predictor: PredictorFactory,
-        make_runner: Callable[[], Runner], parent: QWidget,
+        recorder: Recorder, disk: Disk, make_session: Callable[[], Session], parent: QWidget,
     ) -> None:  # fmt: skip
         self._viewer, self._controller, self._layers = viewer, controller, layers
         self._picker, self._recorder, self._disk, self._parent = picker, recorder, disk, parent
-        self._make_predictor, self._make_runner = make_predictor, make_runner
-        self._queue = MainThreadQueue()
+        self._make_session, self._queue = make_session, MainThreadQueue()
         self._loading: tuple[Replay, Chosen, LabelsTarget] | None = None
         self._closed = False
 
@@ -195,7 +193,7 @@ class PromptFiles:
 
         replay = Replay(
             with_models(record, partial(_placed, choice)),
-            Session(self._make_predictor, self._make_runner()),
+            self._make_session(),
             target,
             partial(self._view, image),
             partial(place_of, chosen),

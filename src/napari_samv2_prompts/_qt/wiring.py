@@ -49,17 +49,10 @@ class Wiring:
     """
 
     def __init__(
-        self,
-        viewer: Viewer,
-        form: Form,
-        layers: LayerChoices,
-        picker: ModelPicker,
-        remembered: Remembered,
-        disk: Disk,
-        make_predictor: PredictorFactory,
-        make_runner: Callable[[], Runner],
-        parent: QWidget,
-    ) -> None:
+        self, viewer: Viewer, form: Form, layers: LayerChoices, picker: ModelPicker,
+        remembered: Remembered, disk: Disk, make_predictor: PredictorFactory,
+        make_runner: Callable[[], Runner], parent: QWidget,
+    ) -> None:  # fmt: skip
         self._viewer, self._form, self._layers, self._picker = viewer, form, layers, picker
         self._remembered, self._disk, self._parent = remembered, disk, parent
         self._shown: WidgetState | None = None
@@ -70,8 +63,8 @@ class Wiring:
         self.drawing = Drawing(viewer, layers, controller, parent)
         self.recorder = Recorder(session, form.picture.policy.get_value)
         self.files = PromptFiles(
-            viewer, controller, layers, picker, self.recorder, disk, make_predictor, make_runner,
-            parent,
+            viewer, controller, layers, picker, self.recorder, disk,
+            lambda: Session(make_predictor, make_runner()), parent,
         )  # fmt: skip
         self.objects = ObjectList(viewer, controller, make_runner())
         self.clusters = [
@@ -89,13 +82,18 @@ class Wiring:
         self._links, self._form_links = Connections(), Connections()
         self._follow_work()
         self._follow_form()
-        form.labels.use(controller.label_tools)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Take over what is chosen in the form, and show where things stand."""
+        form = self._form
+        form.labels.use(self.controller.label_tools)
         form.name_keys(self._keys.letters)
         self.objects.is_open = form.fold_of("objects").isExpanded()
         self._on_options()
         self._on_theme()
-        layers.start()
-        self._on_state(controller.state())
+        self._layers.start()
+        self._on_state(self.controller.state())
 
     @property
     def idle(self) -> bool:
