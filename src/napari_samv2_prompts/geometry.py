@@ -152,14 +152,19 @@ class Plane:
         return np.asarray(np.all(np.rint(points[:, list(self.hidden)]) == index, axis=1))
 
     def inside(self, pixels: ArrayLike) -> NDArray[np.bool_]:
-        """Tell which plane pixels lie on the image, whose edge is half a pixel off the centres.
+        """Tell which pixels lie on the plane; see :func:`on_image`."""
+        return on_image(pixels, self.shape)
 
-        - `pixels`: array-like of shape (N, 2); ``(x, y)``
-        - returns an array of shape (N,), bool
-        """
-        pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-        size = np.array(self.shape[::-1])
-        return np.asarray(np.all((pixels >= -0.5) & (pixels <= size - 0.5), axis=1))
+
+def on_image(pixels: ArrayLike, shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Tell which pixels lie on an image, whose edge is half a pixel off the centres.
+
+    - `pixels`: array-like of shape (N, 2); ``(x, y)``
+    - `shape`: ``(height, width)``
+    - returns an array of shape (N,), bool
+    """
+    pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
+    return np.asarray(np.all((pixels >= -0.5) & (pixels <= np.array(shape[::-1]) - 0.5), axis=1))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

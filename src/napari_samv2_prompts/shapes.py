@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_samv2_prompts.geometry import on_image
 from napari_samv2_prompts.prompts import Prompt
 
 Reason = Literal["", "outside", "degenerate"]
@@ -70,12 +71,6 @@ class Parts:
     def prompt(self, number: int, shape: tuple[int, int], logits_size: int = LOGITS_SIZE) -> Prompt:
         """Return all of it as one prompt: of several boxes their union."""
         return _prompt(number, self, shape, logits_size)
-
-
-def on_image(pixels: ArrayLike, shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Tell which pixels of shape (N, 2) lie on an image, whose edge is half a pixel off centres."""
-    pixels = np.asarray(pixels, dtype=np.float64).reshape(-1, 2)
-    return np.asarray(np.all((pixels >= -0.5) & (pixels <= np.array(shape[::-1]) - 0.5), axis=1))
 
 
 def _add(parts: Parts, kind: str, pixels: NDArray[np.float64], shape: tuple[int, int]) -> Reason:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_samv2_prompts.geometry import on_image
 from napari_samv2_prompts.prompts import PromptBatch
-from napari_samv2_prompts.shapes import Parts, on_image
+from napari_samv2_prompts.shapes import Parts
 
 PlaneIndex = tuple[int, ...]
 """Where a plane stands on the axes in front of it; empty for prompts that name no plane."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import MaskCrop, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import MaskCrop, Masks, Prompt, PromptBatch, cropped
 from napari_samv2_prompts.regions import Region
 
 from .carrying import Carried, carry
@@ -117,16 +117,12 @@ class HandOver:
 
 def _prompt(number: int, one: Carried, region: Region, side: int) -> Prompt | None:
     """Make an object's prompts from where its pixels went; None if it is nowhere."""
-    mask = one.soft > 0.5
-    if not mask.any():
+    crop = cropped(one.soft > 0.5)
+    if crop is None:
         return None
-    inside = one.inside
-    y, x = np.unravel_index(int(inside.argmax()), mask.shape)
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    top, left, bottom, right = crop.box
+    y, x = np.unravel_index(int(one.inside.argmax()), one.inside.shape)
     off_y, off_x = one.window.top - region.top, one.window.left - region.left
-    box = (
-        columns[0] - 0.5 + off_x, rows[0] - 0.5 + off_y,
-        columns[-1] + 0.5 + off_x, rows[-1] + 0.5 + off_y,
-    )  # fmt: skip
-    logits = grid_of((inside * 2).clip(-8, 8), one.window, region, side)
+    box = np.array((left + off_x, top + off_y, right + off_x, bottom + off_y)) - 0.5
+    logits = grid_of((one.inside * 2).clip(-8, 8), one.window, region, side)
     return Prompt.of(number, [(x + off_x, y + off_y)], [1], box, logits)

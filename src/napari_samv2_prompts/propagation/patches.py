@@ -105,16 +105,14 @@ def centre(crop: MaskCrop) -> tuple[float, float]:
 
 def depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return each pixel's distance to the mask's outline: positive inside, negative outside."""
-    if not mask.any():
+    crop = cropped(mask)
+    if crop is None:
         return np.full(mask.shape, FAR, np.float32)
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    top, left, bottom, right = crop.box
     # Outside of its box there is nothing of the object, also where the box meets the window's edge.
-    padded = np.zeros((rows[-1] - rows[0] + 3, columns[-1] - columns[0] + 3), bool)
-    padded[1:-1, 1:-1] = mask[box]
-    inside = ndimage.distance_transform_edt(padded)[1:-1, 1:-1]
+    inside = ndimage.distance_transform_edt(np.pad(crop.mask, 1))[1:-1, 1:-1]
     out = 0.5 - ndimage.distance_transform_edt(~mask)
-    out[box][mask[box]] = inside[mask[box]] - 0.5
+    out[top:bottom, left:right][crop.mask] = inside[crop.mask] - 0.5
     return np.asarray(out, np.float32)
 
 

@@ -136,7 +136,7 @@ def _in_windows(
         if whole.sum() < SMALLEST:
             continue
         window = _window_on(rng, whole, side, grid)
-        shown = _seen(whole, window)
+        shown = whole[window.slices(STRIDE)]
         if shown.sum() >= SMALLEST:
             masks.append(shown)
             hidden.append(float(whole.sum() - shown.sum()))
@@ -166,11 +166,6 @@ def _window_on(rng: np.random.Generator, mask: NDArray[np.bool_], side: int, gri
         for at in (y, x)
     )
     return Window(top, left, side)
-
-
-def _seen(mask: NDArray[np.bool_], window: Window) -> NDArray[np.bool_]:
-    top, left, side = (STRIDE * number for number in window)
-    return mask[top : top + side, left : left + side]
 
 
 def _batch(

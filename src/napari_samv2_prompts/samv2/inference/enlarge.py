@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.prompts import MaskCrop, cropped
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _PIXELS_AT_ONCE = 2**18  # pixels interpolated at a time, to stay in the cache
@@ -186,11 +186,10 @@ def _interpolate_places(
 
 def _tight(mask: NDArray[np.bool_], top: int, left: int) -> MaskCrop:
     """Cut empty rows and columns off the border of a mask."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if not rows.size:
+    inner = cropped(mask)
+    if inner is None:
         return MaskCrop(0, 0, np.zeros((0, 0), dtype=bool))
-    inner = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return MaskCrop(top + int(rows[0]), left + int(columns[0]), np.ascontiguousarray(inner))
+    return MaskCrop(top + inner.top, left + inner.left, inner.mask)
 
 
 def _small_components(inside: NDArray[np.bool_], max_area: float) -> NDArray[np.bool_]:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .looks import contrast, steepness
+from .mask_scores import ious
 from .refinement import judging
 
 SHIFTS = (-2.0, -1.0, 0.0, 1.0, 2.0)
@@ -61,7 +62,7 @@ def measures(
     columns = [
         own,
         own - own.amax(1, keepdim=True),
-        _iou(flat, flat).mean(2),
+        ious(flat, flat).mean(2),
         shift / 2,
         shift.abs() / 2,
         first.expand_as(own).float(),
@@ -73,12 +74,6 @@ def measures(
         sure,
     ]
     return torch.cat([torch.stack(columns, 2), contrast(inside, looks)], 2)
-
-
-def _iou(some: Tensor, others: Tensor) -> Tensor:
-    """IoU ``(P, N, K)`` of flat masks ``(P, N, C)`` and ``(P, K, C)``."""
-    both = some @ others.transpose(1, 2)
-    return both / (some.sum(2)[:, :, None] + others.sum(2)[:, None] - both).clamp_min(1)
 
 
 def _extents(above: Tensor, shifts: Tensor) -> Tensor:
@@ -122,7 +117,7 @@ def _filling(flat: Tensor, boxes: Tensor, shape: tuple[int, int]) -> list[Tensor
     area = flat.sum(2)
     return [
         (area / (4 * half.prod(1, keepdim=True))).clamp_max(2),
-        _iou(flat, ellipse)[..., 0],
+        ious(flat, ellipse)[..., 0],
         (flat @ whole)[..., 0] / (area + 1e-3),
     ]
 

@@ -55,7 +55,8 @@ class MaskScores(nn.Module):
         count = masks.shape[1]
         which = torch.eye(count, device=masks.device).expand(len(masks), -1, -1)
         others = scores.detach()[:, None].expand(-1, count, -1)
-        looks = [means.transpose(1, 2).flatten(2), torch.stack(measures, 2), _agreement(inside)]
+        alike = ious(inside, inside)
+        looks = [means.transpose(1, 2).flatten(2), torch.stack(measures, 2), alike]
         added: Tensor = self.head(torch.cat([*looks, others, which], 2))
         return scores + added[..., 0]
 
@@ -69,11 +70,11 @@ def with_agreement(scores: Tensor, masks: Tensor) -> Tensor:
     - `scores`: Tensor of shape (P, M); IoU as each mask has it by itself
     - `masks`: Tensor of shape (P, M, h, w), bool
     """
-    return (scores + _agreement(masks.flatten(2).to(scores.dtype)).mean(2)) / 2
+    flat = masks.flatten(2).to(scores.dtype)
+    return (scores + ious(flat, flat).mean(2)) / 2
 
 
-def _agreement(inside: Tensor) -> Tensor:
-    """IoU ``(P, M, M)`` of masks ``(P, M, N)`` with each other; they may be soft. 0 where empty."""
-    both = inside @ inside.transpose(1, 2)
-    area = inside.sum(2)
-    return both / (area[:, :, None] + area[:, None] - both).clamp_min(1)
+def ious(some: Tensor, others: Tensor) -> Tensor:
+    """IoU ``(P, N, K)`` of masks ``(P, N, C)`` and ``(P, K, C)``, soft ones too. 0 where empty."""
+    both = some @ others.transpose(1, 2)
+    return both / (some.sum(2)[:, :, None] + others.sum(2)[:, None] - both).clamp_min(1)

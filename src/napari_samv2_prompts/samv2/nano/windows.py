@@ -31,6 +31,11 @@ class Window(NamedTuple):
     left: int
     side: int
 
+    def slices(self, scale: int = 1) -> tuple[slice, slice]:
+        """Return its rows and columns in a map with ``scale`` x ``scale`` cells per cell."""
+        top, left, side = (scale * number for number in self)
+        return slice(top, top + side), slice(left, left + side)
+
 
 def first_windows(
     coords: Tensor, labels: Tensor, mask_input: Tensor | None, least: int, grid: int
@@ -101,15 +106,9 @@ def part_of_prompts(
     corners = coords.new_tensor([(window.left, window.top) for window in windows]) * STRIDE
     masks = None
     if mask_input is not None:
-        parts = [_part(mask_input[row], w, 4) for row, w in zip(rows, windows, strict=True)]
-        masks = torch.stack(parts)
+        pairs = zip(rows, windows, strict=True)
+        masks = torch.stack([mask_input[row][:, *window.slices(4)] for row, window in pairs])
     return coords[rows] - corners[:, None], labels[rows], masks
-
-
-def _part(maps: Tensor, window: Window, scale: int) -> Tensor:
-    """The window's part of a map ``(C, H, W)`` with ``scale`` x ``scale`` cells per cell."""
-    top, left, side = (scale * number for number in window)
-    return maps[:, top : top + side, left : left + side]
 
 
 def cut(features: NanoFeatures, windows: list[Window]) -> NanoFeatures:
@@ -118,13 +117,12 @@ def cut(features: NanoFeatures, windows: list[Window]) -> NanoFeatures:
 
     def cells(maps: Tensor) -> Tensor:
         whole = maps[0].unflatten(0, (grid, grid))
-        parts = [whole[w.top : w.top + w.side, w.left : w.left + w.side] for w in windows]
-        return torch.stack(parts).flatten(1, 2)
+        return torch.stack([whole[window.slices()] for window in windows]).flatten(1, 2)
 
     return replace(
         features,
-        embedding=torch.stack([_part(features.embedding[0], w, 1) for w in windows]),
+        embedding=torch.stack([features.embedding[0][:, *w.slices()] for w in windows]),
         high_res_4=cells(features.high_res_4),
         high_res_8=cells(features.high_res_8),
-        descriptors=torch.stack([_part(features.descriptors[0], w, 4) for w in windows]),
+        descriptors=torch.stack([features.descriptors[0][:, *w.slices(4)] for w in windows]),
     )
