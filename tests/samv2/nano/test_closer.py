@@ -21,7 +21,7 @@ from napari_samv2_prompts.samv2.nano.box_blend import BoxBlend
 from napari_samv2_prompts.samv2.nano.closer import kept, pooled
 from napari_samv2_prompts.samv2.nano.config import NANO
 from napari_samv2_prompts.samv2.nano.contrast import stretch_contrast
-from napari_samv2_prompts.samv2.nano.decode import decode_on_levels
+from napari_samv2_prompts.samv2.nano.decode import Asked, decode_on_levels
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 
 SIDE = 512
@@ -85,9 +85,8 @@ def test_a_small_thing_is_found_in_its_place_on_a_finer_grid(
 ) -> None:
     network, pixels = BrightNetwork(), pixels_of(disc(*place, radius))
     levels = [features_of(pixels.float() / 255)]
-    (found,) = decode_on_levels(
-        network, levels, box_of(*place, radius), BOX, None, [False], pixels=pixels
-    )
+    asked = Asked(box_of(*place, radius), BOX, None, [False])
+    (found,) = decode_on_levels(network, levels, asked, pixels)
     assert network.embedded == 1
     assert found.finer is not None
     assert found.finer.shape == (1, SIDE // 2, SIDE // 2)
@@ -106,10 +105,9 @@ def test_a_large_box_or_a_picture_without_pixels_is_decoded_once(
 ) -> None:
     network, pixels = BrightNetwork(), pixels_of(disc(250, 250, extent / 2))
     extent = extent if given_pixels else 20
-    (found,) = decode_on_levels(
-        network, [features_of(pixels.float() / 255)], box_of(250, 250, extent / 2), BOX, None,
-        [False], pixels=pixels if given_pixels else None,
-    )  # fmt: skip
+    levels = [features_of(pixels.float() / 255)]
+    asked = Asked(box_of(250, 250, extent / 2), BOX, None, [False])
+    (found,) = decode_on_levels(network, levels, asked, pixels if given_pixels else None)
     assert network.embedded == 0
     assert found.finer is None
 
@@ -118,10 +116,9 @@ def test_rows_of_a_batch_are_each_looked_at_as_they_need() -> None:
     network = BrightNetwork()
     pixels = pixels_of(disc(100, 100, 9) | disc(300, 300, 60))
     coords = torch.cat([box_of(300, 300, 60), box_of(100, 100, 9)])
-    large, small = decode_on_levels(
-        network, [features_of(pixels.float() / 255)], coords, BOX.repeat(2, 1), None,
-        [False, False], pixels=pixels,
-    )  # fmt: skip
+    levels = [features_of(pixels.float() / 255)]
+    asked = Asked(coords, BOX.repeat(2, 1), None, [False, False])
+    large, small = decode_on_levels(network, levels, asked, pixels)
     assert large.finer is None
     assert small.finer is not None
     assert large.logits[0, 75, 75] > 0 > small.logits[0, 75, 75]
@@ -132,10 +129,9 @@ def test_a_correction_that_asks_for_something_large_is_not_cut_to_a_part_of_it()
     network, pixels = BrightNetwork(), pixels_of(disc(250, 250, 80))
     nucleus = torch.where(disc(240, 250, 12, cell=4), 8.0, -8.0)[None, None]
     clicks = torch.tensor([[[240.0, 250.0], [255.0, 250.0]]])
-    (found,) = decode_on_levels(
-        network, [features_of(pixels.float() / 255)], clicks, torch.full((1, 2), POSITIVE), nucleus,
-        [False], pixels=pixels,
-    )  # fmt: skip
+    levels = [features_of(pixels.float() / 255)]
+    asked = Asked(clicks, torch.full((1, 2), POSITIVE), nucleus, [False])
+    (found,) = decode_on_levels(network, levels, asked, pixels)
     assert found.finer is None
     cell = disc(250, 250, 80, cell=4)
     mask = found.logits[0] > 0
@@ -158,10 +154,9 @@ def test_a_correction_brings_the_last_mask_along() -> None:
     network, pixels = BrightNetwork(), pixels_of(disc(100, 120, 9))
     last = torch.where(disc(100, 120, 9, cell=4), 8.0, -8.0)[None, None]
     click = torch.tensor([[[100.0, 120.0]]])
-    (found,) = decode_on_levels(
-        network, [features_of(pixels.float() / 255)], click, torch.tensor([[POSITIVE]]), last,
-        [False], pixels=pixels,
-    )  # fmt: skip
+    levels = [features_of(pixels.float() / 255)]
+    asked = Asked(click, torch.tensor([[POSITIVE]]), last, [False])
+    (found,) = decode_on_levels(network, levels, asked, pixels)
     assert found.finer is not None
     mask = network.masks[-1]
     assert mask.shape == (1, 1, NANO.window // 4, NANO.window // 4)

@@ -22,7 +22,7 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
-from napari_samv2_prompts.samv2.nano.decode import decode_on_levels
+from napari_samv2_prompts.samv2.nano.decode import Asked, decode_on_levels
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork, PromptDecoder
 
@@ -155,9 +155,8 @@ class Decoder:
             for level in (image.features, *prepared.coarser)
             if isinstance(level, NanoFeatures)
         ]
-        offered = decode_on_levels(
-            self._nano, levels, *tensors, multimask, threshold, -LOGIT_LIMIT, prepared.pixels
-        )
+        asked = Asked(*tensors, multimask, threshold, -LOGIT_LIMIT)
+        offered = decode_on_levels(self._nano, levels, asked, prepared.pixels)
         return [
             LowResMasks(
                 one.logits.float().cpu().numpy(),

@@ -37,22 +37,28 @@ SPAN = 0.6
 N_OFFERED = 3
 
 
-class _Asked(NamedTuple):
-    """Prompts with the same number of points; see :func:`decode_on_levels`."""
+class Asked(NamedTuple):
+    """Prompts with the same number of points, and how they are to be answered.
+
+    - `.coords`, `.labels`, `.masks`: as :meth:`.NanoNetwork.decode_prompts` takes them
+    - `.multimask`: per prompt: whether three masks are wanted, and not the single best
+    - `.threshold`: logit above which a cell is in the mask
+    - `.nothing`: logit of what lies beyond a window
+    """
 
     coords: Tensor
     labels: Tensor
     masks: Tensor | None
     multimask: Sequence[bool]
-    threshold: float
-    nothing: float
+    threshold: float = 0.0
+    nothing: float = -32.0
 
     @property
     def boxed(self) -> Tensor:
         """Which prompts have a box."""
         return (self.labels == BOX_START).any(1)
 
-    def rows(self, rows: Sequence[int]) -> _Asked:
+    def rows(self, rows: Sequence[int]) -> Asked:
         """Return some of the prompts."""
         some = list(rows)
         masks = None if self.masks is None else self.masks[some]
@@ -65,39 +71,29 @@ class _Asked(NamedTuple):
 def decode_on_levels(
     network: PromptDecoder,
     levels: Sequence[NanoFeatures],
-    coords: Tensor,
-    labels: Tensor,
-    mask_input: Tensor | None,
-    multimask: Sequence[bool],
-    threshold: float = 0.0,
-    nothing: float = -32.0,
+    asked: Asked,
     pixels: Tensor | None = None,
 ) -> list[Offered]:
     """Predict the masks of prompts with the same number of points: three of each, or one.
 
     - `levels`: of one image (B = 1), finest first
-    - `coords`, `labels`, `mask_input`: as :meth:`.NanoNetwork.decode_prompts` takes them, for the
-      finest level
-    - `multimask`: per prompt: whether three masks are wanted, and not the single best
-    - `threshold`: logit above which a cell is in the mask
-    - `nothing`: logit of what lies beyond a window
+    - `asked`: for the finest level
     - `pixels`: of the finest level's input, as :func:`.kept` gives them; nothing is looked at more
       closely without them
     - returns best first where there are three
     """
-    asked = _Asked(coords, labels, mask_input, multimask, threshold, nothing)
     boxes = [] if pixels is None else _small_boxes(network, asked, pixels)
-    afar = [row for row in range(len(coords)) if row not in boxes]
+    afar = [row for row in range(len(asked.coords)) if row not in boxes]
     results = dict(zip(afar, _from_afar(network, levels, asked.rows(afar)), strict=True))
     if pixels is not None:
         closer = boxes + _small_answers(network, asked, results, pixels)
         some = _from_closer(network, pixels, asked.rows(closer), levels[0].embedding.dtype)
         results |= zip(closer, some, strict=True)
-    return [results[row] for row in range(len(coords))]
+    return [results[row] for row in range(len(asked.coords))]
 
 
 def _from_afar(
-    network: PromptDecoder, levels: Sequence[NanoFeatures], asked: _Asked
+    network: PromptDecoder, levels: Sequence[NanoFeatures], asked: Asked
 ) -> list[Offered]:
     """Decode in the picture as it was embedded."""
     results: dict[int, Offered] = {}
@@ -123,7 +119,7 @@ def _from_afar(
 
 
 def _from_closer(
-    network: PromptDecoder, pixels: Tensor, asked: _Asked, dtype: torch.dtype
+    network: PromptDecoder, pixels: Tensor, asked: Asked, dtype: torch.dtype
 ) -> list[Offered]:
     """Decode small prompts in the picture enlarged around each."""
     results = []
@@ -136,14 +132,14 @@ def _from_closer(
     return results
 
 
-def _small_boxes(network: PromptDecoder, asked: _Asked, pixels: Tensor) -> list[int]:
+def _small_boxes(network: PromptDecoder, asked: Asked, pixels: Tensor) -> list[int]:
     """Which prompts have boxes that are small enough to look closer."""
     small = small_enough(network, *asked[:3], pixels.shape[-1])
     return [row for row in small if bool(asked.boxed[row])]
 
 
 def _small_answers(
-    network: PromptDecoder, asked: _Asked, results: Mapping[int, Offered], pixels: Tensor
+    network: PromptDecoder, asked: Asked, results: Mapping[int, Offered], pixels: Tensor
 ) -> list[int]:
     """Which corrections are small enough, and have answers that are.
 
@@ -181,7 +177,7 @@ def first_levels(
 
 
 def _of_clicks(
-    network: PromptDecoder, levels: Sequence[NanoFeatures], asked: _Asked
+    network: PromptDecoder, levels: Sequence[NanoFeatures], asked: Asked
 ) -> list[Offered]:
     found = candidates_of_clicks(network, levels, asked.coords, asked.labels, asked.threshold)
     scores = network.scale_scores(torch.cat([measures(each, asked.threshold) for each in found]))
@@ -192,7 +188,7 @@ def _of_clicks(
     ]
 
 
-def _of_the_rest(network: PromptDecoder, level: NanoFeatures, asked: _Asked) -> list[Offered]:
+def _of_the_rest(network: PromptDecoder, level: NanoFeatures, asked: Asked) -> list[Offered]:
     coords, labels, masks, multimask, threshold, nothing = asked
     found = decode_in_windows(network, level, coords, labels, masks, multimask, threshold)
     grid = level.embedding.shape[-1]
