@@ -250,9 +250,7 @@ class StackWork:
         folder = store / f"followed-{content[:12]}"
         folder.mkdir(parents=True, exist_ok=True)
         units = [
-            StretchUnit(
-                file, partition, self.method, self.store.absolute(), folder / f"{n}.npz", content
-            )
+            StretchUnit(file, partition, self.method, store, folder / f"{n}.npz", content)
             for n, partition in enumerate(partitions_of(anchors, Found(), wanted))
         ]
         labels = self._painted(anchors, _parts(run(units)), progress)
