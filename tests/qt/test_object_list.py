@@ -10,6 +10,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from tests.fakes import Factory, FakePredictor, SyncRunner
+from tests.qt.test_through_stack import Bright, film
 
 from napari_samv2_prompts._qt.form.objects import ObjectRow, ObjectsPanel
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
@@ -258,3 +259,25 @@ def test_what_was_found_and_accepted_has_its_score_and_origin(viewer, widget) ->
     assert (listed[5].state, listed[5].score) == ("found", 0.55)
     assert listed[5].is_doubtful
     assert (listed[6].state, listed[6].score) == ("by hand", None)
+
+
+def test_what_a_run_found_and_undo_took_away_is_propagated_no_more(open_in) -> None:
+    viewer, factory = ViewerModel(), Factory()
+    viewer.add_image(film(), contrast_limits=(0, 255))
+    factory.predictor = Bright()
+    widget = open_in(viewer, make_predictor=factory, make_runner=SyncRunner)
+    widget._form.fold_of("objects").open()
+    viewer.dims.set_current_step(0, 3)
+    _, shapes, labels = widget.new_prompt_layers()
+    shapes.add_rectangles([[[3, 6, 12], [3, 6, 28], [3, 22, 28], [3, 22, 12]]])
+    widget.wait_until_idle()
+    widget.propagate(last=5)
+    widget.wait_until_idle()
+    row = rows(widget)[1]
+    assert (row.state, len(row.planes)) == ("propagated", 6)
+    assert row.doubt > 0
+    labels.undo()
+    row = rows(widget)[1]
+    assert (row.state, row.planes, row.doubt) == ("prompted", ((3,),), 0)
+    labels.redo()
+    assert rows(widget)[1].state == "propagated"

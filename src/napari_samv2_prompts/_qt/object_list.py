@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from psygnal import Signal
 
 from napari_samv2_prompts.engine import Done, Job, Outcome, Removal, Results, Runner, Task
 from napari_samv2_prompts.engine.jobs import ignore_report
+from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
     data_at,
     label_mask,
@@ -45,6 +47,27 @@ QUICK = 4_000_000  # pixels in which an object is found in a few milliseconds
 Planes = Mapping[int, tuple[PlaneIndex, ...]]
 
 
+class _FoundPlanes:
+    """The planes that each label of a layer stands on, by the indices of its hidden axes."""
+
+    def __init__(
+        self,
+        labels: Labels | None = None,
+        hidden: tuple[int, ...] = (),
+        planes: Planes = MappingProxyType({}),
+    ) -> None:
+        self.labels, self.planes = labels, planes
+        self._hidden = hidden
+        self._sets = {number: frozenset(places) for number, places in planes.items()}
+
+    def stands(self, number: int, plane: Plane) -> bool:
+        """Whether a label is on a plane; it may be where that was not looked for."""
+        if self.labels is None or plane.hidden != self._hidden:
+            return True
+        index = tuple(plane.index[axis] for axis in self._hidden)
+        return index in self._sets.get(number, ())
+
+
 class ObjectList:
     """Makes the rows of one widget's list, and does what is asked for with them.
 
@@ -59,7 +82,7 @@ class ObjectList:
         self._rows: tuple[ObjectRow, ...] = ()
         self._scores: dict[tuple[UUID | None, int], dict[object, float]] = {}
         self._found: set[tuple[UUID | None, int]] = set()  # without prompts, and accepted
-        self._planes: tuple[Any, Planes] = None, {}  # of which labels
+        self._planes = _FoundPlanes()
         self._task: Task | None = None
         self._stale = True  # the planes may have changed since they were looked for
         self._timer = timer_for(self.refresh)
@@ -94,7 +117,7 @@ class ObjectList:
         self._pixels.close()
         if self._task is not None:
             self._task.cancel()
-        self._task, self._planes = None, (None, {})
+        self._task, self._planes = None, _FoundPlanes()
         self._runner.close()
 
     # --- rows -------------------------------------------------------------------------------
@@ -158,12 +181,12 @@ class ObjectList:
             for number in () if layer is None else object_numbers(layer).tolist():
                 counts[number] = counts.get(number, 0) + 1
         counts.pop(0, None)
-        of, planes = self._planes
-        planes = planes if of is labels else {}
+        there = self._planes if self._planes.labels is labels else _FoundPlanes()
+        planes = there.planes
         key = labels.unique_id if labels is not None else None
         classes = object_classes(now.points, now.shapes, labels)
         kept = set(self._controller.label_tools.kept)
-        origins = self._controller.session.provenance(key)
+        origins = self._controller.session.provenance(key, there.stands)
         numbers = sorted(counts.keys() | planes.keys())
         colours = _colours(labels, numbers)
         for number, colour in zip(numbers, colours, strict=True):
@@ -192,12 +215,14 @@ class ObjectList:
             labels.unique_id, lambda task: labels_by_plane(data, hidden, task.check)
         )
         self._task = Task(job)
-        self._runner.submit(self._task, partial(self._on_found, labels), ignore_report)
+        self._runner.submit(self._task, partial(self._on_found, labels, hidden), ignore_report)
 
-    def _on_found(self, labels: Labels, task: Task, outcome: Outcome) -> None:
+    def _on_found(
+        self, labels: Labels, hidden: tuple[int, ...], task: Task, outcome: Outcome
+    ) -> None:
         self._task = None
         if isinstance(outcome, Done) and not self._closed:
-            self._planes = labels, outcome.value  # type: ignore[assignment]
+            self._planes = _FoundPlanes(labels, hidden, outcome.value)  # type: ignore[arg-type]
             self._show(self._controller.chosen.labels)
         if self._stale and self._open and not self._closed:
             self._timer.start(SETTLED)

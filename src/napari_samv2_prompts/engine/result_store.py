@@ -11,11 +11,12 @@ Not here: which prompts are to be decoded (``prompt_changes.py``), who is told (
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt
 
 from .requests import ModelChoice, Place, Request
@@ -71,14 +72,22 @@ class ResultStore:
         """Every place that has objects."""
         return tuple(place for place, items in self._places.items() if items)
 
-    def provenance(self, labels: object) -> dict[int, tuple[Provenance, float]]:
+    def provenance(
+        self, labels: object, stands: Callable[[int, Plane], bool]
+    ) -> dict[int, tuple[Provenance, float]]:
         """Return where each object in a Labels layer comes from, and the most doubt of its masks.
 
         An object whose masks have several origins is propagated if any is, else prompted.
+
+        - `stands`: whether an object is on a plane; what was propagated to others does not count,
+          since the user may have undone it
         """
         found: dict[int, tuple[Provenance, float]] = {}
         for place, number, known in self._all():
             if place.labels != labels:
+                continue
+            propagated = known.result.provenance is Provenance.PROPAGATED
+            if propagated and not stands(number, place.plane):
                 continue
             origin, doubt = known.result.provenance, known.result.doubt
             if number in found:

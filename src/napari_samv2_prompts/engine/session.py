@@ -9,12 +9,13 @@ they do, Qt, napari, torch, threads (the runner's), reading layers or writing la
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from psygnal import Signal
 
+from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 from .cache import EmbeddingCache, EmbeddingKey
@@ -119,9 +120,14 @@ class Session:
         """Whether any object but those has a mask, on whatever plane, that is not accepted."""
         return self._results.has_open(waiting)
 
-    def provenance(self, labels: object) -> dict[int, tuple[Provenance, float]]:
-        """Return where each object in a Labels layer, by its id, comes from, and its most doubt."""
-        return self._results.provenance(labels)
+    def provenance(
+        self, labels: object, stands: Callable[[int, Plane], bool]
+    ) -> dict[int, tuple[Provenance, float]]:
+        """Return where each object in a Labels layer, by its id, comes from, and its most doubt.
+
+        - `stands`: whether an object is on a plane, see :meth:`.ResultStore.provenance`
+        """
+        return self._results.provenance(labels, stands)
 
     # --- settings --------------------------------------------------------------------------
 
