@@ -201,6 +201,15 @@ def test_what_ends_every_worker_is_named_and_the_others_are_done(client, tmp_pat
     assert all(units[n].out.is_file() for n in (0, 2, 3))
 
 
+def test_a_worker_that_dies_is_replaced_however_long_that_takes(tmp_path) -> None:
+    """Dask closes one for good that is away when it looks, here at once."""
+    units = notes(tmp_path, 3)
+    units[0] = replace(units[0], harm="once")
+    at_once = dask.config.set({"distributed.deploy.lost-worker-timeout": "0s"})
+    with at_once, cluster_client(workers=1) as client:
+        assert not any(outcome.error for outcome in run_on(client, units, NoModel()))
+
+
 def test_a_full_disk_and_odd_errors_are_outcomes_here_and_there(client, tmp_path) -> None:
     units = [replace(unit, harm=harm) for unit, harm in zip(notes(tmp_path, 3), ("full", "odd", ""),
                                                             strict=True)]  # fmt: skip

@@ -3,7 +3,8 @@
 Here: how to come to a client, and :func:`run_on`.  Each worker makes one predictor and keeps it.
 Units are submitted a few more than there are workers, so that a million of them weigh nothing, and
 several in a message.  A worker that dies is replaced and its unit done again; a unit that ends
-several workers is named and left out.  dask's own configuration is never changed.
+several workers is named and left out.  dask's own configuration is never changed, but for as long
+as workers are started on this machine (:data:`KEPT_ON`).
 
 Not here: what a unit is (``unit.py``), what the window has done (``parts.py``).
 """
@@ -40,6 +41,9 @@ LOOK = 0.2  # seconds after which it is asked again whether to stop
 KILLS = "it ended every worker that tried it: it is left out (too little memory?)."
 LOST = "The connection to the dask scheduler was lost."
 DESERTED = 30.0  # seconds without any worker of this machine: dask would wait for ever
+# dask closes a process for good whose worker is away at one look, so long after it was lost: one
+# that ends again and again would be left out at some time, and with it what it does then.
+KEPT_ON = {"distributed.deploy.lost-worker-timeout": "1000d"}
 NOBODY = "All workers have ended, and none was started again."
 GPU = "GPU"  # the resource by which workers say that they have one; dask-cuda names it so, too
 _PACKAGES = ("napari-samv2-prompts", "numpy", "torch")
@@ -66,8 +70,11 @@ def cluster_client(workers: int | None = None, scheduler: str | None = None) -> 
         with client:
             yield client
         return
+    import dask
+
     with (
         TemporaryDirectory(prefix="napari-samv2-prompts-") as folder,
+        dask.config.set(KEPT_ON),
         distributed.LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, memory_limit=0,
             dashboard_address=":0", local_directory=folder, silence_logs=50,
