@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from napari_samv2_prompts.samv2.ops import kernels as products
-from napari_samv2_prompts.samv2.ops.kernels import Activation, attend, linear
+from napari_samv2_prompts.samv2.ops.kernels import Activation, add, attend, gelu, linear
 
 SEVERAL_ROUNDINGS = 0.02  # bfloat16 has 8 bits
 
@@ -30,6 +30,19 @@ def test_a_linear_layer_and_its_activation(then: Activation, shape: tuple[int, .
     assert half.shape == true.shape
     assert half.dtype == torch.bfloat16
     assert relative_error(half, true) < SEVERAL_ROUNDINGS
+
+
+def test_what_gradients_ask_for_is_not_written_over() -> None:
+    x, y = torch.randn(5, requires_grad=True), torch.randn(5)
+    before, doubled = x.detach().clone(), 2 * x
+    sum_ = add(doubled, y)
+    assert torch.equal(doubled, 2 * before)
+    gelu(sum_).sum().backward()
+    expected = before.requires_grad_()
+    F.gelu(2 * expected + y).sum().backward()
+    assert torch.equal(x.grad, expected.grad)
+    with torch.inference_mode():
+        assert torch.equal(gelu(add(doubled.detach().clone(), y)), F.gelu(doubled + y))
 
 
 def test_half_precision_can_be_trained() -> None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from napari_samv2_prompts.samv2.device import choose_device
 from napari_samv2_prompts.samv2.ops import torch_internals
-from napari_samv2_prompts.samv2.ops.kernels import attend, linear
+from napari_samv2_prompts.samv2.ops.kernels import attend, gelu, linear
 
 
 class Nothing:
@@ -50,6 +50,15 @@ def test_linear_layers_and_attention_do_without_onednn(operators: Any, monkeypat
         monkeypatch.setattr(torch.ops, "mkldnn", operators)
         torch.testing.assert_close(linear(x, layer, "gelu"), true, atol=0.02, rtol=0.02)
         torch.testing.assert_close(attend(q, q, q), attended, atol=0.02, rtol=0.02)
+
+
+@pytest.mark.parametrize("operators", [Nothing(), changed("gelu_")], ids=["gone", "otherwise"])
+def test_gelu_does_without_the_operator(operators: Any, monkeypatch: Any) -> None:
+    x = torch.randn(7)
+    true = torch.nn.functional.gelu(x)
+    monkeypatch.setattr(torch.ops, "aten", operators)
+    with torch.inference_mode():
+        assert torch.equal(gelu(x.clone()), true)
 
 
 @pytest.mark.parametrize("answer", [otherwise, lambda: 5])

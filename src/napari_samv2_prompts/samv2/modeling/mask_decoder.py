@@ -14,9 +14,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from napari_samv2_prompts.samv2.ops.kernels import add, gelu
 from napari_samv2_prompts.samv2.ops.tiling import in_tiles
 
-from .cells import as_product, from_cells, split_cells
+from .cells import as_product, logits_from_cells, split_cells
 from .config import Variant
 from .layers import LayerNorm2d, Mlp
 from .prompt_encoder import EncodedPrompts
@@ -135,11 +136,10 @@ class MaskDecoder(nn.Module):
         The product is in the cells' number type, all that comes after it in float32, since masks
         end where its sums are next to nothing.
         """
-        conv, norm, activation, _, _ = self.output_upscaling
+        conv, norm, *_ = self.output_upscaling
         assert isinstance(norm, LayerNorm2d)
-        x = split_cells(image[:, :, None], as_product(conv, image.dtype)) + high_res_8
-        parts: Tensor = activation(norm.over_last(x))
-        return parts
+        x = add(split_cells(image[:, :, None], as_product(conv, image.dtype)), high_res_8)
+        return gelu(norm.over_last(x))
 
     def upscale_4(self, x: Tensor) -> Tensor:
         """Bring cells' parts ``(P, m, parts, C / 4)`` to their quarters, ``C / 8`` channels."""
@@ -149,9 +149,9 @@ class MaskDecoder(nn.Module):
         self, kernels: Tensor, image: Tensor, high_res_4: Tensor, high_res_8: Tensor
     ) -> Tensor:
         """Bring cells ``(P, m, C)`` to 4 x 4 parts and apply kernels: ``(P, 4, m * 16)``."""
-        x = self.upscale_4(self.upscale_8(image, high_res_8)) + high_res_4
+        x = add(self.upscale_4(self.upscale_8(image, high_res_8)), high_res_4)
         # Kernels first: a product of four columns is several times slower than one of four rows.
-        return kernels @ self.output_upscaling[4](x).flatten(1, 2).transpose(1, 2)
+        return kernels @ gelu(x).flatten(1, 2).transpose(1, 2)
 
     def forward(
         self,
@@ -192,6 +192,4 @@ class MaskDecoder(nn.Module):
         """
         work = partial(self._logits_of_cells, self.kernels(tokens))
         cells = in_tiles(work, (image, *finer), CELLS_AT_ONCE // len(tokens), axis=2)
-        cells = cells.flatten(0, 1).unflatten(1, (grid[0] * grid[1], 16))[..., None]
-        logits = from_cells(cells, grid, 2)[..., 0].unflatten(0, (-1, N_MASKS))
-        return logits, self.iou_prediction_head(tokens[:, 1])
+        return logits_from_cells(cells, grid, 2), self.iou_prediction_head(tokens[:, 1])

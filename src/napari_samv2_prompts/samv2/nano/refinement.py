@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from napari_samv2_prompts.samv2.modeling.layers import Mlp
+from napari_samv2_prompts.samv2.ops.kernels import gelu
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -43,7 +43,7 @@ class DilatedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Refine a map ``(P, C, H, W)``."""
-        joined: Tensor = x + self.join(F.gelu(self.look(x)))
+        joined: Tensor = x + self.join(gelu(self.look(x)))
         return joined
 
 

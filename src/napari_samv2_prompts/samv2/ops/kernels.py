@@ -3,7 +3,8 @@
 PyTorch's own kernels are the reference, and what runs on GPUs, in float32 and while training.  On
 CPUs that multiply bfloat16 two things are faster, both measured (``docs/benchmarks.md``): linear
 layers by oneDNN with what follows them in the same pass, and attention written out as products,
-of which PyTorch's kernel makes a third to a half of the speed.
+of which PyTorch's kernel makes a third to a half of the speed.  What is done to each number of a
+product's result is written over it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .torch_internals import fused_linear, multiplies_bfloat16
+from .torch_internals import fused_linear, gelu_in_place, multiplies_bfloat16
 
 _SCORES_AT_ONCE = 2**21
 """Scores of an attention that are worked on at a time: 4 MB, which stay in the cache."""
@@ -24,10 +25,25 @@ _FEWEST_QUERIES = 128
 _BLOCK = 512, 1024
 """Queries and keys of a block of float32 scores: 2 MB."""
 
+
+def add(x: Tensor, y: Tensor) -> Tensor:
+    """Return the sum; without gradients it is written over ``x``, which nobody may need any more.
+
+    What a product made of a tile is in the cache.  Results of their own would drive it out.
+    """
+    return x + y if torch.is_grad_enabled() else x.add_(y)
+
+
+def gelu(x: Tensor) -> Tensor:
+    """Return GELU (Hendrycks and Gimpel 2016), written over ``x`` where :func:`add` does so."""
+    y = None if torch.is_grad_enabled() else gelu_in_place(x)
+    return F.gelu(x) if y is None else y
+
+
 Activation = Literal["none", "gelu", "relu"]
 _ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
     "none": lambda x: x,
-    "gelu": F.gelu,
+    "gelu": gelu,
     "relu": F.relu,
 }
 

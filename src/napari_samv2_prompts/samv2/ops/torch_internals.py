@@ -32,6 +32,15 @@ def fused_linear(x: Tensor, layer: nn.Linear, activation: str) -> Tensor | None:
     return y
 
 
+def gelu_in_place(x: Tensor) -> Tensor | None:
+    """Write GELU over what it is taken of, or return None."""
+    try:
+        y: Tensor = torch.ops.aten.gelu_(x)
+    except (AttributeError, RuntimeError, TypeError):
+        return None
+    return y
+
+
 def has_bfloat16_instructions() -> bool:
     """Whether this CPU has matrix instructions for bfloat16; emulated ones are far slower."""
     try:
