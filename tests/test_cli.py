@@ -19,6 +19,13 @@ from napari_samv2_prompts.samv2.weights import download as download_module
 from napari_samv2_prompts.samv2.weights.registry import CACHE_VARIABLE, PUBLISHED_FILES
 
 
+class Embedded(SimpleNamespace):
+    """Of a picture, its size alone."""
+
+    def halved(self) -> Embedded:
+        return self
+
+
 class BoxPredictor:
     """Answers each prompt with its box, or a 3 x 3 square around its first click."""
 
@@ -30,7 +37,7 @@ class BoxPredictor:
         self.made.append((model, checkpoint, device))
 
     def embed(self, image):
-        return SimpleNamespace(size=image.shape[:2], logits_size=64)
+        return Embedded(size=image.shape[:2], logits_size=64)
 
     def decode(self, embedding, batch: PromptBatch) -> Masks:
         assert all(prompt.mask_box is None for prompt in batch)

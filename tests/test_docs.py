@@ -14,6 +14,7 @@ from tifffile import imwrite
 
 import napari_samv2_prompts
 from napari_samv2_prompts import cli
+from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.io.record_files import write_record
 from napari_samv2_prompts.scripting import prompts_of, record_of
 
@@ -46,7 +47,8 @@ def desk(tmp_path: Path, monkeypatch) -> Path:
     imwrite("pictures/cells.tif", coins())
     shutil.copy("boxes.csv", "pictures/cells.csv")
     prompts = prompts_of(coins().shape, [BOX])
-    write_record("prompts.json", record_of("cells.tif", coins().shape, prompts, "nano", None))
+    model, dtype = ModelChoice("nano"), coins().dtype
+    write_record("prompts.json", record_of("cells.tif", coins().shape, dtype, prompts, model))
     return tmp_path
 
 

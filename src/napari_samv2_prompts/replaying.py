@@ -235,7 +235,10 @@ class Replay:
     # --- from the session -------------------------------------------------------------------
 
     def _on_decoded(self, results: Results) -> None:
-        self._write({item.object: item.crop for item in results.items})
+        last, items = self._shown.get(results.place.plane), list(results.items)
+        if last is not None and last.smaller_above:
+            items.sort(key=lambda item: -item.crop.area)
+        self._write({item.object: item.crop for item in items})
 
     def _on_removed(self, removal: Removal) -> None:
         self._write(dict.fromkeys(removal.objects))

@@ -21,7 +21,7 @@ from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView, render_plane
 from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of
-from napari_samv2_prompts.io.pictures import as_picture, label_image, read_picture
+from napari_samv2_prompts.io.pictures import as_picture, label_image, limits_of, read_picture
 from napari_samv2_prompts.io.prompt_files import read_prompts
 from napari_samv2_prompts.io.record_files import read_record
 from napari_samv2_prompts.io.records import Picture, Predict, Record, with_weights
@@ -107,7 +107,7 @@ def labels_of(
     if not prompts:
         return np.zeros(picture.shape[:2], np.uint16)
     predictor = make_predictor()
-    embedding = predictor.embed(picture)
+    embedding = predictor.embed(picture).halved()  # as the window keeps it: the same labels
     return label_image(predictor.decode(embedding, for_embedding(prompts, embedding, picture)))
 
 
@@ -172,13 +172,22 @@ def _numbered(given: Any, name: str, columns: int) -> list[tuple[int, Any]]:
 
 
 def record_of(
-    name: str, size: tuple[int, int], prompts: PromptBatch, model: str, checkpoint: Path | None
+    name: str,
+    size: tuple[int, int],
+    dtype: np.dtype[Any],
+    prompts: PromptBatch,
+    model: ModelChoice,
 ) -> Record:
-    """Return the record of a picture that was segmented in one go, for :func:`.write_record`."""
+    """Return the record of a picture that was segmented in one go, for :func:`.write_record`.
+
+    - `dtype`: of the picture as its file has it, before it became 8 bit
+    """
     step = Predict(
         Plane((0, 1), (None, None), size),
         prompts,
-        model=ModelChoice(None if checkpoint else model, checkpoint),
+        Picture(limits_of(dtype), alpha=False),
+        model,
+        smaller_above=True,
     )
     return Record(name, size, (step,))
 
@@ -257,7 +266,13 @@ def _view(image: Any, rgb: bool, plane: Plane, picture: Picture) -> ImageView:
         shape=plane.shape,
         region=Region.whole(plane.shape),
         render=partial(
-            render_plane, image, plane, rgb=rgb, limits=picture.limits, gamma=picture.gamma
+            render_plane,
+            image,
+            plane,
+            rgb=rgb,
+            limits=picture.limits,
+            gamma=picture.gamma,
+            alpha=picture.alpha,
         ),
     )
 

@@ -144,7 +144,7 @@ def test_steps_that_a_session_keeps_come_back() -> None:
 def test_the_file_holds_no_name_of_a_class(tmp_path: Path) -> None:
     write_record(tmp_path / "p.json", replace(RECORD, steps=STEPS + SINCE_VERSION_3))
     content = json.loads((tmp_path / "p.json").read_text("utf-8"))
-    assert (content["format"], content["version"]) == ("napari-samv2-prompts", 3)
+    assert (content["format"], content["version"]) == ("napari-samv2-prompts", 4)
     classes = [name for name, value in vars(records).items() if isinstance(value, type)]
     words = {name.lower() for name in classes}
 

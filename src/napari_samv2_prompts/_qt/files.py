@@ -208,7 +208,7 @@ class PromptFiles:
         if picture.channels:
             layers, dims = self._viewer.layers, self._viewer.dims
             return view_of(layers, image, plane, dims, "channels")
-        return mapped_view(image, plane, picture.limits, picture.gamma)
+        return mapped_view(image, plane, picture.limits, picture.gamma, alpha=picture.alpha)
 
     def _on_finished(self, reason: str) -> None:
         if self._loading is None:

@@ -13,7 +13,7 @@ the model's input (``samv2``).
 
 from .channels import Channel, compose_planes
 from .reading import read_plane
-from .rendering import Contrast, render_plane
+from .rendering import Contrast, render, render_plane
 from .stack import StackPicture, axis_of
 from .values import percentile_limits, to_uint8
 from .view import ImageView

@@ -28,6 +28,7 @@ def render_plane(
     rgb: bool = False,
     limits: tuple[float, float] | None = None,
     gamma: float = 1.0,
+    alpha: bool = True,
     region: Region | None = None,
     side: int | None = None,
 ) -> NDArray[np.uint8]:
@@ -37,36 +38,43 @@ def render_plane(
       of a pyramid, the full size first.
     - `limits`: values that become 0 and 255.  None: percentiles of what is read; RGB of 8 bit stays
       as it is.
+    - `alpha`: whether RGBA is laid over black, as on the viewer's canvas; else it is taken for RGB
     - `region`: the whole plane by default
     - `side`: side of the model's input: with more pixels than that, a coarser level is read, or
       pixels are averaged.  None: every pixel.
-    - returns array of shape (h, w) or (h, w, 3), uint8; RGBA is laid over black, as on the viewer's
-      canvas
+    - returns array of shape (h, w) or (h, w, 3), uint8
     """
     window = find_window(data, plane, region, side)
     if window.cells == window.size:
-        values = window.read()
-        return _picture(values, rgb, limits or _limits_of(values, rgb), gamma)
+        return render(window.read(), rgb, limits, gamma, alpha=alpha)
     limits = limits or _limits_in_strips(window, rgb)
     sums = np.zeros((*window.cells, 3 if rgb else 1), dtype=np.uint32)
     for strip in strips(window):
-        picture = _picture(strip.read(), rgb, limits, gamma)
+        picture = render(strip.read(), rgb, limits, gamma, alpha=alpha)
         add_to_cells(sums, picture if rgb else picture[..., None], strip, window)
     means = means_of_cells(sums, window)
     return means if rgb else means[..., 0]
 
 
-def _picture(
-    values: NDArray[Any], rgb: bool, limits: tuple[float, float], gamma: float
+def render(
+    values: NDArray[Any],
+    rgb: bool,
+    limits: tuple[float, float] | None = None,
+    gamma: float = 1.0,
+    *,
+    alpha: bool = True,
 ) -> NDArray[np.uint8]:
+    """Map the values ``(h, w)`` or ``(h, w, 3 or 4)`` of a picture to 8 bit; see `render_plane`."""
+    limits = limits or _limits_of(values, rgb)
     if not rgb:
         return to_uint8(values, limits, gamma)
-    picture, alpha = to_uint8(values[..., :3], limits, gamma), values[..., 3:]
-    if alpha.shape[-1]:
-        opaque = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
-        alpha = np.clip(np.nan_to_num(alpha), 0, opaque) / opaque
-        picture = np.rint(picture * alpha).astype(np.uint8)
-    return picture
+    picture = to_uint8(values[..., :3], limits, gamma)
+    if not alpha or values.shape[-1] == 3:
+        return picture
+    cover = values[..., 3:]
+    opaque = 1.0 if cover.dtype.kind == "f" else float(np.iinfo(cover.dtype).max)
+    cover = np.clip(np.nan_to_num(cover), 0, opaque) / opaque
+    return np.asarray(np.rint(picture * cover), np.uint8)
 
 
 def _limits_of(values: NDArray[Any], rgb: bool) -> tuple[float, float]:

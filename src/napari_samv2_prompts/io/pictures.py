@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.files import written_whole
-from napari_samv2_prompts.images import percentile_limits, to_uint8
+from napari_samv2_prompts.images import render
 from napari_samv2_prompts.io.opening import OpenedImage, open_image
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.prompts import Masks
@@ -67,15 +67,14 @@ def as_picture(
             f"{name} has the shape {shape}, which is not one grey or RGB picture: save the plane "
             "to be segmented as a file of its own, or follow objects through it (--through)."
         )
-    if rgb:
-        array = array[..., :3]
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype == np.bool_:
-        return array.astype(np.uint8) * np.uint8(255)
     if not np.isfinite(array).any():
         raise ValueError(f"{name} holds no numbers, only NaN or infinity.")
-    return to_uint8(array, percentile_limits(array))
+    return render(array, rgb, limits_of(array.dtype), alpha=False)
+
+
+def limits_of(dtype: np.dtype[Any]) -> tuple[float, float] | None:
+    """Return the values that are black and white in :func:`as_picture`; None: percentiles."""
+    return {"uint8": (0.0, 255.0), "bool": (0.0, 1.0)}.get(dtype.name)
 
 
 def read_image(path: str | Path) -> NDArray[Any]:

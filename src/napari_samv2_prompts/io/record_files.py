@@ -64,7 +64,7 @@ def read_record(path: str | Path) -> Record:
     version = content.get("version")
     if version == 1 and not isinstance(version, bool):
         content = _from_version_1(content)
-    elif version not in (2, VERSION):
+    elif version not in (2, 3, VERSION):
         raise ValueError(
             f"{path.name} has version {version!r} of the format, and version {VERSION} is known "
             "here: update napari-samv2-prompts."

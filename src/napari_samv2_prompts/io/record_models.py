@@ -37,7 +37,7 @@ from napari_samv2_prompts.propagation import Method, Wanted
 from napari_samv2_prompts.regions import Region
 
 FORMAT: Literal["napari-samv2-prompts"] = "napari-samv2-prompts"
-VERSION: Literal[3] = 3
+VERSION: Literal[4] = 4
 
 Pair = tuple[float, float]
 Box = tuple[float, float, float, float]
@@ -96,6 +96,7 @@ class PictureFile(_Model):
     region: RegionFile | None = None
     side: int | None = None
     channels: bool = False
+    alpha: bool = True
 
 
 class ModelFile(_Model):
@@ -149,6 +150,7 @@ class PredictedFile(_Model):
     picture: PictureFile = PictureFile()
     model: ModelFile = ModelFile()
     policy: Policy = "keep"
+    smaller_above: bool = False
 
     @classmethod
     def of(cls, value: Predict) -> Self:
@@ -156,13 +158,15 @@ class PredictedFile(_Model):
         return cls(
             plane=PlaneFile.of(value.plane), prompts=tuple(map(PromptFile.of, value.prompts)),
             picture=PictureFile.of(value.picture), model=ModelFile.of(value.model),
-            policy=value.policy,
+            policy=value.policy, smaller_above=value.smaller_above,
         )  # fmt: skip
 
     def value(self) -> Predict:
         """Return the step."""
-        plane, prompts = self.plane.value(), PromptBatch(_value(self.prompts))
-        return Predict(plane, prompts, self.picture.value(), self.model.value(), self.policy)
+        return Predict(
+            self.plane.value(), PromptBatch(_value(self.prompts)), self.picture.value(),
+            self.model.value(), self.policy, self.smaller_above,
+        )  # fmt: skip
 
 
 class ChosenFile(_Model):
@@ -298,7 +302,7 @@ class RecordFile(_Model):
     """All of the file."""
 
     format: Literal["napari-samv2-prompts"]
-    version: Literal[2, 3]
+    version: Literal[2, 3, 4]
     written_by: str = ""
     image: str
     shape: tuple[int, ...]

@@ -35,6 +35,7 @@ class Picture:
     region: Region | None = None  # the part that was embedded; None for the whole plane
     side: int | None = None  # side of the model's input that it was read for; None for every pixel
     channels: bool = False  # whether it was all visible channels: then the picture depends on them
+    alpha: bool = True  # whether what is transparent was black, as in the viewer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +47,8 @@ class Predict:
     picture: Picture = field(default_factory=Picture)
     model: ModelChoice = field(default_factory=ModelChoice)
     policy: Policy = "keep"
+    # Where their masks overlap the smallest is seen, and not the one of the highest number.
+    smaller_above: bool = False
 
 
 @dataclass(frozen=True, slots=True)

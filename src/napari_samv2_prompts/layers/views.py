@@ -78,19 +78,25 @@ def contrast_of(image: Image) -> tuple[tuple[float, float], float]:
 
 
 def mapped_view(
-    image_layer: Image, plane: Plane, limits: tuple[float, float] | None, gamma: float = 1.0
+    image_layer: Image,
+    plane: Plane,
+    limits: tuple[float, float] | None,
+    gamma: float = 1.0,
+    *,
+    alpha: bool = True,
 ) -> ImageView:
     """Return the view of a plane in a contrast that the layer need not have now.
 
     - `image_layer`, `plane`: as for :func:`image_view`
     - `limits`: values that become black and white; None for percentiles of the plane
+    - `alpha`: whether what is transparent is black, as on the canvas
     """
     data, rgb = _levels(image_layer), bool(image_layer.rgb)
     return ImageView(
-        picture=(image_layer.unique_id, _Same(image_layer.data), plane, limits, gamma),
+        picture=(image_layer.unique_id, _Same(image_layer.data), plane, limits, gamma, alpha),
         shape=plane.shape,
         region=Region.whole(plane.shape),
-        render=partial(render_plane, data, plane, rgb=rgb, limits=limits, gamma=gamma),
+        render=partial(render_plane, data, plane, rgb=rgb, limits=limits, gamma=gamma, alpha=alpha),
         contrast=(limits, gamma),
     )
 

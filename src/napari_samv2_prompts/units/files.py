@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_samv2_prompts.candidates import Candidate, Selection
+from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.exports import objects_path, read_key, write_labels, write_objects
@@ -76,8 +77,9 @@ class FileUnit:
         prompts = given.single()
         labels = labels_of(image, prompts, make_predictor)
         if self.prompts is not None:
-            model = self.settings.model or DEFAULT_MODEL
-            record = record_of(self.image.name, size, prompts, model, self.settings.checkpoint)
+            own = self.settings.checkpoint
+            model = ModelChoice(None if own else self.settings.model or DEFAULT_MODEL, own)
+            record = record_of(self.image.name, size, opened.data.dtype, prompts, model)
             write_record(self.prompts, record)
         if self.outlines is not None:
             write_outlines(self.outlines, image, labels)
