@@ -212,6 +212,15 @@ def _() -> None:
         assert not labels.data.any()
 
 
+@row(
+    LABELS, "numpy, in the byte order of other machines (big-endian)",
+    "refused; this machine's is offered",
+)  # fmt: skip
+def _() -> None:
+    other = np.dtype(np.uint16).newbyteorder()
+    assert labels_refused(np.zeros((6, 7), other), "byte order").dtype == np.uint16
+
+
 @row(LABELS, "a label that the type can't hold", "refused whole; a wider type is offered")
 def _() -> None:
     assert labels_refused(np.zeros((6, 7), np.uint8), "convert them").dtype == np.uint16

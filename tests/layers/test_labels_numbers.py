@@ -211,6 +211,18 @@ class TestRefusals:
         labels = viewer.add_labels(data, scale=(2, 0.5))
         self.refuse(viewer, labels, "read-only")
 
+    @pytest.mark.parametrize("kind", ["u2", "i2", "i4", "u8"])
+    def test_the_byte_order_of_other_machines(self, viewer, kind):
+        """Of 16 bits, napari writes 256 where 1 is asked for."""
+        data = np.arange(np.prod(SHAPE)).reshape(SHAPE).astype(np.dtype(kind).newbyteorder())
+        labels = viewer.add_labels(data, scale=(2, 0.5))
+        error = self.refuse(viewer, labels, "byte order")
+        labels.data = converted_labels(labels, error.dtype)
+        target = LabelsTarget(labels)
+        target.write(PLANE, {500: disc(5, 5, 2)}, "replace")
+        assert labels.data[5, 5] == 500
+        assert labels.data[0, 1] == 1
+
     def test_the_image_s_own_labels_are_taken(self, viewer):
         labels = make_layers(viewer, viewer.layers["cells"])[2]
         LabelsTarget(labels).check(viewer.layers["cells"], viewer.dims)

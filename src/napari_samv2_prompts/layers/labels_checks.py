@@ -45,8 +45,8 @@ class TargetError(ValueError):
 def check_writable(labels: Labels) -> None:
     """Refuse a layer whose data can't be edited in place with undo.
 
-    Raises TargetError if they are multiscale, no numpy array (dask, zarr), read-only, or not whole
-    numbers.
+    Raises TargetError if they are multiscale, no numpy array (dask, zarr), read-only, not whole
+    numbers, or whole numbers of another machine's byte order.
     """
     name, data = labels.name, labels.data
     if labels.multiscale:
@@ -64,6 +64,13 @@ def check_writable(labels: Labels) -> None:
         )
     if data.dtype.kind not in "iu":
         raise TargetError(f"The labels {name!r} are not whole numbers.", np.dtype(np.uint16))
+    if not data.dtype.isnative:  # of 16 bits the viewer turns the bytes round when it writes
+        own = data.dtype.newbyteorder("=")
+        raise TargetError(
+            f"The labels {name!r} are {own} in the byte order of other machines, in which the"
+            f" viewer writes wrong numbers; convert them to this machine's {own}.",
+            own,
+        )
     if not data.flags.writeable or not labels.editable:
         raise TargetError(
             f"The labels {name!r} are read-only; pick others or make new ones.", data.dtype
