@@ -277,3 +277,13 @@ def test_what_comes_from_elsewhere_after_the_end_is_dropped(manual: Looking) -> 
     assert manual.background.jobs == []
     assert generation.found == {}
     assert [news.finished for news in manual.news] == [True]
+
+
+def test_what_is_ended_while_nothing_can_be_done_is_asked_for_no_more(manual: Looking) -> None:
+    manual.session.update(snap())
+    manual.session.generate(manual.generation())
+    manual.session.update(None, "There is no image")
+    assert manual.session.status.requested
+    manual.session.generate(None)
+    assert not manual.session.status.requested
+    assert manual.session.status.reason == "There is no image"

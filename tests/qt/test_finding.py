@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -205,13 +206,76 @@ def test_cancelled_it_keeps_what_was_found_and_discarded_nothing(opened: Any) ->
     assert not widget.labels.value.data.any()
 
 
-def test_the_users_removal_of_the_shown_layer_is_no_error(opened: Any) -> None:
-    widget = opened.widget
+@pytest.mark.parametrize("at_once", [True, False])
+def test_the_users_removal_of_the_shown_layer_discards_what_was_found(
+    opened: Any, at_once: bool
+) -> None:
+    widget, panel = opened.widget, opened.widget._form.find_all
     widget.find_all()
     widget.wait_until_idle(300)
+    assert panel.accept.isEnabled()
     opened.viewer.layers.remove("cells found")
     widget.min_score = 0.7
+    if not at_once:
+        widget.wait_until_idle(300)
+        assert not panel.accept.isEnabled()
+        assert not panel.discard.isEnabled()
+    assert widget.accept_found() == ()
+    assert not widget.labels.value.data.any()
+    assert not panel.accept.isEnabled()
+    assert "cells found" not in names(opened.viewer)
+
+
+def removed(opened: Any) -> None:
+    opened.viewer.layers.remove("cells")
+
+
+def replaced(opened: Any) -> None:
+    image = opened.viewer.layers["cells"]
+    image.data = image.data[:-8].copy()
+
+
+@pytest.mark.parametrize("change", [removed, replaced])
+def test_without_its_picture_the_search_ends_and_says_so(
+    opened: Any, change: Callable[[Any], None]
+) -> None:
+    widget, panel = opened.widget, opened.widget._form.find_all
+    widget.find_all()
+    change(opened)
+    widget.wait_until_idle(30)
+    assert widget._open.controller.session.generation is None
+    assert panel.search.text() == "Find all"
+    assert panel.text.text() == find_all.NO_PICTURE
+    assert "cells found" not in names(opened.viewer)
+
+
+def test_what_was_found_before_its_picture_was_removed_can_be_accepted(opened: Any) -> None:
+    widget, panel = opened.widget, opened.widget._form.find_all
+    widget.find_all()
+    widget.wait_until_idle(300)
+    removed(opened)
+    widget.wait_until_idle(30)
+    assert panel.accept.isEnabled()
     assert len(widget.accept_found()) > 5
+
+
+def test_without_its_labels_what_was_found_is_forgotten(opened: Any) -> None:
+    widget, panel = opened.widget, opened.widget._form.find_all
+    widget.find_all()
+    opened.viewer.layers.remove("cells labels")
+    widget.wait_until_idle(30)
+    assert widget._open.controller.session.generation is None
+    assert panel.text.text() == find_all.NO_LABELS
+    assert not panel.accept.isEnabled()
+
+
+def test_what_does_not_fit_its_labels_any_more_is_forgotten(opened: Any) -> None:
+    widget, labels = opened.widget, opened.widget.labels.value
+    widget.find_all()
+    widget.wait_until_idle(300)
+    labels.data = labels.data[:30, :30].copy()
+    assert widget.accept_found() == ()
+    assert widget._form.find_all.text.text() == find_all.NO_LABELS
 
 
 def test_the_tool_in_hand_stays_and_closing_takes_the_shown_layer_along(opened: Any) -> None:

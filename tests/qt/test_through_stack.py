@@ -14,7 +14,7 @@ from tests.propagation.fakes import BrightModel
 
 from napari_samv2_prompts._qt.cluster import ClusterHelp
 from napari_samv2_prompts._qt.labels_writer import place_of
-from napari_samv2_prompts._qt.propagation import StackPropagation
+from napari_samv2_prompts._qt.propagation import NO_LAYERS, StackPropagation
 from napari_samv2_prompts.engine import Session
 from napari_samv2_prompts.io.record_files import unpacked_step
 from napari_samv2_prompts.io.recorder import Recorder
@@ -594,6 +594,22 @@ def test_without_the_image_it_ends(bench: Stack) -> None:
     bench.through.propagate()
     assert not bench.through.running
     assert bench.session.propagation is None
+    assert bench.controller.idle
+
+
+@pytest.mark.parametrize("name", ["image", "labels"])
+def test_other_data_of_a_layer_end_it(bench: Stack, name: str) -> None:
+    layer = getattr(bench, name)
+
+    def change(state) -> None:
+        if state.done and layer.data.shape[1] == 50:
+            layer.data = layer.data[:, :49].copy()
+            bench.controller.refresh()
+
+    bench.through.changed.connect(change)
+    bench.through.propagate()
+    assert not bench.through.running
+    assert bench.through.state.said == NO_LAYERS
 
 
 def test_accepting_all_ends_it(bench: Stack) -> None:

@@ -30,21 +30,24 @@ from .models import input_sides
 from .threads import timer_for
 from .viewer_events import Connections
 from .widget_state import FindAllState
+from .work_layers import WorkLayers
 
 if TYPE_CHECKING:
-    from napari.layers import Image, Labels
+    from napari.layers import Labels
     from napari.viewer import Viewer
 
     from .controller import Controller
 
 SHOWN = 150  # ms between two paintings of what was found
+NO_PICTURE = "Stopped, since the image was removed or has other data: press Find all again."
+NO_LABELS = "Forgotten, since its labels were removed or have another shape: press Find all again."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Search:
     """One search of a plane: its parts, and what belongs to it."""
 
-    image: Image
+    layers: WorkLayers
     tiles: tuple[Tile, ...]
     generation: Generation
 
@@ -71,6 +74,7 @@ class FindAll:
         self._timer = timer_for(self._show)
         self._links = Connections()
         self._links.add(self._on_update, controller.session.generated)
+        self._links.add(self._on_state, controller.state_changed)
 
     # --- what the user does -----------------------------------------------------------------
 
@@ -87,7 +91,7 @@ class FindAll:
         request, image, labels = now.session.request, now.chosen.image, now.chosen.labels
         example = self._example(request) if alike else None
         self._said = _missing(request, labels, alike, example)
-        if request is None or image is None or self._said:
+        if request is None or image is None or labels is None or self._said:
             self._tell()
             return
         view, shape, region = request.view, request.view.shape, request.view.region
@@ -99,10 +103,11 @@ class FindAll:
         views = [
             view if tile.region == region else view.within(tile.region, side) for tile in tiles
         ]
-        taken = None if labels is None else partial(labelled, labels.data, request.place.plane)
+        taken = partial(labelled, labels.data, request.place.plane)
         find = TileSearches(self._selection, tuple(tiles), taken, example)
         generation = Generation(views, request.place, request.model, find)
-        self._search, self._running = _Search(image, find.tiles, generation), True
+        layers = WorkLayers.of(image, now.targets.of(labels))
+        self._search, self._running = _Search(layers, find.tiles, generation), True
         plane = shown_plane(self._viewer.dims, image).plane
         self._cluster.search_tiles(now.session, generation, plane)
         self._tell()
@@ -126,21 +131,21 @@ class FindAll:
 
         If not `at_once`, some now, and the others a few at a time while the window goes on.
         """
+        self._controller.flush()  # the user may have removed what was found just now
         self.cancel()
         self._finish()
         search, found, now = self._search, self._candidates, self._controller
         chosen = [found[index] for index in found.select(self._selection)]
-        place = search.generation.place if search else None
-        target = now.targets.known(place.labels) if place else None
-        if place is None or target is None or not chosen:
-            self.discard()
+        if search is None or not chosen:
+            if search is not None:
+                self.discard()
             return ()
         crops, used = [one.crop for one in chosen], max(now.prompts.prompted, default=0)
+        place = search.generation.place
         try:
-            accepting = Accepting(target, place.plane, crops, used)
+            accepting = Accepting(search.layers.target, place.plane, crops, used)
         except TargetError as error:  # what was found stays
-            self._said = str(error)
-            self._tell()
+            self._say(str(error))
             return ()
         self._forget()
         numbers = tuple(accepting.left)
@@ -228,6 +233,21 @@ class FindAll:
             self._cluster.stop()
             self._show()
 
+    def _on_state(self, now: object) -> None:
+        """Let go of layers that are gone, or are not what they were."""
+        search = self._search
+        if search is None:
+            return
+        if not search.layers.has_labels(self._controller.targets.all):
+            self.discard()
+            self._say(NO_LABELS)
+        elif self._layer is not None and not self._layer.is_there:
+            self.discard()  # the user removed what is not wanted
+        elif self._running and not search.layers.has_picture(self._viewer.layers):
+            # What is not shown yet has no image any more to be shown over.
+            (self.discard if self._layer is None else self.cancel)()
+            self._say(NO_PICTURE)
+
     def _example(self, request: Request | None) -> MaskCrop | None:
         """Return the current object's mask on the shown plane."""
         number = self._controller.state().current
@@ -250,10 +270,14 @@ class FindAll:
             if self._layer is None:
                 with self._controller.prompts.quietly():
                     self._layer = FoundLayer(
-                        self._viewer, search.image, search.generation.place.plane
+                        self._viewer, search.layers.image, search.generation.place.plane
                     )
             if self._layer.is_there:
                 self._layer.show(self._chosen)
+        self._tell()
+
+    def _say(self, sentence: str) -> None:
+        self._said = sentence
         self._tell()
 
     def _tell(self) -> None:
@@ -266,9 +290,9 @@ class FindAll:
         )
 
     def _forget(self) -> None:
-        if self._layer is not None:
-            self._layer.remove()
-        self._layer = self._search = None
+        layer, self._layer, self._search = self._layer, None, None
+        if layer is not None:
+            layer.remove()
         self._candidates, self._chosen, self._said = Candidates(), {}, ""
 
 

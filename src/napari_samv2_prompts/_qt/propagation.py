@@ -32,9 +32,9 @@ from .models import input_sides
 from .shown_stack import ShownPlane, ShownStack
 from .viewer_events import Connections
 from .widget_state import Direction, PropagationState
+from .work_layers import WorkLayers
 
 if TYPE_CHECKING:
-    from napari.layers import Image
     from napari.viewer import Viewer
 
     from napari_samv2_prompts.engine import Propagation
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .controller import Controller
 
 STOPPED = " Following stopped: press again to go on."
+NO_LAYERS = "Following stopped, since the image or its labels were removed or have other data."
 
 # Opening the window must not wait for what following objects needs: it is imported when they are.
 
@@ -67,7 +68,7 @@ class StackPropagation:
         self.stack = ShownStack(viewer, controller)
         self._track: StackLabels | None = None  # the one that is shown
         self._running: tuple[StackLabels, Propagation] | None = None
-        self._image: Image | None = None  # that is being followed through
+        self._layers: WorkLayers | None = None  # that are being followed through
         self._last_doubtful: tuple[int, int] | None = None
         self._links = Connections()
         self._links.add(self._on_update, controller.session.propagated)
@@ -104,7 +105,7 @@ class StackPropagation:
         track = self.stack.track(shown, through)
         numbers = self._objects(shown, track) if objects is None else frozenset(map(int, objects))
         self._check(numbers)
-        self._track, self._image = track, shown.image
+        self._track, self._layers = track, WorkLayers.of(shown.image, shown.target)
         track.begin(options.policy)
         layers, dims = self._viewer.layers, self._viewer.dims
         request = Propagation(
@@ -273,11 +274,12 @@ class StackPropagation:
 
     def _on_state(self, now: object) -> None:
         """Let go of the layers that are gone; tell what can be followed now."""
-        there = self._controller.targets.all
+        there, work = self._controller.targets.all, self._layers
         self.stack.let_go(there)
-        gone = self._running is not None and self._running[0].target not in there
-        if gone or (self._running is not None and self._image not in self._viewer.layers):
+        whole = work and work.has_labels(there) and work.has_picture(self._viewer.layers)
+        if self._running is not None and not whole:
             self.cancel()
+            self.state = replace(self.state, said=NO_LAYERS)
         if self._running is None and self._track is not (last := self.stack.last()):
             self._track = last
             self.state = replace(self.state, doubtful=last is not None and last.has_found)

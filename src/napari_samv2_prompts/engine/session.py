@@ -239,7 +239,9 @@ class Session:
             self._go_on_with(self._request)
 
     def _go_on_with(self, request: Request | None) -> None:
-        if request is not None and not self._closed:
+        if request is None:
+            self._tell_again()  # whether anything is still asked for
+        elif not self._closed:
             (self._act_on if request.live else self._rest)(request)
 
     # --- objects ---------------------------------------------------------------------------
