@@ -154,7 +154,7 @@ def test_after_converting_undo_comes_back_to_objects_that_can_be_let_go_of():
     target.write(PLANE, {1: disc(5, 5, 2)}, "replace")
     target.labels.data = converted_labels(target.labels, np.dtype(np.uint16))
     target.labels.undo()
-    assert target.relabel(PLANE, 7, 300)
+    assert target.relabel(PLANE, [7], 300)
     target.remove([1])
     assert (target.labels.data == 300).all()
 

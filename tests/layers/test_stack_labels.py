@@ -75,7 +75,7 @@ def test_what_others_cover_altogether_is_not_found_again_until_there_is_room(
     find(stack, {5: disc(4, 3, 1)})  # it lies within 3
     assert not mask_of(stack, 5).any()
     assert not followed_anew(stack, 5)
-    stack.target.relabel(PLANE, 3)
+    stack.target.relabel(PLANE, [3])
     assert followed_anew(stack, 5)
     find(stack, {5: disc(4, 3, 1)})
     assert np.array_equal(mask_of(stack, 5), disc(4, 3, 1).full(SHAPE))

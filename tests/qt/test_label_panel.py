@@ -41,7 +41,7 @@ def test_the_keys_work_on_the_label_under_the_mouse(panel) -> None:
         action()
     panel._tools.edit.assert_called_once_with(9)
     panel._tools.merge.assert_called_once_with(9)
-    panel._tools.keep.assert_called_once_with(9, True)
+    panel._tools.keep.assert_called_once_with(9, on=True)
     assert panel.number.value() == 9
 
 
@@ -60,7 +60,7 @@ def test_the_switch_shows_whether_the_label_is_kept_and_turns_it(panel) -> None:
     assert not panel.keep.isChecked()
     panel.number.setValue(6)
     panel.keep.click()
-    panel._tools.keep.assert_called_once_with(6, False)
+    panel._tools.keep.assert_called_once_with(6, on=False)
     assert panel.text.text() == "Kept: 4, 6."
 
 

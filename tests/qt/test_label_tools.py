@@ -208,6 +208,36 @@ def test_deleting_takes_prompts_and_pixels_of_this_plane_in_one_step() -> None:
     bench.controller.close()
 
 
+def test_several_are_deleted_in_one_step_but_those_that_are_kept(bench: Bench) -> None:
+    bench.draw((60, 60, 70, 70))
+    bench.draw((65, 65, 75, 75))
+    tools_of(bench).keep(7, on=True)
+    before = bench.labels.data.copy()
+    assert tools_of(bench).delete(3, 7, 8, 9)
+    assert bench.painted == {7}
+    assert objects_of(bench.shapes) == []
+    assert tools_of(bench).said == (
+        "Labels 3, 8, 9 are deleted. Label 7 is kept: release it first."
+    )
+    bench.controller.undo()
+    np.testing.assert_array_equal(bench.labels.data, before)
+    bench.labels.redo()
+    assert bench.painted == {7}
+
+
+def test_several_are_kept_at_once(bench: Bench) -> None:
+    told: list[tuple[int, ...]] = []
+    tools = tools_of(bench)
+    keep = tools.taken.connect(told.append)
+    bench.draw((60, 60, 70, 70))
+    assert tools.keep(3, 8, on=True)
+    assert told == [(3, 8)]
+    assert bench.controller.state().kept == (3, 8)
+    assert objects_of(bench.shapes) == []
+    assert tools.said == "Labels 3, 8 are kept: no result changes them."
+    assert keep
+
+
 def test_what_lay_under_another_object_is_merged_too(bench: Bench) -> None:
     bench.controller.set_options(Options(policy="replace"))
     bench.draw((15, 15, 25, 35))

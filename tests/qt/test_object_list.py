@@ -187,6 +187,17 @@ def test_objects_are_kept_deleted_and_named_there(viewer, widget) -> None:
     assert rows(widget).keys() == {1}
 
 
+def test_what_was_deleted_with_one_press_comes_back_with_one(widget) -> None:
+    for right in (0, 30, 60):
+        draw(widget, 0, right)
+    before = widget.labels.value.data.copy()
+    widget._form.objects.deleted.emit((1, 2, 3))
+    widget.wait_until_idle()
+    assert not widget.labels.value.data.any()
+    widget._form.prompts.undo_wanted.emit()
+    np.testing.assert_array_equal(widget.labels.value.data, before)
+
+
 def scored(score: float) -> Callable[..., ItemMasks]:
     """Return what answers a click with masks of this score."""
     scores = np.full(3, score, np.float32)

@@ -299,7 +299,7 @@ def test_other_labels_are_not_touched(bench: Stack) -> None:
 
 
 def test_kept_labels_are_not_followed(bench: Stack) -> None:
-    bench.controller.label_tools.keep(1, True)
+    bench.controller.label_tools.keep(1, on=True)
     bench.through.propagate()
     assert bench.planes_of(1) == [3]
     assert bench.planes_of(2) == list(range(PLANES))
@@ -558,7 +558,7 @@ def test_accepted_planes_are_anchors(bench: Stack) -> None:
 def test_a_label_that_was_kept_for_a_while_is_the_users_on_all_planes(bench: Stack) -> None:
     bench.through.propagate()
     for on in (True, False):
-        bench.controller.label_tools.keep(1, on)
+        bench.controller.label_tools.keep(1, on=on)
     track = bench.through.stack.track(bench.through.stack.now(), 0)
     assert sorted(track.read_anchors(frozenset({1}))[1]) == list(range(PLANES))
 

@@ -8,6 +8,7 @@ Not here: the controls (``form/layers.py``), the edits (``layers.labels_target``
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -38,6 +39,7 @@ from napari_samv2_prompts.layers.plane_pixels import transposed
 from napari_samv2_prompts.prompts import MaskCrop, Prompt
 
 from .labels_writer import Targets, place_of
+from .messages import listed
 from .prompting import CurrentObject
 from .viewer_events import ViewerEvents
 
@@ -83,7 +85,7 @@ class LabelTools:
         there = {layer.unique_id for layer in self._viewer.layers}
         self._starts = {key: mask for key, mask in self._starts.items() if key[0] in there}
 
-    def accepted(self, objects: frozenset[int]) -> None:
+    def accepted(self, objects: Collection[int]) -> None:
         """Take it that these objects are finished."""
         self._starts = {key: mask for key, mask in self._starts.items() if key[2] not in objects}
 
@@ -136,31 +138,41 @@ class LabelTools:
             return self._say(f"Label {number} is the current object: choose another to merge.")
         if into in self.kept:
             return self._say(f"Label {into} is kept: release it first.")
-        if not self._relabel(number, into):
+        if not self._relabel([number], into):
             return False
         return self._finish(f"Label {number} is part of label {into} now.")
 
-    def delete(self, number: int) -> bool:
-        """Remove a label and its prompts; returns whether that was done."""
-        return self._relabel(number, 0) and self._finish(f"Label {number} is deleted.")
+    def delete(self, *numbers: int) -> bool:
+        """Remove labels and their prompts, as one step of undo; returns whether that was done.
 
-    def keep(self, number: int, on: bool) -> bool:
-        """Have no result change a label any more, on all planes, or let results change it again.
+        Of several, those that are kept stay.
+        """
+        kept = [number for number in numbers if number in self.kept]
+        gone = [number for number in numbers if number not in kept] or kept
+        if not self._relabel(gone, 0):
+            return False
+        stay = f" {_release(kept)}" if kept else ""
+        return self._finish(f"{_which(gone)} deleted.{stay}")
 
-        Its prompts are cleared, as when it is accepted.
+    def keep(self, *numbers: int, on: bool) -> bool:
+        """Have no result change labels any more, on all planes, or let results change them again.
+
+        Their prompts are cleared, as when they are accepted.
         """
         labels, target = self._chosen.labels, self._target()
-        if labels is None or target is None or number < 1:
+        if labels is None or target is None or min(numbers, default=0) < 1:
             return self._say("There is no label to keep.")
-        target.keep(number, on)
+        for number in numbers:
+            target.keep(number, on)
         if not on:
-            return self._finish(f"Label {number} is not kept any more.")
-        self._session.forget_object(number)
-        self.accepted(frozenset({number}))
-        self.taken.emit((number,))
+            return self._finish(f"{_which(numbers)} not kept any more.")
+        for number in numbers:
+            self._session.forget_object(number)
+        self.accepted(numbers)
+        self.taken.emit(numbers)
         with self._events.blocked():
-            remove_objects((self._chosen.points, self._chosen.shapes), [number])
-        return self._finish(f"Label {number} is kept: no result changes it.")
+            remove_objects((self._chosen.points, self._chosen.shapes), numbers)
+        return self._finish(f"{_which(numbers)} kept: no result changes {_it(numbers)}.")
 
     def refines(self, number: int) -> bool:
         """Whether prompts of an object refine a label that was there, on the shown plane."""
@@ -211,8 +223,8 @@ class LabelTools:
             return None
         return self._starts.get((id_of(self._chosen.labels), plane, number))
 
-    def _relabel(self, number: int, new: int) -> bool:
-        found = self._find(number)
+    def _relabel(self, numbers: Sequence[int], new: int) -> bool:
+        found = self._find(*numbers)
         image = self._chosen.image
         if found is None or image is None:
             return False
@@ -221,26 +233,28 @@ class LabelTools:
         dims = self._viewer.dims
         here = partial(prompts_on_plane, shown=shown_plane(dims, image), dims=dims)
         try:
-            changed = target.relabel(plane, number, new)
+            changed = target.relabel(plane, numbers, new)
         except TargetError as error:
             return self._say(str(error))
         place = place_of(self._chosen, plane)
-        self._session.forget_object(number, place)
-        self.removed.emit(Removal(place, (number,)))
-        self._starts.pop((id_of(self._chosen.labels), plane, number), None)
+        for number in numbers:
+            self._session.forget_object(number, place)
+            self._starts.pop((place.labels, plane, number), None)
+        self.removed.emit(Removal(place, tuple(numbers)))
         with self._events.blocked():
-            remove_objects(prompts, [number], here)
-        return changed > 0 or self._say(f"There is no label {number} on this plane.")
+            remove_objects(prompts, numbers, here)
+        return changed > 0 or self._say(f"There is no label {listed(numbers)} on this plane.")
 
-    def _find(self, number: int) -> tuple[Labels, Plane, LabelsTarget] | None:
-        """Return what is needed to work on a label; None, with the reason said, if it can't be."""
+    def _find(self, *numbers: int) -> tuple[Labels, Plane, LabelsTarget] | None:
+        """Return what is needed to work on labels; None, with the reason said, if it can't be."""
+        kept = [number for number in numbers if number in self.kept]
         labels, plane, target = self._chosen.labels, self._plane(), self._target()
         if labels is None or plane is None or target is None:
             self._say("There are no labels here to work on.")
-        elif number < 1:
+        elif min(numbers, default=0) < 1:
             self._say("There is no label under the mouse.")
-        elif number in self.kept:
-            self._say(f"Label {number} is kept: release it first.")
+        elif kept:
+            self._say(_release(kept))
         else:
             return labels, plane, target
         return None
@@ -265,3 +279,16 @@ class LabelTools:
         self.said = sentence
         self.done.emit()
         return True
+
+
+def _which(numbers: Sequence[int]) -> str:
+    """Return the subject of a sentence on labels, with its verb."""
+    return f"Label {numbers[0]} is" if len(numbers) == 1 else f"Labels {listed(numbers)} are"
+
+
+def _it(numbers: Sequence[int]) -> str:
+    return "it" if len(numbers) == 1 else "them"
+
+
+def _release(kept: Sequence[int]) -> str:
+    return f"{_which(kept)} kept: release {_it(kept)} first."

@@ -5,6 +5,8 @@ Pure functions of frozen values, so that a table of states tests that the advice
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from napari_samv2_prompts.engine import State
 from napari_samv2_prompts.regions import SHARPER
 
@@ -101,8 +103,8 @@ def note_line(state: WidgetState) -> str:
 def _cut(state: WidgetState) -> str:
     if not state.cut:
         return ""
-    listed = _listed(state.cut)
-    who = f"Object {listed} ends" if len(state.cut) == 1 else f"Objects {listed} end"
+    which = listed(state.cut)
+    who = f"Object {which} ends" if len(state.cut) == 1 else f"Objects {which} end"
     return f"{who} where the model's view ended: zoom out, then add a click or draw a box."
 
 
@@ -115,10 +117,11 @@ def _outdated(state: WidgetState) -> str:
 
 def kept_line(state: WidgetState) -> str:
     """Say which labels are kept; empty if none is."""
-    return f"Kept: {_listed(state.kept)}." if state.kept else ""
+    return f"Kept: {listed(state.kept)}." if state.kept else ""
 
 
-def _listed(numbers: tuple[int, ...]) -> str:
+def listed(numbers: Sequence[int]) -> str:
+    """Read out numbers, but not too many."""
     return ", ".join(map(str, numbers[:_LISTED])) + (", …" if numbers[_LISTED:] else "")
 
 
@@ -127,8 +130,8 @@ def _emptiness(state: WidgetState) -> str:
     if not numbers:
         return ""
     if len(numbers) > 1:
-        listed = _listed(numbers)
-        return f"Objects {listed}: empty masks; add a click inside each, or delete their prompts."
+        which = f"Objects {listed(numbers)}"
+        return f"{which}: empty masks; add a click inside each, or delete their prompts."
     other = " take another mask," if numbers[0] == state.current and _choice(state) else ""
     return f"Object {numbers[0]}: empty mask;{other} add a click inside it, or delete its prompts."
 

@@ -243,14 +243,12 @@ class ObjectList:
             self._go_to(labels, row)
 
     def delete(self, numbers: Iterable[int]) -> None:
-        """Remove objects with their prompts from the shown plane."""
-        for number in numbers:
-            self._controller.label_tools.delete(number)
+        """Remove objects with their prompts from the shown plane, as one step of undo."""
+        self._controller.label_tools.delete(*numbers)
 
     def keep(self, numbers: Iterable[int]) -> None:
         """Let no result change some objects any more."""
-        for number in numbers:
-            self._controller.label_tools.keep(number, True)
+        self._controller.label_tools.keep(*numbers, on=True)
 
     def name(self, number: int, name: str) -> None:
         """Give an object a class."""

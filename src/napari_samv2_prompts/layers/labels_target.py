@@ -8,7 +8,7 @@ numbers (``labels_checks``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from napari_samv2_prompts.layers.labels_checks import (
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
 from napari_samv2_prompts.layers.plane_pixels import (
     repaint,
-    replace_label,
+    replace_labels,
     same_pixels,
     transposed,
     unfrozen,
@@ -183,21 +183,23 @@ class LabelsTarget:
             self._steps.join(self._live)
         return transposed(origin) if plane.is_transposed else origin
 
-    def relabel(self, plane: Plane, old: int, new: int = 0) -> int:
-        """Give the pixels of a label another one on a plane, or none, as one undo step.
+    def relabel(self, plane: Plane, old: Collection[int], new: int = 0) -> int:
+        """Give the pixels of some labels another one on a plane, or none, as one undo step.
 
-        A live object is accepted with that.  Returns the number of pixels that changed.
+        Live objects are accepted with that.  Returns the number of pixels that changed.
 
         Raises TargetError as :meth:`write`.
         """
         check_writable(self.labels)
         check_numbers(self.labels, [new])
         where = plane.in_data_order()
-        self.accept({old}, where)
+        self.accept(old, where)
         before = self._live
-        after = {**before, where: relabelled(before.get(where, {}), old, new)}
-        with self._recorded(before, after):
-            return replace_label(self.labels, where, old, new)
+        objects = before.get(where, {})
+        for number in old:
+            objects = relabelled(objects, number, new)
+        with self._recorded(before, {**before, where: objects}):
+            return replace_labels(self.labels, where, old, new)
 
     def live(self, plane: Plane | None = None) -> frozenset[int]:
         """Return the objects that are live, on one plane or on any."""

@@ -8,14 +8,14 @@ share the pixels (``masks``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask
+from napari_samv2_prompts.layers.labels_reading import BLOCK, kept_labels
 from napari_samv2_prompts.masks import (
     Box,
     Painted,
@@ -86,13 +86,17 @@ def unfrozen(
     return unfreeze(read, respect_edits(read, live, [origin.box]), label, origin)
 
 
-def replace_label(labels: Labels, plane: Plane, old: int, new: int) -> int:
-    """Give the pixels of a label another one; return how many there are."""
-    mask = label_mask(labels, plane, old)
-    if mask is None:
-        return 0
-    rows, columns = np.nonzero(mask.mask)
-    labels.data_setitem(plane.indices(rows + mask.top, columns + mask.left), new)
+def replace_labels(labels: Labels, plane: Plane, old: Collection[int], new: int) -> int:
+    """Give the pixels of some labels another one; return how many there are."""
+    pixels, wanted = labels.data[plane.indexer()], np.array([*old])
+    height = max(1, BLOCK // pixels.shape[1])
+    found = []
+    for start in range(0, len(pixels), height):
+        rows, columns = np.nonzero(np.isin(pixels[start : start + height], wanted))
+        found.append((rows + start, columns))
+    rows, columns = (np.concatenate(places) for places in zip(*found, strict=True))
+    if len(rows):
+        labels.data_setitem(plane.indices(rows, columns), new)
     return len(rows)
 
 

@@ -178,7 +178,7 @@ class LabelPanel(QWidget):
 
     def _on_keep(self) -> None:
         if self._tools is not None:
-            self._tools.keep(self.number.value(), self.keep.isChecked())
+            self._tools.keep(self.number.value(), on=self.keep.isChecked())
 
 
 class FilesPanel(QWidget):
