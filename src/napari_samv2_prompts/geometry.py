@@ -77,6 +77,12 @@ class Plane:
         pairs = zip(self.index, other.index, strict=True)
         return all(mine is None or theirs is None or mine == theirs for mine, theirs in pairs)
 
+    def is_in(self, sizes: Sequence[int]) -> bool:
+        """Whether an array of these sizes has this plane."""
+        if len(sizes) != self.ndim or tuple(sizes[axis] for axis in self.axes) != self.shape:
+            return False
+        return all(i is None or 0 <= i < size for i, size in zip(self.index, sizes, strict=True))
+
     def in_data_order(self) -> Plane:
         """Return the same pixels with rows along the earlier of the two shown data axes."""
         if not self.is_transposed:

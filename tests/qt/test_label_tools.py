@@ -301,6 +301,77 @@ def test_a_kept_label_is_neither_edited_nor_merged_nor_deleted(bench: Bench) -> 
     np.testing.assert_array_equal(bench.labels.data, before)
 
 
+# --- nothing of an object in the labels ---
+
+
+@pytest.mark.parametrize("policy", ["replace", "delete"])
+def test_a_mask_that_other_labels_cover_is_named_and_written_once_it_can_be(
+    bench: Bench, policy: str
+) -> None:
+    bench.draw((12, 12, 18, 25))
+    state = bench.controller.state()
+    assert (bench.painted, state.covered, state.empty) == ({3, 7}, (8,), ())
+    if policy == "replace":
+        bench.controller.set_options(Options(policy="replace"))
+    else:
+        tools_of(bench).delete(3)
+    bench.controller.run()
+    assert 8 in bench.painted
+    assert bench.controller.state().covered == ()
+
+
+def test_a_mask_that_the_user_erased_or_painted_over_himself_is_not(bench: Bench) -> None:
+    bench.draw((60, 60, 70, 70))
+    bench.labels.data_setitem(np.nonzero(bench.labels.data == 8), 0)
+    bench.controller.run()
+    assert bench.controller.state().covered == ()
+
+
+def test_what_left_no_pixel_keeps_its_prompts_when_the_others_are_accepted(bench: Bench) -> None:
+    tools_of(bench).keep(7, on=True)
+    # The second lies under label 3, the third under one that is kept.
+    bench.draw((60, 60, 70, 70), (12, 12, 18, 25), (42, 42, 48, 55))
+    bench.controller.next_object()
+    bench.controller.flip_sign()
+    bench.click(30, 80)  # the last one has an empty mask
+    assert bench.controller.accept() == (8,)
+    assert (objects_of(bench.shapes), objects_of(bench.points)) == ([9, 10], [11])
+    assert bench.painted == {3, 7, 8}
+    assert bench.controller.state().said == (
+        "3 objects keep their prompts, as nothing of them is in the labels: 9, 10, 11."
+    )
+    tools_of(bench).delete(3)
+    bench.controller.run()
+    assert bench.controller.accept() == (9,)
+    assert "2 objects keep their prompts" in bench.controller.state().said
+
+
+def test_what_another_object_hides_keeps_its_prompt(bench: Bench) -> None:
+    bench.draw((60, 60, 70, 70))
+    bench.draw((58, 58, 72, 72))
+    assert bench.painted == {3, 7, 9}
+    assert bench.controller.accept() == (9,)
+    assert objects_of(bench.shapes) == [8]
+    assert bench.controller.state().covered == (8,)
+
+
+def test_what_was_undone_keeps_its_prompt_and_what_was_set_anew_does_not(bench: Bench) -> None:
+    bench.draw((60, 60, 70, 70))
+    bench.controller.undo()
+    assert bench.controller.accept() == ()
+    assert objects_of(bench.shapes) == [8]
+    bench.controller.run()
+    bench.labels.data = np.where(bench.labels.data == 3, 4, bench.labels.data)
+    assert bench.controller.accept() == (8,)
+
+
+def test_in_labels_of_another_shape_there_is_nothing_of_an_object(bench: Bench) -> None:
+    bench.draw((60, 60, 70, 70))
+    bench.labels.data = bench.labels.data[:30, :30].copy()
+    assert bench.controller.accept() == ()
+    assert objects_of(bench.shapes) == [8]
+
+
 # --- words ---
 
 

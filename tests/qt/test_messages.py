@@ -7,6 +7,7 @@ import pytest
 from napari_samv2_prompts._qt.messages import (
     axis_name,
     kept_line,
+    left_line,
     mask_line,
     note_line,
     seen_line,
@@ -87,6 +88,27 @@ def test_an_empty_mask_is_told_with_what_to_do() -> None:
     assert "take another mask," in note_line(several)
     many = replace(BASE, empty=tuple(range(1, 9)))
     assert note_line(many).startswith("Objects 1, 2, 3, 4, 5, …: empty masks;")
+
+
+def test_a_mask_that_other_labels_cover_is_told_with_what_to_do() -> None:
+    assert note_line(replace(BASE, covered=(256,))) == (
+        "Object 256: other labels cover it; set Overlap to replace labels, or delete them."
+        " Then press Run."
+    )
+    assert note_line(replace(BASE, covered=(3, 4), replacing=True)) == (
+        "Objects 3, 4: other labels cover them; release those that are kept, or delete them."
+        " Then press Run."
+    )
+
+
+def test_what_was_not_accepted_is_counted() -> None:
+    assert left_line(()) == ""
+    assert left_line((256,)) == (
+        "1 object keeps its prompts, as nothing of it is in the labels: 256."
+    )
+    assert left_line((3, 4)) == (
+        "2 objects keep their prompts, as nothing of them is in the labels: 3, 4."
+    )
 
 
 def test_the_part_that_the_model_sees_is_told_where_it_is_not_all() -> None:

@@ -164,10 +164,10 @@ class Controller:
         self._announce()
 
     def accept(self) -> tuple[int, ...]:
-        """Keep the labels and clear the prompts of all objects that have a mask; return them."""
+        """Keep the labels and clear the prompts of all objects that have any; return them."""
         self.flush()
-        objects = self._writer.accept()
-        self.label_tools.accepted(objects)
+        objects, left = self._writer.accept(self.chosen.labels)
+        self.label_tools.accepted(objects, left)
         with self.events.blocked():
             remove_objects((self.chosen.points, self.chosen.shapes), objects)
         self.refresh()

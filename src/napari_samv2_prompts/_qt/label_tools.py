@@ -39,7 +39,7 @@ from napari_samv2_prompts.layers.plane_pixels import transposed
 from napari_samv2_prompts.prompts import MaskCrop, Prompt
 
 from .labels_writer import Targets, place_of
-from .messages import listed
+from .messages import left_line, listed
 from .prompting import CurrentObject
 from .viewer_events import ViewerEvents
 
@@ -85,8 +85,12 @@ class LabelTools:
         there = {layer.unique_id for layer in self._viewer.layers}
         self._starts = {key: mask for key, mask in self._starts.items() if key[0] in there}
 
-    def accepted(self, objects: Collection[int]) -> None:
-        """Take it that these objects are finished."""
+    def accepted(self, objects: Collection[int], left: Collection[int] = ()) -> None:
+        """Take it that these objects are finished.
+
+        - `left`: those that keep their prompts, since the labels have nothing of them
+        """
+        self.said = left_line(sorted(left))
         self._starts = {key: mask for key, mask in self._starts.items() if key[2] not in objects}
 
     def undone(self) -> None:

@@ -157,6 +157,28 @@ class Targets:
         refused = self._unwritten.get((key, plane), set())
         return frozenset(number for number in refused if _holds(target.labels, number))
 
+    def without_pixels(
+        self, labels: Labels | None, objects: Iterable[tuple[Place, int]]
+    ) -> frozenset[int]:
+        """Return the objects of which a layer shows nothing on a plane where they have a mask.
+
+        A mask may be in no layer, or have no pixel; other labels or a label that is kept may lie
+        where it is; it may have been undone.
+        """
+        target, by_plane = self.known(id_of(labels)), dict[Plane, set[int]]()
+        for place, number in objects:
+            if place.labels in (id_of(labels), None):
+                by_plane.setdefault(place.plane, set()).add(number)
+        missing = set[int]()
+        for plane, numbers in by_plane.items():
+            missing |= numbers - (target.shown(plane, numbers) if target else frozenset())
+        return frozenset(missing)
+
+    def covered(self, place: Place | None) -> frozenset[int]:
+        """Return the objects whose masks other labels cover entirely."""
+        target = self.known(place.labels) if place else None
+        return target.covered(place.plane) if place and target else frozenset()
+
     @property
     def refused(self) -> frozenset[int]:
         """The objects that have a mask which is in no layer."""
@@ -205,12 +227,20 @@ class LabelsWriter:
         self._links.add(self._on_decoded, session.decoded)
         self._links.add(self._on_removed, session.removed)
 
-    def accept(self) -> frozenset[int]:
-        """Leave all objects whose masks are in their labels to the user; return them."""
-        done = self._session.accept(but=self._targets.refused)
+    def accept(self, labels: Labels | None) -> tuple[frozenset[int], frozenset[int]]:
+        """Leave all objects whose masks are in their labels to the user.
+
+        - `labels`: those that belong to the prompts which are to be cleared
+        - returns the objects, and those that have a mask of which nothing is in the labels: without
+          their prompts they would be lost
+        """
+        waiting = {*self._session.pending}
+        nothing = self._targets.without_pixels(labels, self._session.prompted)
+        left = nothing | self._targets.refused
+        done = self._session.accept(but=left)
         objects = frozenset(number for _, number in done)
         self._targets.accept(objects)
-        return objects
+        return objects, left - waiting
 
     def write_refused(
         self, request: Request, labels: Labels | None, prompted: frozenset[int]

@@ -96,7 +96,7 @@ def mask_line(state: WidgetState) -> str:
 def note_line(state: WidgetState) -> str:
     """Say what was done last and left out, and which prompts gave nothing to see."""
     now = state
-    parts = now.said, _emptiness(now), _cut(now), _outdated(now), now.note
+    parts = now.said, _emptiness(now), _covered(now), _cut(now), _outdated(now), now.note
     return " ".join(filter(None, parts))
 
 
@@ -134,6 +134,25 @@ def _emptiness(state: WidgetState) -> str:
         return f"{which}: empty masks; add a click inside each, or delete their prompts."
     other = " take another mask," if numbers[0] == state.current and _choice(state) else ""
     return f"Object {numbers[0]}: empty mask;{other} add a click inside it, or delete its prompts."
+
+
+def _covered(state: WidgetState) -> str:
+    numbers = state.covered
+    if not numbers:
+        return ""
+    who, it = ("Object", "it") if len(numbers) == 1 else ("Objects", "them")
+    way = "release those that are kept" if state.replacing else "set Overlap to replace labels"
+    what = f"{who} {listed(numbers)}: other labels cover {it};"
+    return f"{what} {way}, or delete them. Then press Run."
+
+
+def left_line(left: Sequence[int]) -> str:
+    """Say which objects were not accepted; empty if there are none."""
+    if not left:
+        return ""
+    keep, it = ("keeps its", "it") if len(left) == 1 else ("keep their", "them")
+    nothing = f"nothing of {it} is in the labels"
+    return f"{_objects(len(left))} {keep} prompts, as {nothing}: {listed(left)}."
 
 
 def _choice(state: WidgetState) -> bool:

@@ -89,6 +89,7 @@ class Reader:
         prompted = tuple(prompt.object for prompt in reading.prompts)
         results, result = session.results(prompted), session.result(number)
         pending = session.pending
+        covered = self._targets.covered(session.request.place if session.request else None)
         picture = session.request.view.picture if session.request else None
         active, adding = tool_in_hand(self._viewer, chosen)
         return WidgetState(
@@ -107,6 +108,8 @@ class Reader:
             pending=len(pending),
             acceptable=session.can_accept(pending),
             empty=tuple(item.object for item in results if item.is_empty),
+            covered=tuple(sorted(covered.intersection(prompted))),
+            replacing=options.policy == "replace",
             scores=tuple(map(float, result.masks.scores)) if result else (),
             chosen=result.chosen if result else 0,
             candidates=_candidates(result, chosen, number),

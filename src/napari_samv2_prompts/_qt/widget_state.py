@@ -82,6 +82,9 @@ class WidgetState:
     # Whether there are masks, on whatever plane, that the user has not accepted.
     acceptable: bool = False
     empty: tuple[int, ...] = ()  # objects with prompts on this plane whose mask has no pixel
+    # Objects with prompts on this plane whose mask is all other labels, which are kept.
+    covered: tuple[int, ...] = ()
+    replacing: bool = False  # whether masks go over labels that are there
     scores: tuple[float, ...] = ()  # scores of the current object's candidates
     chosen: int = 0  # which of them is used
     candidates: Candidates = field(default_factory=Candidates)  # the candidates themselves

@@ -116,6 +116,11 @@ class ResultStore:
         """Tell whether anything would be accepted but objects that wait for their mask."""
         return any(number not in waiting for _, number in self._open)
 
+    @property
+    def prompted(self) -> tuple[tuple[Place, int], ...]:
+        """Every object that has a mask because of its prompts."""
+        return tuple((place, number) for place, number, known in self._all() if known.is_prompted)
+
     def unmade_choice(self, place: Place) -> Known | None:
         """Return an object another candidate of which is wanted than its result shows."""
         items = self._places.get(place, {}).values()

@@ -116,6 +116,11 @@ class Session:
         """Every place that has results."""
         return self._results.places
 
+    @property
+    def prompted(self) -> tuple[tuple[Place, int], ...]:
+        """Every object, with its place, that has a mask because of its prompts."""
+        return self._results.prompted
+
     def can_accept(self, waiting: Container[int]) -> bool:
         """Whether any object but those has a mask, on whatever plane, that is not accepted."""
         return self._results.has_open(waiting)

@@ -23,9 +23,11 @@ from napari_samv2_prompts.layers.labels_checks import (
 )
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
 from napari_samv2_prompts.layers.plane_pixels import (
+    covered_objects,
     repaint,
     replace_labels,
     same_pixels,
+    shown_objects,
     transposed,
     unfrozen,
 )
@@ -207,6 +209,19 @@ class LabelsTarget:
         if plane is not None:
             return frozenset(self._live.get(plane.in_data_order(), {}))
         return frozenset(number for live in self._live.values() for number in live)
+
+    def shown(self, plane: Plane, objects: Collection[int]) -> frozenset[int]:
+        """Return those objects that have a pixel of their own on a plane, live or not."""
+        where = plane.in_data_order()
+        if not where.is_in(self.labels.data.shape):  # other data came since
+            return frozenset()
+        live = self._live[where] if self.live(plane) else {}
+        return shown_objects(self.labels, where, live, objects)
+
+    def covered(self, plane: Plane) -> frozenset[int]:
+        """Return the live objects of a plane whose whole mask is other labels."""
+        live = self._live[plane.in_data_order()] if self.live(plane) else {}
+        return covered_objects(self.labels, plane.in_data_order(), live)
 
     def next_free(self, at_least: int = 0) -> int:
         """Return a label above all in the layer, all live objects and ``at_least``.

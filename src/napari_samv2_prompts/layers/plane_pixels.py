@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.layers.labels_reading import BLOCK, kept_labels
+from napari_samv2_prompts.layers.labels_reading import BLOCK, kept_labels, labels_by_plane
 from napari_samv2_prompts.masks import (
     Box,
     Painted,
@@ -76,6 +76,36 @@ def repaint(
         changed += len(edit.values)
     given_back = [number for number, origin in origins.items() if origin is not None]
     return before, freeze(after, given_back), changed
+
+
+def shown_objects(
+    labels: Labels, plane: Plane, live: PlaneObjects, objects: Collection[int]
+) -> frozenset[int]:
+    """Return those objects of which there is a pixel; of those that are kept none is theirs.
+
+    Looks at all of the plane where a live object is not in the place of its mask.
+    """
+    wanted = frozenset(objects) - kept_labels(labels)
+    at_mask = {n for n in wanted & live.keys() if _shows(labels, plane, live[n])}
+    if at_mask == wanted:
+        return wanted
+    return wanted & (at_mask | labels_by_plane(labels.data[plane.indexer()], ()).keys())
+
+
+def covered_objects(labels: Labels, plane: Plane, live: PlaneObjects) -> frozenset[int]:
+    """Return the live objects that have a mask, all of which is other labels."""
+    return frozenset(
+        number
+        for number, painted in live.items()
+        if painted.owned.size
+        and not painted.owned.any()
+        and read_box(labels, plane, painted.box)[painted.edited].all()  # else it was erased
+        and not _shows(labels, plane, painted)
+    )
+
+
+def _shows(labels: Labels, plane: Plane, painted: Painted) -> bool:
+    return bool((read_box(labels, plane, painted.box) == painted.label).any())
 
 
 def unfrozen(
