@@ -96,8 +96,7 @@ def test_a_mask_that_other_labels_cover_is_told_with_what_to_do() -> None:
         " Then press Run."
     )
     assert note_line(replace(BASE, covered=(3, 4), replacing=True)) == (
-        "Objects 3, 4: other labels cover them; release those that are kept, or delete them."
-        " Then press Run."
+        "Objects 3, 4: other labels cover them; release those that are kept. Then press Run."
     )
 
 

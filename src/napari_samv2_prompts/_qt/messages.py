@@ -141,9 +141,10 @@ def _covered(state: WidgetState) -> str:
     if not numbers:
         return ""
     who, it = ("Object", "it") if len(numbers) == 1 else ("Objects", "them")
-    way = "release those that are kept" if state.replacing else "set Overlap to replace labels"
-    what = f"{who} {listed(numbers)}: other labels cover {it};"
-    return f"{what} {way}, or delete them. Then press Run."
+    way = "set Overlap to replace labels, or delete them"
+    if state.replacing:
+        way = "release those that are kept"
+    return f"{who} {listed(numbers)}: other labels cover {it}; {way}. Then press Run."
 
 
 def left_line(left: Sequence[int]) -> str:
