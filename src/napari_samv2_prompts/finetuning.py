@@ -93,12 +93,18 @@ def train(
     result = fine_tune(network, pairs, settings, report=report, checkpoint=state)
     write_weights(result, {"from": model, "pictures": len(pairs), **asdict(settings)}, output)
     state.unlink(missing_ok=True)
-    there = cache_folder() / output.name  # where the list of models looks
-    if there.resolve() != output.resolve():
+    there = listed_weights(output)
+    if there is not None:
         there.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(there) as part:
             shutil.copyfile(output, part)
     return result
+
+
+def listed_weights(output: Path) -> Path | None:
+    """Return where the list of models finds a copy of new weights; None if it finds themselves."""
+    there = cache_folder() / output.name
+    return None if there.resolve() == output.resolve() else there
 
 
 def pairs_of_layers(image: Image, labels: Labels) -> list[Pair]:

@@ -134,6 +134,6 @@ def test_what_can_not_be_done_is_a_sentence(tmp_path, embedded, capsys) -> None:
         assert said in capsys.readouterr().err
     (tmp_path / "s").write_text("a file where the folder should be")
     assert main(["embed", str(path), "-o", str(tmp_path / "s"), "--device", "cpu"]) == 1
-    told = capsys.readouterr()
-    assert "Embeddings can't be kept" in told.err
-    assert "0 planes embedded, 0 there before, 3 left out" in told.out
+    assert "is a file: name a folder for the embeddings" in capsys.readouterr().err
+    (outcome,) = embed_stack(path, tmp_path / "s", device="cpu")
+    assert "Embeddings can't be kept" in outcome.error

@@ -1,13 +1,14 @@
-"""What several sub-commands share: the model, its predictor and download; where files go.
+"""What several sub-commands share: the model, its predictor and download.
 
-Not here: an option that one sub-command has, which is in its module.
+Not here: an option that one sub-command has, which is in its module; files (``named_files.py``,
+``segment_files.py``).
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,6 @@ from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL, find_vari
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
-    from napari_samv2_prompts.units.files import AllUnit, FileUnit
     from napari_samv2_prompts.units.unit import ModelSettings
 
 PROGRAM = "napari-samv2-prompts"
@@ -36,6 +36,12 @@ def tell(notes: Iterable[str]) -> None:
 
     for note in notes:
         tqdm.write(f"{PROGRAM}: {note}", file=sys.stderr)
+
+
+def files_of_model(options: argparse.Namespace) -> tuple[Path | None, ...]:
+    """Return the files that say which model answers, and on which workers."""
+    at = getattr(options, "scheduler", None)
+    return options.checkpoint, Path(at) if at and at.endswith(".json") else None
 
 
 def settings_of(options: argparse.Namespace) -> ModelSettings:
@@ -77,40 +83,3 @@ def download_with_bar(name: str) -> Path:
             bar.update(done - bar.n)
 
         return download(name, progress=report)
-
-
-def labels_path(options: argparse.Namespace) -> Path:
-    """Return where the labels go; refuse a folder that is not there."""
-    own = f"{options.image.stem.removesuffix('.ome')}.labels.tif"  # never that of another picture
-    output: Path = options.output or Path(own)
-    if not output.absolute().parent.is_dir():
-        raise ValueError(f"There is no folder {output.parent} to write the labels to.")
-    return output
-
-
-def record_path(labels: Path) -> Path:
-    """Return where the prompts go that led to labels."""
-    return labels.with_name(
-        f"{labels.name.removesuffix(labels.suffix).removesuffix('.ome')}.prompts.json"
-    )
-
-
-def write_coco_file(options: argparse.Namespace, units: Sequence[FileUnit | AllUnit]) -> None:
-    """Write the labels of units as the COCO file that was asked for, with scores if they have."""
-    if options.coco is None:
-        return
-    from tifffile import imread
-
-    from napari_samv2_prompts.io.exports import LabelledImage, objects_path, read_scores, write_coco
-    from napari_samv2_prompts.units.files import AllUnit
-
-    images = (
-        LabelledImage(
-            unit.image.name,
-            imread(unit.labels),
-            read_scores(objects_path(unit.labels)) if isinstance(unit, AllUnit) else {},
-        )
-        for unit in units
-    )
-    write_coco(options.coco, images, polygons=options.polygons)
-    print(f"COCO: {options.coco}")

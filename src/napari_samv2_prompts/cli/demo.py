@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from napari_samv2_prompts.cli.common import add_model_options, predictor
+from napari_samv2_prompts.cli.named_files import Written, check_files
 
 NAME = "demo"
 HELP = "segment a bundled picture of coins"
@@ -27,6 +28,8 @@ def run(options: argparse.Namespace) -> None:
     from napari_samv2_prompts.sample_data import COIN_BOXES, coins
     from napari_samv2_prompts.scripting import prompts_of
 
+    folder = Written(options.out, "labels and outlines", "folder", makes_parents=True)
+    check_files((options.checkpoint,), (folder,))
     ((image, _, _),) = coins()
     prompts = prompts_of(image.shape, COIN_BOXES)
     options.out.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_samv2_prompts.cli.common import add_model_options
+from napari_samv2_prompts.cli.common import add_model_options, files_of_model
+from napari_samv2_prompts.cli.named_files import Written, check_files
 from napari_samv2_prompts.cli.workers import add_worker_options, runner_of, with_bar
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
     contrast: StackContrast = "percentiles" if options.percentiles else "displayed"
     if options.limits:
         contrast = (options.limits[0], options.limits[1])
+    folder = Written(options.output, "the embeddings", "folder")
+    check_files((options.image, *files_of_model(options)), (folder,))
     units = embed_units(options.image, options.output, layer=options.layer, contrast=contrast)
     planes = sum(len(unit.planes) for unit in units)
     new = failed = 0

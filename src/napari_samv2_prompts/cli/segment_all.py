@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_samv2_prompts.candidates import Order, Selection
-from napari_samv2_prompts.cli.common import (
+from napari_samv2_prompts.cli.common import predictor, settings_of, tell
+from napari_samv2_prompts.cli.segment_files import (
+    check_folder_outputs,
+    check_outputs,
     labels_path,
-    predictor,
-    settings_of,
-    tell,
+    objects_table,
     write_coco_file,
 )
 from napari_samv2_prompts.cli.workers import do_units, runner_of, with_bar
@@ -51,6 +52,7 @@ def run(options: argparse.Namespace) -> int:
     from napari_samv2_prompts.units.files import AllUnit
 
     labels = labels_path(options)
+    check_outputs(options, labels, objects_table(labels))
     image = options.image.absolute()  # workers stand elsewhere
     unit = AllUnit(image, labels.absolute(), selection, options.picture, settings_of(options))
     if (work := slide_work(options, unit)) is not None:
@@ -85,6 +87,7 @@ def _folder(options: argparse.Namespace, selection: Selection) -> int:
         ending=".ome.tif" if options.ome else ".tif",
         settings=settings_of(options),
     )
+    check_folder_outputs(options, out, units)
     out.mkdir(parents=True, exist_ok=True)
     status = do_units(options, units, out)
     write_coco_file(options, [unit for unit in units if unit.labels.is_file()])

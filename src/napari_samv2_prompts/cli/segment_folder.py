@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import settings_of, write_coco_file
+from napari_samv2_prompts.cli.common import settings_of
+from napari_samv2_prompts.cli.segment_files import check_folder_outputs, write_coco_file
 from napari_samv2_prompts.cli.workers import add_worker_options, do_units
 
 
@@ -46,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
         box_format=options.box_format,
         settings=settings_of(options),
     )
+    check_folder_outputs(options, out, units)
     out.mkdir(parents=True, exist_ok=True)
     status = do_units(options, units, out, problems)
     write_coco_file(options, [unit for unit in units if unit.labels.is_file()])

@@ -6,12 +6,12 @@ import argparse
 import time
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import (
+from napari_samv2_prompts.cli.common import predictor, settings_of, tell
+from napari_samv2_prompts.cli.segment_files import (
+    check_outputs,
     labels_path,
-    predictor,
     record_path,
-    settings_of,
-    tell,
+    saved_prompts,
     write_coco_file,
 )
 
@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         )
     output = labels_path(options)
     kept = record_path(output) if options.save_prompts else None
+    check_outputs(options, output, saved_prompts(kept))
     unit = FileUnit(
         options.image,
         output,

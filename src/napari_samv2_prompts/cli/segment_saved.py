@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import labels_path, tell, write_coco_file
+from napari_samv2_prompts.cli.common import tell
+from napari_samv2_prompts.cli.segment_files import check_outputs, labels_path, write_coco_file
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -26,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from napari_samv2_prompts.units.files import FileUnit
 
     output = labels_path(options)
+    check_outputs(options, output)
     opened = open_image(options.image).with_pixel_size()
     tell(opened.notes)
     labels = replay(

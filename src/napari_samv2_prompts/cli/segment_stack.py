@@ -9,7 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_samv2_prompts.cli.common import labels_path, predictor, tell
+from napari_samv2_prompts.cli.common import predictor, tell
+from napari_samv2_prompts.cli.named_files import Written
+from napari_samv2_prompts.cli.segment_files import check_outputs, labels_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -74,6 +76,7 @@ def run(options: argparse.Namespace) -> int:
 
     _check(options)
     output = labels_path(options)
+    check_outputs(options, output, _tracks(options.tracks), _store(options.store))
     opened = open_image(options.image).with_pixel_size()
     tell(opened.notes)
     place = axis_of(opened.data.shape, options.through)
@@ -106,6 +109,17 @@ def _check(options: argparse.Namespace) -> None:
     for name in ("coco", "save_prompts", "picture"):
         if getattr(options, name, None):
             raise ValueError(f"--{name.replace('_', '-')} is not for stacks: leave it out.")
+
+
+def _tracks(path: Path | None) -> Written | None:
+    """Return where tracks go, and whether that may be there already."""
+    if path is None:
+        return None
+    return Written(path, "the tracks", "file" if path.suffix.lower() == ".csv" else "new folder")
+
+
+def _store(path: Path | None) -> Written | None:
+    return None if path is None else Written(path, "the embeddings", "folder", makes_parents=True)
 
 
 def _followed(

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.cli.common import DEVICES, PROGRAM, ensure_downloaded
-from napari_samv2_prompts.finetuning import train
+from napari_samv2_prompts.cli.named_files import Written, check_files
+from napari_samv2_prompts.finetuning import listed_weights, train
 from napari_samv2_prompts.samv2.weights.variants import available_models
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train, tell how it goes, write the weights."""
+    _check_files(options)
     if options.begin in available_models():
         ensure_downloaded(argparse.Namespace(model=options.begin, checkpoint=None))
     from tqdm import tqdm
@@ -80,3 +82,14 @@ def run(options: argparse.Namespace) -> None:
     print(f"Weights: {options.output}")
     print(f"The widget's list of models has them as {options.output.name}; {PROGRAM} takes them as")
     print(f"  --checkpoint {options.output}")
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Look at what is to be written before pictures are read."""
+    output, listed = options.output, listed_weights(options.output)
+    own = Written(output, "the weights", endings=(".safetensors",), makes_parents=True)
+    copy = None
+    if listed is not None:
+        copy = Written(listed, "the weights of the list of models", makes_parents=True)
+    begin = None if options.begin in available_models() else Path(options.begin)
+    check_files((begin,), (own, copy))

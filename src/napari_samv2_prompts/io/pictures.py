@@ -112,6 +112,14 @@ def write_outlines(path: str | Path, image: NDArray[np.uint8], labels: NDArray[A
         Image.fromarray(mixed.round().astype(np.uint8)).save(part)
 
 
+def outline_endings() -> tuple[str, ...]:
+    """Return how a name may end that :func:`write_outlines` writes to, the usual ones first."""
+    from PIL import Image
+
+    kinds = Image.registered_extensions()
+    return (".png", ".jpg", *(ending for ending, kind in kinds.items() if kind in Image.SAVE))
+
+
 def _colours(count: int) -> NDArray[np.float64]:
     """Return RGB colours for the labels 0 to `count`, neighbours in number far apart in hue."""
     hue = (np.arange(count + 1) * 0.618033988749895) % 1  # golden ratio: never repeats
