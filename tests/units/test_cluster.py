@@ -144,6 +144,10 @@ def test_the_command_line_has_workers(folder, tmp_path, capsys, client) -> None:
     arguments = ["segment", str(folder), "-o", str(tmp_path / "out"), "--device", "cpu"]
     assert main([*arguments, "--scheduler", address]) == 0
     assert "3 segmented" in capsys.readouterr().out
+    file = tmp_path / "scheduler.json"
+    client.write_scheduler_file(str(file))
+    assert main([*arguments, "--scheduler", str(file)]) == 0
+    assert "3 done before" in capsys.readouterr().out
     assert main([*arguments, "--workers", "0"]) == 1
     assert "whole number from 1" in capsys.readouterr().err
 
@@ -389,9 +393,19 @@ def test_no_scheduler_and_no_dask_are_sentences(folder, monkeypatch, capsys) -> 
     monkeypatch.setattr(distributed, "Client", refuse)
     assert main(["segment", str(folder), "--scheduler", "tcp://127.0.0.1:1"]) == 1
     assert "There is no dask scheduler at tcp://127.0.0.1:1" in capsys.readouterr().err
+    assert main(["segment", str(folder), "--scheduler", "away.json"]) == 1
+    assert "There is no file away.json: start the scheduler first" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert main(["segment", str(folder), "--workers", "2"]) == 1
     assert 'pip install "napari-samv2-prompts[cluster]"' in capsys.readouterr().err
+
+
+def test_a_file_of_no_scheduler_is_a_sentence(folder, tmp_path, capsys) -> None:
+    for number, text in enumerate(("no JSON", "{}", "[]")):
+        path = tmp_path / f"{number}.json"
+        path.write_text(text)
+        assert main(["segment", str(folder), "--scheduler", str(path)]) == 1
+        assert f"{path} is no file that a dask scheduler wrote" in capsys.readouterr().err
 
 
 def test_an_input_that_is_gone_is_an_outcome(tmp_path) -> None:

@@ -11,11 +11,13 @@ Not here: what a unit is (``unit.py``), what the window has done (``parts.py``).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.metadata import version
 from itertools import islice
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -57,15 +59,16 @@ def cluster_client(workers: int | None = None, scheduler: str | None = None) -> 
     - `scheduler`: address of a scheduler, or the file that it wrote.  Without both, the environment
       variable ``DASK_SCHEDULER_ADDRESS`` says it.
     - raises ImportError if dask.distributed is not installed; the message says how to get it
-    - raises OSError if there is no scheduler at that address
+    - raises OSError if there is no scheduler at that address, or no such file
     """
     distributed = _distributed()
     if workers is None:
-        where = {"scheduler_file": scheduler} if str(scheduler).endswith(".json") else {}
-        address = None if where else scheduler
+        address = scheduler
+        if scheduler is not None and scheduler.endswith(".json"):
+            address = _address_in(Path(scheduler))
         try:
-            client = distributed.Client(address, set_as_default=False, timeout=20, **where)
-        except (OSError, ValueError, TimeoutError) as error:
+            client = distributed.Client(address, set_as_default=False, timeout=20)
+        except (OSError, ValueError) as error:
             raise OSError(f"There is no dask scheduler at {scheduler} ({error}).") from error
         with client:
             yield client
@@ -82,6 +85,18 @@ def cluster_client(workers: int | None = None, scheduler: str | None = None) -> 
         distributed.Client(local, set_as_default=False) as client,
     ):  # fmt: skip
         yield client
+
+
+def _address_in(file: Path) -> str:
+    """Return the address in a scheduler's file; dask waits for ever for one that is not there."""
+    try:
+        return str(json.loads(file.read_text("utf-8"))["address"])
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"There is no file {file}: start the scheduler first, with --scheduler-file."
+        ) from error
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise OSError(f"{file} is no file that a dask scheduler wrote.") from error
 
 
 def _distributed() -> Any:
