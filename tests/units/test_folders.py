@@ -13,12 +13,13 @@ from tests.test_cli import BoxPredictor
 from tifffile import TiffFile, imread, imwrite
 
 from napari_samv2_prompts import samv2
+from napari_samv2_prompts.candidates import Selection
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.cli.common import settings_of
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.io.record_files import read_record
 from napari_samv2_prompts.units import folders
-from napari_samv2_prompts.units.folders import find_units
+from napari_samv2_prompts.units.folders import find_pictures, find_units
 
 
 @pytest.fixture
@@ -109,6 +110,19 @@ def test_a_table_of_neither_kind_and_two_of_one_kind_are_told(folder) -> None:
     assert [unit.image.name for unit in units] == ["c.tif"]
     assert "a.csv must name" in problems[0]
     assert "both list boxes" in problems[1]
+
+
+def test_labels_among_the_pictures_are_no_pictures(folder, predictor, capsys) -> None:
+    (folder / ".a.labels.0123456789ab.part.tif").write_bytes(b"half")
+    for ome in ([], ["--ome"], []):
+        assert run(folder, "-o", folder, *ome) == 0
+        assert "left out" not in capsys.readouterr().err
+    names = {path.name for path in folder.iterdir() if ".labels" in path.name[1:]}
+    assert names == {f"{n}.labels{e}" for n in "abc" for e in (".tif", ".ome.tif")} | {
+        ".a.labels.0123456789ab.part.tif"
+    }
+    units = find_pictures(folder, folder, Selection())
+    assert [unit.image.name for unit in units] == ["a.tif", "b.ome.tif", "c.tif"]
 
 
 def test_an_empty_folder_is_a_sentence(tmp_path, capsys) -> None:

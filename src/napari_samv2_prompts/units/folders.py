@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 PICTURES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
+_LABELS = ".labels"  # how the names of labels end, before the file's ending
 
 
 def find_units(
@@ -44,7 +45,7 @@ def find_units(
     ``cells.boxes.csv`` and ``cells.points.csv``, or to ``cells.geojson``, ``cells.json`` (COCO) or
     ``cells.txt`` (YOLO).
 
-    - `out`: where ``cells.labels.tif`` goes
+    - `out`: where ``cells.labels.tif`` goes; in the folder itself such files are no pictures
     - `ending`: of the labels: ".tif" or ".ome.tif"
     - `keep_prompts`: whether ``cells.prompts.json`` is written beside the labels
     - `boxes`: a COCO file for all pictures, in place of files beside them
@@ -59,7 +60,7 @@ def find_units(
     problems: list[str] = []
     stems: dict[str, str] = {}
     listed = () if boxes is None else coco_names(load_json(boxes, read_text(boxes)))
-    for image in _pictures(folder):
+    for image in _pictures(folder, out):
         stem = _stem(image)
         try:
             if stem in stems:
@@ -72,7 +73,7 @@ def find_units(
         units.append(
             FileUnit(
                 image,
-                out / f"{stem}.labels{ending}",
+                out / f"{stem}{_LABELS}{ending}",
                 files.get("boxes"),
                 files.get("points"),
                 prompts=out / f"{stem}.prompts.json" if keep_prompts else None,
@@ -96,7 +97,7 @@ def find_pictures(
     Raises ValueError if there is no picture, or two have the same name but for the ending.
     """
     named: dict[str, Path] = {}
-    for image in _pictures(folder):
+    for image in _pictures(folder, out):
         other = named.setdefault(_stem(image), image)
         if other is not image:
             raise ValueError(
@@ -105,17 +106,28 @@ def find_pictures(
             )
     settings = settings or ModelSettings()
     return [
-        AllUnit(image, out / f"{stem}.labels{ending}", selection, settings=settings)
+        AllUnit(image, out / f"{stem}{_LABELS}{ending}", selection, settings=settings)
         for stem, image in named.items()
     ]
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """Return the pictures of a folder by name; ValueError if there are none."""
+def _pictures(folder: Path, out: Path) -> list[Path]:
+    """Return the pictures of a folder by name, without what this program writes beside them.
+
+    Raises ValueError if there are none.
+    """
     images = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+    if out.is_dir() and out.samefile(folder):
+        images = [image for image in images if not _is_written(image.name)]
     if not images:
         raise ValueError(f"There are no pictures in {folder}.")
     return images
+
+
+def _is_written(name: str) -> bool:
+    """Tell by its name whether a file is labels, or what is left of some that were not finished."""
+    unfinished = name.startswith(".") and Path(name).stem.endswith(".part")
+    return unfinished or _stem(Path(name)).endswith(_LABELS)
 
 
 def _stem(image: Path) -> str:
