@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import MAX_OBJECT, Crops, ItemMasks, MaskCrop, Prompt, PromptBatch
 
 COORDINATE = st.floats(-1e4, 1e4)
 POINTS = st.lists(st.tuples(COORDINATE, COORDINATE), max_size=4)
@@ -51,6 +51,12 @@ def test_a_box_is_put_in_order_or_refused_when_empty(
         return
     box = Prompt.of(1, box=corners).box
     assert box == (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+
+
+def test_an_object_is_what_labels_hold() -> None:
+    assert Prompt(MAX_OBJECT).object == MAX_OBJECT
+    with pytest.raises(ValueError, match="from 1 to 2147483647"):
+        Prompt(MAX_OBJECT + 1)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ def test_arrays_tables_and_mappings_say_the_same(tmp_path) -> None:
         ({}, "no prompts"),
         ({"boxes": [[1, 2, 3]]}, "shape"),
         ({"boxes": {0: [1, 2, 3, 4]}}, "from 1"),
+        ({"boxes": {2**31: [1, 2, 3, 4]}}, "from 1 to 2147483647"),
         ({"points": [[np.nan, 1]]}, "NaN"),
         ({"boxes": "nowhere.csv"}, "nowhere"),
     ],

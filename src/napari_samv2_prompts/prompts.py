@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+# What labels of 32 bit and the number in the form can hold.
+MAX_OBJECT = 2**31 - 1
+
 
 def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:
     """Return a read-only copy, so that a value can't change after it was validated."""
@@ -106,7 +109,8 @@ class Prompt:
     Raises
     ------
     ValueError
-        If a coordinate is not finite, counts differ, a label is not 0 or 1 or the box is empty.
+        If a coordinate is not finite, counts differ, a label is not 0 or 1, the box is empty or the
+        object's number is more than labels can hold.
     """
 
     object: int
@@ -121,6 +125,10 @@ class Prompt:
         points = _as_points(self.points)
         labels = _as_labels(self.labels, len(points))
         mask = _as_mask(self.mask)
+        if self.object > MAX_OBJECT:
+            raise ValueError(
+                f"Object {self.object}: labels hold whole numbers from 1 to {MAX_OBJECT}."
+            )
         set_field = object.__setattr__
         set_field(self, "object", int(self.object))
         set_field(self, "points", _frozen(points))

@@ -66,6 +66,7 @@ def test_what_spreadsheets_write(tmp_path: Path, delimiter: str) -> None:
         ("1,10,20,30", "line 2: 4 values, but the table has 5 columns"),
         ("0,10,20,30,40", "objects are whole numbers from 1"),
         ("1.5,10,20,30,40", "objects are whole numbers from 1"),
+        ("99999999999999,10,20,30,40", "objects are whole numbers from 1 to 2147483647"),
         ("1,10,20,10,40", "the box is empty"),
         ("1,200,20,240,40", "outside the image, which is 200 pixels wide and 100 high"),
         ("1,10,-40,30,-5", "outside the image"),

@@ -15,7 +15,7 @@ from napari_samv2_prompts.layers import (
     make_layers,
 )
 from napari_samv2_prompts.layers.found import Accepting
-from napari_samv2_prompts.layers.rows import MAX_OBJECT
+from napari_samv2_prompts.prompts import MAX_OBJECT
 
 
 def test_next_free_label_follows_painting_without_reading_the_volume_again(monkeypatch):

@@ -127,11 +127,14 @@ def test_what_can_not_be_done_is_a_sentence(tmp_path, embedded, capsys) -> None:
         ([str(path), "-o", str(tmp_path / "no" / "s")], "There is no folder"),
         (
             [str(path), "-o", str(tmp_path / "s"), "--layer", "4"],
-            "opens as 1 layers: there is no 4",
+            "opens as 1 layer: there is no 4",
         ),
     ):
         assert main(["embed", *arguments]) == 1
         assert said in capsys.readouterr().err
+    imwrite(tmp_path / "complex.tif", np.ones((9, 9), np.complex64))
+    assert main(["embed", str(tmp_path / "complex.tif"), "-o", str(tmp_path / "s")]) == 1
+    assert "complex.tif has values of type complex64, which are no" in capsys.readouterr().err
     (tmp_path / "s").write_text("a file where the folder should be")
     assert main(["embed", str(path), "-o", str(tmp_path / "s"), "--device", "cpu"]) == 1
     assert "is a file: name a folder for the embeddings" in capsys.readouterr().err

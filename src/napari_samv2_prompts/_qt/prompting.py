@@ -27,8 +27,9 @@ from napari_samv2_prompts.layers import (
     set_new_prompt,
     write_tables,
 )
-from napari_samv2_prompts.layers.rows import MAX_OBJECT, FreeNumber
+from napari_samv2_prompts.layers.rows import FreeNumber
 from napari_samv2_prompts.layers.strays import box_corners, stray_shape, with_corners
+from napari_samv2_prompts.prompts import MAX_OBJECT
 
 from .labels_writer import Targets
 from .viewer_events import ViewerEvents

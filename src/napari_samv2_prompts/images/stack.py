@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .values import percentile_limits, to_uint8
+from .values import check_real, percentile_limits, to_uint8
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,8 +42,7 @@ class StackPicture:
             )
         if planes.dtype == np.uint8:
             return cls(planes, None)
-        if planes.dtype.kind not in "buif":
-            raise ValueError(f"The stack has values of type {planes.dtype}: no real numbers.")
+        check_real(planes.dtype, "The stack")
         some = np.asarray(planes[:: max(1, shape[0] // SAMPLED)])
         if not np.isfinite(some).any():
             raise ValueError("The stack holds no numbers, only NaN or infinity.")

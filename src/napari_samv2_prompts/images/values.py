@@ -20,6 +20,15 @@ SAMPLE = 1_000_000
 BLOCK = 4_000_000
 
 
+def check_real(dtype: np.dtype[Any], name: str) -> None:
+    """Refuse values that are no real numbers.
+
+    - `name`: what the message calls the image
+    """
+    if dtype.kind not in "buif":
+        raise ValueError(f"{name} has values of type {dtype}, which are no real numbers.")
+
+
 def percentile_limits(values: NDArray[Any]) -> tuple[float, float]:
     """Return the values between which all but a few of the finite pixels lie.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from napari_samv2_prompts.io.box_formats import corners_of
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
+from napari_samv2_prompts.prompts import MAX_OBJECT
 
 _GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "MultiPoint", "LineString")
 
@@ -62,9 +63,11 @@ class _Place:
 
 
 def _numbered(given: Sequence[Any]) -> list[int]:
-    """Return the objects of a list: what it says if that is sound, else 1, 2, ..."""
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in given)
-    return list(given) if whole and given else list(range(1, len(given) + 1))
+    """Return the objects of a list: what it says if labels can hold that, else 1, 2, ..."""
+    sound = all(
+        isinstance(n, int) and not isinstance(n, bool) and 0 < n <= MAX_OBJECT for n in given
+    )
+    return list(given) if sound and given else list(range(1, len(given) + 1))
 
 
 # --- COCO ---

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.files import written_whole
-from napari_samv2_prompts.images import render
+from napari_samv2_prompts.images import check_real, render
 from napari_samv2_prompts.io.opening import OpenedImage, open_image
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.prompts import Masks
@@ -53,8 +53,7 @@ def as_picture(
     - `rgb`: whether the last axis is colours; by its length if not given
     - raises ValueError if it is not a single picture of numbers
     """
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"{name} has values of type {array.dtype}, which are no real numbers.")
+    check_real(array.dtype, name)
     shape = array.shape
     if rgb is None:
         rgb = array.ndim > 2 and shape[-1] in (3, 4)

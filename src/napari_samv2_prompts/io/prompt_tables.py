@@ -14,12 +14,13 @@ import numpy as np
 from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of, find_box_columns, suspicion
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
 from napari_samv2_prompts.io.spreadsheets import Row, Table
+from napari_samv2_prompts.prompts import MAX_OBJECT
 
 BOX_COLUMNS = ("object", "x0", "y0", "x1", "y1")
 POINT_COLUMNS = ("object", "x", "y", "polarity")
 _SHAPE_COLUMNS = ("index", "shape-type", "vertex-index", "axis-0", "axis-1")
 _POINT_AXES = ("axis-0", "axis-1")
-_OBJECT = "objects are whole numbers from 1, since each is the value of its label."
+_OBJECT = f"objects are whole numbers from 1 to {MAX_OBJECT}, since each is the value of its label."
 
 Kind = Literal["boxes", "points", "napari points", "napari shapes"]
 
@@ -76,7 +77,7 @@ def _refuse(table: Table, columns: tuple[str, ...]) -> None:
 
 
 def _object(row: Row) -> int:
-    return row.whole("object" if "object" in row.cells else "label", 1, _OBJECT)
+    return row.whole("object" if "object" in row.cells else "label", 1, _OBJECT, MAX_OBJECT)
 
 
 def _plane(row: Row, depth: int | None) -> PlaneIndex:

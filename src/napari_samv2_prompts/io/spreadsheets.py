@@ -69,10 +69,10 @@ class Row:
             return text.replace(",", ".") if text.count(",") <= 1 and "." not in text else text
         return text.replace(",", "") if _THOUSANDS[","].fullmatch(text) else text
 
-    def whole(self, column: str, lowest: int, meaning: str) -> int:
+    def whole(self, column: str, lowest: int, meaning: str, highest: float = math.inf) -> int:
         """Return the whole number in a column; `meaning` says in the error what it is."""
         value = self.number(column)
-        if value < lowest or value != int(value):
+        if not lowest <= value <= highest or value != int(value):
             raise self.error(f"{column} is {_shown(self.cells[column])}: {meaning}")
         return int(value)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from napari_samv2_prompts.geometry import AffineMap
 from napari_samv2_prompts.layers.planes import layer_shape, world_map
-from napari_samv2_prompts.layers.rows import MAX_OBJECT
+from napari_samv2_prompts.prompts import MAX_OBJECT
 
 if TYPE_CHECKING:
     from napari.components import Dims

@@ -17,14 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_samv2_prompts.layers.private_api import clipboard, is_drawing
+from napari_samv2_prompts.prompts import MAX_OBJECT
 
 if TYPE_CHECKING:
     from napari.components import Dims
     from napari.layers import Points, Shapes
     from numpy.typing import NDArray
-
-# What labels of 32 bit and the number in the form can hold.
-MAX_OBJECT = 2**31 - 1
 
 FreeNumber = Callable[[frozenset[int]], int]
 """Returns a number that no label has, as none has those that follow it; above the given ones."""

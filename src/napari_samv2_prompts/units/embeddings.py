@@ -19,7 +19,7 @@ import numpy as np
 from napari_samv2_prompts.engine import EmbeddingStore, Job, Task
 from napari_samv2_prompts.engine.embed import embed
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.images import StackPicture
+from napari_samv2_prompts.images import StackPicture, check_real
 from napari_samv2_prompts.io.file_views import FileViews
 from napari_samv2_prompts.io.window_layers import WindowLayer, window_layers
 from napari_samv2_prompts.regions import Region
@@ -149,10 +149,12 @@ def embed_units(
             raise FileNotFoundError(f"There is no file {image}.")
         layers = _opened(image)
         if not 0 <= layer < len(layers):
-            raise ValueError(f"{image.name} opens as {len(layers)} layers: there is no {layer}.")
+            many = f"{len(layers)} layer{'s' * (len(layers) != 1)}"
+            raise ValueError(f"{image.name} opens as {many}: there is no {layer}.")
         look, data = layers[layer], None
     else:
         image, look, data = Path("the array"), WindowLayer(stack, {}), stack
+    check_real(look.full.dtype, image.name)
     shown = _shown(look)
     limits: tuple[float, float] | None = None
     if contrast == "displayed":
