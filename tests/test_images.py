@@ -124,6 +124,17 @@ def test_float_blocks_join_seamlessly(monkeypatch):
     np.testing.assert_array_equal(to_uint8(image, (0, 1)), displayed(image, 0, 1))
 
 
+@pytest.mark.filterwarnings("error")
+def test_values_near_the_largest_keep_their_contrast():
+    usual = np.random.default_rng(0).random((40, 50)) * 2 - 1
+    usual[:20, :25] = -1
+    large = usual * 2.0**1023
+    expected = to_uint8(usual, percentile_limits(usual))
+    np.testing.assert_array_equal(to_uint8(large, percentile_limits(large)), expected)
+    ends = np.repeat([[-1.7e308, 1.7e308]], 9, axis=0)
+    assert to_uint8(ends, percentile_limits(ends)).tolist() == [[0, 255]] * 9
+
+
 def test_complex_images_are_refused_in_a_sentence():
     with pytest.raises(ValueError, match="convert it to real numbers"):
         read_plane(np.zeros((4, 5), complex), FLAT)

@@ -18,6 +18,8 @@ SATURATED = 0.5
 SAMPLE = 1_000_000
 # Values are converted in blocks of rows of about this many values, to bound temporary arrays.
 BLOCK = 4_000_000
+# The difference of two values up to this can be computed with.
+HALF_OF_LARGEST = float(np.finfo(np.float64).max) / 2
 
 
 def check_real(dtype: np.dtype[Any], name: str) -> None:
@@ -40,7 +42,9 @@ def percentile_limits(values: NDArray[Any]) -> tuple[float, float]:
     sample = sample.astype(np.float64)[np.isfinite(sample)]
     if sample.size == 0:
         return 0.0, 0.0
-    low, high = np.percentile(sample, (SATURATED, 100 - SATURATED))
+    # In halves where differences would overflow, which of values as large is exact.
+    unit = 2.0 if np.abs(sample).max() > HALF_OF_LARGEST else 1.0
+    low, high = np.percentile(sample / unit, (SATURATED, 100 - SATURATED)) * unit
     if low == high:  # a few bright spots on a constant ground
         low, high = sample.min(), sample.max()
     return float(low), float(high)
@@ -75,8 +79,12 @@ def _mapped(values: NDArray[Any], limits: tuple[float, float], gamma: float) -> 
     low, high = limits
     if not high > low:
         return np.where(values > low, np.uint8(255), np.uint8(0))
-    # Clip before scaling, so that infinities and huge values don't overflow.
-    scaled = (np.clip(values.astype(np.float64), low, high) - low) / (high - low)
+    # Clip before scaling, so that infinities and huge values don't overflow; and in halves where
+    # the difference of the limits would.
+    clipped = np.clip(values.astype(np.float64), low, high)
+    if max(abs(low), abs(high)) > HALF_OF_LARGEST:
+        clipped, low, high = clipped / 2, low / 2, high / 2
+    scaled = (clipped - low) / (high - low)
     if gamma != 1:
         scaled **= gamma
     return np.rint(np.nan_to_num(scaled) * 255).astype(np.uint8)

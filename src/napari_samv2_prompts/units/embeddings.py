@@ -210,7 +210,8 @@ def _shown(look: WindowLayer) -> Any:
 
     kept = {n: v for n, v in look.options.items() if n in ("contrast_limits", "gamma", "rgb")}
     many = isinstance(look.data, tuple)
-    return Image(list(look.data) if many else look.data, multiscale=many, **kept)
+    with np.errstate(over="ignore", invalid="ignore"):  # its thumbnail, of values near the largest
+        return Image(list(look.data) if many else look.data, multiscale=many, **kept)
 
 
 def planes_of(shape: tuple[int, ...]) -> list[Plane]:
