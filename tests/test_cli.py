@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -97,6 +98,23 @@ def test_segment_writes_one_label_per_object(predictor, picture, boxes, tmp_path
     assert "3 objects" in capsys.readouterr().out
 
 
+def test_objects_without_a_pixel_are_not_counted(
+    predictor, picture, boxes, tmp_path, monkeypatch, capsys
+) -> None:
+    whole = predictor._item
+
+    def found(self, prompt) -> ItemMasks:
+        item = whole(self, prompt)
+        empty = tuple(replace(crop, mask=crop.mask & False) for crop in item.crops)
+        return replace(item, crops=empty) if prompt.object == 2 else item
+
+    monkeypatch.setattr(predictor, "_item", found)
+    out = tmp_path / "out.tif"
+    assert main(["segment", str(picture), "--boxes", str(boxes), "-o", str(out)]) == 0
+    assert set(np.unique(imread(out))) == {0, 5}
+    assert "1 object in" in capsys.readouterr().out
+
+
 def test_without_a_name_the_labels_have_the_pictures(
     predictor, picture, boxes, tmp_path, monkeypatch
 ) -> None:
@@ -136,7 +154,9 @@ def test_segment_with_the_real_network(picture, boxes, tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["{picture}"], "Give prompts"),
-        (["{picture}", "--boxes", "{nothing}"], "No such file"),
+        (["{picture}", "--boxes", "{nothing}"], "There is no file"),
+        (["{picture}", "--boxes", "{folder}"], "is a folder: name a file"),
+        (["{picture}", "--prompts", "{nothing}"], "There is no file"),
         (["{nothing}", "--boxes", "{boxes}"], "no file"),
         (["{picture}", "--boxes", "{boxes}", "-o", "{nothing}/x.tif"], "no folder"),
         (["{picture}", "--boxes", "{picture}"], "not a text file"),
@@ -145,6 +165,7 @@ def test_segment_with_the_real_network(picture, boxes, tmp_path: Path) -> None:
 )
 def test_errors_are_one_sentence(arguments, message, predictor, picture, boxes, tmp_path, capsys):
     places = {"picture": picture, "boxes": boxes, "nothing": tmp_path / "nothing"}
+    places["folder"] = tmp_path
     assert main(["segment", *(argument.format(**places) for argument in arguments)]) == 1
     shown = capsys.readouterr().err
     assert shown.startswith("napari-samv2-prompts: ")

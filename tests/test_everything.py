@@ -194,7 +194,7 @@ def test_prompts_and_all_together_are_refused(tmp_path, capsys) -> None:
     table = tmp_path / "a.csv"
     table.write_text("object,x,y\n")
     assert main(["segment", str(tmp_path / "a.png"), "--all", "--points", str(table)]) == 1
-    assert "leave out --boxes and --points" in capsys.readouterr().err
+    assert "--points is not for --all: leave it out" in capsys.readouterr().err
 
 
 def test_what_lies_along_the_edge_is_the_ground_and_what_is_cut_by_it_an_object() -> None:

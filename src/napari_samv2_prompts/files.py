@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent."""
+"""Files and folders that are whole or absent, and files that the user named."""
 
 from __future__ import annotations
 
@@ -29,3 +29,19 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(part, ignore_errors=True)
         else:
             part.unlink(missing_ok=True)
+
+
+def read_named(path: str | Path) -> bytes:
+    """Return the content of a file that the user named.
+
+    Raises OSError, in a sentence where there is no such file.
+    """
+    path = Path(path)
+    try:
+        return path.read_bytes()
+    except OSError as error:  # on Windows a folder is one that may not be read
+        if path.is_dir():
+            raise IsADirectoryError(f"{path} is a folder: name a file.") from error
+        if not path.exists():
+            raise FileNotFoundError(f"There is no file {path}.") from error
+        raise

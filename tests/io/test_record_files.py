@@ -208,3 +208,10 @@ def test_arrays_that_are_none_are_refused(tmp_path: Path, mask: dict[str, Any]) 
     (tmp_path / "p.json").write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"steps\[0\]\.prompts\[1\]\.mask it is not a packed"):
         read_record(tmp_path / "p.json")
+
+
+def test_a_file_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="There is no file"):
+        read_record(tmp_path / "away.json")
+    with pytest.raises(IsADirectoryError, match="is a folder: name a file"):
+        read_record(tmp_path)

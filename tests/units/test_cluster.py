@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -145,10 +146,11 @@ def test_the_command_line_has_workers(folder, tmp_path, capsys, client) -> None:
     assert main([*arguments, "--scheduler", address]) == 0
     assert "3 segmented" in capsys.readouterr().out
     file = tmp_path / "scheduler.json"
-    client.write_scheduler_file(str(file))
+    file.write_text(json.dumps({"address": address}))
     assert main([*arguments, "--scheduler", str(file)]) == 0
     assert "3 done before" in capsys.readouterr().out
-    assert main([*arguments, "--workers", "0"]) == 1
+    with pytest.raises(SystemExit):
+        main([*arguments, "--workers", "0"])
     assert "whole number from 1" in capsys.readouterr().err
 
 
@@ -413,5 +415,5 @@ def test_an_input_that_is_gone_is_an_outcome(tmp_path) -> None:
 
     unit = FileUnit(tmp_path / "gone.tif", tmp_path / "x.tif", boxes=tmp_path / "gone.csv")
     outcome = perform(unit, lambda: None, "w")
-    assert "gone.tif" in outcome.error
+    assert outcome.error == f"There is no file {tmp_path / 'gone.tif'}."
     assert not np.any(outcome.objects)

@@ -91,7 +91,7 @@ def test_the_window_has_nothing_to_embed(
     path, store = written(tmp_path, kind), tmp_path / "store"
     arguments = ["embed", str(path), "-o", str(store), "--device", "cpu"]
     assert main(arguments) == 0
-    assert f"{planes} planes embedded, 0 there before, 0 left out" in capsys.readouterr().out
+    assert f"{planes} plane{'s' * (planes != 1)} embedded, 0 there before, 0 left out" in capsys.readouterr().out
     assert len(embedded) == planes
     (layer,) = ViewerModel().open(
         str(path), plugin="napari-ome-zarr" if kind == "zarr" else "napari"

@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_samv2_prompts.cli.common import add_model_options, files_of_model
+from napari_samv2_prompts.cli.common import add_model_options, counted, files_of_model
 from napari_samv2_prompts.cli.named_files import Written, check_files
+from napari_samv2_prompts.cli.number_types import place, value
 from napari_samv2_prompts.cli.workers import add_worker_options, runner_of, with_bar
 
 if TYPE_CHECKING:
@@ -26,11 +27,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("image", type=Path, help="whatever opens in the window; any number of axes")
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder of embeddings")
-    add("--layer", type=int, default=0, help="which layer it opens as: one a channel; default 0")
+    add("--layer", type=place, default=0, help="which layer it opens as: one a channel; default 0")
     group = parser.add_mutually_exclusive_group()
     add = group.add_argument
     add("--percentiles", action="store_true", help="contrast of each plane by percentiles")
-    add("--limits", type=float, nargs=2, metavar=("BLACK", "WHITE"), help="contrast limits")
+    add("--limits", type=value, nargs=2, metavar=("BLACK", "WHITE"), help="contrast limits")
     parser.set_defaults(overwrite=False)  # what is in the folder is right for its content
     add_worker_options(parser)
     add_model_options(parser)
@@ -42,7 +43,10 @@ def run(options: argparse.Namespace) -> int:
 
     contrast: StackContrast = "percentiles" if options.percentiles else "displayed"
     if options.limits:
-        contrast = (options.limits[0], options.limits[1])
+        black, white = options.limits
+        if black >= white:
+            raise ValueError(f"--limits {black:g} {white:g}: white must be above black.")
+        contrast = (black, white)
     folder = Written(options.output, "the embeddings", "folder")
     check_files((options.image, *files_of_model(options)), (folder,))
     units = embed_units(options.image, options.output, layer=options.layer, contrast=contrast)
@@ -53,7 +57,8 @@ def run(options: argparse.Namespace) -> int:
             new += outcome.objects
             failed += _planes(outcome) if outcome.error else 0
     there = planes - new - failed
-    print(f"{new} planes embedded, {there} there before, {failed} left out: {options.output}")
+    done = counted(new, "plane")
+    print(f"{done} embedded, {there} there before, {failed} left out: {options.output}")
     return int(failed > 0)
 
 

@@ -1,8 +1,8 @@
 """``segment``: a picture, a stack, a folder or a plate, from prompts or without.
 
-There are several ways to segment, a module each with ``wanted(options)``, ``run(options)`` and, if
-it has options of its own, ``add_options(parser)``.  The first of ``WAYS`` that is wanted runs.
-Here: their order, and the options that more than one of them reads.
+There are several ways to segment, a module each with ``run(options)`` and, if it has options of its
+own, ``add_options(parser)``.  Here: which is whose way, and the options that more than one of them
+reads.  Not here: which options go together (``segment_modes.py``).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from napari_samv2_prompts.cli import (
     segment_zarr,
 )
 from napari_samv2_prompts.cli.common import add_model_options
+from napari_samv2_prompts.cli.segment_modes import Mode, mode_of
 from napari_samv2_prompts.io.box_formats import BOX_FORMATS
 from napari_samv2_prompts.io.prompt_tables import BOX_COLUMNS, POINT_COLUMNS
 
@@ -28,7 +29,16 @@ DESCRIPTION = (
     "Segment a picture from tables of prompts, or each picture of a folder from the table of the "
     "same name beside it: cells.tif with cells.csv."
 )
-WAYS = (segment_zarr, segment_all, segment_folder, segment_saved, segment_stack, segment_picture)
+WAYS = {
+    Mode.ZARR: segment_zarr,
+    Mode.ALL_OF_ZARR: segment_zarr,
+    Mode.ALL: segment_all,
+    Mode.ALL_OF_FOLDER: segment_all,
+    Mode.FOLDER: segment_folder,
+    Mode.SAVED: segment_saved,
+    Mode.STACK: segment_stack,
+    Mode.PICTURE: segment_picture,
+}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -63,15 +73,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--save-prompts", action="store_true", help="also write prompts and settings as .json")
     add("--coco", type=Path, metavar="FILE", help="also write all as COCO JSON")
     add("--polygons", action="store_true", help="outlines in the COCO file")
-    for way in WAYS:
+    for way in dict.fromkeys(WAYS.values()):
         way.add_options(parser)
     add_model_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Segment in the first way that the options ask for."""
+    """Segment in the way that the options ask for."""
+    mode = mode_of(options)
     if options.coco is not None and not options.polygons:
         from napari_samv2_prompts.io.exports import run_length_coder
 
         run_length_coder()  # what is missing is said before hours of work
-    return int(next(way for way in WAYS if way.wanted(options)).run(options))
+    return int(WAYS[mode].run(options))

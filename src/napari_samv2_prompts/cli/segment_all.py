@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_samv2_prompts.candidates import Order, Selection
-from napari_samv2_prompts.cli.common import predictor, settings_of, tell
+from napari_samv2_prompts.cli.common import counted, predictor, settings_of, tell
+from napari_samv2_prompts.cli.number_types import extent, share
 from napari_samv2_prompts.cli.segment_files import (
     check_folder_outputs,
     check_outputs,
@@ -21,6 +23,7 @@ from napari_samv2_prompts.cli.segment_files import (
     write_coco_file,
 )
 from napari_samv2_prompts.cli.workers import do_units, runner_of, with_bar
+from napari_samv2_prompts.io.ome_zarr import is_zarr
 from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL, find_variant
 
 if TYPE_CHECKING:
@@ -32,22 +35,19 @@ if TYPE_CHECKING:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what only finding all has."""
     usual = Selection()
+    orders = get_args(Order)
     add = parser.add_argument
     add("--all", action="store_true", help="find all objects, without prompts")
-    add("--min-score", type=float, default=usual.min_score, help="least score of an object")
-    add("--min-area", type=float, default=0.0, help="least area of an object, in pixels")
-    add("--order", choices=get_args(Order), default=usual.order, help="who wins where two overlap")
-
-
-def wanted(options: argparse.Namespace) -> bool:
-    """Tell whether all objects are wanted."""
-    return bool(options.all)
+    least = f"least score of an object, from 0 to 1; default {usual.min_score}"
+    add("--min-score", type=share, metavar="SHARE", help=least)
+    add("--min-area", type=extent, metavar="PIXELS", help="least area of an object, in pixels")
+    add("--order", choices=orders, help=f"who wins where two overlap; default {usual.order}")
 
 
 def run(options: argparse.Namespace) -> int:
     """Find all objects of a picture, or of each picture of a folder; 1 if one was left out."""
     selection = selection_of(options)
-    if options.image.is_dir() and options.image.suffix.lower() != ".zarr":
+    if options.image.is_dir() and not is_zarr(options.image):
         return _folder(options, selection)
     from napari_samv2_prompts.units.files import AllUnit
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     outcome = unit.run(lambda: predictor(options), None)
     tell(outcome.notes)
-    print(f"{outcome.objects} objects in {time.perf_counter() - started:.2f} s")
+    print(f"{counted(outcome.objects, 'object')} in {time.perf_counter() - started:.2f} s")
     print(f"Labels: {labels}")
     write_coco_file(options, [unit])
     return 0
@@ -71,9 +71,8 @@ def run(options: argparse.Namespace) -> int:
 
 def selection_of(options: argparse.Namespace) -> Selection:
     """Return which objects are to be kept."""
-    if options.boxes or options.points or options.prompts:
-        raise ValueError("--all finds objects without prompts: leave out --boxes and --points.")
-    return Selection(min_score=options.min_score, min_area=options.min_area, order=options.order)
+    told = {name: getattr(options, name) for name in ("min_score", "min_area", "order")}
+    return replace(Selection(), **{name: at for name, at in told.items() if at is not None})
 
 
 def _folder(options: argparse.Namespace, selection: Selection) -> int:
@@ -121,6 +120,7 @@ def run_slide(
             return 1
         outcome = work.write(run, with_key=with_key)
     tell(outcome.notes)
-    print(f"{outcome.objects} objects in {tiles} tiles, {time.perf_counter() - started:.2f} s")
+    done = f"{counted(outcome.objects, 'object')} in {tiles} tiles"
+    print(f"{done}, {time.perf_counter() - started:.2f} s")
     print(f"Labels: {where}")
     return 0

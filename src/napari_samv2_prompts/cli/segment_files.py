@@ -74,9 +74,14 @@ def objects_table(labels: Path) -> Written:
 
 
 def labels_path(options: argparse.Namespace) -> Path:
-    """Return where the labels go."""
-    own = f"{options.image.stem.removesuffix('.ome')}.labels.tif"  # never that of another picture
-    return options.output or Path(own)
+    """Return where the labels go; ValueError if they are to be OME-TIFF under another's name."""
+    ending = ".ome.tif" if options.ome else ".tif"
+    # Named by the picture: never those of another one.
+    own = f"{options.image.stem.removesuffix('.ome')}.labels{ending}"
+    output: Path = options.output or Path(own)
+    if options.ome and not output.name.lower().endswith((".ome.tif", ".ome.tiff")):
+        raise ValueError(f"--ome writes FILE.ome.tif: name the labels so, not {output.name}.")
+    return output
 
 
 def record_path(labels: Path) -> Path:

@@ -12,29 +12,21 @@ from napari_samv2_prompts.cli.workers import add_worker_options, do_units
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what only a folder has."""
-    parser.add_argument("--ome", action="store_true", help="write OME-TIFF for a folder")
+    parser.add_argument("--ome", action="store_true", help="write labels as OME-TIFF")
     parser.add_argument(
         "--overwrite", action="store_true", help="segment again what is done in a folder"
     )
     add_worker_options(parser)
 
 
-def wanted(options: argparse.Namespace) -> bool:
-    """Tell whether the image is a folder of pictures."""
-    image: Path = options.image
-    return image.is_dir() and image.suffix.lower() != ".zarr"
-
-
 def run(options: argparse.Namespace) -> int:
     """Segment what is not done yet; 1 if something was left out."""
     from napari_samv2_prompts.units.folders import find_units
 
-    one_for_all = options.boxes is not None and options.boxes.suffix.lower() == ".json"
-    others = options.points or options.prompts or options.picture
-    if others or (options.boxes and not one_for_all):
+    if options.boxes is not None and options.boxes.suffix.lower() != ".json":
         raise ValueError(
-            "A folder has its tables beside its pictures: leave out those options. Only a COCO "
-            "file (--boxes FILE.json) can be for all."
+            "A folder has its tables beside its pictures: leave out --boxes. Only a COCO file "
+            "(--boxes FILE.json) can be for all."
         )
     out: Path = options.output or options.image / "labels"
     folder = options.image.absolute()  # workers stand elsewhere

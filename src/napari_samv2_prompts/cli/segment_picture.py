@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import predictor, settings_of, tell
+from napari_samv2_prompts.cli.common import counted, predictor, settings_of, tell
 from napari_samv2_prompts.cli.segment_files import (
     check_outputs,
     labels_path,
@@ -19,11 +19,6 @@ from napari_samv2_prompts.cli.segment_files import (
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what only one picture has."""
     parser.add_argument("--picture", type=Path, help="also write the outlines on the picture")
-
-
-def wanted(options: argparse.Namespace) -> bool:
-    """Tell that this is the way when no other is."""
-    return True
 
 
 def run(options: argparse.Namespace) -> int:
@@ -51,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     started = time.perf_counter()
     outcome = unit.run(lambda: predictor(options), None)
     tell(outcome.notes)
-    print(f"{outcome.objects} objects in {time.perf_counter() - started:.2f} s")
+    print(f"{counted(outcome.objects, 'object')} in {time.perf_counter() - started:.2f} s")
     for what, path in (("Labels", output), ("Outlines", options.picture), ("Prompts", kept)):
         if path is not None:
             print(f"{what}: {path}")

@@ -14,11 +14,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", type=Path, help="prompts that were saved as .json")
 
 
-def wanted(options: argparse.Namespace) -> bool:
-    """Tell whether there are saved prompts."""
-    return options.prompts is not None
-
-
 def run(options: argparse.Namespace) -> int:
     """Make the labels again that saved prompts made."""
     from napari_samv2_prompts.io.exports import write_labels

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_samv2_prompts.cli.common import predictor, tell
+from napari_samv2_prompts.cli.common import counted, predictor, tell
 from napari_samv2_prompts.cli.named_files import Written
+from napari_samv2_prompts.cli.number_types import place
 from napari_samv2_prompts.cli.segment_files import check_outputs, labels_path
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="AXIS",
         help="follow the objects along an axis: z, t or its position; tables have a column plane",
     )
-    add("--direction", choices=("forward", "back", "both"), default="both")
+    add("--direction", choices=("forward", "back", "both"), help="from the prompts; default both")
     add(
         "--method",
         choices=("auto", "hand-over", "memory"),
-        default="auto",
-        help="how objects are followed: with the model's memory, or by prompts of the last mask",
+        help="how objects are followed: with the model's memory, or by prompts of the last mask; "
+        "default auto",
     )
     add(
         "--tracks",
@@ -46,8 +47,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="also write which object is on which planes: a table (.csv), a graph (.geff), or a "
         "folder of the Cell Tracking Challenge (any other name)",
     )
-    add("--first", type=int, metavar="PLANE", help="first plane to fill")
-    add("--last", type=int, metavar="PLANE", help="last plane to fill")
+    add("--first", type=place, metavar="PLANE", help="first plane to fill")
+    add("--last", type=place, metavar="PLANE", help="last plane to fill")
     add(
         "--store",
         type=Path,
@@ -55,11 +56,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="folder of embeddings: none that is there is made again; with it, a run that was "
         "interrupted goes on where it stopped when it is started again",
     )
-
-
-def wanted(options: argparse.Namespace) -> bool:
-    """Tell whether this is the way."""
-    return options.through is not None
 
 
 def run(options: argparse.Namespace) -> int:
@@ -74,41 +70,34 @@ def run(options: argparse.Namespace) -> int:
     from napari_samv2_prompts.through import stack_prompts
     from napari_samv2_prompts.units.stacks import StackWork
 
-    _check(options)
+    if options.boxes is None and options.points is None:
+        raise ValueError("Give prompts: a table of boxes (--boxes) or of points (--points).")
     output = labels_path(options)
     check_outputs(options, output, _tracks(options.tracks), _store(options.store))
     opened = open_image(options.image).with_pixel_size()
     tell(opened.notes)
-    place = axis_of(opened.data.shape, options.through)
-    stack = np.moveaxis(opened.data, place, 0)
+    axis = axis_of(opened.data.shape, options.through)
+    stack = np.moveaxis(opened.data, axis, 0)
     seen = StackPicture.of(stack)
     prompts = stack_prompts(seen.shape, options.boxes, options.points, options.box_format)
-    wanted = Wanted.of(len(stack), options.first, options.last, options.direction)
+    wanted = Wanted.of(len(stack), options.first, options.last, options.direction or "both")
     started = time.perf_counter()
     away = options.workers is not None or options.scheduler is not None
     store = options.store or (output.with_name(f"{output.name}.embeddings") if away else None)
-    file = StackFile.of(options.image.absolute(), place, seen) if away else None
-    work = StackWork(seen, prompts, wanted, options.method, store)
+    file = StackFile.of(options.image.absolute(), axis, seen) if away else None
+    work = StackWork(seen, prompts, wanted, options.method or "auto", store)
     labels, ends = _followed(options, work, file)
     if store is not None and store != options.store:
         shutil.rmtree(store, ignore_errors=True)  # it was for this run
-    print(f"{len(stack)} planes in {time.perf_counter() - started:.2f} s")
+    print(f"{counted(len(stack), 'plane')} in {time.perf_counter() - started:.2f} s")
     for end in sorted(ends, key=lambda end: (end.object, end.plane)):
         print(end)
-    write_labels(output, np.moveaxis(labels, 0, place), pixel_size=opened.pixel_size)
+    write_labels(output, np.moveaxis(labels, 0, axis), pixel_size=opened.pixel_size)
     print(f"Labels: {output}")
     if options.tracks is not None:
         _write_tracks(options.tracks, labels)
         print(f"Tracks: {options.tracks}")
     return 0
-
-
-def _check(options: argparse.Namespace) -> None:
-    if options.boxes is None and options.points is None:
-        raise ValueError("Give prompts: a table of boxes (--boxes) or of points (--points).")
-    for name in ("coco", "save_prompts", "picture"):
-        if getattr(options, name, None):
-            raise ValueError(f"--{name.replace('_', '-')} is not for stacks: leave it out.")
 
 
 def _tracks(path: Path | None) -> Written | None:

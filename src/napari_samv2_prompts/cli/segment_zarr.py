@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from napari_samv2_prompts.cli.common import settings_of
 from napari_samv2_prompts.cli.segment_all import run_slide, selection_of, slide_work
 from napari_samv2_prompts.cli.workers import do_units
-from napari_samv2_prompts.io.ome_zarr import is_zarr
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.units.ome_zarr import FieldUnit
@@ -20,32 +19,24 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what only OME-Zarr files have."""
     group = parser.add_argument_group("OME-Zarr images and plates")
     add = group.add_argument
-    add("--labels", metavar="NAME", default="samv2", help="write labels/NAME; default samv2")
+    add("--labels", metavar="NAME", help="write labels/NAME; default samv2")
     add("--channel", metavar="NAME", help="its number or name, or rgb for three as colours")
-
-
-def wanted(options: argparse.Namespace) -> bool:
-    """Tell whether the labels are to go into an OME-Zarr file: no other file is named for them."""
-    elsewhere = options.output or options.through is not None or options.prompts
-    return is_zarr(options.image) and not elsewhere
 
 
 def run(options: argparse.Namespace) -> int:
     """Segment what is not done yet; 1 if something was left out."""
-    from napari_samv2_prompts.units.ome_zarr import find_fields
+    from napari_samv2_prompts.units.ome_zarr import LABELS, find_fields
 
-    for name in ("coco", "save_prompts", "picture", "ome"):
-        if getattr(options, name, None):
-            raise ValueError(f"--{name.replace('_', '-')} is not for OME-Zarr files: leave it out.")
     if not options.all and options.boxes is None and options.points is None:
         raise ValueError(
             "Give prompts: a table of boxes (--boxes) or of points (--points), or find all "
             "objects (--all)."
         )
     path: Path = options.image.absolute()  # workers stand elsewhere
+    labels = LABELS if options.labels is None else options.labels
     units, problems = find_fields(
         path,
-        labels=options.labels,
+        labels=labels,
         selection=selection_of(options) if options.all else None,
         boxes=options.boxes and options.boxes.absolute(),
         points=options.points and options.points.absolute(),
@@ -54,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         settings=settings_of(options),
     )
     one = len(units) == 1 and units[0].image == path
-    where = path / "labels" / options.labels if one else path
+    where = path / "labels" / labels if one else path
     if one and options.all and (work := _slide(options, units[0])) is not None:
         return run_slide(options, work, where)
     return do_units(options, units, where, problems)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.cli.common import DEVICES, PROGRAM, ensure_downloaded
 from napari_samv2_prompts.cli.named_files import Written, check_files
+from napari_samv2_prompts.cli.number_types import count, positive
 from napari_samv2_prompts.finetuning import listed_weights, train
 from napari_samv2_prompts.samv2.weights.variants import available_models
 
@@ -35,12 +36,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--from", dest="begin", default="nano", metavar="MODEL", help="a model's name, or a file"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.safetensors")
-    parser.add_argument("--minutes", type=float, default=60.0, help="at most so long; default 60")
-    parser.add_argument("--steps", type=int, default=2000, help="at most so many; default 2000")
+    add = parser.add_argument
+    add("--minutes", type=positive, default=60.0, help="at most so long; default 60")
+    add("--steps", type=count, default=2000, help="at most so many; default 2000")
     parser.add_argument(
         "--trunk", action="store_true", help="train the image encoder, too: slow, for many pictures"
     )
-    parser.add_argument("--rate", type=float, help="learning rate")
+    parser.add_argument("--rate", type=positive, help="learning rate")
     parser.add_argument("--device", choices=DEVICES, default="auto")
 
 

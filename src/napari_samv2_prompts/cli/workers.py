@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.cli.common import ensure_downloaded, predictor, settings_of, tell
+from napari_samv2_prompts.cli.number_types import count
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.units.unit import Outcome, Unit
@@ -19,7 +20,7 @@ def add_worker_options(parser: argparse.ArgumentParser) -> None:
     """Add ``--workers`` and ``--scheduler``."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
-        "--workers", type=int, metavar="N", help="so many processes on this machine, by dask"
+        "--workers", type=count, metavar="N", help="so many processes on this machine, by dask"
     )
     group.add_argument(
         "--scheduler", metavar="ADDRESS", help="workers of a dask scheduler, or its file (.json)"
@@ -85,8 +86,6 @@ def runner_of(
         make = cache(lambda: predictor(options))  # only if there is anything to do
         yield lambda units: run_units(units, make, settings.key(), overwrite=again)
         return
-    if options.workers is not None and options.workers < 1:
-        raise ValueError(f"--workers is {options.workers}: it is a whole number from 1.")
     from napari_samv2_prompts.units.cluster import cluster_client, run_on
 
     ensure_downloaded(options)  # once, not by each worker of this machine

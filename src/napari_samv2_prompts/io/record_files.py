@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from napari_samv2_prompts.files import written_whole
+from napari_samv2_prompts.files import read_named, written_whole
 from napari_samv2_prompts.io.record_models import FORMAT, VERSION, RecordFile, StepFile, step_file
 from napari_samv2_prompts.io.records import Accept, Divide, EndHere, Follow, Record, Step
 from napari_samv2_prompts.propagation import Wanted
@@ -56,7 +56,7 @@ def read_record(path: str | Path) -> Record:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_named(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is not a file of prompts: it is no JSON.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from napari_samv2_prompts.files import read_named
+
 Decimal = Literal[".", ",", ""]
 
 _SEPARATORS = ",;\t|"
@@ -117,7 +119,7 @@ def read_text(path: Path) -> str:
 
     Raises ValueError if it is no text.
     """
-    content = path.read_bytes()
+    content = read_named(path)
     try:
         if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             text = content.decode("utf-16")

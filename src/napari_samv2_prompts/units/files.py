@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
@@ -85,7 +87,7 @@ class FileUnit:
             write_outlines(self.outlines, image, labels)
         # The labels come last: where they are, all is.
         write_labels(self.labels, labels, pixel_size=opened.pixel_size, key=key)
-        return Outcome(self, objects=len(prompts), notes=(*opened.notes, *given.all_notes))
+        return Outcome(self, objects=_seen(labels), notes=(*opened.notes, *given.all_notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class AllUnit:
         if self.outlines is not None:
             write_outlines(self.outlines, image, labels)
         self.write(found, labels, opened.pixel_size, key)
-        return Outcome(self, objects=len(found), notes=opened.notes)
+        return Outcome(self, objects=_seen(labels), notes=opened.notes)
 
     def write(
         self,
@@ -147,3 +149,8 @@ def _standing(labels: Path, key: str, *others: Path | None) -> Standing:
         return "foreign"
     whole = found == key and all(path.is_file() for path in others if path is not None)
     return "done" if whole else "outdated"
+
+
+def _seen(labels: NDArray[Any]) -> int:
+    """Count the objects that have a pixel: a mask may be empty, or lie under others."""
+    return int(np.count_nonzero(np.unique(labels)))

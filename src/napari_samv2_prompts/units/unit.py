@@ -103,6 +103,8 @@ def content_key(parts: Iterable[str | Path | None]) -> str:
                 told = file.relative_to(part).as_posix(), state.st_size, state.st_mtime_ns
                 own.update(repr(told).encode())
         elif isinstance(part, Path):
+            if not part.exists():
+                raise FileNotFoundError(f"There is no file {part}.")
             with part.open("rb") as stream:
                 while chunk := stream.read(_CHUNK):
                     own.update(chunk)

@@ -179,7 +179,7 @@ def _(desk: Desk) -> None:
     imwrite(desk.path("a.tif"), np.zeros(SIZE, np.uint8))
     path = desk.write("a.geojson", json.dumps(features))
     status, told = desk.segment(desk.path("a.tif"), "--boxes", path, "-o", desk.path("o.tif"))
-    assert (status, "1 objects" in told) == (0, True)
+    assert (status, "1 object in" in told) == (0, True)
     for words in ("2 prompt(s) outside the image", "1 shape(s) too small", "2 shape(s) of a kind"):
         assert told.count(words) == 1
 
