@@ -46,7 +46,7 @@ __all__ = ["here"]
         ("cells.tif --prompts saved.json --picture p.png", "--picture is not for saved prompts"),
         ("stack.tif --through 0 --boxes planes.csv --coco c.json", "--coco is not for stacks"),
         ("stack.tif --through 0 --all", "--all is not for stacks (--through): leave out one"),
-        ("folder --through 0", "--through is not for a folder of pictures"),
+        ("folder --through 0", "a folder of pictures: it is for one stack"),
         ("folder --points boxes.csv", "--points is not for a folder of pictures"),
         ("folder --boxes boxes.csv", "A folder has its tables beside its pictures"),
         ("folder --all --picture p.png", "--picture is not for --all in a folder"),

@@ -91,7 +91,8 @@ def test_the_window_has_nothing_to_embed(
     path, store = written(tmp_path, kind), tmp_path / "store"
     arguments = ["embed", str(path), "-o", str(store), "--device", "cpu"]
     assert main(arguments) == 0
-    assert f"{planes} plane{'s' * (planes != 1)} embedded, 0 there before, 0 left out" in capsys.readouterr().out
+    done = "1 plane" if planes == 1 else f"{planes} planes"
+    assert f"{done} embedded, 0 there before, 0 left out" in capsys.readouterr().out
     assert len(embedded) == planes
     (layer,) = ViewerModel().open(
         str(path), plugin="napari-ome-zarr" if kind == "zarr" else "napari"

@@ -121,8 +121,14 @@ def test_labels_among_the_pictures_are_no_pictures(folder, predictor, capsys) ->
     assert names == {f"{n}.labels{e}" for n in "abc" for e in (".tif", ".ome.tif")} | {
         ".a.labels.0123456789ab.part.tif"
     }
-    units = find_pictures(folder, folder, Selection())
-    assert [unit.image.name for unit in units] == ["a.tif", "b.ome.tif", "c.tif"]
+    for out in (folder, folder / "labels"):
+        units = find_pictures(folder, out, Selection())
+        assert [unit.image.name for unit in units] == ["a.tif", "b.ome.tif", "c.tif"]
+    (folder / "a.tif").unlink()
+    (folder / "a.labels.ome.tif").unlink()
+    assert len(find_pictures(folder, folder, Selection())) == 2
+    units = find_pictures(folder, folder / "labels", Selection())
+    assert "a.labels.tif" in {unit.image.name for unit in units}, "it may be one of the user's"
 
 
 def test_an_empty_folder_is_a_sentence(tmp_path, capsys) -> None:

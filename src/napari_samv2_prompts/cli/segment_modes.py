@@ -64,7 +64,7 @@ _USES = {
     "min_score": _SEARCH,
     "min_area": _SEARCH,
     "order": _SEARCH,
-    "through": _STACK,
+    "through": _Use(_STACK.modes, "it is for one stack in a file"),
     "direction": _STACK,
     "method": _STACK,
     "tracks": _STACK,

@@ -45,7 +45,7 @@ def find_units(
     ``cells.boxes.csv`` and ``cells.points.csv``, or to ``cells.geojson``, ``cells.json`` (COCO) or
     ``cells.txt`` (YOLO).
 
-    - `out`: where ``cells.labels.tif`` goes; in the folder itself such files are no pictures
+    - `out`: where ``cells.labels.tif`` goes
     - `ending`: of the labels: ".tif" or ".ome.tif"
     - `keep_prompts`: whether ``cells.prompts.json`` is written beside the labels
     - `boxes`: a COCO file for all pictures, in place of files beside them
@@ -112,22 +112,33 @@ def find_pictures(
 
 
 def _pictures(folder: Path, out: Path) -> list[Path]:
-    """Return the pictures of a folder by name, without what this program writes beside them.
+    """Return the pictures of a folder by name, without what this program wrote beside them.
 
+    That are labels whose picture is there, and all labels where these go into the folder itself.
     Raises ValueError if there are none.
     """
     images = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
-    if out.is_dir() and out.samefile(folder):
-        images = [image for image in images if not _is_written(image.name)]
+    stems = {_stem(image) for image in images}
+    into_itself = out.is_dir() and out.samefile(folder)
+    images = [
+        image
+        for image in images
+        if not _is_unfinished(image)
+        and not (_stem(image).endswith(_LABELS) and (into_itself or _labelled(image) in stems))
+    ]
     if not images:
         raise ValueError(f"There are no pictures in {folder}.")
     return images
 
 
-def _is_written(name: str) -> bool:
-    """Tell by its name whether a file is labels, or what is left of some that were not finished."""
-    unfinished = name.startswith(".") and Path(name).stem.endswith(".part")
-    return unfinished or _stem(Path(name)).endswith(_LABELS)
+def _is_unfinished(image: Path) -> bool:
+    """Tell by its name whether a file is what is left of labels that were not finished."""
+    return image.name.startswith(".") and image.stem.endswith(".part")
+
+
+def _labelled(labels: Path) -> str:
+    """Return the name of the picture that labels belong to, without its ending."""
+    return _stem(labels).removesuffix(_LABELS)
 
 
 def _stem(image: Path) -> str:
