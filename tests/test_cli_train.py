@@ -22,7 +22,8 @@ def write(folder: Path, name: str, ending: str = ".labels") -> None:
 def test_pictures_are_found_beside_their_labels(tmp_path: Path) -> None:
     write(tmp_path, "one")
     write(tmp_path, "two", "_labels")
-    (tmp_path / "notes.txt").write_text("nothing")
+    for name in ("notes.txt", "one.csv", "two.json"):
+        (tmp_path / name).write_text("nothing")
     found = list(pairs_of_folder(tmp_path))
     assert [pair.name for pair in found] == ["one", "two"]
     assert [pair.objects().tolist() for pair in found] == [[7], [7]]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 LABELS = (".labels", "_labels")
 """How the names of label files end, before the file's ending."""
 
+_PROMPTS = (".csv", ".geojson", ".json", ".txt")  # files that may lie beside a picture
+
 
 def train(
     data: str | Path | Sequence[Pair],
@@ -181,7 +183,8 @@ def pairs_of_folder(folder: Path) -> Iterator[Pair]:
         if ending is None:
             continue
         name = path.stem.removesuffix(ending)
-        picture = next((p for p in files if p.stem == name and p != path), None)
+        others = (p for p in files if p.suffix.lower() not in _PROMPTS)
+        picture = next((p for p in others if p.stem == name and p != path), None)
         if picture is None:
             raise ValueError(f"{path.name} has no picture beside it: {name}.png or another format.")
         labels = np.squeeze(read_image(path))
