@@ -19,6 +19,10 @@ settings.load_profile("here")
 Layouts = dict[str, dict[str, list[int]]]
 
 
+# Most of what tests make goes without the collector; what is imported is much to look at in vain.
+gc.set_threshold(20_000, 20, 100)
+_frozen = 0  # modules at the last freeze
+
 _WINDOWS = {"make_napari_viewer", "make_napari_viewer_proxy", "qapp", "qtbot"}
 
 
@@ -67,11 +71,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def imported_modules_are_no_garbage() -> None:
     """Let the collector look no more at what is imported by now, which is most of what there is.
 
-    Each window ends with several collections of everything.
+    Each window ends with several collections of everything; the first one imports a lot.
     """
-    gc.collect()
-    gc.freeze()
+    global _frozen
+    if len(sys.modules) > _frozen + 50:
+        gc.collect()
+        gc.freeze()
+        _frozen = len(sys.modules)

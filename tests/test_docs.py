@@ -56,6 +56,8 @@ def desk(tmp_path: Path, monkeypatch) -> Path:
 def test_every_block_of_python_runs(page: Path, desk, make_napari_viewer, monkeypatch) -> None:
     monkeypatch.setattr("napari.Viewer", make_napari_viewer)
     monkeypatch.setattr("napari.run", lambda: None)
+    # To train, pictures are not learnt from mirrored too: that is most of the work of a few steps.
+    monkeypatch.setattr("napari_samv2_prompts.samv2.finetune.loop.FLIPS", 1)
     names: dict[str, object] = {}
     for number, block in enumerate(blocks(page, "python"), 1):
         exec(compile(block, f"{page.name}, block {number}", "exec"), names)

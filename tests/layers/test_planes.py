@@ -384,7 +384,7 @@ def place(placement, ndim, hidden_scale):
 
 
 @given(placements, placements, st.integers(2, 3), st.integers(2, 3), st.booleans())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_same_physical_prompt_is_the_same_pixel_whatever_the_transforms(
     of_image, of_points, image_ndim, points_ndim, transpose
 ):

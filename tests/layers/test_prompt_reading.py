@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -346,14 +347,20 @@ drawings = st.lists(
 )
 
 
+@cache
+def empty_image():
+    """Return a layer that is read and not changed, with what the viewer shows of it."""
+    viewer = ViewerModel()
+    return viewer.add_image(np.zeros((20, 30))), viewer.dims
+
+
 @given(drawings)
 @settings(deadline=None, max_examples=60)
 def test_whatever_is_drawn_gives_prompts_of_the_image_and_no_error(drawn):
-    viewer = ViewerModel()
-    image = viewer.add_image(np.zeros((20, 30)))
-    plane = current_plane(viewer.dims, image)
+    image, dims = empty_image()
+    plane = current_plane(dims, image)
     shapes = Drawn(*zip(*drawn, strict=True))
-    prompts, _ = read_prompts(None, shapes, image, plane, viewer.dims, logits_size=16)
+    prompts, _ = read_prompts(None, shapes, image, plane, dims, logits_size=16)
     for prompt in prompts:
         assert prompt.n_tokens > 0
         assert plane.inside(prompt.points).all()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import QEvent, Qt
 from qtpy.QtGui import QKeyEvent
 from qtpy.QtWidgets import (
@@ -21,6 +22,7 @@ from qtpy.QtWidgets import (
 )
 from tests.fakes import Factory, SyncRunner
 
+from napari_samv2_prompts._qt.form import Form
 from napari_samv2_prompts._qt.form.prompts import SIGNS
 from napari_samv2_prompts._qt.form.widgets import elide
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
@@ -31,16 +33,21 @@ DOCS = Path(__file__).parents[2] / "docs"
 CONTROLS = (QAbstractButton, QComboBox, QAbstractSpinBox, QLineEdit)
 
 
-@pytest.fixture
-def form(make_napari_viewer):
-    viewer = make_napari_viewer(show=True)
-    viewer.add_image(np.ones((40, 50)), name="cells")
-    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
-    viewer.window.add_dock_widget(widget)
+def form_of(widget: SAMV2PromptsWidget) -> Form:
+    """Return the form of a widget with all layers and with all parts open."""
     widget.new_prompt_layers()
     for fold in widget._form.folds:
         fold.open()
     return widget._form
+
+
+@pytest.fixture
+def form(open_in) -> Form:
+    viewer = ViewerModel()
+    viewer.add_image(np.ones((40, 50)), name="cells")
+    widget = open_in(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+    widget.show()
+    return form_of(widget)
 
 
 def controls_of(form: QWidget) -> list[QWidget]:
@@ -85,7 +92,13 @@ def test_the_guide_has_every_key_and_every_button_and_no_others(form) -> None:
     assert not left_out
 
 
-def test_tab_reaches_everything_that_can_be_used(form) -> None:
+def test_tab_reaches_everything_that_can_be_used(make_napari_viewer) -> None:
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.ones((40, 50)), name="cells")
+    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+    viewer.window.add_dock_widget(widget)
+    form = form_of(widget)
+    QApplication.processEvents()
     everything = replace(
         WidgetState(
             image=True, points=True, shapes=True, labels=True, started=True, acceptable=True

@@ -9,51 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from tests.remembering import OnlyOnce
 from tests.test_everything import discs, found_once, picture_of
 
 from napari_samv2_prompts._qt import find_all
 from napari_samv2_prompts._qt.widget_state import FindAllState
 from napari_samv2_prompts.layers import found as found_objects
 from napari_samv2_prompts.regions import InputSides
-from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
 SHAPE = (160, 200)
 
 
-class OnlyOnce:
-    """The bundled model, which is asked the same in most tests here: it answers from memory."""
-
-    def __init__(self) -> None:
-        self._predictor = SAMV2ImagePredictor("nano", device="cpu")
-        self._known: dict[Any, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._predictor, name)
-
-    def embed(self, image: np.ndarray, progress: Any = None, image_size: Any = None) -> Any:
-        key = image.tobytes(), image.shape, image_size
-        return self._once(key, lambda: self._predictor.embed(image, None, image_size))
-
-    def decode(self, embedding: Any, batch: Any, multimask_output: Any = None) -> Any:
-        asked = tuple(
-            (prompt.object, *(None if part is None else part.tobytes()
-             for part in (prompt.points, prompt.labels, prompt.box, prompt.mask)))
-            for prompt in batch
-        )  # fmt: skip
-        # Each test halves the precision of its own copy: what is in it tells which one it is.
-        content = embedding.features.embedding.float().numpy().tobytes()
-        key = content, len(embedding.coarser), asked, multimask_output
-        return self._once(key, lambda: self._predictor.decode(embedding, batch, multimask_output))
-
-    def _once(self, key: Any, answer: Any) -> Any:
-        if key not in self._known:
-            self._known[key] = answer()
-        return self._known[key]
-
-
 @pytest.fixture(scope="module")
 def predictor() -> OnlyOnce:
-    return OnlyOnce()
+    return OnlyOnce(device="cpu")
 
 
 @pytest.fixture

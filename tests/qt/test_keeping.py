@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.form.model import EmbeddingsPanel
 from napari_samv2_prompts._qt.messages import planes_line
-from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.widget_state import WidgetState
 from napari_samv2_prompts.engine import AllPlanes, Status
 
@@ -81,13 +81,12 @@ def test_how_far_all_planes_are_is_one_line(planes: AllPlanes | None, text: str)
 
 
 def test_the_widget_keeps_embeddings_in_a_folder_and_finds_them_another_day(
-    make_napari_viewer, tmp_path: Path
+    open_in, tmp_path: Path
 ) -> None:
-    viewer = make_napari_viewer()
+    viewer = ViewerModel()
     viewer.add_image(np.arange(4, dtype=np.uint8)[:, None, None] + np.zeros((4, 30, 40), np.uint8))
     one, other = Factory(), Factory()
-    first = SAMV2PromptsWidget(viewer, make_predictor=one, make_runner=SyncRunner)
-    viewer.window.add_dock_widget(first)
+    first = open_in(viewer, make_predictor=one, make_runner=SyncRunner)
     folder = first.folder = tmp_path / "embeddings"
     first.wait_until_idle()
     keeping = first._form.embeddings
@@ -98,12 +97,11 @@ def test_the_widget_keeps_embeddings_in_a_folder_and_finds_them_another_day(
     assert len(list(folder.iterdir())) == 4
     assert keeping._said.text() == "All 4 planes are embedded."
     assert not keeping.all_planes.isChecked()
-    viewer.window.remove_dock_widget(first)
+    first._tear_down()
     for thread in threading.enumerate():
         if thread.name == "samv2-prompts-settings":
             thread.join(10)
-    second = SAMV2PromptsWidget(viewer, make_predictor=other, make_runner=SyncRunner)
-    viewer.window.add_dock_widget(second)
+    second = open_in(viewer, make_predictor=other, make_runner=SyncRunner)
     second.wait_until_idle()
     assert second.folder == folder
     viewer.dims.set_point(0, 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication, QDockWidget, QLabel, QMenu
 from tests.fakes import Factory, SyncRunner
 
@@ -11,20 +12,19 @@ from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    viewer = make_napari_viewer()
+def viewer() -> ViewerModel:
+    viewer = ViewerModel()
     viewer.add_image(np.ones((80, 100)), name="cells")
     return viewer
 
 
 @pytest.fixture
-def widget(viewer) -> SAMV2PromptsWidget:
-    return opened(viewer)
+def widget(viewer, open_in) -> SAMV2PromptsWidget:
+    return opened(viewer, open_in)
 
 
-def opened(viewer) -> SAMV2PromptsWidget:
-    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
-    viewer.window.add_dock_widget(widget, name="SAMV2 Prompts (napari-samv2-prompts)")
+def opened(viewer, open_in) -> SAMV2PromptsWidget:
+    widget = open_in(viewer, make_predictor=Factory(), make_runner=SyncRunner)
     widget.wait_until_idle()
     return widget
 
@@ -110,14 +110,16 @@ def test_layers_of_another_image_are_not_offered(viewer, widget) -> None:
     assert widget.shapes.value.name == "other shapes"
 
 
-def test_without_an_image_there_is_nothing_to_press(make_napari_viewer) -> None:
-    prompts = opened(make_napari_viewer())._form.prompts
+def test_without_an_image_there_is_nothing_to_press(open_in) -> None:
+    prompts = opened(ViewerModel(), open_in)._form.prompts
     assert not prompts.box.isEnabled()
     assert not prompts.click.isEnabled()
 
 
-def test_the_dock_says_its_title_once(viewer, widget) -> None:
-    viewer.window._qt_window.show()
+def test_the_dock_says_its_title_once(make_napari_viewer) -> None:
+    viewer = make_napari_viewer(show=True)
+    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+    viewer.window.add_dock_widget(widget, name="SAMV2 Prompts (napari-samv2-prompts)")
     dock = widget.parent()
     for floating in (False, True, False):
         dock.setFloating(floating)

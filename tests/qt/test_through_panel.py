@@ -1,4 +1,4 @@
-"""The section *Through the stack* in a window."""
+"""The section *Through the stack* in the widget."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ import threading
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from tests.fakes import Factory
 from tests.qt.test_through_stack import PLANES, Bright, film
 
 from napari_samv2_prompts._qt.form.background import ThroughPanel, propagation_line
-from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 from napari_samv2_prompts._qt.widget_state import Axis, PropagationState
 from napari_samv2_prompts.layers.stack_labels import StackLabels
 
 
-def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(make_napari_viewer):
-    viewer = make_napari_viewer()
+def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(open_in):
+    viewer = ViewerModel()
     viewer.add_image(film(), name="film", contrast_limits=(0, 255))
     factory = Factory()
     factory.predictor = Bright()
-    widget = SAMV2PromptsWidget(viewer, make_predictor=factory)
-    viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
+    widget = open_in(viewer, make_predictor=factory)
     viewer.dims.set_current_step(0, 3)
     _, shapes, labels = widget.new_prompt_layers()
     shapes.add_rectangles([[[3, 6, 12], [3, 6, 28], [3, 22, 28], [3, 22, 12]]])
@@ -45,11 +44,10 @@ def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(mak
     assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_the_window_does_not_read_all_labels_for_their_tracks(make_napari_viewer, monkeypatch):
-    viewer = make_napari_viewer()
+def test_the_window_does_not_read_all_labels_for_their_tracks(open_in, monkeypatch):
+    viewer = ViewerModel()
     viewer.add_image(np.zeros((PLANES, 40, 50), np.uint8), name="stack")
-    widget = SAMV2PromptsWidget(viewer, make_predictor=Factory())
-    viewer.window.add_dock_widget(widget, name="SAMV2 Prompts")
+    widget = open_in(viewer, make_predictor=Factory())
     _, _, labels = widget.new_prompt_layers()
     labels.data_setitem((np.arange(3), np.full(3, 5), np.full(3, 6)), 4)
     widget.wait_until_idle()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QPushButton
@@ -42,6 +43,14 @@ def opened() -> Opened:
     return open_in
 
 
+@pytest.fixture
+def model() -> ViewerModel:
+    """A viewer for what needs no window."""
+    model = ViewerModel()
+    model.add_image(np.ones((80, 100)), name="cells")
+    return model
+
+
 def painted(layer) -> set[int]:
     return set(np.unique(layer.data).tolist()) - {0}
 
@@ -68,17 +77,15 @@ def test_the_menu_command_and_add_plugin_dock_widget_both_open_it(viewer, monkey
         assert widget.image.value == viewer.layers["cells"]
 
 
-def test_it_takes_the_active_image_at_opening(viewer, opened: Opened) -> None:
-    viewer.add_image(np.zeros((10, 10)), name="other")
-    viewer.layers.selection.active = viewer.layers["cells"]
-    assert opened(viewer).image.value.name == "cells"
+def test_it_takes_the_active_image_at_opening(model, open_in: Opened) -> None:
+    model.add_image(np.zeros((10, 10)), name="other")
+    model.layers.selection.active = model.layers["cells"]
+    assert open_in(model, make_predictor=Factory()).image.value.name == "cells"
 
 
-def test_it_opens_without_an_image_and_takes_the_first_that_comes(
-    make_napari_viewer, opened: Opened
-) -> None:
-    viewer = make_napari_viewer()
-    widget = opened(viewer)
+def test_it_opens_without_an_image_and_takes_the_first_that_comes(open_in: Opened) -> None:
+    viewer = ViewerModel()
+    widget = open_in(viewer, make_predictor=Factory())
     widget.wait_until_idle()
     assert widget.image.value is None
     assert "Open an image" in widget._form.head.hint.text()
@@ -118,10 +125,10 @@ def test_the_loop(viewer, opened: Opened) -> None:
     assert painted(labels) == {1, 2}
 
 
-def test_a_failure_is_a_sentence_in_the_widget_and_a_notification(viewer, opened: Opened) -> None:
+def test_a_failure_is_a_sentence_in_the_widget_and_a_notification(model, open_in: Opened) -> None:
     factory = Factory()
     factory.error = ValueError("nano.safetensors is broken: install the package again.")
-    widget = opened(viewer, factory)
+    widget = open_in(model, make_predictor=factory)
     notification_manager.records.clear()
     widget.wait_until_idle()
     assert "is broken: install the package again." in widget._form.head.hint.text()
@@ -138,48 +145,47 @@ def press(viewer, letter: str) -> None:
     bound[letter](viewer)
 
 
-def test_the_keys_do_what_the_buttons_say(viewer, opened: Opened) -> None:
-    widget = opened(viewer)
+def test_the_keys_do_what_the_buttons_say(model, open_in: Opened) -> None:
+    widget = open_in(model, make_predictor=Factory())
     points, shapes, _ = widget.new_prompt_layers()
-    press(viewer, "G")
-    assert viewer.layers.selection.active == points
-    press(viewer, "G")
-    assert viewer.layers.selection.active == shapes
+    press(model, "G")
+    assert model.layers.selection.active == points
+    press(model, "G")
+    assert model.layers.selection.active == shapes
     points.add([[20, 20]])
     widget.wait_until_idle()
-    press(viewer, "Q")
+    press(model, "Q")
     assert points.feature_defaults["polarity"][0] == "negative"
-    press(viewer, "N")
+    press(model, "N")
     assert points.feature_defaults["object"][0] == 2
     assert "(N)" in widget._form.prompts.next.text()
 
 
-def test_a_key_that_is_taken_is_left_alone(viewer, opened: Opened) -> None:
-    mine = viewer.bind_key("N", lambda viewer: None)
-    widget = opened(viewer)
+def test_a_key_that_is_taken_is_left_alone(model, open_in: Opened) -> None:
+    mine = model.bind_key("N", lambda viewer: None)
+    widget = open_in(model, make_predictor=Factory())
     assert "(N)" not in widget._form.prompts.next.text()
     assert "(W)" in widget._form.prompts.cycle.text()
-    close_dock(viewer, widget)
-    assert {str(key) for key in viewer.keymap} == {"N"}
+    widget._tear_down()
+    assert {str(key) for key in model.keymap} == {"N"}
     assert mine is None
 
 
-def test_two_widgets_share_the_keys_and_the_one_used_last_has_them(viewer, opened: Opened) -> None:
-    widgets = opened(viewer), SAMV2PromptsWidget(viewer, make_predictor=Factory())
-    viewer.window.add_dock_widget(widgets[1], name="two")
+def test_two_widgets_share_the_keys_and_the_one_used_last_has_them(model, open_in: Opened) -> None:
+    widgets = [open_in(model, make_predictor=Factory()) for _ in range(2)]
     assert all("(N)" in widget._form.prompts.next.text() for widget in widgets)
 
     def previewing() -> list[bool]:
-        press(viewer, "H")
+        press(model, "H")
         return [widget._form.prompts.preview.isChecked() for widget in widgets]
 
     assert previewing() == [False, True]
     QApplication.sendEvent(widgets[0], QEvent(QEvent.Type.Enter))
     assert previewing() == [True, True]
-    close_dock(viewer, widgets[0])
+    widgets[0]._tear_down()
     assert previewing() == [True, False]
-    close_dock(viewer, widgets[1])
-    assert dict(viewer.keymap) == {}
+    widgets[1]._tear_down()
+    assert dict(model.keymap) == {}
 
 
 # --- life ---
@@ -210,16 +216,16 @@ def test_x_ends_the_work_and_frees_the_widget(viewer, opened: Opened) -> None:
     assert dead() is None, gc.get_referrers(dead())
 
 
-def test_x_while_embedding_ends_the_thread(viewer, opened: Opened) -> None:
-    factory = slow()
-    widget = opened(viewer, factory)
-    assert wait_for(factory.predictor.started)
-    close_dock(viewer, widget)  # the fixture waits for the thread
-
-
-def test_a_widget_that_was_closed_can_be_shown_again(viewer, opened: Opened) -> None:
+def test_hiding_the_dock_ends_nothing_and_what_was_closed_can_be_shown_again(
+    viewer, opened: Opened
+) -> None:
     widget = opened(viewer)
     _, shapes, labels = widget.new_prompt_layers()
+    session = widget.session
+    widget.parent().setVisible(False)
+    QApplication.processEvents()
+    widget.parent().setVisible(True)
+    assert widget.session is session
     close_dock(viewer, widget)
     viewer.window.add_dock_widget(widget, name="again")
     widget.show()
@@ -227,15 +233,6 @@ def test_a_widget_that_was_closed_can_be_shown_again(viewer, opened: Opened) -> 
     widget.wait_until_idle()
     assert widget.labels.value == labels
     assert painted(labels) == {1}
-
-
-def test_hiding_the_dock_does_not_end_the_work(viewer, opened: Opened) -> None:
-    widget = opened(viewer)
-    session = widget.session
-    widget.parent().setVisible(False)
-    QApplication.processEvents()
-    widget.parent().setVisible(True)
-    assert widget.session is session
 
 
 def test_closing_the_viewer_while_embedding_ends_the_thread(

@@ -52,12 +52,16 @@ def test_an_example_takes_an_image_of_ones_own(monkeypatch: pytest.MonkeyPatch) 
     assert result["image"].shape == (40, 60, 3)
 
 
+@pytest.fixture(scope="module")
+def small() -> SAMV2VideoPredictor:
+    return SAMV2VideoPredictor(calm_network(MINI, 128), device="cpu", dtype="float32")
+
+
 @pytest.mark.parametrize("path", FILMS, ids=lambda path: path.stem)
 def test_a_video_example_runs_and_writes_its_picture(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, small: SAMV2VideoPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a small network in place of the published one, which is not at hand."""
-    small = SAMV2VideoPredictor(calm_network(MINI, 128), device="cpu", dtype="float32")
     monkeypatch.setattr(video_predictor, "SAMV2VideoPredictor", lambda *_, **__: small)
     monkeypatch.setattr(sys, "argv", [str(path), "--out", "result.png", "--frames", "4"])
     result = runpy.run_path(str(path), run_name="__main__")
@@ -68,12 +72,11 @@ def test_a_video_example_runs_and_writes_its_picture(
 
 
 def test_a_video_example_takes_a_film_of_ones_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: SAMV2VideoPredictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "film").mkdir()
     for number in range(2):
         Image.new("RGB", (60, 40)).save(tmp_path / "film" / f"{number}.jpg")
-    small = SAMV2VideoPredictor(calm_network(MINI, 128), device="cpu", dtype="float32")
     monkeypatch.setattr(video_predictor, "SAMV2VideoPredictor", lambda *_, **__: small)
     path = FOLDER / "video_click.py"
     monkeypatch.setattr(sys, "argv", [str(path), "--video", "film", "--out", "result.png"])

@@ -14,12 +14,13 @@ import torch.nn.functional as F
 from PIL import Image
 from skimage import data
 from tests.samv2.modeling.transformers_twin import build_twin
+from tests.samv2.video.films import MINI
 
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.inference.preprocess import to_pixels
 from napari_samv2_prompts.samv2.modeling.cells import to_cells
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, SAMV2Network
-from napari_samv2_prompts.samv2.weights.variants import VARIANTS, find_variant
+from napari_samv2_prompts.samv2.weights.variants import VARIANTS, Variant, find_variant
 
 TRUCK = Path(__file__).parents[4] / "shared" / "images" / "truck.jpg"
 SIZE = (1200, 1800)  # height and width of that picture, in whose pixels the prompts are
@@ -47,10 +48,11 @@ CASES = (
 )
 
 
-def random_network(name: str, side: int) -> SAMV2Network:
+def random_network(model: str | Variant, side: int) -> SAMV2Network:
     """Build a network with random weights whose logits reach the size that trained ones have."""
     torch.manual_seed(7)
-    network = build_samv2(replace(find_variant(name), input_size=side))
+    variant = find_variant(model) if isinstance(model, str) else model
+    network = build_samv2(replace(variant, input_size=side))
     probe = 256  # enough to tell the size of logits
     with torch.inference_mode():
         features = network.encode_image(torch.randn(1, 3, probe, probe))
@@ -133,13 +135,13 @@ def test_every_size_agrees_with_transformers(size: str) -> None:
 
 
 def test_the_published_input_size_agrees_with_transformers() -> None:
-    network = random_network("tiny", 1024)
+    network = random_network(MINI, 1024)
     check(network, 1024, (CASES[0], CASES[-1]))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", ["small", "base_plus", "large"])
-def test_larger_sizes_agree_at_the_published_input_size(size: str) -> None:
+@pytest.mark.parametrize("size", ["tiny", "small", "base_plus", "large"])
+def test_every_size_agrees_at_the_published_input_size(size: str) -> None:
     network = random_network(size, 1024)
     check(network, 1024)
 
@@ -175,7 +177,8 @@ def test_the_image_path_of_both_versions_has_the_same_shape() -> None:
 
 
 @pytest.mark.parametrize(
-    "size", ["tiny", pytest.param("small", marks=pytest.mark.slow), "base_plus"]
+    "size",
+    ["tiny", *(pytest.param(size, marks=pytest.mark.slow) for size in ("small", "base_plus"))],
 )
 def test_half_precision_gives_the_same_masks(size: str) -> None:
     """Candidate by candidate: random weights score them alike, so that the best is chance."""

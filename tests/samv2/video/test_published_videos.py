@@ -34,7 +34,7 @@ def network(version: str, present: float) -> SAMV2Network:
 
 
 def answers_of(network: SAMV2Network, case: Case) -> tuple[np.ndarray, np.ndarray]:
-    """Go through the steps of a case; return low-res logits and scores as the recording has them."""
+    """Go through the steps of a case; return low-res logits and scores as recorded."""
     predictor = SAMV2VideoPredictor(
         network,
         device="cpu",
