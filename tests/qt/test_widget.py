@@ -221,9 +221,12 @@ def test_hiding_the_dock_ends_nothing_and_what_was_closed_can_be_shown_again(
 ) -> None:
     widget = opened(viewer)
     _, shapes, labels = widget.new_prompt_layers()
+    viewer.window._qt_window.show()
+    QApplication.processEvents()
     session = widget.session
     widget.parent().setVisible(False)
     QApplication.processEvents()
+    assert not widget.isVisible()
     widget.parent().setVisible(True)
     assert widget.session is session
     close_dock(viewer, widget)
