@@ -28,7 +28,7 @@ from napari_samv2_prompts.samv2.ops.tiling import in_tiles
 
 from .layers import Mlp
 
-CELLS_AT_ONCE = 1024  # image cells of all prompts in a tile
+CELLS_AT_ONCE = 2048  # image cells of all prompts in a tile
 
 
 class SharedImage(NamedTuple):
