@@ -8,7 +8,7 @@ Not here: the table (``form/objects.py``), what is done to labels (``label_tools
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -58,14 +58,16 @@ class _FoundPlanes:
     ) -> None:
         self.labels, self.planes = labels, planes
         self._hidden = hidden
-        self._sets = {number: frozenset(places) for number, places in planes.items()}
+        self._by_place: dict[tuple[int | None, ...], set[int]] = {}
+        for number, places in planes.items():
+            for at in places:
+                self._by_place.setdefault(at, set()).add(number)
 
-    def stands(self, number: int, plane: Plane) -> bool:
-        """Whether a label is on a plane; it may be where that was not looked for."""
+    def on(self, plane: Plane) -> Collection[int] | None:
+        """Return the labels on a plane; None where that was not looked for."""
         if self.labels is None or plane.hidden != self._hidden:
-            return True
-        index = tuple(plane.index[axis] for axis in self._hidden)
-        return index in self._sets.get(number, ())
+            return None
+        return self._by_place.get(tuple(plane.index[axis] for axis in self._hidden), ())
 
 
 class ObjectList:
@@ -186,7 +188,7 @@ class ObjectList:
         key = labels.unique_id if labels is not None else None
         classes = object_classes(now.points, now.shapes, labels)
         kept = set(self._controller.label_tools.kept)
-        origins = self._controller.session.provenance(key, there.stands)
+        origins = self._controller.session.provenance(key, there.on)
         numbers = sorted(counts.keys() | planes.keys())
         colours = _colours(labels, numbers)
         for number, colour in zip(numbers, colours, strict=True):

@@ -67,8 +67,7 @@ class StackPropagation:
         self._viewer, self._controller, self._recorder = viewer, controller, recorder
         self.stack = ShownStack(viewer, controller)
         self._track: StackLabels | None = None  # the one that is shown
-        self._running: tuple[StackLabels, Propagation] | None = None
-        self._layers: WorkLayers | None = None  # that are being followed through
+        self._running: tuple[StackLabels, Propagation, WorkLayers] | None = None
         self._last_doubtful: tuple[int, int] | None = None
         self._links = Connections()
         self._links.add(self._on_update, controller.session.propagated)
@@ -105,7 +104,7 @@ class StackPropagation:
         track = self.stack.track(shown, through)
         numbers = self._objects(shown, track) if objects is None else frozenset(map(int, objects))
         self._check(numbers)
-        self._track, self._layers = track, WorkLayers.of(shown.image, shown.target)
+        self._track = track
         track.begin(options.policy)
         layers, dims = self._viewer.layers, self._viewer.dims
         request = Propagation(
@@ -118,7 +117,7 @@ class StackPropagation:
             [place_of(self._controller.chosen, here) for here in track.planes],
             method=method,
         )
-        self._running = track, request
+        self._running = track, request, WorkLayers.of(shown.image, shown.target)
         labels = shown.target.labels.unique_id
         self._recorder.follow(labels, shown.plane, through, request, options.policy)
         self._tell(replace(self.state, running=True, done=0, total=0, said=""))
@@ -274,12 +273,13 @@ class StackPropagation:
 
     def _on_state(self, now: object) -> None:
         """Let go of the layers that are gone; tell what can be followed now."""
-        there, work = self._controller.targets.all, self._layers
+        there = self._controller.targets.all
         self.stack.let_go(there)
-        whole = work and work.has_labels(there) and work.has_picture(self._viewer.layers)
-        if self._running is not None and not whole:
-            self.cancel()
-            self.state = replace(self.state, said=NO_LAYERS)
+        if self._running is not None:
+            work = self._running[2]
+            if not (work.has_labels(there) and work.has_picture(self._viewer.layers)):
+                self.cancel()
+                self.state = replace(self.state, said=NO_LAYERS)
         if self._running is None and self._track is not (last := self.stack.last()):
             self._track = last
             self.state = replace(self.state, doubtful=last is not None and last.has_found)

@@ -23,6 +23,7 @@ from .requests import ModelChoice, Place, Request
 from .results import ObjectResult, Provenance
 
 _MB = 1_000_000
+_RANK = {Provenance.PROPAGATED: 0, Provenance.PROMPTED: 1, Provenance.ACCEPTED: 2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,28 +74,30 @@ class ResultStore:
         return tuple(place for place, items in self._places.items() if items)
 
     def provenance(
-        self, labels: object, stands: Callable[[int, Plane], bool]
+        self, labels: object, on: Callable[[Plane], Container[int] | None]
     ) -> dict[int, tuple[Provenance, float]]:
         """Return where each object in a Labels layer comes from, and the most doubt of its masks.
 
         An object whose masks have several origins is propagated if any is, else prompted.
 
-        - `stands`: whether an object is on a plane; what was propagated to others does not count,
-          since the user may have undone it
+        - `on`: the objects that stand on a plane, if that is known; what was propagated there of
+          others does not count, since the user may have undone it
         """
         found: dict[int, tuple[Provenance, float]] = {}
-        for place, number, known in self._all():
+        for place, items in self._places.items():
             if place.labels != labels:
                 continue
-            propagated = known.result.provenance is Provenance.PROPAGATED
-            if propagated and not stands(number, place.plane):
-                continue
-            origin, doubt = known.result.provenance, known.result.doubt
-            if number in found:
-                other, more = found[number]
-                rank = {Provenance.PROPAGATED: 0, Provenance.PROMPTED: 1, Provenance.ACCEPTED: 2}
-                origin, doubt = min(origin, other, key=rank.__getitem__), max(doubt, more)
-            found[number] = origin, doubt
+            standing = on(place.plane)
+            for number, known in items.items():
+                origin, doubt = known.result.provenance, known.result.doubt
+                propagated = origin is Provenance.PROPAGATED
+                if propagated and standing is not None and number not in standing:
+                    continue
+                if number in found:
+                    other, more = found[number]
+                    origin = origin if _RANK[origin] < _RANK[other] else other
+                    doubt = max(doubt, more)
+                found[number] = origin, doubt
         return found
 
     @property

@@ -126,13 +126,13 @@ class Session:
         return self._results.has_open(waiting)
 
     def provenance(
-        self, labels: object, stands: Callable[[int, Plane], bool]
+        self, labels: object, on: Callable[[Plane], Container[int] | None]
     ) -> dict[int, tuple[Provenance, float]]:
         """Return where each object in a Labels layer, by its id, comes from, and its most doubt.
 
-        - `stands`: whether an object is on a plane, see :meth:`.ResultStore.provenance`
+        - `on`: the objects that stand on a plane, see :meth:`.ResultStore.provenance`
         """
-        return self._results.provenance(labels, stands)
+        return self._results.provenance(labels, on)
 
     # --- settings --------------------------------------------------------------------------
 

@@ -66,7 +66,7 @@ def as_picture(
             f"{name} has the shape {shape}, which is not one grey or RGB picture: save the plane "
             "to be segmented as a file of its own, or follow objects through it (--through)."
         )
-    if not np.isfinite(array).any():
+    if array.dtype.kind == "f" and not np.isfinite(array).any():
         raise ValueError(f"{name} holds no numbers, only NaN or infinity.")
     return render(array, rgb, limits_of(array.dtype), alpha=False)
 

@@ -23,7 +23,9 @@ from napari_samv2_prompts.layers.labels_checks import (
 )
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, set_kept
 from napari_samv2_prompts.layers.plane_pixels import (
+    PlaneObjects,
     covered_objects,
+    owning_nothing,
     repaint,
     replace_labels,
     same_pixels,
@@ -32,7 +34,7 @@ from napari_samv2_prompts.layers.plane_pixels import (
     unfrozen,
 )
 from napari_samv2_prompts.layers.undo_steps import Live, OpenStep, UndoSteps
-from napari_samv2_prompts.masks import Policy, relabelled
+from napari_samv2_prompts.masks import Painted, Policy, relabelled
 from napari_samv2_prompts.prompts import MaskCrop
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class LabelsTarget:
         self._data = labels.data  # what was there, when other data is set
         self.numbers = LabelNumbers(highest)
         self._live: Live = {}
+        self._bare: tuple[PlaneObjects, tuple[Painted, ...]] = {}, ()  # of live ones, no pixel
         self._rank = 0
         self._steps = UndoSteps(labels)
         self._written: Sequence[Any] | None = None  # while we write: the viewer's record of it
@@ -220,8 +223,11 @@ class LabelsTarget:
 
     def covered(self, plane: Plane) -> frozenset[int]:
         """Return the live objects of a plane whose whole mask is other labels."""
-        live = self._live[plane.in_data_order()] if self.live(plane) else {}
-        return covered_objects(self.labels, plane.in_data_order(), live)
+        where = plane.in_data_order()
+        live = self._live[where] if self.live(plane) else {}
+        if self._bare[0] is not live:  # asked with every click, of a thousand objects
+            self._bare = live, owning_nothing(live)
+        return covered_objects(self.labels, where, self._bare[1])
 
     def next_free(self, at_least: int = 0) -> int:
         """Return a label above all in the layer, all live objects and ``at_least``.

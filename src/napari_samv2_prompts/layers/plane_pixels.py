@@ -8,14 +8,14 @@ share the pixels (``masks``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.layers.labels_reading import BLOCK, kept_labels, labels_by_plane
+from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, labels_by_plane
 from napari_samv2_prompts.masks import (
     Box,
     Painted,
@@ -92,14 +92,17 @@ def shown_objects(
     return wanted & (at_mask | labels_by_plane(labels.data[plane.indexer()], ()).keys())
 
 
-def covered_objects(labels: Labels, plane: Plane, live: PlaneObjects) -> frozenset[int]:
-    """Return the live objects that have a mask, all of which is other labels."""
+def owning_nothing(live: PlaneObjects) -> tuple[Painted, ...]:
+    """Return the objects that have a mask, no pixel of which was painted."""
+    return tuple(p for p in live.values() if p.owned.size and not p.owned.any())
+
+
+def covered_objects(labels: Labels, plane: Plane, bare: Iterable[Painted]) -> frozenset[int]:
+    """Return the objects, of those that own nothing, whose whole mask is other labels."""
     return frozenset(
-        number
-        for number, painted in live.items()
-        if painted.owned.size
-        and not painted.owned.any()
-        and read_box(labels, plane, painted.box)[painted.edited].all()  # else it was erased
+        painted.label
+        for painted in bare
+        if read_box(labels, plane, painted.box)[painted.edited].all()  # else it was erased
         and not _shows(labels, plane, painted)
     )
 
@@ -118,15 +121,12 @@ def unfrozen(
 
 def replace_labels(labels: Labels, plane: Plane, old: Collection[int], new: int) -> int:
     """Give the pixels of some labels another one; return how many there are."""
-    pixels, wanted = labels.data[plane.indexer()], np.array([*old])
-    height = max(1, BLOCK // pixels.shape[1])
-    found = []
-    for start in range(0, len(pixels), height):
-        rows, columns = np.nonzero(np.isin(pixels[start : start + height], wanted))
-        found.append((rows + start, columns))
-    rows, columns = (np.concatenate(places) for places in zip(*found, strict=True))
-    if len(rows):
-        labels.data_setitem(plane.indices(rows, columns), new)
+    masks = filter(None, (label_mask(labels, plane, number) for number in old))
+    found = [np.add(np.argwhere(mask.mask), (mask.top, mask.left)) for mask in masks]
+    if not found:
+        return 0
+    rows, columns = np.concatenate(found).T
+    labels.data_setitem(plane.indices(rows, columns), new)
     return len(rows)
 
 
