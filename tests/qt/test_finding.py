@@ -89,6 +89,20 @@ def test_what_the_button_accepts_is_written_while_the_window_goes_on(
     assert not labels.data.any()
 
 
+def test_what_is_drawn_next_has_the_number_of_no_accepted_object(opened: Any, monkeypatch) -> None:
+    monkeypatch.setattr(found_objects, "SOME", 3)
+    widget, labels = opened.widget, opened.widget.labels.value
+    widget.find_all()
+    widget.wait_until_idle(300)
+    count = len(np.unique(opened.viewer.layers["cells found"].data)) - 1
+    widget._form.find_all.accept.click()  # most of them are still to be written
+    widget.points.value.add([[2, 2]])
+    widget.wait_until_idle(300)
+    (number,) = widget.points.value.features["object"]
+    assert number == count + 1
+    assert set(np.unique(labels.data)) >= set(range(1, count + 1))
+
+
 def test_what_is_taken_back_meanwhile_stays_so(opened: Any, monkeypatch) -> None:
     monkeypatch.setattr(found_objects, "SOME", 3)
     widget, labels = opened.widget, opened.widget.labels.value

@@ -149,6 +149,9 @@ class FindAll:
             return ()
         self._forget()
         numbers = tuple(accepting.left)
+        if now.prompts.current.number in numbers:  # as the next free one; clicks are for another
+            now.refresh()
+            now.next_object()
         self._accepting, self._labels = accepting, place.labels
         self._scores = {number: one.score for number, one in zip(numbers, chosen, strict=True)}
         self._accept_some()

@@ -95,6 +95,7 @@ class Accepting:
         self._target, self._plane, self._step = target, plane, OpenStep()
         self.left = dict(enumerate(crops, target.next_free(used)))
         check_numbers(target.labels, self.left)
+        target.numbers.note(max(self.left, default=0))  # nobody else gets them meanwhile
 
     def write_some(self) -> bool:
         """Write the next few; False if the user took back what was written.
