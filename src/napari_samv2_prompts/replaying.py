@@ -228,7 +228,8 @@ class Replay:
 
     def _divide(self, step: Divide) -> None:
         stack = self._stack(step.axis, step.plane)
-        daughters = divide_object(stack, step.object, step.plane, nullcontext)
+        used = min(step.daughters) - 1  # also by labels that were painted, which are in no file
+        daughters = divide_object(stack, step.object, step.plane, nullcontext, used)
         if daughters != step.daughters:
             raise ValueError(f"Object {step.object} would divide into others than then.")
 

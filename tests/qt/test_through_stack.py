@@ -720,6 +720,15 @@ def test_pieces_that_were_drawn_are_the_daughters(bench: Stack) -> None:
     )
 
 
+def test_what_is_clicked_next_is_no_daughter(bench: Stack) -> None:
+    bench.labels.data_setitem(np.nonzero(_box(3, 2, 6, 2, 6)), 5)
+    bench.controller.refresh()
+    bench.controller.next_object()
+    daughters = bench.through.divide_here(1)
+    bench.click(3, 24, 52)
+    assert bench.points.features["object"].iloc[-1] not in daughters
+
+
 def test_an_object_that_is_not_there_does_not_divide(bench: Stack) -> None:
     bench.go(4)
     with pytest.raises(ValueError, match="Object 2 is not on this plane"):
@@ -815,6 +824,14 @@ def test_after_what_was_undone_or_painted_the_rest_is_done_again(bench: Stack) -
     labels = again(bench, "Less was there to follow than then")
     assert np.array_equal(labels == 2, bench.labels.data == 2)
     assert np.array_equal(labels == 3, bench.labels.data == 3)
+
+
+def test_a_division_beside_labels_that_were_painted_is_done_again(bench: Stack) -> None:
+    bench.labels.data_setitem(np.nonzero(_box(3, 2, 6, 2, 6)), 9)
+    daughters = bench.through.divide_here(1)
+    labels = again(bench)
+    for number in daughters:
+        assert np.array_equal(labels == number, bench.labels.data == number)
 
 
 @pytest.mark.parametrize("stop_at", [1, 4, 7])

@@ -75,12 +75,13 @@ def _found_beside(
 
 
 def divide_object(
-    stack: StackLabels, number: int, plane: Plane, writing: Writing
+    stack: StackLabels, number: int, plane: Plane, writing: Writing, used: int = 0
 ) -> tuple[int, int]:
     """Take it that an object is two new ones from a plane on; return their numbers.
 
     What the label covers there is shared out: two pieces to one each, a single one cut in two.
 
+    - `used`: the highest number that is some object's though no label may have it
     - raises ValueError if the object has no pixels there, or is kept
     - raises TargetError if the labels can't be written
     """
@@ -92,7 +93,7 @@ def divide_object(
             f"Object {number} is not on this plane: go to the first one after it divided, and "
             "draw or paint it there."
         )
-    first = stack.target.next_free(number + 1)
+    first = stack.target.next_free(max(number + 1, used))
     daughters = first, first + 1
     halves = {
         n: MaskCrop(found.top, found.left, half)
