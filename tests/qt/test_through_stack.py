@@ -752,6 +752,15 @@ def test_tracks_are_shown_with_their_parents(bench: Stack) -> None:
     )  # fmt: skip
 
 
+def test_tracks_are_those_of_the_labels_as_they_were_when_asked_for(bench: Stack) -> None:
+    bench.through.propagate([2])
+    before = bench.through.stack.lineage()
+    read, _ = bench.through.stack.tracks_in_steps()
+    bench.go(4)
+    bench.through.divide_here(2)
+    assert read().tracks == before.tracks
+
+
 def test_tracks_lie_where_the_labels_lie(bench: Stack) -> None:
     turned = np.eye(4)
     turned[1:3, 1:3] = [[0, -2], [2, 1]]

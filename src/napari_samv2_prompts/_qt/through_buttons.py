@@ -63,5 +63,5 @@ class ThroughButtons:
 def _warned(call: Callable[..., object], *arguments: Any) -> None:
     try:
         call(*arguments)
-    except ValueError as error:
+    except (ValueError, MemoryError) as error:
         show_warning(f"SAMV2 Prompts: {error}")

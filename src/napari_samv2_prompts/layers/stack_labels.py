@@ -203,7 +203,10 @@ class StackLabels:
         return Lineage.of(self._frames(), self.parents)
 
     def film(self) -> tuple[NDArray[Any], dict[int, int]]:
-        """Return a copy of the labels of all planes, ``(planes, rows, columns)``, and parents."""
+        """Return a copy of the labels of all planes, ``(planes, rows, columns)``, and parents.
+
+        For a worker, who takes his time: in the layer both go on changing meanwhile.
+        """
         return np.stack(list(self._frames())), self.parents
 
     def _frames(self) -> Iterator[NDArray[Any]]:
