@@ -117,6 +117,20 @@ def test_a_file_that_the_dialog_did_not_name_is_not_replaced(widget, tmp_path, m
     assert (tmp_path / "mine.json").read_text() == "old"
 
 
+def test_of_labels_in_several_sizes_the_full_one_is_written(open_in, tmp_path, monkeypatch) -> None:
+    viewer, full = ViewerModel(), np.zeros((40, 50), np.uint16)
+    full[5:9, 5:9] = 3
+    viewer.add_image(np.ones(full.shape), name="cells")
+    labels = viewer.add_labels([full, full[::2, ::2]])
+    widget = open_in(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+    widget.labels.value = labels
+    widget.wait_until_idle()
+    path = tmp_path / "a.tif"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
+    widget._form.files.export.click()
+    np.testing.assert_array_equal(tifffile.imread(path), full)
+
+
 def test_tracks_are_not_offered_of_a_single_plane(open_in, monkeypatch) -> None:
     viewer = ViewerModel()
     viewer.add_image(np.ones((40, 50)), name="cells")

@@ -157,6 +157,16 @@ def test_a_press_goes_to_the_object(viewer, widget) -> None:
     assert viewer.scene.camera.center[-2:] == pytest.approx((17.5, 20), abs=1)
 
 
+def test_a_press_picks_a_prompt_beside_labels_in_several_sizes(viewer, widget) -> None:
+    full = np.zeros(widget.labels.value.data.shape, np.uint16)
+    widget.labels.value = viewer.add_labels([full, full[:, ::2, ::2]])
+    draw(widget, 0)
+    assert rows(widget).keys() == {1}
+    widget.next_object()
+    widget._form.objects.picked.emit(1)
+    assert widget._form.prompts.object.value() == 1
+
+
 def test_a_press_goes_to_the_plane_where_the_viewer_has_other_units(viewer, widget) -> None:
     for layer in viewer.layers:
         layer.units = ("um",) * 3

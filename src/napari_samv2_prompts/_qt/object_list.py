@@ -272,6 +272,8 @@ class ObjectList:
         plane = plane_if_shown(self._viewer.dims, labels)
         if plane is None or plane.is_transposed or np.prod(plane.shape) > QUICK:
             return
+        if not isinstance(labels.data, np.ndarray):  # a pyramid, or what has to be read first
+            return
         mask = label_mask(labels, plane.in_data_order(), number)
         if mask is None:
             return

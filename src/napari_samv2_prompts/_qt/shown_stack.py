@@ -196,7 +196,8 @@ class ShownStack:
         if labels is None:
             raise ValueError("There are no labels to export yet: press Box or Click first.")
         plane = current_plane(self._viewer.dims, labels)
-        pixels = np.array(labels.data[plane.in_data_order().indexer()])
+        full = labels.data[0] if labels.multiscale else labels.data
+        pixels = np.array(full[plane.in_data_order().indexer()])
         name = chosen.image.name if chosen.image is not None else labels.name
         return name, pixels, object_classes(chosen.points, chosen.shapes, labels)
 
