@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Points
+from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.layer_choices import LayerChoices
 from napari_samv2_prompts.layers import Chosen, make_layers
@@ -139,3 +142,24 @@ def test_renamed_layers_are_found_when_the_widget_is_opened_again(choosing: Choo
     choosing.choices.clear()
     choosing.choices.start()
     assert choosing.choices.chosen == made
+
+
+@pytest.mark.parametrize("kept", [(), ("cells labels",)])
+def test_layers_that_were_removed_are_not_kept_in_memory(open_in, kept: tuple[str, ...]) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((20, 30)), name="cells")
+    widget = open_in(viewer, make_predictor=Factory(), make_runner=SyncRunner)
+    widget._form.fold_of("objects").open()
+    widget.new_prompt_layers()[0].add([[10, 10]])
+    widget.wait_until_idle()
+    assert widget.accept() == (1,)
+    viewer.layers.selection.active = viewer.add_image(np.zeros((20, 30)), name="others")
+    widget.wait_until_idle()
+    gone = [layer for layer in viewer.layers if layer.name not in ("others", *kept)]
+    dead = [weakref.ref(thing) for layer in gone for thing in (layer, layer.data)
+            if not isinstance(thing, list)]  # fmt: skip
+    while gone:
+        viewer.layers.remove(gone.pop())
+    widget.wait_until_idle()
+    gc.collect()
+    assert [ref() for ref in dead if ref() is not None] == []

@@ -89,8 +89,7 @@ class Controller:
         self._preview.choose(chosen)
         self.label_tools.choose(chosen)
         self.targets.solved()
-        gone = self.targets.keep({layer.unique_id for layer in self._viewer.layers})
-        self.session.forget_places(p for p in self.session.places if p.labels in gone)
+        self._let_go()
         self.prompts.take_rows()  # at once: what is drawn next needs its number
         self.schedule()
 
@@ -208,12 +207,18 @@ class Controller:
         if self._closed or self.paused:
             return
         self._opening, self._refreshing = False, True
+        self._let_go()
         self.prompts.read_here, self._n_prompts = None, self.chosen.n_prompts
         try:
             self._tell_session()
         finally:
             self._refreshing = False
         self._announce()
+
+    def _let_go(self) -> None:
+        """Forget labels that are not in the viewer any more."""
+        gone = self.targets.keep({layer.unique_id for layer in self._viewer.layers})
+        self.session.forget_places(p for p in self.session.places if p.labels in gone)
 
     def _tell_session(self) -> None:
         try:

@@ -92,7 +92,9 @@ class LayerChoices:
 
     def refresh(self) -> None:
         """Offer the layers that the viewer has now; what is chosen stays, whatever its name is."""
-        before = self.chosen
+        before, all_layers = self.chosen, {None, *single_layers(self._viewer.layers)}
+        # Layers that are gone would be kept alive with all their pixels.
+        self._used = {k: used for k, used in self._used.items() if all_layers >= {*_layers(used)}}
         with self._quietly():
             for box, layer in zip(self.boxes, _layers(before), strict=True):
                 box.choices = self._of(box.name)

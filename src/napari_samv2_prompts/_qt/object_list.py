@@ -155,6 +155,10 @@ class ObjectList:
         gone = event.value.unique_id
         self._scores = {key: known for key, known in self._scores.items() if key[0] != gone}
         self._found = {key for key in self._found if key[0] != gone}
+        if self._watched is event.value:
+            self._watch(None)
+        if self._planes.labels is event.value:
+            self._planes = _FoundPlanes()
 
     def take_found(self, labels: UUID, scores: Mapping[int, float]) -> None:
         """Take note of labels that were found without prompts, and accepted."""

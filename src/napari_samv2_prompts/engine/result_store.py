@@ -197,7 +197,9 @@ class ResultStore:
             if known.is_prompted and known.wanted != known.result.chosen:
                 continue
             if known.result.provenance is not Provenance.ACCEPTED:
-                result = replace(known.result.released(), provenance=Provenance.ACCEPTED)
+                # Without its view, which would keep the image in memory as long as the labels.
+                released = known.result.released()
+                result = replace(released, provenance=Provenance.ACCEPTED, view=None)
                 self._put(place, Known(result, Prompt(number), None))
                 accepted.append((place, number))
         return tuple(accepted)
