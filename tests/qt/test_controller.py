@@ -180,6 +180,21 @@ def test_a_large_labels_layer_is_searched_by_the_worker(bench: Bench, monkeypatc
     assert bench.controller.idle
 
 
+def test_numbers_are_those_of_the_labels_that_are_there_when_the_search_ends(
+    bench: Bench, monkeypatch
+) -> None:
+    monkeypatch.setattr("napari_samv2_prompts._qt.labels_writer.QUICK", 10)
+    chores = bench.controller.targets._runner = ManualRunner()
+    labels = bench.viewer.add_labels(np.zeros((80, 100), np.uint16))
+    bench.choose(replace(bench.controller.chosen, labels=labels))
+    labels.data = np.full((80, 100), 3, np.uint16)
+    bench.controller.refresh()
+    chores.finish_all()
+    bench.controller.refresh()
+    bench.click(50, 50)
+    assert objects_of(bench.points) == [4]
+
+
 def test_picked_layers_without_columns_get_an_object_for_each_item(bench: Bench) -> None:
     points = bench.viewer.add_points(np.array([[10, 10], [50, 50]]))
     bench.choose(replace(bench.controller.chosen, points=points))

@@ -6,6 +6,7 @@ The edits themselves are :class:`.layers.LabelsTarget`'s.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -27,6 +28,7 @@ from napari_samv2_prompts.engine import (
 from napari_samv2_prompts.engine.jobs import ignore_report
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
 from napari_samv2_prompts.layers import Chosen, LabelsTarget, TargetError, check_numbers, id_of
+from napari_samv2_prompts.layers.labels_checks import LabelNumbers
 from napari_samv2_prompts.masks import Policy
 from napari_samv2_prompts.prompts import MaskCrop
 
@@ -87,14 +89,16 @@ class Targets:
             self._searching.add(key)
             search = target.numbers.scan_job(labels)
             job = Job(key, lambda task: search())
-            self._runner.submit(Task(job), self._on_searched, ignore_report)
+            self._runner.submit(
+                Task(job), partial(self._on_searched, target.numbers), ignore_report
+            )
         return False
 
-    def _on_searched(self, task: Task, outcome: Outcome) -> None:
+    def _on_searched(self, numbers: LabelNumbers, task: Task, outcome: Outcome) -> None:
         key: UUID = task.job.key  # type: ignore[assignment]
         self._searching.discard(key)
-        if isinstance(outcome, Done) and key in self._targets:
-            self._targets[key].numbers.set_highest(outcome.value)  # type: ignore[arg-type]
+        if isinstance(outcome, Done):  # of the data that were there then: others have new numbers
+            numbers.set_highest(outcome.value)  # type: ignore[arg-type]
         self.searched.emit()
 
     def check(self, labels: Labels, image: Image, dims: Dims, at: AffineMap | None = None) -> bool:
