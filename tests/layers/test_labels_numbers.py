@@ -14,7 +14,7 @@ from napari_samv2_prompts.layers import (
     highest_label,
     make_layers,
 )
-from napari_samv2_prompts.layers.found import Accepting
+from napari_samv2_prompts.layers.found import Accepting, FoundLayer
 from napari_samv2_prompts.prompts import MAX_OBJECT
 
 
@@ -57,6 +57,13 @@ def test_found_objects_are_merged_with_no_label_whatever_the_highest(highest):
     assert list(accepting.left) == [5, 6, 7]
     assert accepting.write_some()
     assert np.unique(target.labels.data).tolist() == [0, 1, 3, 5, 6, 7, highest]
+
+
+def test_more_found_objects_than_16_bit_can_number_are_all_shown():
+    viewer = ViewerModel()
+    found = FoundLayer(viewer, viewer.add_image(np.zeros(SHAPE)), PLANE)
+    found.show({2**16 - 1: disc(5, 2, 1), 2**16: disc(5, 6, 1), 2**16 + 1: disc(5, 10, 1)})
+    assert found.layer.data[5, [2, 6, 10]].all()
 
 
 def test_a_new_layer_needs_no_scan():

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
     from numpy.typing import NDArray
 
+COLOURS = 2**16 - 1  # numbers that the layer can show: of more, some are shown alike
 SOME = 100  # objects that are written at a time: 3 000 of 500 pixels take 0.6 s in all
 
 
@@ -61,7 +62,7 @@ class FoundLayer:
         for number, crop in sorted(masks.items(), key=lambda item: -item[1].area):
             self._boxes.append(crop.box)
             mask = crop.mask.T if self._plane.is_transposed else crop.mask
-            self._data[self._part(crop.box)][mask] = number
+            self._data[self._part(crop.box)][mask] = (number - 1) % COLOURS + 1
         self.layer.refresh()
 
     def _part(self, box: Box) -> tuple[int | slice, ...]:
