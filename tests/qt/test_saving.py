@@ -170,6 +170,24 @@ def test_an_error_while_loading_is_told_and_ends_it(open_widget, tmp_path, monke
     assert len(widget.points.value.data) == 1  # the prompts are there all the same
 
 
+def test_the_widget_goes_on_where_there_is_no_memory_for_what_is_loaded(
+    open_widget, tmp_path, monkeypatch
+) -> None:
+    widget = open_widget(np.zeros((40, 50)), **fake())
+    points, _, labels = widget.new_prompt_layers()
+    widget.save_prompts(tmp_path / "prompts.json")
+
+    def refuse(*arguments: object) -> None:
+        raise MemoryError("No memory for labels of 9.0 GB.")
+
+    monkeypatch.setattr("napari_samv2_prompts._qt.files.make_layers", refuse)
+    with pytest.raises(MemoryError):
+        widget.load_prompts(tmp_path / "prompts.json")
+    points.add([[10, 10]])
+    widget.wait_until_idle()
+    assert labels.data[10, 10] == 1
+
+
 def test_weights_that_a_file_names_are_the_ones_the_user_points_at(
     open_widget, tmp_path, monkeypatch
 ) -> None:

@@ -180,7 +180,11 @@ class PromptFiles:
             raise ValueError("Prompts are being loaded: wait until that is done.")
         record.check(layer_shape(image))
         controller.paused = True
-        chosen = Chosen(image, *make_layers(self._viewer, image))
+        try:
+            chosen = Chosen(image, *make_layers(self._viewer, image))
+        except MemoryError:
+            controller.paused = False
+            raise
         self._layers.refresh()
         self._layers.set(chosen)
         with controller.prompts.quietly() as target:
