@@ -66,6 +66,14 @@ def test_more_found_objects_than_16_bit_can_number_are_all_shown():
     assert found.layer.data[5, [2, 6, 10]].all()
 
 
+def test_found_objects_are_refused_by_labels_of_another_shape():
+    target = target_on(np.zeros(SHAPE, np.uint16))
+    accepting = Accepting(target, PLANE, [disc(5, 5, 2)], 0)
+    target.labels.data = np.zeros((3, 3), np.uint16)
+    with pytest.raises(TargetError, match="have another shape by now"):
+        accepting.write_some()
+
+
 def test_a_new_layer_needs_no_scan():
     viewer = ViewerModel()
     labels = make_layers(viewer, viewer.add_image(np.zeros(SHAPE)))[2]

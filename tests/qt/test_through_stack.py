@@ -667,6 +667,29 @@ def test_what_can_not_be_done_is_said(bench: Stack) -> None:
         bench.through.propagate()
 
 
+@pytest.mark.parametrize("planes", [slice(2), slice(None)])
+def test_nothing_is_doubtful_in_labels_that_have_another_shape_by_now(
+    bench: Stack, planes: slice
+) -> None:
+    bench.through.propagate([2])
+    bench.labels.data = bench.labels.data[planes, :30].copy()
+    assert bench.through.next_doubtful() is None
+
+
+def test_what_is_found_does_not_go_to_labels_that_have_another_shape_by_now(bench: Stack) -> None:
+    small = np.zeros((2, 20, 20), np.uint16)
+
+    def shrink(state) -> None:
+        if state.done >= 2:
+            bench.labels.data = small
+
+    bench.through.changed.connect(shrink)
+    bench.through.propagate([1])
+    bench.through.changed.disconnect(shrink)
+    assert not bench.through.running
+    assert "have another shape by now" in bench.through.state.said
+
+
 # --- divisions and tracks ---
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from napari_samv2_prompts.geometry import AffineMap, Plane
 from napari_samv2_prompts.layers.labels_checks import (
     LabelNumbers,
+    TargetError,
     check_numbers,
     check_place,
     check_writable,
@@ -94,6 +95,15 @@ class LabelsTarget:
         check_writable(self.labels)
         check_place(self.labels, image_layer, dims, image_to_world)
 
+    def has(self, plane: Plane) -> bool:
+        """Tell whether the layer's data have a plane: others may have come since."""
+        return plane.in_data_order().is_in(self.labels.data.shape)
+
+    def check_plane(self, plane: Plane) -> None:
+        """Raise TargetError if the layer's data don't have a plane."""
+        if not self.has(plane):
+            raise TargetError(f"The labels {self.labels.name!r} have another shape by now.")
+
     def write(
         self,
         plane: Plane,
@@ -112,10 +122,11 @@ class LabelsTarget:
         - `keep`: labels that no mask covers this time
         - `seen`: objects that get nothing back where masks go from over them
         - returns the number of pixels that changed
-        - raises TargetError if the data can't be written, or the dtype can't hold an object's
-          number (``error.dtype`` says which can)
+        - raises TargetError if the data can't be written or don't have the plane, or the dtype
+          can't hold an object's number (``error.dtype`` says which can)
         """
         check_writable(self.labels)
+        self.check_plane(plane)
         check_numbers(self.labels, (number for number, mask in masks.items() if mask is not None))
         if plane.is_transposed:
             masks = {n: None if m is None else transposed(m) for n, m in masks.items()}
@@ -216,7 +227,7 @@ class LabelsTarget:
     def shown(self, plane: Plane, objects: Collection[int]) -> frozenset[int]:
         """Return those objects that have a pixel of their own on a plane, live or not."""
         where = plane.in_data_order()
-        if not where.is_in(self.labels.data.shape):  # other data came since
+        if not self.has(plane):
             return frozenset()
         live = self._live[where] if self.live(plane) else {}
         return shown_objects(self.labels, where, live, objects)

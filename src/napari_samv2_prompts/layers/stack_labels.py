@@ -110,6 +110,8 @@ class StackLabels:
         """Tell whether an object is on a plane as it was found there."""
         data, left = self.target.labels.data, self.remains.at(number, place)
         plane = self.planes[place]
+        if not self.target.has(plane):
+            return False
         seen = left is not None and bool(read_mask(data, plane, number, left).mask.any())
         return left is not None and seen and is_untouched(data, plane, number, left)
 
@@ -141,6 +143,7 @@ class StackLabels:
         if not filled.tells_something:
             return True
         plane = self.planes[filled.plane]
+        self.target.check_plane(plane)
         sections = {n: s for n, s in filled.sections.items() if self._is_ours(n, filled.plane, s)}
         masks: dict[int, MaskCrop | None] = {n: s.crop for n, s in sections.items()}
         with writing():
