@@ -282,6 +282,17 @@ def test_a_killed_process_is_taken_up_from_the_folder(tmp_path: Path) -> None:
     assert again.planes.done == 6
 
 
+def test_a_plane_that_was_being_embedded_for_another_folder_is_not_missing(tmp_path: Path) -> None:
+    first, then = EmbeddingStore(tmp_path / "first"), EmbeddingStore(tmp_path / "then")
+    work = Work(store=first)
+    work.ready(0, all_=True)
+    work.session.set_store(then)  # while a plane is being embedded
+    while work.runner.jobs:
+        work.runner.finish(0)
+    assert work.planes.done == 6
+    assert len(list(then.folder.iterdir())) == 6
+
+
 def test_an_array_edited_in_place_leaves_no_wrong_entry(tmp_path: Path) -> None:
     work = Work(SyncRunner(), planes=2)
     work.show(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,12 @@ class Embedded:
     """What became of a picture."""
 
     embedding: Embedding | None  # None if it lies on the disk and nobody needs it now
-    on_disk: bool = False  # whether it lies on the disk
+    folder: Path | None = None  # in which it lies on the disk, if it does
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether it lies on the disk."""
+        return self.folder is not None
 
 
 def embed_job(
@@ -66,15 +72,16 @@ def embed(
     key = store.key(image, f"{packing.fingerprint} {view.region.size}")
     if key in store:
         if not needed:
-            return Embedded(None, on_disk=True)
+            return Embedded(None, store.folder)
         found = store.get(key, packing.unpack)
         if found is not None:
-            return Embedded(found, on_disk=True)
+            return Embedded(found, store.folder)
     task.check()
     embedding = _computed(predictor, image, view, task)
     if store.problem:
         return Embedded(embedding)
-    return Embedded(embedding, store.put(key, packing.pack(embedding, key)))
+    kept = store.put(key, packing.pack(embedding, key))
+    return Embedded(embedding, store.folder if kept else None)
 
 
 def _computed(

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from napari_samv2_prompts.images import ImageView
 
@@ -49,7 +50,7 @@ class Prefetch:
     def __init__(self, cache: EmbeddingCache[Embedding]) -> None:
         self._cache = cache
         self._round: _Round | None = None
-        self._on_disk: set[EmbeddingKey] = set()
+        self._on_disk: set[tuple[EmbeddingKey, Path]] = set()  # with the folder
         self._failed: dict[EmbeddingKey, str] = {}
         self._obstacle = ""
 
@@ -111,7 +112,11 @@ class Prefetch:
             key = EmbeddingKey.of(view, current.model)
             if key not in self._failed:
                 # What is in memory becomes used last, so that the rest of this does not drop it.
-                held = self._cache.get(key) is not None if store is None else key in self._on_disk
+                held = (
+                    self._cache.get(key) is not None
+                    if store is None
+                    else (key, store.folder) in self._on_disk
+                )
                 if not held:
                     return view
                 current.done += 1
@@ -134,8 +139,8 @@ class Prefetch:
 
     def note(self, key: EmbeddingKey, embedded: Embedded) -> None:
         """Remember what lies on the disk."""
-        if embedded.on_disk:
-            self._on_disk.add(key)
+        if embedded.folder is not None:  # may come when another folder was chosen meanwhile
+            self._on_disk.add((key, embedded.folder))
 
     def try_again(self) -> None:
         """Leave out nothing any more."""
