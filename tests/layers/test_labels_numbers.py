@@ -116,6 +116,13 @@ def test_a_label_that_the_dtype_cannot_hold_is_refused_with_an_offer():
         target.write(PLANE, {70000: disc(5, 5, 2)})
 
 
+def test_converting_keeps_what_others_marked_below_0():
+    target = target_on(np.full(SHAPE, -1, np.int16))
+    with pytest.raises(TargetError, match="convert them to int32") as refused:
+        target.write(PLANE, {40000: disc(5, 5, 2)}, "replace")
+    assert (converted_labels(target.labels, refused.value.dtype) == -1).all()
+
+
 def test_converting_the_layer_after_an_edit_by_hand_leaves_its_objects_live():
     target = target_on(np.zeros(SHAPE, np.uint8))
     target.write(PLANE, {1: disc(5, 5, 3)})

@@ -107,7 +107,8 @@ def check_numbers(labels: Labels, numbers: Iterable[int]) -> None:
     """
     dtype, highest = labels.data.dtype, max(numbers, default=0)
     if highest > np.iinfo(dtype).max:
-        wider = np.dtype(np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32)
+        needed = np.uint16 if highest <= np.iinfo(np.uint16).max else np.uint32
+        wider = np.promote_types(dtype, needed)  # signed where it was: others mark with -1
         raise TargetError(
             f"The labels {labels.name!r} are {dtype} and can't hold label {highest};"
             f" convert them to {wider}.",
