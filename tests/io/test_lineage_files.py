@@ -42,6 +42,13 @@ def test_another_table_is_told_from_one_of_tracks(tmp_path, text):
         files.read_lineage_table(tmp_path / "t.csv")
 
 
+def test_what_is_marked_below_0_is_ground_in_a_folder_of_the_challenge(tmp_path):
+    labels = film()
+    files.write_ctc(tmp_path / "01_RES", np.where(labels, labels, -1))
+    masks, _ = files.read_ctc(tmp_path / "01_RES")
+    assert np.array_equal(masks > 0, labels > 0)
+
+
 @pytest.mark.parametrize("shape", [(12, 12), (2, 12, 12)])
 def test_a_folder_of_the_challenge_keeps_its_rules(tmp_path, shape):
     labels = film(shape)

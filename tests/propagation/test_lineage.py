@@ -29,6 +29,12 @@ def test_a_parent_that_is_still_there_is_none():
     assert Lineage.of(labels, {2: 5}).parents == {}
 
 
+def test_what_is_marked_below_0_is_no_object():
+    labels = np.full((2, 4, 4), -1)
+    labels[:, 1:3, 1:3] = 5
+    assert Lineage.of(labels).tracks == (Track(5, 0, 1),)
+
+
 def test_nothing_in_a_film_is_no_track():
     lineage = Lineage.of(np.zeros((2, 4, 4), int))
     assert lineage.tracks == ()

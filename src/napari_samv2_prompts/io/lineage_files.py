@@ -106,7 +106,7 @@ def write_ctc(
     with written_whole(folder) as part:
         part.mkdir(parents=True)
         for frame, shown in enumerate(labels):
-            mask = np.asarray(shown).astype(np.uint16)
+            mask = np.maximum(shown, 0).astype(np.uint16)  # below 0 is no object
             for (number, at), new in numbers.items():
                 if at == frame:
                     mask[np.asarray(shown) == number] = new

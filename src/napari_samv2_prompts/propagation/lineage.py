@@ -117,7 +117,7 @@ def _middles(labels: NDArray[Any], frame: int) -> list[tuple[float, ...]]:
     """Return object, frame and middle of each label of a frame."""
     numbers, compact = np.unique(labels, return_inverse=True)
     compact = compact.reshape(labels.shape)
-    places = np.flatnonzero(numbers)
+    places = np.flatnonzero(numbers > 0)
     middles = ndimage.center_of_mass(np.ones(labels.shape, np.uint8), compact, places)
     return [
         (int(numbers[at]), frame, *map(float, middle))
