@@ -185,6 +185,13 @@ def test_what_is_no_object_gets_a_number_is_said_and_harms_nothing(
     assert note(bench) == ""
 
 
+def test_the_object_after_one_that_was_painted_with_the_brush_is_another(bench: Bench) -> None:
+    bench.labels.paint((10, 10), bench.labels.selected_label)
+    bench.controller.next_object()
+    bench.click(50, 50)
+    assert (bench.labels.data[10, 10], bench.labels.data[50, 50]) == (1, 2)
+
+
 # --- writes that were refused ---
 
 

@@ -142,7 +142,7 @@ class Controller:
 
     def next_object(self) -> None:
         """End the current object, so that the next click starts another."""
-        self.flush()
+        self.refresh()  # its number may have been painted since, which nothing tells of
         self._object.next()
         self._prepare()
 
@@ -169,7 +169,6 @@ class Controller:
         self.label_tools.accepted(objects, left)
         with self.events.blocked():
             remove_objects((self.chosen.points, self.chosen.shapes), objects)
-        self.refresh()
         self.next_object()
         return tuple(sorted(objects))
 
