@@ -793,10 +793,23 @@ def test_tracks_lie_where_the_labels_lie(bench: Stack) -> None:
     assert tracks.data_to_world((3, 36, 40)) == bench.labels.data_to_world((3, 36, 40))
 
 
-def test_a_layer_of_the_users_stays_whatever_its_name(bench: Stack) -> None:
-    theirs = bench.viewer.add_points([[1, 2, 3]], name=f"{bench.labels.name} tracks")
+@pytest.mark.parametrize("kind", ["points", "tracks"])
+def test_a_layer_of_the_users_stays_whatever_its_name(bench: Stack, kind: str) -> None:
+    name = f"{bench.labels.name} tracks"
+    if kind == "points":
+        theirs = bench.viewer.add_points([[1, 2, 3]], name=name)
+    else:
+        theirs = bench.viewer.add_tracks([[1, 0, 2, 3], [1, 1, 2, 3]], name=name)
     bench.through.stack.show_tracks()
     assert theirs in bench.viewer.layers
+
+
+def test_tracks_are_shown_anew_whatever_the_labels_are_called(bench: Stack) -> None:
+    before = bench.through.stack.show_tracks()
+    bench.labels.name = "renamed"
+    again = bench.through.stack.show_tracks()
+    assert before not in bench.viewer.layers
+    assert again.name == "renamed tracks"
 
 
 # --- done again from what was noted ---

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import QFileDialog, QWidget
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import LabelsTarget, current_plane, layer_shape, shown_plane
+from napari_samv2_prompts.layers.belonging import made_for, mark_as_made_for
 from napari_samv2_prompts.layers.classes import object_classes
 from napari_samv2_prompts.layers.prompt_layers import placement
 
@@ -154,15 +155,18 @@ class ShownStack:
         labels = shown.target.labels
         if not len(lineage.spots):
             raise ValueError("There are no labels to show tracks of.")
-        name, layers = f"{labels.name} tracks", self._viewer.layers
-        if name in layers and isinstance(layers[name], Tracks):
-            layers.remove(name)  # as it was before
-        return self._viewer.add_tracks(
+        layers = self._viewer.layers
+        before = [one for one in layers if isinstance(one, Tracks) and made_for(one, labels)]
+        for layer in before:  # other layers may have the same name
+            layers.remove(layer)
+        tracks = self._viewer.add_tracks(
             lineage.spots,
             graph={daughter: [parent] for daughter, parent in lineage.parents.items()},
-            name=name,
+            name=f"{labels.name} tracks",
             **placement(labels),
         )
+        mark_as_made_for([tracks], labels)
+        return tracks
 
     # --- files ------------------------------------------------------------------------------
 

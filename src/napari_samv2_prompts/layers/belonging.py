@@ -77,12 +77,12 @@ def _whole(image: Image) -> object:
     return None if data is image.data else data
 
 
-def mark_as_made_for(layers: Iterable[Layer], image: Image) -> None:
-    """Note in layers of ours which image they were made for: names and places change."""
+def mark_as_made_for(layers: Iterable[Layer], other: Layer) -> None:
+    """Note in layers of ours which image or labels they were made for: names and places change."""
     for layer in layers:
-        layer.metadata[MADE_FOR] = str(image.unique_id)
+        layer.metadata[MADE_FOR] = str(other.unique_id)
 
 
-def made_for(layer: Layer, image: Image) -> bool:
-    """Whether a layer was made for an image."""
-    return str(layer.metadata.get(MADE_FOR)) == str(image.unique_id)
+def made_for(layer: Layer, other: Layer) -> bool:
+    """Whether a layer was made for an image, or for labels."""
+    return str(layer.metadata.get(MADE_FOR)) == str(other.unique_id)
