@@ -19,7 +19,13 @@ from napari_samv2_prompts.engine import Session
 from napari_samv2_prompts.io.record_files import unpacked_step
 from napari_samv2_prompts.io.recorder import Recorder
 from napari_samv2_prompts.io.records import Follow, Record, Step
-from napari_samv2_prompts.layers import Chosen, LabelsTarget, current_plane, mapped_view
+from napari_samv2_prompts.layers import (
+    Chosen,
+    LabelsTarget,
+    current_plane,
+    mapped_view,
+    remains,
+)
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import Track
 from napari_samv2_prompts.propagation.values import Masks
@@ -688,6 +694,22 @@ def test_what_is_found_does_not_go_to_labels_that_have_another_shape_by_now(benc
     bench.through.changed.disconnect(shrink)
     assert not bench.through.running
     assert "have another shape by now" in bench.through.state.said
+
+
+def test_what_is_accepted_while_labels_are_read_for_others_is_the_users(
+    bench: Stack, monkeypatch
+) -> None:
+    bench.through.propagate([2])
+    track, is_gone = bench.through._track, remains._is_gone
+
+    def accepting(*arguments) -> bool:
+        track.accept(2)
+        return is_gone(*arguments)
+
+    monkeypatch.setattr(remains, "_is_gone", accepting)
+    track.read_anchors(frozenset({1}))
+    assert not any(track.remains.at(2, place) for place in range(PLANES))
+    assert not track.found.sections.get(2)
 
 
 # --- divisions and tracks ---

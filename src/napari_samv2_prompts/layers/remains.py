@@ -84,8 +84,8 @@ class Remains:
 
     def forget(self, number: int) -> None:
         """Take all that was left of an object for the user's own."""
+        self._versions.pop(number, None)  # first: see follow_undo
         self._now.pop(number, None)
-        self._versions.pop(number, None)
         self._ends = {key: ends for key, ends in self._ends.items() if key[0] != number}
 
     def follow_undo(self, data: Any, planes: Sequence[Plane], found: Found) -> None:
@@ -95,7 +95,10 @@ class Remains:
         - `found`: changed in place
         """
         for number in found.sections.keys() | self._versions.keys():
+            # This takes its time in a worker, and the object may be accepted meanwhile: what is
+            # changed then are tables that nobody looks at any more.
             sections = found.sections.setdefault(number, {})
+            now = self._now.setdefault(number, {})
             versions = self._versions.get(number, {})
             for place in sections.keys() | versions.keys():
                 version = _standing(versions.get(place, ()))
@@ -103,7 +106,7 @@ class Remains:
                 if version is not None and _is_gone(data, planes[place], number, version):
                     section = None  # nothing may have been left from the first: that stays true
                     version = version if version.left and not version.left.area else None
-                self._set(number, place, version)
+                _set(now, place, version)
                 if section is not None:
                     sections[place] = section
                 else:
@@ -119,14 +122,14 @@ class Remains:
     def _add(self, number: int, place: int, version: _Version) -> None:
         versions = self._versions.setdefault(number, {})
         versions[place] = (*versions.get(place, ()), version)[-LATEST:]
-        self._set(number, place, version)
+        _set(self._now.setdefault(number, {}), place, version)
 
-    def _set(self, number: int, place: int, version: _Version | None) -> None:
-        now = self._now.setdefault(number, {})
-        if version is None or version.left is None:
-            now.pop(place, None)
-        else:
-            now[place] = version.left
+
+def _set(now: dict[int, MaskCrop], place: int, version: _Version | None) -> None:
+    if version is None or version.left is None:
+        now.pop(place, None)
+    else:
+        now[place] = version.left
 
 
 def _is_gone(data: Any, plane: Plane, number: int, version: _Version) -> bool:
