@@ -673,6 +673,46 @@ def test_what_can_not_be_done_is_said(bench: Stack) -> None:
         bench.through.propagate()
 
 
+def test_an_end_is_one_of_the_labels_that_were_there_then(bench: Stack) -> None:
+    before = bench.labels.data.copy()
+    bench.through.propagate([2])
+    bench.go(5)
+    bench.through.end_here(2)
+    bench.labels.data = before
+    bench.controller.refresh()
+    bench.through.propagate([2])
+    assert bench.planes_of(2) == list(range(PLANES))
+
+
+def test_what_is_found_does_not_go_to_other_labels_in_the_same_layer(bench: Stack) -> None:
+    others = np.zeros_like(bench.labels.data)
+
+    def replace_labels(state) -> None:
+        if state.done >= 2 and bench.labels.data is not others:
+            bench.labels.data = others
+            bench.controller.refresh()
+
+    bench.through.changed.connect(replace_labels)
+    bench.through.propagate([1])
+    bench.through.changed.disconnect(replace_labels)
+    assert not bench.through.running
+    assert not others.any()
+    assert bench.through.state.said == NO_LAYERS
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_an_end_stays_where_labels_are_converted(bench: Stack, live: bool) -> None:
+    bench.through.propagate([2])
+    bench.go(5)
+    bench.through.end_here(2)
+    if not live:
+        bench.controller.targets.of(bench.labels).accept()
+    bench.labels.data = bench.labels.data.astype(np.uint32)
+    bench.controller.refresh()
+    bench.through.propagate([2])
+    assert bench.planes_of(2) == list(range(5))
+
+
 @pytest.mark.parametrize("planes", [slice(2), slice(None)])
 def test_nothing_is_doubtful_in_labels_that_have_another_shape_by_now(
     bench: Stack, planes: slice

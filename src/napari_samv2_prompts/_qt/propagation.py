@@ -278,8 +278,8 @@ class StackPropagation:
         there = self._controller.targets.all
         self.stack.let_go(there)
         if self._running is not None:
-            work = self._running[2]
-            if not (work.has_labels(there) and work.has_picture(self._viewer.layers)):
+            track, _, work = self._running
+            if not (self.stack.holds(track) and work.has_picture(self._viewer.layers)):
                 self.cancel()
                 self.state = replace(self.state, said=NO_LAYERS)
         if self._running is None and self._track is not (last := self.stack.last()):

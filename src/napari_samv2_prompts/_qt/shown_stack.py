@@ -6,7 +6,7 @@ formats (``io``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,8 @@ class ShownStack:
 
     def __init__(self, viewer: Viewer, controller: Controller) -> None:
         self._viewer, self._controller = viewer, controller
-        self._tracks: dict[Hashable, StackLabels] = {}  # the one that was used last comes last
+        # By what they are of, labels and their data first; the one that was used last comes last.
+        self._tracks: dict[tuple[Any, ...], StackLabels] = {}
 
     def axes(self) -> tuple[tuple[Axis, ...], str]:
         """Return the axes that can be gone through, the one whose slider was moved last first.
@@ -107,7 +108,7 @@ class ShownStack:
 
         plane, target = shown.plane.in_data_order(), shown.target
         others = tuple(index for at, index in enumerate(plane.index) if at != axis)
-        key = id(target), target.labels.data.shape, plane.axes, axis, others
+        key = id(target), target.replaced, target.labels.data.shape, plane.axes, axis, others
         track = self._tracks.pop(key, None) or StackLabels.along(axis, plane, target)
         self._tracks[key] = track
         return track
@@ -118,9 +119,17 @@ class ShownStack:
         tracks = reversed(self._tracks.values())
         return next((t for t in tracks if t.target.labels is chosen and t.has_found), None)
 
+    def holds(self, track: StackLabels) -> bool:
+        """Tell whether labels along an axis are still what they were."""
+        return track in self._tracks.values()
+
     def let_go(self, there: Collection[LabelsTarget]) -> None:
-        """Forget all layers but these."""
-        self._tracks = {key: track for key, track in self._tracks.items() if track.target in there}
+        """Forget all layers but these, and what they showed before other data came."""
+        self._tracks = {
+            key: track
+            for key, track in self._tracks.items()
+            if track.target in there and key[1] == track.target.replaced
+        }
 
     def accept(self, objects: Collection[int]) -> None:
         """Leave what was found of objects to the user."""

@@ -26,6 +26,7 @@ from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, 
 from napari_samv2_prompts.layers.plane_pixels import (
     PlaneObjects,
     covered_objects,
+    is_converted,
     owning_nothing,
     repaint,
     replace_labels,
@@ -68,6 +69,7 @@ class LabelsTarget:
         self._steps = UndoSteps(labels)
         self._written: Sequence[Any] | None = None  # while we write: the viewer's record of it
         self.hand_edits = 0  # how often the user painted, or other data was set
+        self.replaced = 0  # how often data with other pixels was set
         events = labels.events
         self._slots = [
             (events.paint, self._on_paint),
@@ -307,5 +309,6 @@ class LabelsTarget:
         if not same_pixels(self._live, before, self._data):
             self._live = {}
             self._steps.clear()
+            self.replaced += not is_converted(before, self._data)
         elif before.dtype != self._data.dtype:
             self._live = self._steps.converted(self._live, self._data.dtype)

@@ -142,6 +142,12 @@ def same_pixels(live: Mapping[Plane, PlaneObjects], before: Any, now: Any) -> bo
     return bool(parts) and all(np.array_equal(now[part], before[part]) for part in parts)
 
 
+def is_converted(before: Any, now: Any) -> bool:
+    """Whether an array is another one in another number type."""
+    arrays = isinstance(before, np.ndarray) and isinstance(now, np.ndarray)
+    return arrays and before.dtype != now.dtype and np.array_equal(before, now)
+
+
 def transposed(mask: MaskCrop) -> MaskCrop:
     """Return a mask with rows and columns exchanged."""
     return MaskCrop(mask.left, mask.top, mask.mask.T)
