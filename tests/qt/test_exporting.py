@@ -71,22 +71,6 @@ def test_tracks_are_written_with_who_came_from_whom(
     assert {track.object: track.parent for track in tracks} == {7: 0} | dict.fromkeys(daughters, 7)
 
 
-def test_tracks_are_written_as_they_were_when_they_were_asked_for(
-    widget, tmp_path, monkeypatch
-) -> None:
-    labels, path, work = widget.labels.value, tmp_path / "01_RES", {}
-    labels.data[0, 5:9, 5:9] = labels.data[1, 5:9, 5:9] = 7
-    asked = labels.data.copy()
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(path), ""))
-    monkeypatch.setattr(widget._disk, "do", lambda doing, do, then: work.update({doing: do}))
-    widget._form.files.export.click()
-    widget.divide_here(7)
-    work["Writing 01_RES…"]()
-    masks, tracks = lineage_files.read_ctc(path)
-    np.testing.assert_array_equal(masks, asked)
-    assert all(track.parent == 0 for track in tracks)
-
-
 @pytest.mark.parametrize(
     ("kind", "written"),
     [

@@ -12,7 +12,7 @@ from tests.qt.test_through_stack import PLANES, Bright, film
 
 from napari_samv2_prompts._qt.form.background import ThroughPanel, propagation_line
 from napari_samv2_prompts._qt.widget_state import Axis, PropagationState
-from napari_samv2_prompts.propagation import lineage
+from napari_samv2_prompts.layers.stack_labels import StackLabels
 
 
 def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(open_in):
@@ -44,20 +44,20 @@ def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(ope
     assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4]
 
 
-def test_the_window_does_not_wait_for_the_tracks_of_all_labels(open_in, monkeypatch):
+def test_the_window_does_not_read_all_labels_for_their_tracks(open_in, monkeypatch):
     viewer = ViewerModel()
     viewer.add_image(np.zeros((PLANES, 40, 50), np.uint8), name="stack")
     widget = open_in(viewer, make_predictor=Factory())
     _, _, labels = widget.new_prompt_layers()
     labels.data_setitem((np.arange(3), np.full(3, 5), np.full(3, 6)), 4)
     widget.wait_until_idle()
-    readers, read = [], lineage._middles
+    readers, read = [], StackLabels.lineage
 
-    def noted(*frame) -> object:
+    def noted(track: StackLabels) -> object:
         readers.append(threading.current_thread())
-        return read(*frame)
+        return read(track)
 
-    monkeypatch.setattr(lineage, "_middles", noted)
+    monkeypatch.setattr(StackLabels, "lineage", noted)
     widget._form.fold_of("through").expand(animate=False)
     widget._form.through.tracks.click()
     widget.wait_until_idle()

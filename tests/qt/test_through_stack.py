@@ -27,7 +27,7 @@ from napari_samv2_prompts.layers import (
     remains,
 )
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.propagation import Track
+from napari_samv2_prompts.propagation import Lineage, Track
 from napari_samv2_prompts.propagation.values import Masks
 from napari_samv2_prompts.propagation.walls import Walls
 from napari_samv2_prompts.replaying import Replay
@@ -837,13 +837,29 @@ def test_tracks_are_shown_with_their_parents(bench: Stack) -> None:
     )  # fmt: skip
 
 
-def test_tracks_are_those_of_the_labels_as_they_were_when_asked_for(bench: Stack) -> None:
+def test_what_the_user_does_while_tracks_are_measured_is_not_in_them(
+    bench: Stack, monkeypatch
+) -> None:
     bench.through.propagate([2])
-    before = bench.through.stack.lineage()
-    read, _ = bench.through.stack.tracks_in_steps()
     bench.go(4)
-    bench.through.divide_here(2)
-    assert read().tracks == before.tracks
+    before, measure, divided = bench.through.stack.lineage(), Lineage.of, []
+
+    def of(*film):
+        divided.append(bench.through.divide_here(2))
+        return measure(*film)
+
+    monkeypatch.setattr(Lineage, "of", of)
+    assert bench.through.stack.lineage().tracks == before.tracks
+    assert divided
+
+
+def test_what_was_followed_is_deleted_with_its_prompts_in_one_step(bench: Stack) -> None:
+    bench.through.propagate([2])
+    before = bench.labels.data.copy()
+    assert bench.controller.label_tools.delete(2)
+    assert bench.planes_of(2) == []
+    bench.labels.undo()
+    assert np.array_equal(bench.labels.data, before)
 
 
 def test_tracks_lie_where_the_labels_lie(bench: Stack) -> None:

@@ -150,15 +150,12 @@ class ShownStack:
         return show(read())
 
     def tracks_in_steps(self) -> tuple[Callable[[], Lineage], Callable[[Lineage], Tracks]]:
-        """Return what reads all labels as they are now, for a worker, and what adds the layer."""
-        from napari_samv2_prompts.propagation import Lineage
-
+        """Return what reads all labels, for a worker, and what then adds the layer."""
         self._controller.flush()
         shown, axis = self.now(), self.axis(None)
         if axis != 0 or shown.plane.ndim != 3:
             raise ValueError("A Tracks layer needs time as the first of three axes.")
-        film = self.track(shown, axis).film()
-        return partial(Lineage.of, *film), partial(self._add_tracks, shown)
+        return self.track(shown, axis).lineage, partial(self._add_tracks, shown)
 
     def _add_tracks(self, shown: ShownPlane, lineage: Lineage) -> Tracks:
         labels = shown.target.labels
@@ -194,10 +191,10 @@ class ShownStack:
             path = with_ending(Path(name), kind)
             of_tracks = path.suffix.lower() in (".csv", ".geff") or path.name.endswith("_RES")
             if film is not None and (of_tracks or kind in _TRACK_KINDS.split(";;")):
-                export: Callable[[], None] = partial(_write_film, path, *film())
+                export: Callable[[], None] = partial(_write_film, path, film)
             else:
                 export = partial(_write_plane, path, *self._labels_of_plane())
-        except (ValueError, MemoryError) as error:
+        except ValueError as error:
             show_error(f"SAMV2 Prompts: {error}")
             return
         disk.do(f"Writing {path.name}…", export, lambda nothing: f"Wrote {path.name}.")
@@ -215,10 +212,10 @@ class ShownStack:
         return name, pixels, object_classes(chosen.points, chosen.shapes, labels)
 
 
-def _write_film(path: Path, labels: NDArray[Any], parents: Mapping[int, int]) -> None:
+def _write_film(path: Path, film: Callable[[], tuple[NDArray[Any], Mapping[int, int]]]) -> None:
     from napari_samv2_prompts.io.lineage_files import write_film
 
-    write_film(path, labels, parents)
+    write_film(path, *film())
 
 
 def _write_plane(path: Path, name: str, labels: NDArray[Any], classes: dict[int, str]) -> None:

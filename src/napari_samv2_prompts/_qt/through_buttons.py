@@ -63,5 +63,5 @@ class ThroughButtons:
 def _warned(call: Callable[..., object], *arguments: Any) -> None:
     try:
         call(*arguments)
-    except (ValueError, MemoryError) as error:
+    except ValueError as error:
         show_warning(f"SAMV2 Prompts: {error}")

@@ -199,17 +199,19 @@ class StackLabels:
     @property
     def parents(self) -> dict[int, int]:
         """Who came from whom, by daughter."""
-        return {n: parent for n, (parent, step) in self.divided.items() if not step.undone}
+        divided = tuple(self.divided.items())  # at once: it is asked for in the worker, too
+        return {n: parent for n, (parent, step) in divided if not step.undone}
 
     def lineage(self) -> Lineage:
-        """Return the tracks of all labels along the axis.  Reads the whole layer."""
-        return Lineage.of(self._frames(), self.parents)
+        """Return the tracks of all labels along the axis.
+
+        The labels are copied first, which takes a moment, and then measured, which takes long:
+        meanwhile the user goes on, who may divide objects.
+        """
+        return Lineage.of(*self.film())
 
     def film(self) -> tuple[NDArray[Any], dict[int, int]]:
-        """Return a copy of the labels of all planes, ``(planes, rows, columns)``, and parents.
-
-        For a worker, who takes his time: in the layer both go on changing meanwhile.
-        """
+        """Return a copy of the labels of all planes, ``(planes, rows, columns)``, and parents."""
         return np.stack(list(self._frames())), self.parents
 
     def _frames(self) -> Iterator[NDArray[Any]]:
