@@ -192,6 +192,32 @@ def test_the_object_after_one_that_was_painted_with_the_brush_is_another(bench: 
     assert (bench.labels.data[10, 10], bench.labels.data[50, 50]) == (1, 2)
 
 
+def test_a_box_after_the_brush_is_another_object(bench: Bench) -> None:
+    bench.labels.paint((10, 10), bench.labels.selected_label)
+    settle(bench)
+    bench.draw((40, 40, 60, 60))
+    assert (bench.labels.data[10, 10], bench.labels.data[50, 50]) == (1, 2)
+
+
+def test_a_box_goes_to_the_label_that_the_user_picked(bench: Bench) -> None:
+    bench.labels.paint((10, 10), bench.labels.selected_label)
+    settle(bench)
+    bench.controller.pick_object(1)
+    bench.draw((40, 40, 60, 60))
+    assert objects_of(bench.shapes) == [1]
+
+
+def test_a_box_leaves_alone_what_undo_brought_back(bench: Bench) -> None:
+    bench.draw((5, 5, 15, 20))
+    bench.shapes.selected_data = {0}
+    bench.shapes.remove_selected()
+    settle(bench)
+    bench.labels.undo()
+    settle(bench)
+    bench.draw((40, 40, 60, 60))
+    assert (bench.labels.data[10, 10], bench.labels.data[50, 50]) == (1, 2)
+
+
 # --- writes that were refused ---
 
 

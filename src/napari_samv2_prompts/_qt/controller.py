@@ -71,6 +71,7 @@ class Controller:
         add(self.schedule, events.changed)
         add(self._on_camera, events.camera_moved)
         add(self.refresh, self.targets.searched)
+        add(self.schedule, self.targets.painted)
         add(self._prepare, events.tool_changed)
         add(self.prompts.take_rows, events.shapes_changed)
         add(self.pick_object, events.pointed_at)
@@ -142,7 +143,7 @@ class Controller:
 
     def next_object(self) -> None:
         """End the current object, so that the next click starts another."""
-        self.refresh()  # its number may have been painted since, which nothing tells of
+        self.flush()
         self._object.next()
         self._prepare()
 

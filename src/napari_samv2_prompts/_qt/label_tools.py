@@ -30,12 +30,14 @@ from napari_samv2_prompts.layers import (
     label_mask,
     make_layers,
     plane_if_shown,
+    prompted_objects,
     prompts_on_plane,
     remove_objects,
     shown_plane,
     starting_from,
 )
 from napari_samv2_prompts.layers.plane_pixels import transposed
+from napari_samv2_prompts.layers.undo_steps import OpenStep
 from napari_samv2_prompts.prompts import MaskCrop, Prompt
 
 from .labels_writer import Targets, place_of
@@ -234,10 +236,12 @@ class LabelTools:
             return False
         _, plane, target = found
         prompts = self._chosen.points, self._chosen.shapes
-        dims = self._viewer.dims
+        dims, step = self._viewer.dims, OpenStep()
         here = partial(prompts_on_plane, shown=shown_plane(dims, image), dims=dims)
+        prompted = prompted_objects(*prompts).intersection(numbers)
         try:
-            changed = target.relabel(plane, numbers, new)
+            with target.joined(step):
+                changed = target.relabel(plane, numbers, new)
         except TargetError as error:
             return self._say(str(error))
         place = place_of(self._chosen, plane)
@@ -247,6 +251,8 @@ class LabelTools:
         self.removed.emit(Removal(place, tuple(numbers)))
         with self._events.blocked():
             remove_objects(prompts, numbers, here)
+            with target.joined(step):  # what was followed on other planes
+                target.remove(prompted - prompted_objects(*prompts))
         return changed > 0 or self._say(f"There is no label {listed(numbers)} on this plane.")
 
     def _find(self, *numbers: int) -> tuple[Labels, Plane, LabelsTarget] | None:

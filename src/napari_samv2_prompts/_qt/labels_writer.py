@@ -50,6 +50,7 @@ class Targets:
     """
 
     searched = Signal()  # a large layer's highest label was found
+    painted = Signal()  # by hand: a label above all others of its layer
 
     def __init__(self, runner: Runner) -> None:
         self.problem = ""
@@ -63,7 +64,8 @@ class Targets:
         """Return the target for a layer, whose highest label may be known."""
         key = labels.unique_id
         if key not in self._targets:
-            self._targets[key] = LabelsTarget(labels, highest)
+            self._targets[key] = target = LabelsTarget(labels, highest)
+            target.painted.connect(self.painted.emit)
         return self._targets[key]
 
     def known(self, key: UUID | None) -> LabelsTarget | None:

@@ -46,13 +46,14 @@ class CurrentObject:
     """The object that clicks go to, and the sign of the next click.
 
     - `.number`: 0 while it is not known which numbers are free
-    - `.started`: whether it has a prompt already, on whatever plane
+    - `.started`: whether it is there already: a drawn shape is another one then
     """
 
     def __init__(self) -> None:
         self.number = 1
         self.positive = True
         self.started = False
+        self._picked = False  # to be gone on with, though it has no prompt
         self._free = 1
         self._tables = PromptTables()
 
@@ -66,10 +67,10 @@ class CurrentObject:
         if not free:
             self.number = 0
         elif tables.drawn and tables.shapes is not None:
-            self.number, self.positive = int(tables.shapes.objects[tables.drawn[-1]]), True
+            self._go_to(int(tables.shapes.objects[tables.drawn[-1]]))
         elif others or not self.number:
-            self.number, self.positive = free, True
-        self.started = self.number in tables.prompted
+            self._go_to(free)
+        self._look()
 
     @property
     def shape_number(self) -> int:
@@ -78,14 +79,24 @@ class CurrentObject:
 
     def next(self) -> None:
         """End the current object, so that the next click starts another."""
-        self.pick(self._free)
-        self.positive = True
+        self._go_to(self._free)
 
     def pick(self, number: int) -> None:
         """Go (back) to an object."""
         if number != self.number:
-            self.number, self.positive = number, True
-        self.started = self.number in self._tables.prompted
+            self._go_to(number)
+        self._picked = number < self._free
+        self._look()
+
+    def _go_to(self, number: int) -> None:
+        self.number, self.positive, self._picked = number, True, False
+        self._look()
+
+    def _look(self) -> None:
+        # A number that is not free any more is that of a label: painted by hand, or one whose
+        # prompts were deleted and which undo may bring back.
+        used = self.number < self._free and not self._picked
+        self.started = used or self.number in self._tables.prompted
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -157,11 +157,13 @@ class LabelNumbers:
         """Take the result of :meth:`scan_job`; what was painted meanwhile counts too."""
         self._highest = max(label, self._painted)
 
-    def note(self, painted: int) -> None:
-        """Take note of a label that was painted."""
+    def note(self, painted: int) -> bool:
+        """Take note of a label that was painted; tell whether it is above all others."""
+        above = painted > (self._painted if self._highest is None else self._highest)
         self._painted = max(self._painted, painted)
         if self._highest is not None:
             self._highest = max(self._highest, painted)
+        return above
 
     def next_free(self, labels: Labels, live: frozenset[int], at_least: int = 0) -> int:
         """Return a label above all in the layer, all live objects and ``at_least``.

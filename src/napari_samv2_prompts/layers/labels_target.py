@@ -9,10 +9,11 @@ numbers (``labels_checks``).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from psygnal import Signal
 
 from napari_samv2_prompts.geometry import AffineMap, Plane
 from napari_samv2_prompts.layers.labels_checks import (
@@ -58,6 +59,8 @@ class LabelsTarget:
 
     - `highest`: the highest label in the layer, if that is known: 0 for a new one
     """
+
+    painted = Signal()  # by hand: a label above all others
 
     def __init__(self, labels: Labels, highest: int | None = None) -> None:
         self.labels = labels
@@ -150,8 +153,12 @@ class LabelsTarget:
         - `step`: a fresh one for the first call
         - raises TargetError as :meth:`write`
         """
-        with self._steps.joined_into(step):
+        with self.joined(step):
             return self.write(plane, masks, policy, keep, seen)
+
+    def joined(self, step: OpenStep) -> AbstractContextManager[None]:
+        """Make what is written meanwhile, by one call, part of a step; see :meth:`write_into`."""
+        return self._steps.joined_into(step)
 
     def is_open(self, step: OpenStep) -> bool:
         """Tell whether more can be written into a step: the user did not undo it."""
@@ -299,7 +306,8 @@ class LabelsTarget:
             self._written = event.value  # of a brush stroke that is under way, too
         # The records are tuples that end with the new value.
         painted = (int(np.max(record[-1], initial=0)) for record in event.value)
-        self.numbers.note(max(painted, default=0))
+        if self.numbers.note(max(painted, default=0)) and self._written is None:
+            self.painted.emit()
 
     def _on_data(self, event: Any = None) -> None:
         """Forget everything about data that was replaced, unless it was merely converted."""
