@@ -94,6 +94,18 @@ def test_labels_of_another_picture_are_refused(predictor: OnlyOnce) -> None:
         segment_all(np.zeros((20, 30), np.uint8), labels=np.zeros((20, 31), int))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"labels": np.full((20, 30), -1)}, "below 0"),
+        ({"order": "largest"}, "no order 'largest'; choose one of best, wholes, parts"),
+    ],
+)
+def test_arguments_that_mean_nothing_are_refused(arguments, words, predictor: OnlyOnce) -> None:
+    with pytest.raises(ValueError, match=words):
+        segment_all(np.zeros((20, 30), np.uint8), predictor=predictor, **arguments)
+
+
 def test_most_clicks_are_saved(predictor: OnlyOnce) -> None:
     embedding = predictor.embed(picture_of(discs((160, 200))))
     asked = 0

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -65,6 +65,12 @@ class Selection:
     # smaller one. With "best" one mask gives way to several in it that score clearly more together:
     # it is a clump of objects.
     order: Order = "best"
+
+    def __post_init__(self) -> None:
+        """Refuse an order that there is not."""
+        if self.order not in get_args(Order):
+            listed = ", ".join(get_args(Order))
+            raise ValueError(f"There is no order {self.order!r}; choose one of {listed}.")
 
 
 class Candidates:

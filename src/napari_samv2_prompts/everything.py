@@ -66,7 +66,7 @@ def segment_all(
     Raises
     ------
     ValueError
-        If the image is not as above, or the labels are of another shape.
+        If image, order or labels are not as above.
     OSError
         If a file cannot be read.
     """
@@ -76,6 +76,8 @@ def segment_all(
             f"The labels have the shape {labels.shape}, the picture {picture.shape[:2]}: "
             "give the labels of this picture."
         )
+    if labels is not None and labels.size and labels.min() < 0:
+        raise ValueError("The labels hold numbers below 0, which are no objects: make them 0.")
     if predictor is None:
         from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 

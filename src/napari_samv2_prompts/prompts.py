@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -84,6 +84,23 @@ def _as_mask(mask: ArrayLike | None) -> NDArray[np.float32] | None:
     if not np.isfinite(array).all():
         raise ValueError("A mask prompt holds NaN or infinite values.")
     return array
+
+
+def object_number(given: Any) -> int:
+    """Return the number of an object as a script names it.
+
+    Raises ValueError if it is no whole number from 1.
+    """
+    try:
+        number = int(given)
+        fits = number >= 1 and number == float(given)
+    except (TypeError, ValueError, OverflowError):
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"Objects are whole numbers from 1, not {given!r}: each is the value of its label."
+        )
+    return number
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -25,7 +25,7 @@ from napari_samv2_prompts.io.pictures import as_picture, label_image, limits_of,
 from napari_samv2_prompts.io.prompt_files import read_prompts
 from napari_samv2_prompts.io.record_files import read_record
 from napari_samv2_prompts.io.records import Picture, Predict, Record, with_weights
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Prompt, PromptBatch, object_number
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.replaying import Replay
 
@@ -147,7 +147,10 @@ def prompts_of(
     if points is not None and not isinstance(points, str | Path):
         for number, xy in _numbered(points, "points", 2):
             old = parts.get(number, Prompt(number))
-            clicks = np.concatenate([old.points, np.reshape(np.asarray(xy, np.float64), (-1, 2))])
+            given = np.atleast_2d(np.asarray(xy, np.float64))
+            if given.size and (given.ndim != 2 or given.shape[1] != 2):
+                raise ValueError(f"points of object {number} must be rows of x, y.")
+            clicks = np.concatenate([old.points, given.reshape(-1, 2)])
             signs = np.concatenate([old.labels, np.ones(len(clicks) - len(old.points))])
             parts[number] = replace(old, points=clicks, labels=signs)
     return PromptBatch(tuple(parts[number] for number in sorted(parts)))
@@ -156,7 +159,7 @@ def prompts_of(
 def _numbered(given: Any, name: str, columns: int) -> list[tuple[int, Any]]:
     """Pair what is given with object numbers."""
     if isinstance(given, Mapping):
-        pairs = [(int(number), value) for number, value in given.items()]
+        pairs = [(object_number(number), value) for number, value in given.items()]
     else:
         rows = np.asarray(given, dtype=np.float64)
         if not rows.size:
@@ -166,8 +169,6 @@ def _numbered(given: Any, name: str, columns: int) -> list[tuple[int, Any]]:
         if rows.ndim != 2 or rows.shape[1] != columns:
             raise ValueError(f"{name} must have the shape (N, {columns}), not {rows.shape}.")
         pairs = list(enumerate(rows, 1))
-    if any(number < 1 for number, _ in pairs):
-        raise ValueError("Objects are whole numbers from 1: each is the value of its label.")
     return pairs
 
 

@@ -19,7 +19,7 @@ from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.prompt_files import read_stack_prompts
-from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, object_number
 from napari_samv2_prompts.propagation import Embeddings, Follower, Method, follower_of
 from napari_samv2_prompts.regions import InputSides, Region
 
@@ -69,20 +69,19 @@ def _rows(
     """Yield (plane, object) and the rest of each row."""
     if not isinstance(given, Mapping):
         raise TypeError(f"{name} of a stack are a mapping of objects to rows, or a table.")
-    for number, value in given.items():
+    for named, value in given.items():
+        number = object_number(named)
         rows = np.atleast_2d(np.asarray(value, np.float64))
         if rows.ndim != 2 or rows.shape[1] != columns:
             what = "plane, x0, y0, x1, y1" if columns == 5 else "plane, x, y"
             raise ValueError(f"{name} of object {number} must be rows of {what}.")
-        if int(number) < 1:
-            raise ValueError("Objects are whole numbers from 1: each is the value of its label.")
         for row in rows:
             if row[0] != int(row[0]) or not 0 <= row[0] < planes:
                 raise ValueError(
                     f"Object {number} has a prompt on plane {row[0]:g}: the stack has {planes} "
                     f"planes, counted from 0."
                 )
-            yield (int(row[0]), int(number)), row[1:]
+            yield (int(row[0]), number), row[1:]
 
 
 class StackModel:

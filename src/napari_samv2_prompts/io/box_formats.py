@@ -57,7 +57,13 @@ def find_box_columns(columns: Collection[str], wanted: BoxFormat | None) -> BoxC
 def corners_of(
     numbers: NDArray[np.float64], box_format: BoxFormat, size: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Return boxes of shape (N, 4) as ``x0, y0, x1, y1`` in pixels of an image of ``(H, W)``."""
+    """Return boxes of shape (N, 4) as ``x0, y0, x1, y1`` in pixels of an image of ``(H, W)``.
+
+    Raises ValueError if there is no such format.
+    """
+    if box_format not in BOX_FORMATS:
+        listed = ", ".join(BOX_FORMATS)
+        raise ValueError(f"There is no box format {box_format!r}; choose one of {listed}.")
     if box_format == "xyxy":
         return numbers
     start, extent = numbers[:, :2], numbers[:, 2:]
