@@ -111,6 +111,18 @@ def test_the_saved_prompts_of_a_script_give_its_labels_again(kind: str, tmp_path
     np.testing.assert_array_equal(replay(image, tmp_path / "p.json", device="cpu"), labels)
 
 
+@pytest.mark.parametrize(
+    "shape", [(40, 60), (1, 40, 60), (1, 1, 40, 60), (40, 60, 1), (1, 40, 60, 3)]
+)
+def test_axes_of_one_place_are_left_out_of_saved_prompts_as_of_the_image(shape, fake) -> None:
+    image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    prompts = prompts_of((40, 60), [[5, 6, 20, 22]])
+    record = record_of("cells", (40, 60), image.dtype, prompts, ModelChoice("nano"))
+    np.testing.assert_array_equal(
+        replay(image, record), segment(image, prompts=prompts, predictor=fake)
+    )
+
+
 def test_steps_are_done_as_they_were(fake) -> None:
     def asked(*clicks: tuple[int, list[tuple[float, float]]]) -> PromptBatch:
         return PromptBatch(tuple(Prompt.of(number, points) for number, points in clicks))

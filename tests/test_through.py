@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import tifffile
+from tests import ngff
 from tests.remembering import OnlyOnce
 
 from napari_samv2_prompts import SAMV2ImagePredictor, segment_stack
@@ -146,6 +147,21 @@ def test_any_axis_may_be_gone_through(stack, tmp_path):
     options = ["--through", "2", "--boxes", str(table), "-o", str(out), "--last", "1"]
     assert main(["segment", str(tmp_path / "stack.tif"), *options, "--device", "cpu"]) == 0
     assert np.array_equal(np.unique(np.nonzero(tifffile.imread(out))[2]), [0, 1])
+
+
+@pytest.mark.parametrize("name", ["stack.zarr", "stack.npy"])
+def test_axes_of_one_place_are_left_out(name, stack, followed, predictor, tmp_path):
+    path, out = tmp_path / name, tmp_path / "labels.tif"
+    if name.endswith(".zarr"):  # as most programs write OME-Zarr: always five axes
+        ngff.image(path, stack[:, None, None], "tczyx", "0.5")
+    else:
+        np.save(path, stack[None, None])
+    table = tmp_path / "boxes.csv"
+    table.write_text("object,plane,x0,y0,x1,y1\n3,2,10.5,6.5,25.5,21.5\n5,0,26.5,26.5,41.5,41.5\n")
+    options = ["--boxes", str(table), "-o", str(out), "--device", "cpu"]
+    assert main(["segment", str(path), "--through", "t", *options]) == 0
+    np.testing.assert_array_equal(tifffile.imread(out), followed)
+    np.testing.assert_array_equal(segment_stack(path, boxes=table, predictor=predictor), followed)
 
 
 def test_prompts_of_several_planes_may_come_from_a_mapping_and_a_table(tmp_path):

@@ -238,6 +238,7 @@ def replay(
     if not isinstance(record, Record):
         record = read_record(record)
     record = with_weights(record, checkpoint)
+    image = _fitted(image, record.shape)
     rgb = len(image.shape) == len(record.shape) + 1
     record.check(image.shape[:-1] if rgb else image.shape)
     layer = Labels(np.zeros(record.shape, np.uint16) if labels is None else labels.copy())
@@ -257,6 +258,15 @@ def replay(
     if run.differs:
         warnings.warn(run.differs, stacklevel=2)
     return np.asarray(layer.data)
+
+
+def _fitted(image: Any, shape: tuple[int, ...]) -> Any:
+    """Return an image without the axes of one place that :func:`segment` left out."""
+    colours = tuple(image.shape[:-1]) == shape
+    while not colours and len(image.shape) > len(shape) and image.shape[0] == 1:
+        image = image[0]
+        colours = tuple(image.shape[:-1]) == shape
+    return image[..., 0] if tuple(image.shape) == (*shape, 1) else image
 
 
 def _view(image: Any, rgb: bool, plane: Plane, picture: Picture) -> ImageView:

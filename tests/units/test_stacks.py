@@ -53,7 +53,7 @@ def work(stack, tmp_path: Path, monkeypatch) -> tuple[StackWork, StackFile]:  # 
     wanted = Wanted.of(len(stack), None, None, "both")
     prompts = stack_prompts(seen.shape, BOXES)
     work = StackWork(seen, prompts, wanted, store=tmp_path / "store")
-    return work, StackFile.of(tmp_path / "stack.tif", 0, seen)
+    return work, StackFile.of(tmp_path / "stack.tif", (0, 1, 2), seen)
 
 
 def labels(work: StackWork, file: StackFile, workers: Workers) -> np.ndarray:
@@ -119,12 +119,16 @@ def test_other_prompts_are_followed_anew(work, stack, predictor):  # noqa: F811
     assert again.followed == [False, True, False, False], told
 
 
-@pytest.mark.parametrize("place", [0, 2])
-def test_a_stack_is_read_plane_by_plane_where_the_file_allows_that(place, stack, tmp_path):  # noqa: F811
-    path = tmp_path / "turned.tif"
-    tifffile.imwrite(path, np.moveaxis(stack, 0, place))
+@pytest.mark.parametrize("axes", [(0, 1, 2), (2, 0, 1), (1, 2, 3), (4, 2, 3)])
+def test_a_stack_is_read_plane_by_plane_where_the_file_allows_that(axes, stack, tmp_path):  # noqa: F811
+    turned, single = stack.transpose(np.argsort(axes)), max(axes) - 2
+    path = tmp_path / ("turned.npy" if single else "turned.tif")
+    if single:
+        np.save(path, turned.reshape((1,) * single + turned.shape))
+    else:
+        tifffile.imwrite(path, turned)
     seen = StackPicture.of(stack)
-    with StackFile.of(path, place, seen).opened() as opened:
+    with StackFile.of(path, axes, seen).opened() as opened:
         assert opened.shape == seen.shape
         rows, columns = slice(3, 40), slice(5, 30)
         assert np.array_equal(opened.read(2, rows, columns), seen.read(2, rows, columns))

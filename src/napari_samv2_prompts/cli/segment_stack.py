@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     """Segment a stack and say where the file is, and where objects ended."""
     import numpy as np
 
-    from napari_samv2_prompts.images import StackPicture, axis_of
+    from napari_samv2_prompts.images import StackPicture, axes_of, planes_first
     from napari_samv2_prompts.io.exports import write_labels
     from napari_samv2_prompts.io.file_views import StackFile
     from napari_samv2_prompts.io.opening import open_image
@@ -76,15 +76,15 @@ def run(options: argparse.Namespace) -> int:
     check_outputs(options, output, _tracks(options.tracks), _store(options.store))
     opened = open_image(options.image).with_pixel_size()
     tell(opened.notes)
-    axis = axis_of(opened.data.shape, options.through)
-    stack = np.moveaxis(opened.data, axis, 0)
+    axes = axes_of(opened.data.shape, options.through)
+    stack = planes_first(opened.data, axes)
     seen = StackPicture.of(stack)
     prompts = stack_prompts(seen.shape, options.boxes, options.points, options.box_format)
     wanted = Wanted.of(len(stack), options.first, options.last, options.direction or "both")
     started = time.perf_counter()
     away = options.workers is not None or options.scheduler is not None
     store = options.store or (output.with_name(f"{output.name}.embeddings") if away else None)
-    file = StackFile.of(options.image.absolute(), axis, seen) if away else None
+    file = StackFile.of(options.image.absolute(), axes, seen) if away else None
     work = StackWork(seen, prompts, wanted, options.method or "auto", store)
     labels, ends = _followed(options, work, file)
     if store is not None and store != options.store:
@@ -92,7 +92,8 @@ def run(options: argparse.Namespace) -> int:
     print(f"{counted(len(stack), 'plane')} in {time.perf_counter() - started:.2f} s")
     for end in sorted(ends, key=lambda end: (end.object, end.plane)):
         print(end)
-    write_labels(output, np.moveaxis(labels, 0, axis), pixel_size=opened.pixel_size)
+    in_their_order = labels.transpose(np.argsort(axes))  # as in the file
+    write_labels(output, in_their_order, pixel_size=opened.pixel_size)
     print(f"Labels: {output}")
     if options.tracks is not None:
         _write_tracks(options.tracks, labels)

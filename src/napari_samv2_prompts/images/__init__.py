@@ -14,6 +14,6 @@ the model's input (``samv2``).
 from .channels import Channel, compose_planes
 from .reading import read_plane
 from .rendering import Contrast, render, render_plane
-from .stack import StackPicture, axis_of
+from .stack import StackPicture, axes_of, planes_first
 from .values import check_real, percentile_limits, to_uint8
 from .view import ImageView

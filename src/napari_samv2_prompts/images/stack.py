@@ -1,7 +1,7 @@
 """All planes of an array along one axis, as the model sees them.
 
-Here: :class:`StackPicture` and :func:`axis_of`.  Not here: a single plane of a layer
-(``rendering.py``), files.
+Here: :class:`StackPicture`, and which axes of an image it is made of.  Not here: a single plane of
+a layer (``rendering.py``), files.
 """
 
 from __future__ import annotations
@@ -61,19 +61,34 @@ class StackPicture:
         return part if self.limits is None else to_uint8(part, self.limits)
 
 
-def axis_of(shape: tuple[int, ...], axis: str | int) -> int:
-    """Return the position of the axis to go through.
+def axes_of(shape: tuple[int, ...], axis: str | int = "z") -> tuple[int, int, int]:
+    """Return the positions of the axis to go through, of rows and of columns.
 
-    - `shape`: of an image; a last axis of colours is allowed
+    - `shape`: of an image; a last axis of colours is allowed, and more axes of one place in front
     - `axis`: the position, or ``"z"`` or ``"t"`` for the axis before y and x, whichever it is
     - raises ValueError if there is no such axis, or what is left are no pictures
     """
     ndim = len(shape) - (len(shape) >= 4 and shape[-1] in (3, 4))
     text = str(axis).lower()
-    place = 0 if text in ("t", "z") else int(text) if text.isdecimal() else -1
-    if ndim != 3 or not 0 <= place < ndim:
+    single = [place for place in range(ndim - 2) if shape[place] == 1 and str(place) != text]
+    left = [place for place in range(ndim) if place not in single[: max(0, ndim - 3)]]
+    planes = left[0] if text in ("t", "z") else int(text) if text.isdecimal() else -1
+    if len(left) != 3 or planes not in left:
         raise ValueError(
             f"An image of shape {tuple(shape)} can't be gone through along {axis!r}: one axis "
             "besides height and width is needed, named z, t or by its position."
         )
-    return place
+    rows, columns = (place for place in left if place != planes)
+    return planes, rows, columns
+
+
+def planes_first(image: Any, axes: tuple[int, int, int]) -> Any:
+    """Return an image, lazy or not, as (planes, rows, columns), with colours last if it has any.
+
+    - `axes`: from :func:`axes_of`
+    """
+    last = max(axes)
+    whole = [place in axes or place > last for place in range(len(image.shape))]
+    if not all(whole):
+        image = image[tuple(slice(None) if kept else 0 for kept in whole)]
+    return np.moveaxis(image, sorted(axes).index(axes[0]), 0)

@@ -95,14 +95,14 @@ class StackFile:
     """A stack in a file, and its contrast: a value that travels."""
 
     image: Path
-    place: int  # of the axis of planes in the file
+    axes: tuple[int, int, int]  # of planes, rows and columns in the file
     limits: tuple[float, float] | None  # see :class:`.StackPicture`
     digest: str  # of shape and first plane: what is to be found in the file
 
     @classmethod
-    def of(cls, image: Path, place: int, stack: StackPicture) -> StackFile:
+    def of(cls, image: Path, axes: tuple[int, int, int], stack: StackPicture) -> StackFile:
         """Return what a stack that was read from a file is known by."""
-        return cls(image, place, stack.limits, _digest(stack.planes))
+        return cls(image, axes, stack.limits, _digest(stack.planes))
 
     @contextmanager
     def opened(self) -> Iterator[StackPicture]:
@@ -112,27 +112,29 @@ class StackFile:
         - raises OSError or MemoryError if it can't be read
         """
         with lazily(self.image, None, 0) as data:
-            planes = None if isinstance(data, tuple) else _Turned(data, self.place)
+            planes = None if isinstance(data, tuple) else _Turned(data, self.axes)
             if planes is None or _digest(planes) != self.digest:
-                planes = _Turned(open_image(self.image).data, self.place)
+                planes = _Turned(open_image(self.image).data, self.axes)
                 if _digest(planes) != self.digest:
                     raise ValueError(f"{self.image.name} was changed: begin again.")
             yield StackPicture(planes, self.limits)
 
 
 class _Turned:
-    """An array, lazy or not, with the axis of planes first."""
+    """An array, lazy or not, with the axis of planes first, without others of one place."""
 
-    def __init__(self, data: Any, place: int) -> None:
-        shape = list(data.shape)
-        self._data, self._place = data, place
-        self.shape = (shape.pop(place), *shape) if place < len(shape) else ()
+    def __init__(self, data: Any, axes: tuple[int, int, int]) -> None:
+        shape = data.shape
+        self._data, self._axes = data, axes
+        fits = max(axes) < len(shape)
+        self.shape = (*(shape[axis] for axis in axes), *shape[max(axes) + 1 :]) if fits else ()
         self.ndim = len(self.shape)
 
     def __getitem__(self, index: tuple[Any, ...]) -> Any:
-        plane, *others = index
-        others[self._place : self._place] = [plane]
-        return np.asarray(self._data[tuple(others)])
+        whole: list[Any] = [0] * (max(self._axes) + 1)
+        for axis, wanted in zip(self._axes, index, strict=True):
+            whole[axis] = wanted
+        return np.asarray(self._data[tuple(whole)])
 
 
 def _digest(planes: Any) -> str:

@@ -176,16 +176,16 @@ def units_of(seen: FileViews, folder: Path, planes: Sequence[Plane]) -> list[Emb
 
 
 def stack_units(
-    image: Path, folder: Path, stack: StackPicture, place: int, planes: range
+    image: Path, folder: Path, stack: StackPicture, axes: tuple[int, int, int], planes: range
 ) -> list[EmbedUnit]:
     """Return units that embed the planes of a stack as :func:`.segment_stack` reads them.
 
     - `folder`: the store
     - `stack`: what the file holds, planes first
-    - `place`: of the axis of planes in the file
+    - `axes`: of planes, rows and columns in the file, which has no others
     """
     rgb = stack.planes.ndim > 3
-    rows, columns = (axis for axis in range(3) if axis != place)
+    place, rows, columns = axes
     wanted = []
     for plane in planes:
         index: list[int | None] = [None] * 3

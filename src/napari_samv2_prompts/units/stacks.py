@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.engine import EmbeddingStore
-from napari_samv2_prompts.images import StackPicture
+from napari_samv2_prompts.images import StackPicture, axes_of, planes_first
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.file_views import StackFile
 from napari_samv2_prompts.io.found_files import FilledFolder, found_key, read_filled, write_filled
@@ -79,7 +79,8 @@ def segment_stack(
     Parameters
     ----------
     stack : path or array of shape (Z, H, W), (Z, H, W, 3) or (Z, H, W, 4)
-        Other numbers than 8 bit are stretched between percentiles of the whole stack.
+        Other numbers than 8 bit are stretched between percentiles of the whole stack.  More axes
+        in front that have one place are left out.
     boxes : path, or mapping of object to rows, optional
         A table with a column ``plane`` (see :func:`.read_stack_prompts`), or for each object
         ``plane, x0, y0, x1, y1``, or several such rows on different planes.
@@ -124,7 +125,9 @@ def segment_stack(
         raise ValueError("Workers read files by themselves: give the path, not the array.")
     if client is not None and store is None:
         raise ValueError("Workers share embeddings: name a folder that all of them see (store).")
-    seen = StackPicture.of(read_image(stack) if isinstance(stack, str | Path) else stack)
+    image = read_image(stack) if isinstance(stack, str | Path) else stack
+    axes = axes_of(image.shape) if len(image.shape) > 3 else (0, 1, 2)
+    seen = StackPicture.of(planes_first(image, axes))
     prompts = stack_prompts(seen.shape, boxes, points, box_format)
     wanted = Wanted.of(seen.shape[0], first, last, direction)
     kept = None if store is None else Path(store)
@@ -134,7 +137,7 @@ def segment_stack(
         return work.here(make, progress)
     from napari_samv2_prompts.units.cluster import run_on
 
-    file = StackFile.of(Path(stack).absolute(), 0, seen)  # type: ignore[arg-type]
+    file = StackFile.of(Path(stack).absolute(), axes, seen)  # type: ignore[arg-type]
     run: Run = partial(run_on, client, settings=settings)
     return work.on(run, file, make, progress)
 
@@ -240,9 +243,11 @@ class StackWork:
         store, wanted = self.store.absolute(), self.wanted
         model = self._model(make_predictor)
         model.follower(self.method)  # an error is told before there is any work
-        if model.embeddings.whole:
+        # Where the file has more axes the window's layer may have others, and nothing is embedded
+        # ahead.
+        if model.embeddings.whole and max(file.axes) == 2:
             planes = range(wanted.first, wanted.last + 1)
-            embed = stack_units(file.image, store, self.seen, file.place, planes)
+            embed = stack_units(file.image, store, self.seen, file.axes, planes)
             for _ in run(embed):
                 pass  # what could not be embedded there is embedded when it is needed, or fails
         anchors = model.answered(self.prompts)
