@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +119,18 @@ def test_other_prompts_are_other_labels_and_the_same_ones_the_same_bytes(path, c
     table.write_text(TABLE.replace("B/2/0,3", "B/2/0,9"))
     assert run(path) == 0
     assert set(np.unique(np.asarray(read_labels(path / "B/2/0", "samv2")))) == {0, 9}
+
+
+def test_readers_of_consolidated_metadata_see_the_labels(tmp_path, version) -> None:
+    path = tmp_path / "image.zarr"
+    image(path, np.zeros((30, 40), np.uint8), "yx", version)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(path)
+    (tmp_path / "boxes.csv").write_text("object,x0,y0,x1,y1\n1,5,6,15,16\n")
+    assert run(path) == 0
+    assert "samv2" in zarr.open_group(path, mode="r")["labels"]
+    assert [layer[2] for layer in napari_reads(path)] == ["image", "labels"]
 
 
 def test_labels_are_whole_or_absent(path, monkeypatch) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -92,6 +93,7 @@ def written_labels(image: NgffImage, name: str) -> Iterator[LabelGroup]:
     try:
         yield _created(part, image, name)
         _take_place(part, image, name)
+        _consolidate_again(image)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
@@ -236,6 +238,18 @@ def _take_place(part: Path, image: NgffImage, name: str) -> None:
     else:
         attributes["labels"] = [*listed, name]
     group.attrs.put(attributes)
+
+
+def _consolidate_again(image: NgffImage) -> None:
+    """List the labels where the image's metadata were consolidated: readers look nowhere else."""
+    import zarr
+
+    store, form = str(image.path), image.zarr_format
+    group = zarr.open_group(store, mode="r", zarr_format=form)
+    if group.metadata.consolidated_metadata is not None:
+        with warnings.catch_warnings():  # that format 3 does not specify it: the file has it
+            warnings.simplefilter("ignore")
+            zarr.consolidate_metadata(store, zarr_format=form)
 
 
 def _listed(attributes: dict[str, Any]) -> list[Any]:
