@@ -92,6 +92,14 @@ def test_bad_points_are_named(points, row: str, message: str) -> None:
         read_prompts(SIZE, points=points(row + "\n"))
 
 
+def test_a_table_of_several_images_is_none_of_another(tmp_path: Path) -> None:
+    table = tmp_path / "all.csv"
+    table.write_text("image,object,x0,y0,x1,y1\na.tif,1,5,6,15,16\nb.tif,2,30,40,50,60\n")
+    assert read_prompts((100, 200), table, image="b.tif").objects == (2,)
+    with pytest.raises(ValueError, match=r"all.csv lists 2 images, but not c.tif"):
+        read_prompts((100, 200), table, image="c.tif")
+
+
 def test_bad_tables_are_named(tmp_path: Path, boxes) -> None:
     with pytest.raises(ValueError, match="lacks the columns y0, y1: its first line must name obj"):
         read_prompts(SIZE, table(tmp_path / "b.csv", "object,x0,x1\n1,2,3\n"))

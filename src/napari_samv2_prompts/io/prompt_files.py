@@ -141,8 +141,14 @@ def _add_file(
 
 
 def _of_image(table: Table, image: str) -> Table:
-    """Return the rows of an image where a table lists several, else all of it."""
+    """Return the rows of an image where a table lists several, else all of it.
+
+    Raises ValueError if it lists several, and not this one.
+    """
     own = tuple(row for row in table.rows if row.cells.get(_IMAGE) == image)
+    names = {row.cells.get(_IMAGE) for row in table.rows}
+    if image and not own and len(names) > 1:
+        raise ValueError(f"{table.name} lists {len(names)} images, but not {image}.")
     return replace(table, rows=own) if own else table
 
 
