@@ -16,6 +16,7 @@ from napari_samv2_prompts import samv2
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.io.ome_zarr import open_ngff
 from napari_samv2_prompts.io.ome_zarr_labels import read_labels, written_labels
+from napari_samv2_prompts.units.ome_zarr import find_fields
 
 FIELDS = ("A/1/0", "A/1/1", "B/2/0")
 TABLE = "image,object,x0,y0,x1,y1\n" + "".join(
@@ -207,6 +208,17 @@ def test_prompts_must_say_which_image_they_are_on(path, capsys) -> None:
     table.write_text(json.dumps(coco))
     assert main(["segment", str(path), "--boxes", str(table)]) == 0
     assert set(np.unique(np.asarray(read_labels(path / "B/2/0", "samv2")))) == {0, 4}
+
+
+def test_boxes_and_points_of_a_plate_may_be_on_different_images(path) -> None:
+    table = path.parent / "boxes.csv"
+    table.write_text("image,object,x0,y0,x1,y1\nA/1/0,1,5,6,15,16\nA/1/1,2,5,6,15,16\n")
+    points = path.parent / "points.csv"
+    points.write_text("image,object,x,y,polarity\nA/1/1,3,9,9,positive\nB/2/0,4,9,9,positive\n")
+    units, _ = find_fields(path, boxes=table, points=points)
+    assert {unit.name: (unit.boxes, unit.points) for unit in units} == {
+        "A/1/0": (table, None), "A/1/1": (table, points), "B/2/0": (None, points)
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["", "../x", ".hidden", "a/b"])

@@ -5,7 +5,7 @@ Not here: what a unit is (``unit.py``), files of other kinds (``files.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -159,31 +159,46 @@ def find_fields(
     """Return a unit for each image of an OME-Zarr file, and what can't be read, in sentences.
 
     - `path`: of an image, a well or a plate
-    - `labels`, `selection`, `boxes`, `points`, `box_format`, `channel`: see :class:`FieldUnit`
+    - `labels`, `selection`, `boxes`, `points`, `box_format`, `channel`: see :class:`FieldUnit`.
+      Of several images those that a table lists.
     - raises ValueError if the file is none of them, or the labels' name is no name
     """
     if not labels or labels.startswith(".") or set(labels) & set('/\\:*?"<>|\0'):
         raise ValueError(f"Labels can't be called {labels!r}: give a plain name.")
     images, problems = find_images(path)
-    for table in (boxes, points):
-        listed = None if table is None else listed_images(table)
-        if listed is None and table is not None and len(images) > 1:
-            raise ValueError(
-                f"{table.name} does not say which image a prompt is on: {path.name} has "
-                f"{len(images)}. Add a column image with names like {_name(path, images[0])}."
-            )
-        if listed is not None and table is not None and len(images) > 1:
-            images = [image for image in images if _name(path, image) in listed]
-            if not images:
-                raise ValueError(f"{table.name} lists no image of {path.name}.")
+    named = {_name(path, image): image for image in images}
+    on_boxes, on_points = (_listed(path, table, tuple(named)) for table in (boxes, points))
+    prompted = boxes is not None or points is not None
     units = [
         FieldUnit(
-            image, _name(path, image), labels, selection, boxes, points, box_format, channel,
+            image, name, labels, selection, boxes if name in on_boxes else None,
+            points if name in on_points else None, box_format, channel,
             settings or ModelSettings(),
         )
-        for image in images
+        for name, image in named.items()
+        if not prompted or name in on_boxes or name in on_points
     ]  # fmt: skip
     return units, problems
+
+
+def _listed(path: Path, table: Path | None, names: tuple[str, ...]) -> Collection[str]:
+    """Return which images of a file a table has prompts of: if there is only one, that.
+
+    Raises ValueError if it does not say, or has prompts of none.
+    """
+    if table is None:
+        return ()
+    listed = listed_images(table)
+    if len(names) == 1:
+        return names
+    if listed is None:
+        raise ValueError(
+            f"{table.name} does not say which image a prompt is on: {path.name} has "
+            f"{len(names)}. Add a column image with names like {names[0]}."
+        )
+    if not listed.intersection(names):
+        raise ValueError(f"{table.name} lists no image of {path.name}.")
+    return listed
 
 
 def _name(path: Path, image: Path) -> str:
