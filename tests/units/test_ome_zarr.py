@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from tests.ngff import VERSIONS, image, plate
+from tests.ngff import VERSIONS, group, image, plate
 from tests.test_cli import BoxPredictor
 
 from napari_samv2_prompts import samv2
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.io.ome_zarr import open_ngff
 from napari_samv2_prompts.io.ome_zarr_labels import read_labels, written_labels
+from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.units.ome_zarr import find_fields
 
 FIELDS = ("A/1/0", "A/1/1", "B/2/0")
@@ -219,6 +220,15 @@ def test_boxes_and_points_of_a_plate_may_be_on_different_images(path) -> None:
     assert {unit.name: (unit.boxes, unit.points) for unit in units} == {
         "A/1/0": (table, None), "A/1/1": (table, points), "B/2/0": (None, points)
     }  # fmt: skip
+
+
+def test_a_plate_is_no_picture_and_a_file_of_one_image_is(path, tmp_path, version) -> None:
+    with pytest.raises(ValueError, match=r"holds 3 images: name one of them, p\.zarr/A/1/0 for"):
+        open_image(path)
+    raw = tmp_path / "raw.zarr"  # as bioformats2raw writes
+    group(raw, version, {"bioformats2raw.layout": 3})
+    image(raw / "0", np.eye(9, dtype=np.uint8), "yx", version)
+    np.testing.assert_array_equal(open_image(raw).data, np.eye(9))
 
 
 @pytest.mark.parametrize("name", ["", "../x", ".hidden", "a/b"])

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from napari_samv2_prompts.io.formats import Facts, as_shown, facts_of, trusting_pillow
-from napari_samv2_prompts.io.ome_zarr import open_ngff
+from napari_samv2_prompts.io.ome_zarr import NgffImage, find_images, is_zarr, open_ngff
 from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_and_note, pixel_size_of_layer
 
 _BUILTIN = "napari"
@@ -62,7 +62,7 @@ def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
         raise FileNotFoundError(f"There is no file {path}.")
     with trusting_pillow():
         try:
-            if reader is None and path.is_dir() and (image := open_ngff(path)) is not None:
+            if reader is None and path.is_dir() and (image := _ngff(path)) is not None:
                 notes = (image.note,) if image.note else ()
                 return OpenedImage(path, image.lazy(), False, image.pixel_size, notes)
             chosen = choose_reader(path, reader)
@@ -76,6 +76,24 @@ def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
                 raise
             kind = "TIFF file" if path.suffix.lower() in (".tif", ".tiff") else "picture"
             raise ValueError(f"{path.name} is not a readable {kind} ({_short(error)}).") from error
+
+
+def _ngff(path: Path) -> NgffImage | None:
+    """Return an OME-Zarr image, or the only one in a file; None if it is no such file.
+
+    Raises ValueError if the file holds several, as a plate does.
+    """
+    image = open_ngff(path)
+    if image is not None or not is_zarr(path):
+        return image
+    try:
+        images = find_images(path)[0]
+    except ValueError:
+        return None  # a reader plugin may know what it is
+    if len(images) > 1:
+        example = images[0].relative_to(path.parent).as_posix()
+        raise ValueError(f"it holds {len(images)} images: name one of them, {example} for instance")
+    return open_ngff(images[0]) if images else None
 
 
 def _short(error: Exception) -> str:
