@@ -164,6 +164,17 @@ def test_axes_of_one_place_are_left_out(name, stack, followed, predictor, tmp_pa
     np.testing.assert_array_equal(segment_stack(path, boxes=table, predictor=predictor), followed)
 
 
+@pytest.mark.parametrize("axis", ["t", "z"])
+def test_an_ome_file_of_labels_says_which_axis_was_gone_through(axis, stack, tmp_path):
+    tifffile.imwrite(tmp_path / "stack.tif", stack[:2])
+    table, out = tmp_path / "boxes.csv", tmp_path / "labels.ome.tif"
+    table.write_text("object,plane,x0,y0,x1,y1\n5,0,26.5,26.5,41.5,41.5\n")
+    options = ["--through", axis, "--boxes", str(table), "-o", str(out), "--device", "cpu"]
+    assert main(["segment", str(tmp_path / "stack.tif"), *options]) == 0
+    with tifffile.TiffFile(out) as file:
+        assert file.series[0].axes == f"{axis.upper()}YX"
+
+
 def test_prompts_of_several_planes_may_come_from_a_mapping_and_a_table(tmp_path):
     table = tmp_path / "points.csv"
     table.write_text("object,plane,x,y,polarity\n3,2,5,6,negative\n3,4,7,8,positive\n")

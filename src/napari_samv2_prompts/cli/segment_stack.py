@@ -93,7 +93,8 @@ def run(options: argparse.Namespace) -> int:
     for end in sorted(ends, key=lambda end: (end.object, end.plane)):
         print(end)
     in_their_order = labels.transpose(np.argsort(axes))  # as in the file
-    write_labels(output, in_their_order, pixel_size=opened.pixel_size)
+    letters = "TYX" if options.through.lower() == "t" else None
+    write_labels(output, in_their_order, pixel_size=opened.pixel_size, axes=letters)
     print(f"Labels: {output}")
     if options.tracks is not None:
         _write_tracks(options.tracks, labels)
