@@ -17,6 +17,7 @@ from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.io.ome_zarr import open_ngff
 from napari_samv2_prompts.io.ome_zarr_labels import read_labels, written_labels
 from napari_samv2_prompts.io.opening import open_image
+from napari_samv2_prompts.io.pictures import picture_of
 from napari_samv2_prompts.units.ome_zarr import find_fields
 
 FIELDS = ("A/1/0", "A/1/1", "B/2/0")
@@ -229,6 +230,15 @@ def test_a_plate_is_no_picture_and_a_file_of_one_image_is(path, tmp_path, versio
     group(raw, version, {"bioformats2raw.layout": 3})
     image(raw / "0", np.eye(9, dtype=np.uint8), "yx", version)
     np.testing.assert_array_equal(open_image(raw).data, np.eye(9))
+
+
+@pytest.mark.parametrize("axes", ["cyx", "tczyx"])
+def test_three_channels_of_8_bit_are_colours_for_a_tiff_file_too(axes, tmp_path, version) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 30, 40), np.uint8)
+    shape = {"cyx": pixels.shape, "tczyx": (1, 3, 1, 30, 40)}[axes]
+    image(tmp_path / "f.zarr", pixels.reshape(shape), axes, version)
+    picture = picture_of(open_image(tmp_path / "f.zarr"))
+    np.testing.assert_array_equal(picture, np.moveaxis(pixels, 0, -1))
 
 
 @pytest.mark.parametrize("name", ["", "../x", ".hidden", "a/b"])

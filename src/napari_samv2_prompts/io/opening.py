@@ -64,7 +64,7 @@ def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
         try:
             if reader is None and path.is_dir() and (image := _ngff(path)) is not None:
                 notes = (image.note,) if image.note else ()
-                return OpenedImage(path, image.lazy(), False, image.pixel_size, notes)
+                return OpenedImage(path, *_with_colours(image), image.pixel_size, notes)
             chosen = choose_reader(path, reader)
             facts = facts_of(path) if chosen == _BUILTIN and path.is_file() else None
             return _opened(path, _read(path, chosen), facts)
@@ -94,6 +94,16 @@ def _ngff(path: Path) -> NgffImage | None:
         example = images[0].relative_to(path.parent).as_posix()
         raise ValueError(f"it holds {len(images)} images: name one of them, {example} for instance")
     return open_ngff(images[0]) if images else None
+
+
+def _with_colours(image: NgffImage) -> tuple[Any, bool]:
+    """Return the full size, and whether its last axis is colours: of a picture that has them."""
+    try:
+        coloured = isinstance(image.channel(None), slice) and len(image.planes()) == 1
+    except ValueError:
+        coloured = False
+    data = image.lazy()
+    return (np.moveaxis(data, image.axes.index("c"), -1), True) if coloured else (data, False)
 
 
 def _short(error: Exception) -> str:
