@@ -16,6 +16,7 @@ from napari_samv2_prompts import cli
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
 from napari_samv2_prompts.io.ome_zarr_labels import read_labels, sources
+from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.units import slides
 from napari_samv2_prompts.units.cluster import run_on
@@ -147,6 +148,13 @@ def test_blocks_and_levels_of_labels_are_those_of_all_in_one(
     rows, columns = (sources(a, b) for a, b in zip(once.shape, level.shape, strict=True))
     np.testing.assert_array_equal(level, once[np.ix_(rows, columns)])
     assert unit.standing(unit.key("weights")) == "done"
+
+
+def test_a_tiff_file_has_the_pixel_size_of_a_slide_in_ome_zarr(tmp_path) -> None:
+    image(tmp_path / "slide.zarr", SLIDE, "yx", "0.5")
+    unit = AllUnit(tmp_path / "slide.zarr", tmp_path / "labels.tif", Selection(), settings=CPU)
+    segment(unit)
+    assert read_pixel_size(tmp_path / "labels.tif") == PixelSize(0.5, 0.25)
 
 
 def test_workers_find_the_same_bit_for_bit(tmp_path) -> None:

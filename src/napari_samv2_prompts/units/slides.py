@@ -26,7 +26,7 @@ from napari_samv2_prompts.io.ome_zarr import open_ngff
 from napari_samv2_prompts.io.ome_zarr_labels import CHUNK, LabelGroup, sources, written_labels
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import picture_of, write_outlines
-from napari_samv2_prompts.io.pixel_size import pixel_size_and_note
+from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_and_note
 from napari_samv2_prompts.io.slides import Slide, open_slide, slide_of
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
@@ -198,9 +198,9 @@ class SlideWork:
         labels = labels_from(found, self.slide.shape)
         if unit.outlines is not None:
             write_outlines(unit.outlines, picture_of(open_image(unit.image)), labels)
-        size, note = pixel_size_and_note(unit.image) if unit.image.is_file() else (None, "")
+        size, notes = _pixel_size(unit.image)
         unit.write(found, labels, size, key)
-        return Outcome(unit, objects=len(found), notes=(note,) if note else ())
+        return Outcome(unit, objects=len(found), notes=notes)
 
     def _into_image(self, unit: FieldUnit, run: Run) -> Outcome:
         image = open_ngff(unit.image)
@@ -245,6 +245,18 @@ class SlideWork:
                     )
                     own = tuple(one for one in near if one.region.touches(seen))
                     yield PaintUnit(group.path, level, self.slide.shape, block, own)
+
+
+def _pixel_size(image: Path) -> tuple[PixelSize | None, tuple[str, ...]]:
+    """Return the pixel size of a slide, and what the user should know of it.
+
+    Of a TIFF file only its tags are read: it may be larger than the memory.
+    """
+    if image.suffix.lower() in (".tif", ".tiff"):
+        size, note = pixel_size_and_note(image)
+        return size, (note,) if note else ()
+    opened = open_image(image)
+    return opened.pixel_size, opened.notes
 
 
 def plan_slide(unit: AllUnit | FieldUnit, side: int, key: str) -> SlideWork | None:
