@@ -241,6 +241,14 @@ def test_three_channels_of_8_bit_are_colours_for_a_tiff_file_too(axes, tmp_path,
     np.testing.assert_array_equal(picture, np.moveaxis(pixels, 0, -1))
 
 
+def test_labels_of_a_plain_array_are_a_file(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    zarr.create_array("plain.zarr", data=np.zeros((30, 40), np.uint8))
+    (tmp_path / "boxes.csv").write_text("object,x0,y0,x1,y1\n1,5,6,15,16\n")
+    assert run(Path("plain.zarr")) == 0
+    assert (tmp_path / "plain.labels.tif").is_file()
+
+
 @pytest.mark.parametrize("name", ["", "../x", ".hidden", "a/b"])
 def test_labels_have_a_plain_name(path, name, capsys) -> None:
     assert run(path, "--labels", name) == 1

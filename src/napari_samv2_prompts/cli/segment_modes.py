@@ -10,7 +10,7 @@ import argparse
 from dataclasses import dataclass
 from enum import Enum
 
-from napari_samv2_prompts.io.ome_zarr import is_zarr
+from napari_samv2_prompts.io.ome_zarr import is_zarr, is_zarr_array
 
 
 class Mode(Enum):
@@ -95,7 +95,8 @@ def mode_of(options: argparse.Namespace) -> Mode:
 
 def _mode(options: argparse.Namespace) -> Mode:
     prompted = options.through is not None or options.prompts is not None
-    if is_zarr(options.image) and options.output is None and not prompted:
+    into_it = is_zarr(options.image) and not is_zarr_array(options.image)
+    if into_it and options.output is None and not prompted:
         return Mode.ALL_OF_ZARR if options.all else Mode.ZARR
     if options.image.is_dir() and not is_zarr(options.image):
         return Mode.ALL_OF_FOLDER if options.all else Mode.FOLDER

@@ -178,6 +178,16 @@ def is_zarr(path: Path) -> bool:
     )
 
 
+def is_zarr_array(path: Path) -> bool:
+    """Tell a folder that is a single zarr array, without a group around it."""
+    import zarr
+
+    try:
+        return path.is_dir() and bool(zarr.open_array(str(path), mode="r").shape)
+    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is nothing that can be opened
+        return False
+
+
 def open_ngff(path: Path) -> NgffImage | None:
     """Return the image of an OME-Zarr group; None if it is no such group.
 

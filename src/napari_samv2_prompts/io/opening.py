@@ -18,7 +18,13 @@ from typing import Any
 import numpy as np
 
 from napari_samv2_prompts.io.formats import Facts, as_shown, facts_of, trusting_pillow
-from napari_samv2_prompts.io.ome_zarr import NgffImage, find_images, is_zarr, open_ngff
+from napari_samv2_prompts.io.ome_zarr import (
+    NgffImage,
+    find_images,
+    is_zarr,
+    is_zarr_array,
+    open_ngff,
+)
 from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_and_note, pixel_size_of_layer
 
 _BUILTIN = "napari"
@@ -128,6 +134,8 @@ def choose_reader(path: Path, wanted: str | None = None) -> str:
     preferred = _preferred(path)
     if preferred in names:
         return preferred
+    if _BUILTIN in names and is_zarr_array(path):
+        return _BUILTIN  # plugins that go by names alone want OME's metadata in it
     return next((name for name in names if name != _BUILTIN), _BUILTIN)
 
 

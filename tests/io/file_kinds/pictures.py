@@ -315,6 +315,14 @@ def _(desk: Desk) -> None:
     )
 
 
+@row(READERS, "zarr arrays without OME's metadata", "read")
+def _(desk: Desk) -> None:
+    for version in (2, 3):
+        path = desk.path(f"plain{version}.zarr")
+        zarr.create_array(path, data=GREY16, zarr_format=version)
+        same(path, GREY16)
+
+
 @row(READERS, "a format that no reader takes, damaged files, files that are something else",
      "refused in a sentence with the file's name")  # fmt: skip
 def _(desk: Desk) -> None:
