@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtCore import QCoreApplication
 from qtpy.QtWidgets import QFileDialog
 from skimage.data import coins
-from tests.fakes import Factory, SyncRunner
+from tests.fakes import Factory, ManualRunner, SyncRunner
 
 from napari_samv2_prompts import replay
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
@@ -113,6 +115,40 @@ def test_each_plane_of_a_stack_comes_back(open_widget, tmp_path) -> None:
     second.load_prompts(tmp_path / "prompts.json")
     second.wait_until_idle()
     np.testing.assert_array_equal(second.labels.value.data, labels.data)
+
+
+def late(runner: ManualRunner) -> dict[str, object]:
+    return {"make_predictor": Factory(), "make_runner": lambda: runner}
+
+
+def settle(widget: SAMV2PromptsWidget, runner: ManualRunner) -> None:
+    """Let the worker do all that is asked for."""
+    while runner.jobs or not widget._open.idle:
+        runner.finish_all()
+        QCoreApplication.processEvents()
+
+
+@pytest.fixture
+def saved(open_in, tmp_path) -> tuple[SAMV2PromptsWidget, ManualRunner, Path]:
+    """A widget with an object that has a prompt, its worker, and the file of that."""
+    runner = ManualRunner()
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((40, 50)), name="cells")
+    widget = open_in(viewer, **late(runner))
+    widget.new_prompt_layers()[0].add([[10, 10]])
+    settle(widget, runner)
+    widget.save_prompts(tmp_path / "prompts.json")
+    return widget, runner, tmp_path / "prompts.json"
+
+
+def test_labels_too_large_to_be_searched_at_once_are_made_again(saved, monkeypatch) -> None:
+    widget, runner, path = saved
+    monkeypatch.setattr("napari_samv2_prompts._qt.labels_writer.QUICK", 0)
+    before = widget.labels.value
+    widget.load_prompts(path)
+    settle(widget, runner)
+    assert widget.labels.value is not before
+    np.testing.assert_array_equal(widget.labels.value.data, before.data)
 
 
 def test_loading_leaves_alone_what_is_there(open_widget, tmp_path) -> None:

@@ -185,6 +185,7 @@ class PromptFiles:
         except MemoryError:
             controller.paused = False
             raise
+        controller.targets.of(chosen.labels, highest=0)
         self._layers.refresh()
         self._layers.set(chosen)
         with controller.prompts.quietly() as target:
