@@ -151,6 +151,50 @@ def test_labels_too_large_to_be_searched_at_once_are_made_again(saved, monkeypat
     np.testing.assert_array_equal(widget.labels.value.data, before.data)
 
 
+def test_what_is_drawn_while_prompts_are_loaded_is_another_object(saved) -> None:
+    widget, runner, path = saved
+    widget.load_prompts(path)
+    widget.points.value.add([[30, 40]])
+    widget.shapes.value.add_rectangles([box(20, 5, 30, 15)])
+    with pytest.raises(ValueError, match="being loaded"):
+        widget.save_prompts(path)
+    settle(widget, runner)
+    points, shapes, data = widget.points.value, widget.shapes.value, widget.labels.value.data
+    assert points.data.tolist() == [[10, 10], [30, 40]]
+    objects = [*points.features["object"], *shapes.features["object"]]
+    assert len(set(objects)) == 3
+    assert [data[10, 10], data[30, 40], data[25, 10]] == objects
+    points.add([[5, 40]])  # nor does a click refine what was loaded, once it is there
+    settle(widget, runner)
+    assert points.features["object"].iloc[-1] not in objects[:1]
+
+
+def test_layers_that_are_chosen_while_prompts_are_loaded_stay_chosen(saved) -> None:
+    widget, runner, path = saved
+    widget.load_prompts(path)
+    loaded = widget.labels.value
+    other = widget._viewer.add_image(np.zeros((30, 30)), name="other")
+    settle(widget, runner)
+    assert widget._open.controller.chosen == widget._layers.chosen
+    assert widget._layers.chosen.image is other
+    assert loaded.data[10, 10] == 1
+    widget.image.value = widget._viewer.layers["cells"]
+    settle(widget, runner)
+    assert widget.labels.value is loaded
+    assert loaded.data[10, 10] == 1
+
+
+def test_removing_the_labels_that_are_loaded_into_ends_it(saved) -> None:
+    widget, runner, path = saved
+    widget.load_prompts(path)
+    widget._viewer.layers.remove(widget.labels.value)
+    assert not widget._open.files.busy
+    _, _, labels = widget.new_prompt_layers()
+    widget.points.value.add([[30, 40]])
+    settle(widget, runner)
+    assert labels.data[30, 40]
+
+
 def test_loading_leaves_alone_what_is_there(open_widget, tmp_path) -> None:
     widget = open_widget(np.zeros((40, 50)), **fake())
     points, _, labels = widget.new_prompt_layers()

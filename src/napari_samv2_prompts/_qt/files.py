@@ -36,6 +36,7 @@ from .labels_writer import place_of
 from .layer_choices import LayerChoices
 from .models import WEIGHT_FILES, ModelPicker
 from .threads import Disk, MainThreadQueue
+from .viewer_events import Connections
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 # What is in files is imported when one is read or written: the window opens without it.
 
 _KIND = "Prompts (*.json)"
+LOADING = "Making the labels again…"
+WAIT = "Prompts are being loaded: wait until that is done."
 
 
 class PromptFiles:
@@ -66,6 +69,8 @@ class PromptFiles:
         self._make_session, self._queue = make_session, MainThreadQueue()
         self._loading: tuple[Replay, Chosen, LabelsTarget] | None = None
         self._closed = False
+        self._links = Connections()
+        self._links.add(self._on_removed, viewer.layers.events.removed)
 
     @property
     def busy(self) -> bool:
@@ -75,8 +80,10 @@ class PromptFiles:
     def close(self) -> None:
         """Stop; idempotent."""
         self._closed = True
+        self._links.close()
         if self._loading is not None:
             self._loading[0].session.close()
+            self._disk.say("")
         self._loading = None
         self._queue.close()
 
@@ -105,6 +112,8 @@ class PromptFiles:
 
     def _recording(self) -> Callable[[], Record]:
         """Note the chosen layers as they are; return what makes a record of that, in any thread."""
+        if self.busy:
+            raise ValueError(WAIT)
         self._controller.flush()
         now, dims = self._controller.chosen, self._viewer.dims
         if now.image is None or now.labels is None:
@@ -177,25 +186,23 @@ class PromptFiles:
         if image is None:
             raise ValueError("Open the image that the prompts were drawn on first.")
         if self.busy:
-            raise ValueError("Prompts are being loaded: wait until that is done.")
+            raise ValueError(WAIT)
         record.check(layer_shape(image))
-        controller.paused = True
-        try:
-            chosen = Chosen(image, *make_layers(self._viewer, image))
-        except MemoryError:
-            controller.paused = False
-            raise
-        controller.targets.of(chosen.labels, highest=0)
-        self._layers.refresh()
-        self._layers.set(chosen)
-        with controller.prompts.quietly() as target:
-            pass
-        if target is None:
-            controller.paused = False
-            raise ValueError("The labels can't be written: choose another image.")
+        from napari_samv2_prompts.io.recording import fill_layers
         from napari_samv2_prompts.io.records import with_models
         from napari_samv2_prompts.replaying import Replay
 
+        chosen = Chosen(image, *make_layers(self._viewer, image))
+        target = controller.targets.of(chosen.labels, highest=0)
+        if not controller.targets.check(chosen.labels, image, self._viewer.dims):
+            raise ValueError("The labels can't be written: choose another image.")
+        controller.paused = True
+        controller.targets.hold_numbers(chosen.labels, True)  # which are free is seen in the end
+        self._layers.refresh()
+        self._layers.set(chosen)
+        with controller.prompts.quietly():
+            fill_layers(chosen, record)
+        controller.prompts.prepare()
         replay = Replay(
             with_models(record, partial(_placed, choice)),
             self._make_session(),
@@ -206,6 +213,7 @@ class PromptFiles:
         )
         self._loading = replay, chosen, target
         replay.finished.connect(self._on_finished)
+        self._disk.say(LOADING)
         replay.start()
         return ""
 
@@ -215,29 +223,41 @@ class PromptFiles:
             return view_of(layers, image, plane, dims, "channels")
         return mapped_view(image, plane, picture.limits, picture.gamma, alpha=picture.alpha)
 
+    def _on_removed(self, event: object = None) -> None:
+        """Load no more into labels that the user removed."""
+        if self._loading is not None and self._loading[1].labels not in self._viewer.layers:
+            self._on_finished("")
+
     def _on_finished(self, reason: str) -> None:
         if self._loading is None:
             return
-        from napari_samv2_prompts.io.recording import fill_layers
+        (replay, chosen, target), self._loading = self._loading, None
+        self._controller.targets.hold_numbers(target.labels, False)
+        if chosen.labels in self._viewer.layers:
+            self._take_over(replay, target)
+        else:
+            replay.session.close()
+        self._controller.paused = False
+        self._controller.choose(self._layers.chosen)  # others, if the user chose them meanwhile
+        self._disk.say("")
+        if reason:
+            show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
+        elif replay.differs:
+            show_warning(f"SAMV2 Prompts: the prompts are loaded. {replay.differs}")
+
+    def _take_over(self, replay: Replay, target: LabelsTarget) -> None:
+        """Go on from what was loaded as if it had been done here."""
         from napari_samv2_prompts.io.records import Accept
 
-        (replay, chosen, target), self._loading = self._loading, None
         record = replay.record
-        with self._controller.prompts.quietly():
-            fill_layers(chosen, record)
         # What has no prompts would go again.
-        kept = target.live() - prompted_objects(chosen.points, chosen.shapes)
+        prompted = {p.object for p in record.points} | {s.object for s in record.shapes}
+        kept = target.live() - prompted
         replay.session.accept(kept)
         target.accept(kept)
         self._controller.session.merge(replay.session)
         steps = (*record.steps, *([Accept(tuple(sorted(kept)))] if kept else []))
         self._recorder.resume(target.labels.unique_id, steps)
-        self._controller.paused = False
-        self._controller.choose(chosen)
-        if reason:
-            show_error(f"SAMV2 Prompts: not all prompts could be loaded. {reason}")
-        elif replay.differs:
-            show_warning(f"SAMV2 Prompts: the prompts are loaded. {replay.differs}")
 
 
 def with_ending(path: Path, kind: str) -> Path:

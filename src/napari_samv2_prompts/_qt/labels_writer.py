@@ -85,16 +85,19 @@ class Targets:
     def numbered(self, labels: Labels) -> bool:
         """Whether new objects can have their number; if not, the search for it is under way."""
         target, key = self.of(labels), labels.unique_id
+        if key in self._searching:
+            return False
         if not target.numbers.needs_scan or labels.data.size <= QUICK:
             return True
-        if key not in self._searching:
-            self._searching.add(key)
-            search = target.numbers.scan_job(labels)
-            job = Job(key, lambda task: search())
-            self._runner.submit(
-                Task(job), partial(self._on_searched, target.numbers), ignore_report
-            )
+        self._searching.add(key)
+        search = target.numbers.scan_job(labels)
+        job = Job(key, lambda task: search())
+        self._runner.submit(Task(job), partial(self._on_searched, target.numbers), ignore_report)
         return False
+
+    def hold_numbers(self, labels: Labels, on: bool) -> None:
+        """Have new objects wait for their number while labels are being made, or no longer."""
+        (self._searching.add if on else self._searching.discard)(labels.unique_id)
 
     def _on_searched(self, numbers: LabelNumbers, task: Task, outcome: Outcome) -> None:
         key: UUID = task.job.key  # type: ignore[assignment]

@@ -220,6 +220,12 @@ class Disk:
         if error is not None:
             show_error(f"SAMV2 Prompts: {sentence(error)}")
 
+    def say(self, said: str) -> None:
+        """Show a sentence of the caller's, unless this is closed."""
+        if not self._closed:
+            self._said = said
+            self.changed.emit(said, self.busy)
+
     def _say(self, said: str, over: str = "") -> None:
         """Show a sentence; an empty one only in place of the one before."""
         if said or over:
