@@ -244,6 +244,26 @@ def test_accept_keeps_the_labels_and_clears_the_prompts(bench: Bench) -> None:
     assert bench.painted == {1, 2}
 
 
+@pytest.mark.parametrize("how", ["accepted", "kept"])
+def test_objects_of_another_image_are_not_accepted_for_their_number(bench: Bench, how: str) -> None:
+    bench.draw((5, 5, 15, 20))
+    first = bench.controller.chosen
+    bench.choose(Chosen(bench.viewer.add_image(np.ones((80, 100)), name="other")))
+    bench.make_layers()
+    assert not bench.controller.state().acceptable
+    bench.draw((30, 30, 40, 50))
+    if how == "accepted":
+        assert bench.controller.accept() == (1,)
+    else:
+        assert bench.controller.label_tools.keep(1, on=True)
+    bench.choose(first)
+    assert bench.controller.state().acceptable
+    bench.shapes.selected_data = {0}
+    bench.shapes.remove_selected()
+    bench.controller.refresh()
+    assert bench.painted == set()
+
+
 def test_accept_leaves_the_prompts_of_an_object_that_waits() -> None:
     runner = ManualRunner()
     bench = Bench(runner=runner).make_layers()

@@ -141,6 +141,18 @@ def saved(open_in, tmp_path) -> tuple[SAMV2PromptsWidget, ManualRunner, Path]:
     return widget, runner, tmp_path / "prompts.json"
 
 
+def test_what_was_accepted_in_another_image_is_not_in_the_file(open_widget, tmp_path) -> None:
+    widget = open_widget(np.zeros((40, 50)), **fake())
+    widget.new_prompt_layers()[0].add([[10, 10]])
+    widget.wait_until_idle()
+    widget._viewer.add_image(np.zeros((40, 50)), name="other")
+    widget.new_prompt_layers()[0].add([[20, 20]])
+    assert widget.accept() == (1,)
+    widget.image.value = widget._viewer.layers["cells"]
+    widget.save_prompts(tmp_path / "prompts.json")
+    assert [type(step) for step in read_record(tmp_path / "prompts.json").steps] == [Predict]
+
+
 def test_labels_too_large_to_be_searched_at_once_are_made_again(saved, monkeypatch) -> None:
     widget, runner, path = saved
     monkeypatch.setattr("napari_samv2_prompts._qt.labels_writer.QUICK", 0)

@@ -12,6 +12,7 @@ Not here: widgets (``widget.py``), numbers of objects (``prompting.py``), what t
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from psygnal import Signal
 
@@ -163,10 +164,16 @@ class Controller:
         self.session.choose(self._object.number, index)
         self._announce()
 
+    @property
+    def written(self) -> frozenset[UUID]:
+        """The Labels layers that masks of the chosen layers went to."""
+        ids, places = self.chosen.ids, self.session.places
+        return frozenset(p.labels for p in places if p.labels and not ids.isdisjoint(p.layers))
+
     def accept(self) -> tuple[int, ...]:
         """Keep the labels and clear the prompts of all objects that have any; return them."""
         self.flush()
-        objects, left = self._writer.accept(self.chosen.labels)
+        objects, left = self._writer.accept(self.chosen)
         self.label_tools.accepted(objects, left)
         with self.events.blocked():
             remove_objects((self.chosen.points, self.chosen.shapes), objects)

@@ -93,7 +93,10 @@ class LabelTools:
         - `left`: those that keep their prompts, since the labels have nothing of them
         """
         self.said = left_line(sorted(left))
-        self._starts = {key: mask for key, mask in self._starts.items() if key[2] not in objects}
+        labels = id_of(self._chosen.labels)
+        for key in tuple(self._starts):
+            if key[0] == labels and key[2] in objects:
+                del self._starts[key]
 
     def undone(self) -> None:
         """Say no more what was done last, as it may not be so any longer."""
@@ -172,8 +175,10 @@ class LabelTools:
             target.keep(number, on)
         if not on:
             return self._finish(f"{_which(numbers)} not kept any more.")
+        ours = [p for p in self._session.places if not self._chosen.ids.isdisjoint(p.layers)]
         for number in numbers:
-            self._session.forget_object(number)
+            for place in ours:
+                self._session.forget_object(number, place)
         self.accepted(numbers)
         self.taken.emit(numbers)
         with self._events.blocked():

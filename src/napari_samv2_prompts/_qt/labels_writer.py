@@ -167,16 +167,17 @@ class Targets:
         return frozenset(number for number in refused if _holds(target.labels, number))
 
     def without_pixels(
-        self, labels: Labels | None, objects: Iterable[tuple[Place, int]]
+        self, chosen: Chosen, objects: Iterable[tuple[Place, int]]
     ) -> frozenset[int]:
         """Return the objects of which a layer shows nothing on a plane where they have a mask.
 
         A mask may be in no layer, or have no pixel; other labels or a label that is kept may lie
         where it is; it may have been undone.
         """
-        target, by_plane = self.known(id_of(labels)), dict[Plane, set[int]]()
+        key, layers, by_plane = id_of(chosen.labels), chosen.ids, dict[Plane, set[int]]()
+        target = self.known(key)
         for place, number in objects:
-            if place.labels in (id_of(labels), None):
+            if place.labels in (key, None) and not layers.isdisjoint(place.layers):
                 by_plane.setdefault(place.plane, set()).add(number)
         missing = set[int]()
         for plane, numbers in by_plane.items():
@@ -188,14 +189,15 @@ class Targets:
         target = self.known(place.labels) if place else None
         return target.covered(place.plane) if place and target else frozenset()
 
-    @property
-    def refused(self) -> frozenset[int]:
-        """The objects that have a mask which is in no layer."""
-        return frozenset(number for objects in self._unwritten.values() for number in objects)
+    def refused(self, labels: Labels | None) -> frozenset[int]:
+        """Return the objects that have a mask which their layer could not take."""
+        key = id_of(labels)
+        return frozenset(n for at, some in self._unwritten.items() if at[0] == key for n in some)
 
-    def accept(self, objects: frozenset[int]) -> None:
-        """Leave objects to the user."""
-        for target in self._targets.values():
+    def accept(self, key: UUID | None, objects: frozenset[int]) -> None:
+        """Leave objects of a layer to the user."""
+        target = self.known(key)
+        if target is not None:
             target.accept(objects)
 
     def solved(self) -> None:
@@ -236,19 +238,20 @@ class LabelsWriter:
         self._links.add(self._on_decoded, session.decoded)
         self._links.add(self._on_removed, session.removed)
 
-    def accept(self, labels: Labels | None) -> tuple[frozenset[int], frozenset[int]]:
+    def accept(self, chosen: Chosen) -> tuple[frozenset[int], frozenset[int]]:
         """Leave all objects whose masks are in their labels to the user.
 
-        - `labels`: those that belong to the prompts which are to be cleared
+        - `chosen`: the layers whose prompts are to be cleared
         - returns the objects, and those that have a mask of which nothing is in the labels: without
           their prompts they would be lost
         """
         waiting = {*self._session.pending}
-        nothing = self._targets.without_pixels(labels, self._session.prompted)
-        left = nothing | self._targets.refused
-        done = self._session.accept(but=left)
+        nothing = self._targets.without_pixels(chosen, self._session.prompted)
+        left = nothing | self._targets.refused(chosen.labels)
+        done = self._session.accept(but=left, layers=chosen.ids)
         objects = frozenset(number for _, number in done)
-        self._targets.accept(objects)
+        for key in {place.labels for place, _ in done}:
+            self._targets.accept(key, objects)
         return objects, left - waiting
 
     def write_refused(

@@ -187,8 +187,11 @@ class StackPropagation:
 
     def accepted(self, objects: Collection[int]) -> None:
         """Leave what was found of objects to the user; if there are no others, follow no more."""
-        if self._running is not None and (self._running[1].wanted.objects or set()) <= {*objects}:
-            self.cancel()
+        if self._running is not None:
+            track, request, _ = self._running
+            ours = track.target.labels is self._controller.chosen.labels
+            if ours and (request.wanted.objects or set()) <= {*objects}:
+                self.cancel()
         self.stack.accept(objects)
         found = self._track is not None and self._track.has_found
         self._tell(replace(self.state, doubtful=found))

@@ -106,7 +106,7 @@ class Reader:
             refining=tools.refines(number),
             positive=current.positive,
             pending=len(pending),
-            acceptable=session.can_accept(pending),
+            acceptable=session.can_accept(pending, chosen.ids),
             empty=tuple(item.object for item in results if item.is_empty),
             covered=tuple(sorted(covered.intersection(prompted))),
             replacing=options.policy == "replace",

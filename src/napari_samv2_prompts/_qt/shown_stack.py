@@ -132,10 +132,12 @@ class ShownStack:
         }
 
     def accept(self, objects: Collection[int]) -> None:
-        """Leave what was found of objects to the user."""
+        """Leave what was found of objects of the chosen labels to the user."""
+        chosen = self._controller.chosen.labels
         for track in self._tracks.values():
-            for number in objects:
-                track.accept(number)
+            if track.target.labels is chosen:
+                for number in objects:
+                    track.accept(number)
 
     # --- tracks -----------------------------------------------------------------------------
 

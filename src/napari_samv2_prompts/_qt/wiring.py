@@ -187,7 +187,7 @@ class Wiring:
     def accept(self) -> tuple[int, ...]:
         """Keep the labels and clear their prompts; return the objects."""
         objects = self.controller.accept()
-        self.recorder.accepted(objects)
+        self.recorder.accepted(self.controller.written, objects)
         self.propagation.accepted(objects)
         return objects
 

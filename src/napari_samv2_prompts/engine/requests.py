@@ -39,6 +39,11 @@ class Place:
     shapes: UUID | None = None
     labels: UUID | None = None
 
+    @property
+    def layers(self) -> frozenset[UUID]:
+        """The layers that there are."""
+        return frozenset(filter(None, (self.points, self.shapes, self.labels)))
+
     def at(self, plane: Plane) -> Place:
         """Return the place of the same layers on another plane."""
         return replace(self, plane=plane)

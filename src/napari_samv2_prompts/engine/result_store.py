@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from .requests import ModelChoice, Place, Request
 from .results import ObjectResult, Provenance
 
 _MB = 1_000_000
+# Of a place one of whose layers is among these; of any for None.
+Layers = frozenset[UUID] | None
 _RANK = {Provenance.PROPAGATED: 0, Provenance.PROMPTED: 1, Provenance.ACCEPTED: 2}
 
 
@@ -50,6 +53,10 @@ class Known:
 def _wanted(masks: ItemMasks, preferred: int | None) -> int:
     several = len(masks.scores) > 1
     return preferred if several and preferred is not None else masks.best
+
+
+def _is_of(place: Place, layers: Layers) -> bool:
+    return layers is None or not layers.isdisjoint(place.layers)
 
 
 class ResultStore:
@@ -115,9 +122,9 @@ class ResultStore:
         found = (items[number].result for number in objects if number in items)
         return tuple(r for r in found if r.provenance is not Provenance.ACCEPTED)
 
-    def has_open(self, waiting: Container[int]) -> bool:
+    def has_open(self, waiting: Container[int], layers: Layers = None) -> bool:
         """Tell whether anything would be accepted but objects that wait for their mask."""
-        return any(number not in waiting for _, number in self._open)
+        return any(n not in waiting and _is_of(place, layers) for place, n in self._open)
 
     @property
     def prompted(self) -> tuple[tuple[Place, int], ...]:
@@ -187,12 +194,17 @@ class ResultStore:
         return result
 
     def accept(
-        self, waiting: Iterable[int], only: Container[int] | None = None
+        self,
+        waiting: Iterable[int],
+        only: Container[int] | None = None,
+        layers: Layers = None,
     ) -> tuple[tuple[Place, int], ...]:
         """Leave all objects to the user but those that wait for their mask; return them."""
         kept, accepted = set(waiting), []
         for place, number, known in tuple(self._all()):
             if number in kept or (only is not None and number not in only):
+                continue
+            if not _is_of(place, layers):
                 continue
             if known.is_prompted and known.wanted != known.result.chosen:
                 continue

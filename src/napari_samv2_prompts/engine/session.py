@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from psygnal import Signal
 
@@ -121,9 +122,12 @@ class Session:
         """Every object, with its place, that has a mask because of its prompts."""
         return self._results.prompted
 
-    def can_accept(self, waiting: Container[int]) -> bool:
-        """Whether any object but those has a mask, on whatever plane, that is not accepted."""
-        return self._results.has_open(waiting)
+    def can_accept(self, waiting: Container[int], layers: frozenset[UUID] | None = None) -> bool:
+        """Whether any object but those has a mask, on whatever plane, that is not accepted.
+
+        - `layers`: see :meth:`accept`
+        """
+        return self._results.has_open(waiting, layers)
 
     def provenance(
         self, labels: object, on: Callable[[Plane], Container[int] | None]
@@ -269,16 +273,21 @@ class Session:
         return True
 
     def accept(
-        self, only: Container[int] | None = None, but: Iterable[int] = ()
+        self,
+        only: Container[int] | None = None,
+        but: Iterable[int] = (),
+        layers: frozenset[UUID] | None = None,
     ) -> tuple[tuple[Place, int], ...]:
         """Leave every object to the user whose mask answers its prompts.
 
         - `only`: the objects to accept, if not all
         - `but`: objects that are not to be accepted
+        - `layers`: only where one of these layers is used; others of the same number have nothing
+          to do with it
         - returns what was accepted: the prompts may be cleared now, the masks stay.  Objects that
           still wait for their mask are not among them.
         """
-        return self._results.accept({*self.pending, *but}, only)
+        return self._results.accept({*self.pending, *but}, only, layers)
 
     def forget_object(self, object_: int, place: Place | None = None) -> None:
         """Forget an object at one place, or at all: its prompts are cleared, its mask stays."""

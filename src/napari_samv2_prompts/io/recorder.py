@@ -51,13 +51,14 @@ class Recorder:
         self._note_following()
         self._steps.setdefault(labels, []).extend(map(packed_step, steps))
 
-    def accepted(self, objects: Iterable[int]) -> None:
-        """Take note that labels were kept and their prompts cleared."""
+    def accepted(self, labels: Iterable[UUID], objects: Iterable[int]) -> None:
+        """Take note that labels of some layers were kept and their prompts cleared."""
         from napari_samv2_prompts.io.records import Accept
 
+        step = Accept(tuple(sorted(objects)))
         self._note_following()
-        for labels in self._steps:
-            self.add(labels, Accept(tuple(sorted(objects))))
+        for key in self._steps.keys() & {*labels}:
+            self.add(key, step)
 
     def follow(
         self, labels: UUID, plane: Plane, axis: int, request: Propagation, policy: Policy

@@ -35,6 +35,12 @@ class Chosen:
         """How many points and shapes there are."""
         return sum(len(layer.data) for layer in (self.points, self.shapes) if layer is not None)
 
+    @property
+    def ids(self) -> frozenset[UUID]:
+        """What tells the layers of prompts and labels from all others."""
+        layers = self.points, self.shapes, self.labels
+        return frozenset(layer.unique_id for layer in layers if layer is not None)
+
 
 def id_of(layer: Layer | None) -> UUID | None:
     """Return what tells a layer from all others, or None for none."""
