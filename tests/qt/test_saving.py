@@ -141,6 +141,19 @@ def saved(open_in, tmp_path) -> tuple[SAMV2PromptsWidget, ManualRunner, Path]:
     return widget, runner, tmp_path / "prompts.json"
 
 
+def test_a_label_that_is_kept_comes_back(open_widget, tmp_path) -> None:
+    widget = open_widget(np.zeros((40, 50)), **fake())
+    widget.new_prompt_layers()[0].add([[10, 10]])
+    widget.wait_until_idle()
+    kept = widget.labels.value
+    assert widget.label_tools.keep(1, on=True)
+    widget.save_prompts(tmp_path / "prompts.json")
+    widget.load_prompts(tmp_path / "prompts.json")
+    widget.wait_until_idle()
+    assert widget.labels.value is not kept
+    np.testing.assert_array_equal(widget.labels.value.data, kept.data)
+
+
 def test_what_was_accepted_in_another_image_is_not_in_the_file(open_widget, tmp_path) -> None:
     widget = open_widget(np.zeros((40, 50)), **fake())
     widget.new_prompt_layers()[0].add([[10, 10]])

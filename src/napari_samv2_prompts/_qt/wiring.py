@@ -7,7 +7,7 @@ Not here: what scripts can call (``widget.py``), how a part looks (``form``).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from napari.utils.notifications import show_error
@@ -135,6 +135,7 @@ class Wiring:
         add, form, controller = self._links.add, self._form, self.controller
         add(self._on_state, controller.state_changed)
         add(self.drawing.points, controller.label_tools.editing)
+        add(self._on_kept, controller.label_tools.taken)
         add(self._show_again, self.drawing.taken)
         add(controller.choose, self._layers.changed)
         add(form.find_all.show_found, self.find_all.changed)
@@ -190,6 +191,11 @@ class Wiring:
         self.recorder.accepted(self.controller.written, objects)
         self.propagation.accepted(objects)
         return objects
+
+    def _on_kept(self, objects: Collection[int]) -> None:
+        labels = self.controller.chosen.labels
+        if labels is not None:
+            self.recorder.accepted([labels.unique_id], objects)
 
     def _on_candidate(self, index: int) -> None:
         self.controller.choose_mask(index)
