@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from types import ModuleType
 
 import pytest
 
-from napari_samv2_prompts.samv2.torch_import import is_about_torch, torch_problem
+from napari_samv2_prompts.samv2.torch_import import (
+    import_quietly,
+    is_about_torch,
+    torch_problem,
+)
 
 
 def missing() -> ModuleNotFoundError:
@@ -59,3 +65,35 @@ def test_without_torch_the_program_and_the_widget_say_how_to_get_it(tmp_path) ->
     *_, program, widget = done.stderr.strip().splitlines()
     assert program.startswith("napari-samv2-prompts: PyTorch is not installed: run `pip install")
     assert widget.startswith("The widget: PyTorch is not installed: run `pip install torch`")
+
+
+HALF_THERE = """
+import sys
+gate = sys.modules["gate"]
+gate.begun.set()
+gate.go.wait(30)
+done = True
+"""
+
+
+def test_a_module_that_another_thread_imports_is_waited_for(tmp_path, monkeypatch) -> None:
+    gate = ModuleType("gate")
+    gate.begun, gate.go = begun, go = threading.Event(), threading.Event()
+    monkeypatch.setitem(sys.modules, "gate", gate)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "half_there.py").write_text(HALF_THERE)
+    whole: list[bool] = []
+
+    def use() -> None:
+        whole.append(hasattr(import_quietly("half_there"), "done"))
+
+    first, second = threading.Thread(target=use), threading.Thread(target=use)
+    first.start()
+    assert begun.wait(30)
+    second.start()
+    second.join(0.2)
+    go.set()
+    first.join()
+    second.join()
+    monkeypatch.delitem(sys.modules, "half_there")
+    assert whole == [True, True]

@@ -22,7 +22,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 
@@ -41,11 +41,11 @@ def import_quietly(name: str) -> ModuleType:
     - `name`: full name of the module
     - raises ImportError if torch cannot be loaded; the message says what to do
     """
-    if name in sys.modules:
-        return sys.modules[name]
-    load_libraries()
+    begun = name in sys.modules  # by another thread it may be: importing waits for that
+    if not begun:
+        load_libraries()
     try:
-        with collector_resting():
+        with nullcontext() if begun else collector_resting():
             return importlib.import_module(name)
     except (ImportError, OSError) as error:
         raise ImportError(torch_problem(error)) from error
