@@ -115,6 +115,20 @@ def test_of_labels_in_several_sizes_the_full_one_is_written(open_in, tmp_path, m
     np.testing.assert_array_equal(tifffile.imread(path), full)
 
 
+@pytest.mark.parametrize("name", ["a.geojson", "a.json", "a.tif", "a.csv", "a.geff", "a_RES"])
+def test_a_folder_that_takes_no_file_is_named_by_the_file(
+    widget, tmp_path, monkeypatch, name: str
+) -> None:
+    (tmp_path / "file").touch()
+    said: list[str] = []
+    monkeypatch.setattr("napari_samv2_prompts._qt.threads.show_error", said.append)
+    answer = str(tmp_path / "file" / name), ""
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: answer)
+    widget._form.files.export.click()
+    assert f"{name} could not be saved" in said[0]
+    assert ".part" not in said[0]
+
+
 def test_tracks_are_not_offered_of_a_single_plane(open_in, monkeypatch) -> None:
     viewer = ViewerModel()
     viewer.add_image(np.ones((40, 50)), name="cells")

@@ -9,7 +9,8 @@ Not here: noting what is done (``io.recorder``), doing it again (``replaying``),
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -300,8 +301,17 @@ def _read(path: str | Path) -> Record:
 def _write(path: Path, recording: Callable[[], Record]) -> None:
     from napari_samv2_prompts.io.record_files import write_record
 
-    try:
+    with refusals_named(path):
         write_record(path, recording())
+
+
+@contextmanager
+def refusals_named(path: Path) -> Iterator[None]:
+    """Have what the system says of a file in the making name the one that the user knows."""
+    try:
+        yield
     except OSError as error:
-        why = error.strerror or error
-        raise OSError(f"{path.name} could not be saved ({why}): choose another folder.") from error
+        if error.strerror is None:  # a sentence of ours
+            raise
+        why = f"{path.name} could not be saved ({error.strerror}): choose another folder."
+        raise OSError(why) from error

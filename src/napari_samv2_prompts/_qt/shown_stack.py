@@ -23,7 +23,7 @@ from napari_samv2_prompts.layers.belonging import made_for, mark_as_made_for
 from napari_samv2_prompts.layers.classes import object_classes
 from napari_samv2_prompts.layers.prompt_layers import placement
 
-from .files import with_ending
+from .files import refusals_named, with_ending
 from .messages import axis_name
 from .widget_state import Axis
 
@@ -217,10 +217,12 @@ class ShownStack:
 def _write_film(path: Path, film: Callable[[], tuple[NDArray[Any], Mapping[int, int]]]) -> None:
     from napari_samv2_prompts.io.lineage_files import write_film
 
-    write_film(path, *film())
+    with refusals_named(path):
+        write_film(path, *film())
 
 
 def _write_plane(path: Path, name: str, labels: NDArray[Any], classes: dict[int, str]) -> None:
     from napari_samv2_prompts.io.exports import LabelledImage, write_plane
 
-    write_plane(path, LabelledImage(name, labels, classes=classes))
+    with refusals_named(path):
+        write_plane(path, LabelledImage(name, labels, classes=classes))
