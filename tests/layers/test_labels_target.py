@@ -310,3 +310,20 @@ def test_many_undos_with_a_redo_among_them_are_told_apart() -> None:
     state.redo_step()
     state.the_layer_shows_what_the_rules_say()
     state.teardown()
+
+
+def test_a_write_beside_the_slider_tells_the_canvas_nothing() -> None:
+    """There is no slice to be drawn, and the viewer fails at drawing a part of it."""
+    viewer = ViewerModel()
+    viewer.add_image(np.zeros((9, 40, 50)))
+    labels = viewer.add_labels(np.zeros((4, 40, 50), np.uint16))
+    viewer.dims.set_current_step(0, 7)
+    drawn: list[object] = []
+    labels.events.labels_update.connect(drawn.append)
+    plane = Plane((1, 2), (1, None, None), (40, 50))
+    LabelsTarget(labels).write(plane, {3: MaskCrop(5, 5, np.ones((4, 4), bool))})
+    assert labels.data[1, 6, 6] == 3
+    assert not drawn
+    viewer.dims.set_current_step(0, 1)
+    LabelsTarget(labels).write(plane, {4: MaskCrop(20, 20, np.ones((4, 4), bool))})
+    assert drawn

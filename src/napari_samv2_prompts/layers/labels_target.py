@@ -9,7 +9,7 @@ numbers (``labels_checks``).
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,6 +36,7 @@ from napari_samv2_prompts.layers.plane_pixels import (
     transposed,
     unfrozen,
 )
+from napari_samv2_prompts.layers.private_api import is_out_of_sight
 from napari_samv2_prompts.layers.undo_steps import Live, OpenStep, UndoSteps
 from napari_samv2_prompts.masks import Painted, Policy, relabelled
 from napari_samv2_prompts.prompts import MaskCrop
@@ -280,9 +281,12 @@ class LabelsTarget:
         """Make what is written meanwhile one undo step, around which the objects are these."""
         if not self.labels.visible:
             self.labels.set_view_slice()  # a hidden layer may still hold an older slice
+        redraw: AbstractContextManager[object] = nullcontext()
+        if is_out_of_sight(self.labels):  # there are no pixels on screen to be drawn anew
+            redraw = self.labels.events.labels_update.blocker()
         self._written = []
         try:
-            with self.labels.block_history():
+            with redraw, self.labels.block_history():
                 yield
         finally:
             written, self._written = self._written, None

@@ -39,6 +39,12 @@ def histories(labels: Labels) -> Histories:
     return Histories(undo, redo)
 
 
+def is_out_of_sight(labels: Labels) -> bool:
+    """Whether the slider stands beside a Labels layer; without it the viewer fails at a write."""
+    shown = getattr(_bare(labels), "_slice", None)
+    return getattr(shown, "empty", False) is True
+
+
 def is_drawing(shapes: Shapes) -> bool:
     """Whether a shape is being drawn; without it the shape counts before it is finished."""
     return getattr(_bare(shapes), "_is_creating", False) is True
