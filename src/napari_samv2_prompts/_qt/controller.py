@@ -144,7 +144,7 @@ class Controller:
 
     def next_object(self) -> None:
         """End the current object, so that the next click starts another."""
-        self.flush()
+        self.refresh()  # which numbers are free may have changed without an event
         self._object.next()
         self._prepare()
 
