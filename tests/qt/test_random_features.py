@@ -207,9 +207,9 @@ class RandomAnnotator(RuleBasedStateMachine):
         place = self.viewer.dims.current_step[0]
         used, stroke = self.numbers(), np.zeros(self.data.shape, bool)
         stroke[place, at[0] - 3 : at[0] + 3, at[1] : at[1] + 12] = True
-        if chosen:
+        if chosen or number == self.labels.selected_label:
             number = self.labels.selected_label
-            if number != self.own:
+            if chosen and number != self.own:
                 self.check_new([number], used)
             self.own = number
         self.labels.data_setitem(np.nonzero(stroke), number)

@@ -814,6 +814,12 @@ def test_what_is_clicked_next_is_no_daughter(bench: Stack) -> None:
     assert bench.points.features["object"].iloc[-1] not in daughters
 
 
+def test_what_is_drawn_next_is_no_daughter(bench: Stack) -> None:
+    daughters = bench.through.divide_here(1)
+    bench.draw((28, 32, 44, 48))
+    assert bench.shapes.features["object"].iloc[-1] not in daughters
+
+
 def test_an_object_that_is_not_there_does_not_divide(bench: Stack) -> None:
     bench.go(4)
     with pytest.raises(ValueError, match="Object 2 is not on this plane"):

@@ -170,6 +170,7 @@ class StackPropagation:
         prompts = self._controller.prompts
         used = max(prompts.current.number, *prompts.prompted, 0)
         new = divide_object(track, number, shown.plane, self._controller.events.blocked, used)
+        self._controller.refresh()  # the next box has another number than the daughters
         self._recorder.add(shown.target.labels.unique_id, Divide(shown.plane, axis, number, new))
         said = f"Object {number} divides here into {new[0]} and {new[1]}."
         said += STOPPED if stopped else " Follow them on from here."
