@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -110,7 +111,7 @@ class RandomAnnotator(RuleBasedStateMachine):
     def numbers(self) -> set[int]:
         return {*np.unique(self.data).tolist(), *self.prompted} - {0}
 
-    def act(self, deed: Callable[[], Any], changes: Collection[int] = ()) -> Any:
+    def act(self, deed: Callable[[], Any], changes: Collection[int | None] = ()) -> Any:
         """Do something that changes no settled object but these, undo it, and redo it."""
         self.widget.wait_until_idle()
         before = self.data.copy()
@@ -156,7 +157,7 @@ class RandomAnnotator(RuleBasedStateMachine):
     def click(self, at: tuple[int, int]) -> None:
         used, points = self.numbers(), self.widget.points.value
         place = self.viewer.dims.current_step[0]
-        self.act(lambda: points.add([[place, *at]]), self.prompted)
+        self.act(lambda: points.add([[place, *at]]), {*self.prompted, self.own})
         number = int(object_numbers(points)[-1])
         if number != self.own:
             self.check_new([number], used)
@@ -174,7 +175,8 @@ class RandomAnnotator(RuleBasedStateMachine):
             (place, row + r, column + r),
             (place, row + r, column - r),
         ]
-        self.act(lambda: shapes.add([corners], shape_type="rectangle"), self.prompted)
+        deed = partial(shapes.add, [corners], shape_type="rectangle")
+        self.act(deed, {*self.prompted, self.picked})
         self.own = int(object_numbers(shapes)[-1])
         if self.own != self.picked:
             self.check_new([self.own], used)
@@ -238,7 +240,7 @@ class RandomAnnotator(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, on=st.booleans())
     def keep(self, number: int, on: bool) -> None:
-        if self.act(lambda: self.widget.label_tools.keep(number, on=on)):
+        if self.act(lambda: self.widget.label_tools.keep(number, on=on)) and on:
             self.settle([number])
 
     @rule(back=st.booleans())
