@@ -16,6 +16,7 @@ from tests.qt.test_accessibility import CONTROLS
 
 from napari_samv2_prompts._qt.form import Form
 from napari_samv2_prompts._qt.form.controls import Fold
+from napari_samv2_prompts._qt.form.model import EmbeddingsPanel
 from napari_samv2_prompts._qt.form.prompts import SIDE, CandidatePictures, silhouettes
 from napari_samv2_prompts._qt.form.widgets import Lines
 from napari_samv2_prompts._qt.messages import note_line, what_next
@@ -150,6 +151,17 @@ def test_what_does_not_fit_is_cut_and_shown_on_hovering(qtbot) -> None:
     assert LONG.startswith(shown[0])
     assert line.toolTip() == line.text() == LONG
     assert all(line.fontMetrics().horizontalAdvance(text) <= 200 for text in shown)
+
+
+def test_names_with_an_ampersand_are_read_whole_and_are_no_shortcut(qtbot, tmp_path) -> None:
+    fold, panel = Fold("Layers", QWidget(), "tip"), EmbeddingsPanel()
+    for shown in (fold, panel):
+        qtbot.addWidget(shown)
+    fold.title = "H&E · points"
+    panel.folder = tmp_path / "R&D"
+    for press, read in ((fold.toggleButton(), "▸ H&E · points"), (panel.choose, "R&D")):
+        assert press.shortcut().isEmpty()
+        assert press.text().replace("&&", "&") == read
 
 
 def test_a_fold_opens_by_its_title_and_hides_what_is_in_it_from_the_keyboard(qtbot) -> None:

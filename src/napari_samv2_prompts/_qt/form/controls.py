@@ -27,7 +27,7 @@ from superqt import QCollapsible
 
 from napari_samv2_prompts.io.settings import Choice
 
-from .widgets import elide
+from .widgets import as_it_stands, elide
 
 _FOLD_STYLE = """
 QPushButton, QPushButton:checked { text-align: left; border: none; background: transparent; }
@@ -128,7 +128,7 @@ class Fold(QCollapsible):
     @title.setter
     def title(self, title: str) -> None:
         self._title = title
-        self.setText(f"{'▾' if self.isExpanded() else '▸'} {title}")
+        self.setText(f"{'▾' if self.isExpanded() else '▸'} {as_it_stands(title)}")
 
     def open(self, wanted: bool = True) -> None:
         """Fold out, or away."""

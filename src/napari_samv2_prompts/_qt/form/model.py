@@ -15,7 +15,7 @@ from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.io.settings import Choice
 
 from .controls import add_row, keep_place, rows, shrinking, side_by_side
-from .widgets import Bar, Lines, button
+from .widgets import Bar, Lines, as_it_stands, button
 
 _OVERLAPS = (
     ("keep labels", "keep"),
@@ -202,7 +202,8 @@ class EmbeddingsPanel(QWidget):
     def _show_folder(self) -> None:
         there = self._folder is not None
         name = self._folder.name or str(self._folder) if self._folder else "Choose…"
-        self.choose.setText(name if len(name) <= _LONGEST else f"{name[:7]}…{name[-7:]}")
+        short = name if len(name) <= _LONGEST else f"{name[:7]}…{name[-7:]}"
+        self.choose.setText(as_it_stands(short))
         where = f"{self._folder}: " if there else ""
         self.choose.setToolTip(
             f"{where}A folder to keep embeddings in, so that no picture is ever embedded twice"

@@ -181,6 +181,11 @@ def button(text: str, tip: str, icon: str = "", *, checkable: bool = False) -> I
     return made
 
 
+def as_it_stands(text: str) -> str:
+    """Return a text for a button that reads like this: to Qt an & marks the letter after it."""
+    return text.replace("&", "&&")
+
+
 class IconButton(QPushButton):
     """A button with an icon of the viewer's set before its text.
 
