@@ -12,6 +12,7 @@ from napari_samv2_prompts.propagation import (
     Embeddings,
     Found,
     HandOver,
+    History,
     Wanted,
     propagate,
 )
@@ -83,6 +84,30 @@ def test_touching_objects_keep_apart():
     for plane in range(1, FRAMES):
         masks = [found.sections[n][plane].crop.full(image.shape[1:]) for n in (1, 2)]
         assert not (masks[0] & masks[1]).any()
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_object_inside_another_keeps_its_pixels(together):
+    rows, columns = np.mgrid[:96, :96]
+    labels = np.zeros((FRAMES, 96, 96), int)
+    labels[:, (rows - 48) ** 2 + (columns - 46) ** 2 <= 34**2] = 1
+    labels[:, (rows - 48) ** 2 + (columns - 48) ** 2 <= 3**2] = 2
+    noise = np.random.default_rng(0).normal(0, 4, labels.shape)
+    image = (np.choose(labels, (30, 200, 250)) + noise).clip(0, 255).astype(np.uint8)
+    model, stack = BrightModel(), ArrayStack(image)
+    method = HandOver(
+        stack, Embeddings.of_stack(stack, model.embed, InputSides(64, 1024)), model.decode
+    )
+    crops = {number: cropped(labels[0] == number) for number in (1, 2)}
+    histories = {n: History(((0, crop),), {0: crop}) for n, crop in crops.items()}
+    if together:
+        guesses = method.follow(1, histories, [])
+        inner = guesses[2].crop
+    else:
+        guesses, inner = method.follow(1, {1: histories[1]}, [crops[2]]), crops[2]
+    assert inner.area > 20
+    masks = [crop.full((96, 96)) for crop in (guesses[1].crop, inner)]
+    assert not (masks[0] & masks[1]).any()
 
 
 def test_an_object_that_vanishes_ends_there():

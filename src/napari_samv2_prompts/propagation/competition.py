@@ -1,6 +1,7 @@
 """Who gets a pixel where objects meet, and what of an object's mask is kept.
 
-Here: :func:`rivals_on`, :func:`from_others`, :func:`shared_out` and :func:`main_components`.
+Here: :func:`rivals_on`, :func:`from_others`, :func:`shared_out`, :func:`main_components` and
+:func:`without_others`.
 
 Not here: how much a pixel speaks for an object (``evidence.py``).
 """
@@ -46,8 +47,7 @@ def from_others(
         first[pasted(crop, whole)] = 1
     parts = {}
     for number, (window, soft) in softs.items():
-        top, left = window.top - whole.top, window.left - whole.left
-        part = slice(top, top + window.size[0]), slice(left, left + window.size[1])
+        part = _within(window, whole)
         second[part] = np.maximum(second[part], np.minimum(first[part], soft))
         first[part] = np.maximum(first[part], soft)
         parts[number] = part
@@ -69,8 +69,7 @@ def shared_out(
         best[pasted(crop, whole)] = np.inf
     parts = {}
     for number, window in windows.items():
-        top, left = window.top - whole.top, window.left - whole.left
-        part = best[top : top + window.size[0], left : left + window.size[1]]
+        part = best[_within(window, whole)]
         np.maximum(part, maps[number], out=part)
         parts[number] = part
     return {number: (maps[number] > 0) & (maps[number] >= parts[number]) for number in maps}
@@ -88,3 +87,32 @@ def main_components(mask: NDArray[np.bool_], soft: NDArray[np.float32]) -> NDArr
         small = np.flatnonzero(sizes < max(4, 0.02 * mask.sum()))
         mask = mask | np.isin(holes, small[small > 0])
     return mask
+
+
+def without_others(
+    masks: Mapping[int, NDArray[np.bool_]],
+    assigned: Mapping[int, NDArray[np.bool_]],
+    windows: Mapping[int, Region],
+    rivals: Sequence[MaskCrop],
+) -> dict[int, NDArray[np.bool_]]:
+    """Take back what holes were filled with where another object lies in them.
+
+    - `masks`: as :func:`main_components` left them
+    - `assigned`: as :func:`shared_out` gave them their pixels, which they keep
+    """
+    whole = union(list(windows.values()))
+    others = np.zeros(whole.size, bool)
+    for crop in rivals:
+        others |= pasted(crop, whole)
+    apart = {}
+    for number in sorted(masks, key=lambda n: int(masks[n].sum())):  # what lies in it is smaller
+        part = others[_within(windows[number], whole)]
+        apart[number] = masks[number] & (assigned[number] | ~part)
+        part |= apart[number]
+    return apart
+
+
+def _within(window: Region, whole: Region) -> tuple[slice, slice]:
+    """Return the rows and columns of a window in an array of a region that holds it."""
+    top, left = window.top - whole.top, window.left - whole.left
+    return slice(top, top + window.size[0]), slice(left, left + window.size[1])

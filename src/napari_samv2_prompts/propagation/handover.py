@@ -22,7 +22,7 @@ from napari_samv2_prompts.prompts import MaskCrop, Masks, Prompt, PromptBatch, c
 from napari_samv2_prompts.regions import Region
 
 from .carrying import Carried, carry
-from .competition import from_others, main_components, shared_out
+from .competition import from_others, main_components, shared_out, without_others
 from .doubt import Measures, judge
 from .evidence import FEATURES, NEAR, evidence, features
 from .patches import FAR, grid_of, pixels_of, taken, union
@@ -68,10 +68,13 @@ class HandOver:
         rival = from_others({n: (one.window, one.soft) for n, one in carried.items()}, rivals)
         values = {n: features(one, rival[n], *decoded[n]) for n, one in carried.items()}
         maps = {number: self._evidence(measured) for number, measured in values.items()}
-        assigned = shared_out(maps, {n: one.window for n, one in carried.items()}, rivals)
+        windows = {number: one.window for number, one in carried.items()}
+        assigned = shared_out(maps, windows, rivals)
+        masks = {n: main_components(assigned[n], one.soft) for n, one in carried.items()}
+        masks = without_others(masks, assigned, windows, rivals)
         guesses = {}
         for number, one in carried.items():
-            mask = main_components(assigned[number], one.soft)
+            mask = masks[number]
             measures = Measures.of(one, mask, maps[number], *decoded[number])
             if self._watch is not None:
                 self._watch(plane, number, one.window, values[number], measures)
