@@ -54,7 +54,8 @@ def window_layers(path: Path, reader: str | None = None) -> list[WindowLayer]:
             own = {
                 name: value[channel]
                 for name, value in options.items()
-                if name in ("contrast_limits", "gamma") and _is_each(value, levels[0].shape[axis])
+                if name in ("contrast_limits", "gamma")
+                and _is_each(name, value, levels[0].shape[axis])
             }
             own |= {
                 name: value
@@ -88,11 +89,12 @@ def _layer(levels: tuple[Any, ...], options: dict[str, Any]) -> WindowLayer:
     return WindowLayer(levels if len(levels) > 1 else levels[0], options)
 
 
-def _is_each(value: Any, channels: int) -> bool:
+def _is_each(name: str, value: Any, channels: int) -> bool:
     """Tell whether an option has a value for each channel, and is not one for all."""
     if not isinstance(value, list | tuple) or len(value) != channels:
         return False
-    return channels != 2 or isinstance(value[0], list | tuple)
+    # Two numbers are the limits of all channels.
+    return name == "gamma" or channels != 2 or isinstance(value[0], list | tuple)
 
 
 def _taken(level: Any, axis: int, channel: int) -> Any:
