@@ -14,7 +14,7 @@ from napari_samv2_prompts.io.window_layers import window_layers
 
 
 @pytest.mark.parametrize("wrapped", [np.asarray, da.from_array], ids=["numpy", "dask"])
-@pytest.mark.parametrize("axis", [0, 3])
+@pytest.mark.parametrize("axis", [0, 3, -1])
 @pytest.mark.parametrize("limits", [[0, 9], [[0, 9], [1, 5]]])
 def test_channels_are_parted_as_the_window_parts_them(wrapped, axis, limits, monkeypatch) -> None:
     data = wrapped(np.arange(2 * 4 * 5 * 2, dtype=np.uint8).reshape(2, 4, 5, 2))

@@ -98,5 +98,5 @@ def _is_each(name: str, value: Any, channels: int) -> bool:
 
 
 def _taken(level: Any, axis: int, channel: int) -> Any:
-    index = (*(slice(None),) * axis, channel)
+    index = (*(slice(None),) * (axis % level.ndim), channel)
     return level[index] if hasattr(level, "dask") else np.take(level, channel, axis)
