@@ -54,6 +54,15 @@ def test_a_single_plane_is_cut_in_four_and_quarters_without_objects_left_out() -
     assert {pair.image.shape for pair in pairs} == {(48, 48)}
 
 
+@pytest.mark.parametrize("lowest", [0, 2_000_000_000, 2**63])
+def test_numbers_of_objects_may_be_of_any_height(lowest: int) -> None:
+    image, labels = discs(2)
+    numbers = np.where(labels > 0, labels + np.uint64(lowest), np.uint64(0))
+    for pair in pairs_of_layers(Image(image), Labels(numbers)):
+        assert pair.objects().tolist() == [lowest + n for n in (1, 2, 3, 4)]
+        np.testing.assert_array_equal(pair.counted(), labels[0])
+
+
 def test_layers_that_do_not_fit_are_refused_in_a_sentence() -> None:
     image, labels = discs()
     with pytest.raises(ValueError, match="as large as their image"):

@@ -144,7 +144,7 @@ def pairs_of_layers(image: Image, labels: Labels) -> list[Pair]:
     axes = (len(shape) - 2, len(shape) - 1)
     pairs = []
     for index in np.ndindex(shape[:-2]):
-        plane_labels = np.asarray(values[index]).astype(np.int32)
+        plane_labels = np.asarray(values[index])
         if plane_labels.any():
             plane = Plane(axes, (*index, None, None), (shape[-2], shape[-1]))
             picture = image_view(image, plane).read()
@@ -191,7 +191,7 @@ def pairs_of_folder(folder: Path) -> Iterator[Pair]:
         if labels.dtype.kind not in "bui":
             raise ValueError(f"{path.name} has values of type {labels.dtype}, not whole numbers.")
         found += 1
-        yield Pair(name, read_picture(picture), labels.astype(np.int32))
+        yield Pair(name, read_picture(picture), labels)
     if not found:
         raise ValueError(
             f"{folder} has no pictures with labels: beside NAME.png there must be NAME.labels.png "

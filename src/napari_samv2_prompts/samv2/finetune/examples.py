@@ -40,7 +40,7 @@ class Pair:
 
     name: str
     image: NDArray[np.uint8]  # (H, W) or (H, W, 3) uint8
-    labels: NDArray[np.integer]  # one number for each object, 0 where there is none
+    labels: NDArray[np.integer]  # a number above 0 for each object
 
     def __post_init__(self) -> None:
         check_image(self.image)
@@ -50,11 +50,16 @@ class Pair:
                 f"{self.image.shape[:2]}: they must be the same."
             )
 
-    def objects(self) -> NDArray[np.intp]:
+    def objects(self) -> NDArray[np.integer]:
         """Numbers of the objects, the smallest specks left out."""
-        counts = np.bincount(self.labels.ravel().astype(np.intp))
-        counts[0] = 0
-        return np.flatnonzero(counts > SMALLEST)
+        values, counts = np.unique(self.labels, return_counts=True)
+        return np.asarray(values[(values > 0) & (counts > SMALLEST)])
+
+    def counted(self) -> NDArray[np.int32]:
+        """The labels with objects numbered from 1: their own numbers may be of any height."""
+        values, places = np.unique(self.labels, return_inverse=True)
+        numbers = places.reshape(self.labels.shape) + 1 - np.count_nonzero(values <= 0)
+        return np.maximum(numbers, 0).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def embed_levels(network: SAMV2Network, pair: Pair) -> Embedded:
     pixels = to_pixels(pair.image, side, device)
     sides = network.variant.pyramid(side)
     levels = [pixels, *(smaller(pixels, each) for each in sides)]
-    whole = Image.fromarray(pair.labels.astype(np.int32))
+    whole = Image.fromarray(pair.counted())
     return Embedded(
         tuple(network.encode_image(level) for level in levels),
         tuple(
