@@ -111,6 +111,20 @@ def test_an_interrupted_run_goes_on_to_the_same_end(tmp_path: Path) -> None:
         fine_tune(network(), pairs(), replace(settings, seed=1), checkpoint=state)
 
 
+def test_a_run_goes_on_with_the_model_and_the_pictures_that_it_began_with(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, steps=2, every=1, patience=99)
+    state = tmp_path / "state"
+    fine_tune(network(), pairs(), settings, checkpoint=state)
+    torch.manual_seed(1)
+    other = build_network(PUBLISHED).eval()
+    corrected = pairs()
+    corrected[0].labels[:2, :2] = 2
+    for begun, given in ((other, pairs()), (network(SMALL), pairs()), (network(), corrected)):
+        with pytest.raises(ValueError, match="another model, other pictures"):
+            fine_tune(begun, given, settings, checkpoint=state)
+    assert fine_tune(network(), pairs(), settings, checkpoint=state).steps == 2
+
+
 def test_pictures_are_parted_and_two_are_needed() -> None:
     learnt, held_back = split(pairs(), 0.25, 0)
     assert len(held_back) == 1

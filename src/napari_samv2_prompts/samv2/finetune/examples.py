@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import torch
@@ -49,6 +50,15 @@ class Pair:
                 f"The labels of {self.name} have the shape {self.labels.shape}, its picture "
                 f"{self.image.shape[:2]}: they must be the same."
             )
+
+    @property
+    def digest(self) -> str:
+        """A digest of picture and labels: it differs as soon as one pixel does."""
+        digest = blake2b(digest_size=16)
+        for array in (self.image, self.labels):
+            digest.update(f"{array.dtype} {array.shape} ".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     def objects(self) -> NDArray[np.integer]:
         """Numbers of the objects, the smallest specks left out."""

@@ -21,6 +21,7 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2.image_predictor import SAMV2ImagePredictor
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork
+from napari_samv2_prompts.samv2.weights.packing import weights_digest
 
 from . import clicks
 from .examples import FLIPS, Batch, Embedded, Pair, draw_batch, embed_levels, flipped, split
@@ -128,7 +129,8 @@ def fine_tune(
     run = _Run(network, optimizer, before, before, _copied(network))
     told: dict[str, object] = {
         "settings": asdict(settings),
-        "pictures": sorted(pair.name for pair in pairs),
+        "pictures": sorted((pair.name, pair.digest) for pair in pairs),
+        "begun with": weights_digest(network),
     }
     if checkpoint is not None and checkpoint.exists():
         _resume(run, checkpoint, told)
@@ -265,8 +267,8 @@ def _resume(run: _Run, path: Path, told: dict[str, object]) -> None:
     state = torch.load(path, weights_only=True, map_location=run.network.no_mem_embed.device)
     if state["told"] != told:
         raise ValueError(
-            f"{path} belongs to a run with other pictures or settings: delete it to begin anew, or "
-            "start with the same ones to go on."
+            f"{path} belongs to a run with another model, other pictures or settings: delete it to "
+            "begin anew, or start with the same ones to go on."
         )
     run.network.load_state_dict(state["network"])
     run.optimizer.load_state_dict(state["optimizer"])
