@@ -14,6 +14,7 @@ from napari_samv2_prompts.propagation import (
     HandOver,
     History,
     Wanted,
+    correspondence,
     propagate,
 )
 from napari_samv2_prompts.propagation.patches import smoothed
@@ -140,6 +141,20 @@ def test_the_same_question_has_the_same_answer(at):
         assert section.crop.box == other.crop.box
         assert np.array_equal(section.crop.mask, other.crop.mask)
         assert section.doubt == other.doubt
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1)])
+def test_planes_may_be_a_pixel_wide_or_high(shape):
+    before = np.random.default_rng(0).uniform(0, 255, np.add(shape, 2 * correspondence.RADIUS))
+    before = before.astype(np.float32)
+    kept = before.copy()
+    inner = (slice(correspondence.RADIUS, -correspondence.RADIUS),) * 2
+    soft = correspondence.moved(before, before[inner], np.ones_like(before))
+    np.testing.assert_allclose(soft, np.ones(shape), rtol=1e-5)
+    np.testing.assert_array_equal(before, kept)
+    image = np.full((FRAMES, *shape), 200, np.uint8)
+    found, _ = follow(image, np.ones(image.shape, int))
+    assert set(found.sections) | {end.object for end in found.ends.values()} == {1}
 
 
 def test_grey_values_are_smoothed_as_a_convolution_does():

@@ -42,7 +42,8 @@ def moved(
     """
     h, w = now.shape
     shifted = np.lib.stride_tricks.sliding_window_view
-    cost = shifted(before, (h, w)).reshape(-1, h, w)  # a copy: all is worked out in its place
+    # A copy, which reshaping makes but where a side is a pixel: all is worked out in its place.
+    cost = np.require(shifted(before, (h, w)).reshape(-1, h, w), requirements=("C", "W"))
     cost -= now
     cost *= cost
     ndimage.uniform_filter(cost, (1, PATCH, PATCH), cost, mode="nearest")
