@@ -19,6 +19,7 @@ from napari_samv2_prompts.samv2 import (
     SAMV2ImagePredictor,
     build_samv2,
 )
+from napari_samv2_prompts.samv2.automatic_masks import crop_boxes
 
 RECORDS = Path(__file__).parents[1] / "data" / "automatic_masks.json.gz"
 QUICK = ("grid", "refined", "run lengths")
@@ -68,6 +69,17 @@ def test_records_are_the_official_ones(predictor: SAMV2ImagePredictor, name: str
         if other["area"] > 50:
             assert one["stability_score"] == pytest.approx(other["stability_score"], abs=0.01)
         assert one["crop_box"] == other["crop_box"]
+
+
+@pytest.mark.parametrize("shape", [(1, 40), (40, 1), (3, 20)])
+def test_crops_lie_within_images_of_fewer_pixels_than_crops_a_side(shape: tuple[int, int]) -> None:
+    crops = crop_boxes(shape, 3, 512 / 1500)
+    covered = np.zeros((4, *shape), bool)
+    for layer, (x0, y0, x1, y1) in crops:
+        assert 0 <= x0 < x1 <= shape[1]
+        assert 0 <= y0 < y1 <= shape[0]
+        covered[layer, y0:y1, x0:x1] = True
+    assert covered.all()
 
 
 def test_the_three_forms_of_a_mask_are_the_same(predictor: SAMV2ImagePredictor) -> None:

@@ -319,7 +319,8 @@ def crop_boxes(shape: tuple[int, int], n_layers: int, overlap: float) -> list[tu
         for column, row in product(range(n), range(n)):
             x0, y0 = (side_x - common) * column, (side_y - common) * row
             crop = Crop(x0, y0, min(x0 + side_x, width), min(y0 + side_y, height))
-            crops.append((layer, crop))
+            if x0 < crop.x1 and y0 < crop.y1:  # an image may have fewer pixels than crops a side
+                crops.append((layer, crop))
     return crops
 
 
