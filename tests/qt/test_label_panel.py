@@ -53,6 +53,16 @@ def test_a_key_beside_all_labels_says_so_and_does_nothing(panel) -> None:
     assert panel.number.value() == 4
 
 
+def test_a_key_on_a_label_too_high_for_an_object_has_it_said(panel) -> None:
+    panel._tools.under_mouse = 2**31
+    for _, action in panel.keys:
+        action()
+    assert panel._tools.edit.call_args_list == [((2**31,),)] * 3
+    panel._tools.merge.assert_not_called()
+    panel._tools.keep.assert_not_called()
+    assert panel.number.value() == 4
+
+
 def test_the_switch_shows_whether_the_label_is_kept_and_turns_it(panel) -> None:
     panel.show_state(replace(NOW, kept=(4, 6), said="Done."))
     assert panel.keep.isChecked()

@@ -52,6 +52,13 @@ def test_editing_changes_nothing_before_there_is_a_prompt(bench: Bench) -> None:
     assert bench.decoded == []
 
 
+def test_a_label_too_high_for_an_object_is_not_edited(bench: Bench) -> None:
+    before = bench.controller.state().current
+    assert not tools_of(bench).edit(2**31)
+    assert "too high" in tools_of(bench).said
+    assert bench.controller.state().current == before
+
+
 def test_the_first_prompt_starts_from_the_labels_mask(bench: Bench) -> None:
     tools_of(bench).edit(3)
     bench.click(15, 35)

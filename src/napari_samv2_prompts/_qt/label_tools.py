@@ -38,7 +38,7 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.layers.plane_pixels import transposed
 from napari_samv2_prompts.layers.undo_steps import OpenStep
-from napari_samv2_prompts.prompts import MaskCrop, Prompt
+from napari_samv2_prompts.prompts import MAX_OBJECT, MaskCrop, Prompt
 
 from .labels_writer import Targets, place_of
 from .messages import left_line, listed
@@ -124,6 +124,8 @@ class LabelTools:
 
         Nothing changes before there is a prompt.  Returns whether there is such a label.
         """
+        if number > MAX_OBJECT:
+            return self._say(f"Label {number} is too high to work on: {MAX_OBJECT} is the highest.")
         found = self._find(number)
         if found is None:
             return False

@@ -153,11 +153,11 @@ class LabelPanel(QWidget):
         if self._tools is None or not self.isEnabled():
             return
         number = self._tools.under_mouse
-        if number > 0:
+        if 0 < number <= self.number.maximum():
             self.number.setValue(number)
             action()
         else:
-            self._tools.edit(0)  # which says that there is none
+            self._tools.edit(number)  # which says that there is none, or what is wrong with it
 
     # --- the buttons ----------------------------------------------------------------------------
 
