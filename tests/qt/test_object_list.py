@@ -157,6 +157,20 @@ def test_a_press_goes_to_the_object(viewer, widget) -> None:
     assert viewer.scene.camera.center[-2:] == pytest.approx((17.5, 20), abs=1)
 
 
+def test_a_label_too_high_for_an_object_is_shown_and_named(viewer, widget) -> None:
+    high = 3_000_000_000
+    data = np.zeros((3, 80, 100), np.uint32)
+    data[2, 40:50, 40:60] = high
+    widget.labels.value = viewer.add_labels(data)
+    assert rows(widget).keys() == {high}
+    current, table = widget._form.prompts.object.value(), widget._form.objects
+    table._on_clicked(table.table.model().index(0, 0))
+    assert viewer.dims.current_step[0] == 2
+    assert widget._form.prompts.object.value() == current
+    table.model.setData(table.model.index(0, 1), "cell")
+    assert rows(widget)[high].name == "cell"
+
+
 def test_a_press_picks_a_prompt_beside_labels_in_several_sizes(viewer, widget) -> None:
     full = np.zeros(widget.labels.value.data.shape, np.uint16)
     widget.labels.value = viewer.add_labels([full, full[:, ::2, ::2]])

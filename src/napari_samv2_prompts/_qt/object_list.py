@@ -30,6 +30,7 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.layers.classes import object_classes, set_class
 from napari_samv2_prompts.layers.labels_reading import PlaneIndex, labels_by_plane
+from napari_samv2_prompts.prompts import MAX_OBJECT
 
 from .form.objects import ObjectRow
 from .threads import timer_for
@@ -241,8 +242,9 @@ class ObjectList:
     # --- what is asked for ------------------------------------------------------------------
 
     def pick(self, number: int) -> None:
-        """Make an object current and show it."""
-        self._controller.pick_object(number)
+        """Make an object current and show it; a label too high for an object is shown alone."""
+        if number <= MAX_OBJECT:
+            self._controller.pick_object(number)
         labels = self._controller.chosen.labels
         row = next((row for row in self._rows if row.number == number), None)
         if labels is not None and row is not None:

@@ -90,7 +90,8 @@ def _swatch(colour: tuple[int, int, int]) -> QIcon:
 class ObjectsModel(QAbstractTableModel):
     """Rows of objects for a view."""
 
-    named = Signal(int, str)  # the user gave an object a class
+    # The user gave an object a class.  Not an int, which to Qt has 32 bits: labels may be higher.
+    named = Signal(object, str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -174,10 +175,10 @@ class _Filtered(QSortFilterProxyModel):
 class ObjectsPanel(QWidget):
     """The table and its buttons."""
 
-    picked = Signal(int)  # the user chose an object
+    picked = Signal(object)  # the user chose an object, an int
     deleted = Signal(object)  # objects, a tuple of int
     kept = Signal(object)
-    named = Signal(int, str)
+    named = Signal(object, str)
 
     def __init__(self) -> None:
         super().__init__()
