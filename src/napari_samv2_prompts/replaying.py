@@ -249,8 +249,11 @@ class Replay:
             return
         live = self._target.live(self._plane)
         wanted = {n: mask for n, mask in masks.items() if mask is not None or n in live}
-        if wanted:
-            self._target.write(self._plane, wanted, self._policy)
+        if wanted and not self._ended:
+            try:
+                self._target.write(self._plane, wanted, self._policy)
+            except TargetError as error:  # the labels were given other data
+                self._end(str(error))
 
     def _on_status(self, status: Status) -> None:
         if status.state is State.FAILED:

@@ -220,6 +220,36 @@ def test_removing_the_labels_that_are_loaded_into_ends_it(saved) -> None:
     assert labels.data[30, 40]
 
 
+@pytest.fixture
+def saved_stack(open_in, tmp_path) -> tuple[SAMV2PromptsWidget, ManualRunner, Path]:
+    """As `saved`, with an object on each of two planes."""
+    runner, viewer = ManualRunner(), ViewerModel()
+    viewer.add_image(np.zeros((2, 40, 50)), name="cells")
+    widget = open_in(viewer, **late(runner))
+    points, _, _ = widget.new_prompt_layers()
+    for z in (0, 1):
+        viewer.dims.set_current_step(0, z)
+        widget.next_object()
+        points.add([[z, 10, 10]])
+        settle(widget, runner)
+    widget.save_prompts(tmp_path / "prompts.json")
+    return widget, runner, tmp_path / "prompts.json"
+
+
+@pytest.mark.parametrize("name", ["cells", "cells labels [1]"])
+def test_loading_ends_where_layers_get_other_data(saved_stack, monkeypatch, name) -> None:
+    widget, runner, path = saved_stack
+    told: list[str] = []
+    monkeypatch.setattr("napari_samv2_prompts._qt.files.show_error", told.append)
+    widget.load_prompts(path)
+    widget._viewer.layers[name].data = np.zeros((1, 20, 20), np.uint16)
+    settle(widget, runner)
+    assert len(told) == 1
+    assert f"{name!r}" in told[0]
+    assert "IndexError" not in told[0]
+    assert not widget._open.files.busy
+
+
 def test_loading_leaves_alone_what_is_there(open_widget, tmp_path) -> None:
     widget = open_widget(np.zeros((40, 50)), **fake())
     points, _, labels = widget.new_prompt_layers()

@@ -208,7 +208,7 @@ class PromptFiles:
             with_models(record, partial(_placed, choice)),
             self._make_session(),
             target,
-            partial(self._view, image),
+            partial(self._view, image, image.data),
             partial(place_of, chosen),
             self._queue.post,
         )
@@ -218,7 +218,10 @@ class PromptFiles:
         replay.start()
         return ""
 
-    def _view(self, image: Image, plane: Plane, picture: Picture) -> ImageView:
+    def _view(self, image: Image, data: object, plane: Plane, picture: Picture) -> ImageView:
+        """Return what to embed; raise ValueError if the image has other data than at first."""
+        if image.data is not data:
+            raise ValueError(f"The image {image.name!r} was given other data.")
         if picture.channels:
             layers, dims = self._viewer.layers, self._viewer.dims
             return view_of(layers, image, plane, dims, "channels")
