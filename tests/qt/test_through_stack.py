@@ -633,6 +633,39 @@ def test_accepting_all_ends_it(bench: Stack) -> None:
     assert not bench.through.state.doubtful
 
 
+@pytest.mark.parametrize("way", ["delete", "merge", "prompts", "keep"])
+def test_what_is_removed_meanwhile_does_not_come_back_on_other_planes(way: str) -> None:
+    bench, runner = waiting()
+    bench.draw((28, 32, 44, 48))
+    runner.finish_all()
+    bench.controller.pick_object(2)
+    bench.through.propagate()
+    task, on_done, on_report = runner.jobs.pop()
+    heard: list[object] = []
+
+    def do_after_the_second(task, report) -> None:
+        on_report(task, report)
+        heard.append(report)
+        if len(heard) != 2:
+            return
+        if way == "prompts":
+            bench.shapes.selected_data = {0}
+            bench.shapes.remove_selected()
+            bench.controller.refresh()
+        else:
+            tools = bench.controller.label_tools
+            tools.keep(1, on=True) if way == "keep" else getattr(tools, way)(1)
+
+    task.on_report = lambda report: do_after_the_second(task, report)
+    on_done(task, outcome_of(task))
+    runner.finish_all()
+    bench.through.propagate()
+    runner.finish_all()
+    assert bench.planes_of(2) == list(range(PLANES))
+    assert (bench.planes_of(1) == []) == (way != "keep")
+    bench.close()
+
+
 def test_what_was_undone_is_not_to_be_looked_at(bench: Stack) -> None:
     bench.through.propagate()
     bench.labels.undo()

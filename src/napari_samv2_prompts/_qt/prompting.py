@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from psygnal import Signal
+
 from napari_samv2_prompts.layers import (
     Chosen,
     LabelsTarget,
@@ -134,6 +136,8 @@ class Prompting:
       then
     """
 
+    lost = Signal(frozenset)  # objects without any prompt by now: their masks were removed
+
     def __init__(self, viewer: Viewer, targets: Targets, events: ViewerEvents) -> None:
         self.chosen = Chosen()
         self.current = CurrentObject()
@@ -179,7 +183,9 @@ class Prompting:
             same = tables.same_rows(self._tables)
             self.said = _said_of(tables) or (self.said if same else "")
             if tables.lost and target is not None and shown is not None:
-                target.remove(tables.lost)
+                lost = tables.lost & target.live()  # the others were accepted
+                target.remove(lost)
+                self.lost.emit(lost)
                 tables = replace(tables, lost=frozenset())
             self._tables = tables
             self.current.follow(tables, free(tables.prompted) if free else 0)

@@ -37,7 +37,7 @@ from .work_layers import WorkLayers
 if TYPE_CHECKING:
     from napari.viewer import Viewer
 
-    from napari_samv2_prompts.engine import Propagation
+    from napari_samv2_prompts.engine import Propagation, Removal
     from napari_samv2_prompts.io.recorder import Recorder
     from napari_samv2_prompts.layers.stack_labels import StackLabels
     from napari_samv2_prompts.propagation import Filled, Method
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .controller import Controller
 
 STOPPED = " Following stopped: press again to go on."
+REMOVED = "Following stopped, since what is followed was removed: press again to go on."
 NO_LAYERS = "Following stopped, since the image or its labels were removed or have other data."
 
 # Opening the window must not wait for what following objects needs: it is imported when they are.
@@ -73,6 +74,8 @@ class StackPropagation:
         self._links.add(self._on_update, controller.session.propagated)
         self._links.add(self._on_state, controller.state_changed)
         self._links.add(self.accepted, controller.label_tools.taken)
+        self._links.add(self._on_removed, controller.label_tools.removed)
+        self._links.add(self._on_lost, controller.prompts.lost)
 
     @property
     def running(self) -> bool:
@@ -290,6 +293,19 @@ class StackPropagation:
             self._track = last
             self.state = replace(self.state, doubtful=last is not None and last.has_found)
         self.changed.emit(replace(self.state))
+
+    def _on_removed(self, removal: Removal) -> None:
+        self._on_lost(removal.objects)
+
+    def _on_lost(self, objects: Collection[int]) -> None:
+        """Follow objects that were removed no more: they would come again on other planes."""
+        if self._running is None:
+            return
+        track, request, _ = self._running
+        ours = track.target.labels is self._controller.chosen.labels
+        if ours and not (request.wanted.objects or frozenset()).isdisjoint(objects):
+            self.cancel()
+            self._tell(replace(self.state, said=REMOVED))
 
     def _tell(self, state: PropagationState) -> None:
         if state != self.state:
