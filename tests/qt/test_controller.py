@@ -244,6 +244,12 @@ def test_accept_keeps_the_labels_and_clears_the_prompts(bench: Bench) -> None:
     assert bench.painted == {1, 2}
 
 
+def test_what_was_accepted_is_not_wanted_any_more(bench: Bench) -> None:
+    bench.draw((5, 5, 15, 20))
+    bench.controller.accept()
+    assert not bench.session.pending  # whatever goes on next would predict it again
+
+
 @pytest.mark.parametrize("how", ["accepted", "kept"])
 def test_objects_of_another_image_are_not_accepted_for_their_number(bench: Bench, how: str) -> None:
     bench.draw((5, 5, 15, 20))
