@@ -11,13 +11,21 @@ import threading
 from collections import Counter
 from contextlib import ExitStack
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar
 from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Points, Shapes
 from napari.utils.notifications import notification_manager
@@ -40,6 +48,7 @@ from napari_samv2_prompts.layers.rows import object_numbers
 from napari_samv2_prompts.samv2.weights.registry import CACHE_VARIABLE
 
 SIDES = 24, 30
+STEPS = int(os.environ.get("RANDOM_USER_STEPS", "10_000"))  # in a long run
 ODD = (1e20, 1e30, 2**63 + 5, 5e9, 2**63 - 1, -4, 1.5, "abc")  # in the table of features
 SHAPES_2D = ("rectangle", "ellipse", "polygon", "path", "line")
 ROWS, COLUMNS = st.integers(-2, SIDES[0] + 1), st.integers(-2, SIDES[1] + 1)
@@ -57,6 +66,13 @@ ERRORS = (
     MemoryError(),
     RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
 )
+
+
+def try_users(user: type[RuleBasedStateMachine], examples: int, steps: int, **options: Any) -> None:
+    """Let so many users do so many steps each, however long it takes."""
+    unhurried = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+    chosen = settings(max_examples=examples, stateful_step_count=steps, **unhurried, **options)
+    run_state_machine_as_test(user, settings=chosen)
 
 
 class SAMV2PromptsWidget(widget.SAMV2PromptsWidget):

@@ -7,7 +7,6 @@ works on: accepted, found, kept or painted.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import replace
@@ -17,19 +16,17 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 from napari.components import ViewerModel
 from scipy import ndimage
 from tests.fakes import SyncRunner, crop_of
-from tests.qt.random_user import SAMV2PromptsWidget
+from tests.qt.random_user import STEPS, SAMV2PromptsWidget, try_users
 from tests.qt.test_through_stack import Bright
 
 from napari_samv2_prompts.candidates import Candidate
@@ -299,23 +296,10 @@ class RandomAnnotator(RuleBasedStateMachine):
         assert np.array_equal(self.image.data, picture())
 
 
-def check(examples: int, steps: int, **options: Any) -> None:
-    run_state_machine_as_test(
-        RandomAnnotator,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            **options,
-        ),
-    )
-
-
 def test_a_random_user_of_all_features() -> None:
-    check(6, 20, derandomize=True)
+    try_users(RandomAnnotator, 6, 20, derandomize=True)
 
 
 @pytest.mark.slow
 def test_a_random_user_of_all_features_for_long() -> None:
-    check(int(os.environ.get("RANDOM_USER_STEPS", "10_000")) // 50, 50)
+    try_users(RandomAnnotator, STEPS // 50, 50)

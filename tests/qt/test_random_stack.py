@@ -5,21 +5,19 @@ A mask on a plane is *surely the user's* if it has pixels that no run left there
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
+from tests.qt.random_user import STEPS, try_users
 from tests.qt.test_through_stack import PLANES, Stack, film, see_walls, shortened
 
 from napari_samv2_prompts.layers import Chosen, TargetError
@@ -247,25 +245,12 @@ class RandomUserOfWalls(RandomStackUser):
 USERS = pytest.mark.parametrize("user", [RandomStackUser, RandomUserOfWalls])
 
 
-def check(user: type[RandomStackUser], examples: int, steps: int, **options) -> None:
-    run_state_machine_as_test(
-        user,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=steps,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            **options,
-        ),
-    )
-
-
 @USERS
 def test_a_random_user_of_a_stack(user: type[RandomStackUser]) -> None:
-    check(user, 4, 12, derandomize=True)
+    try_users(user, 4, 12, derandomize=True)
 
 
 @USERS
 @pytest.mark.slow
 def test_a_random_user_of_a_stack_for_long(user: type[RandomStackUser]) -> None:
-    check(user, int(os.environ.get("RANDOM_USER_STEPS", "10_000")) // 50, 50)
+    try_users(user, STEPS // 50, 50)

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 import napari
 import pytest
-from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import run_state_machine_as_test
-from tests.qt.random_user import RandomUser
+from hypothesis import Phase
+from tests.qt.random_user import STEPS, RandomUser, try_users
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
 # The suite always tries the same users, so that it fails because of a change; the long run others.
-UNHURRIED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
-STEPS = int(os.environ.get("RANDOM_USER_STEPS", "10_000"))
 
 
 class UserOfAWindow(RandomUser):
@@ -36,21 +32,11 @@ class UserOfAWindow(RandomUser):
 
 
 def test_a_random_user() -> None:
-    run_state_machine_as_test(
-        RandomUser,
-        settings=settings(max_examples=8, stateful_step_count=25, derandomize=True, **UNHURRIED),
-    )
+    try_users(RandomUser, 8, 25, derandomize=True)
 
 
 def test_a_random_user_of_a_window() -> None:
-    once = settings(
-        max_examples=2,
-        stateful_step_count=12,
-        derandomize=True,
-        phases=(Phase.generate,),
-        **UNHURRIED,
-    )
-    run_state_machine_as_test(UserOfAWindow, settings=once)
+    try_users(UserOfAWindow, 2, 12, derandomize=True, phases=(Phase.generate,))
 
 
 @pytest.mark.slow
@@ -58,9 +44,8 @@ def test_a_random_user_of_a_window() -> None:
 def test_a_random_user_for_long(user, steps: int, capsys: pytest.CaptureFixture[str]) -> None:
     """Others each time; what a failing one did is shown in few steps and tried first next time."""
     user.done.clear()
-    fresh = settings(max_examples=20, stateful_step_count=50, derandomize=False, **UNHURRIED)
     while user.done["steps"] < steps:
-        run_state_machine_as_test(user, settings=fresh)
+        try_users(user, 20, 50, derandomize=False)
     done = ", ".join(f"{count} {what}" for what, count in user.done.items())
     with capsys.disabled():
         sys.stdout.write(f"\n{user.__name__}: {done}\n")

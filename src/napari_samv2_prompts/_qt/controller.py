@@ -144,7 +144,7 @@ class Controller:
 
     def next_object(self) -> None:
         """End the current object, so that the next click starts another."""
-        self.refresh()  # which numbers are free may have changed without an event
+        self.flush()
         self._object.next()
         self._prepare()
 
@@ -177,6 +177,7 @@ class Controller:
         self.label_tools.accepted(objects, left)
         with self.events.blocked():
             remove_objects((self.chosen.points, self.chosen.shapes), objects)
+        self.refresh()
         self.next_object()
         return tuple(sorted(objects))
 

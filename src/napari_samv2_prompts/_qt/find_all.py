@@ -150,6 +150,7 @@ class FindAll:
         self._forget()
         numbers = tuple(accepting.left)
         if now.prompts.current.number in numbers:  # as the next free one; clicks are for another
+            now.refresh()
             now.next_object()
         self._accepting, self._labels = accepting, place.labels
         self._scores = {number: one.score for number, one in zip(numbers, chosen, strict=True)}
