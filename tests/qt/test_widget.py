@@ -272,6 +272,32 @@ def test_two_widgets_in_one_viewer_do_not_disturb_each_other(viewer, opened: Ope
     assert labels.data[60, 60] != 0
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_what_one_widget_accepts_the_other_does_not_take_away(
+    model, open_in: Opened, which: int
+) -> None:
+    widgets = [open_in(model, make_predictor=Factory()) for _ in range(2)]
+    chosen = widgets[0].new_prompt_layers()
+    points, shapes, labels = chosen
+    widgets[1].points.value, widgets[1].shapes.value, widgets[1].labels.value = chosen
+
+    def wait() -> None:
+        for widget in (*widgets, *widgets):
+            widget.wait_until_idle()
+
+    shapes.add_rectangles([BOX])
+    wait()
+    widgets[which].next_object()
+    points.add([[60, 60]])
+    wait()
+    before = labels.data.copy()
+    assert widgets[which].accept() == (1, 2)
+    wait()
+    assert len(points.data) == len(shapes.data) == 0
+    np.testing.assert_array_equal(labels.data, before)
+    assert painted(labels) == {1, 2}
+
+
 def test_two_viewers_work_side_by_side(make_napari_viewer, opened: Opened) -> None:
     widgets = []
     for size in (40, 60):

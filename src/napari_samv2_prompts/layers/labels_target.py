@@ -46,6 +46,11 @@ if TYPE_CHECKING:
     from napari.layers import Image, Labels
 
 
+LEFT = "samv2_objects_left"
+"""The layer's event for live objects that are left to the user (`objects`, `only` as
+:meth:`.UndoSteps.let_go` has them): whoever else writes to the layer has them live, too."""
+
+
 class LabelsTarget:
     """The Labels layer that results are written to, and the live objects in it.
 
@@ -75,12 +80,15 @@ class LabelsTarget:
         self.hand_edits = 0  # how often the user painted, or other data was set
         self.replaced = 0  # how often data with other pixels was set
         events = labels.events
+        if LEFT not in events:
+            events.add(**{LEFT: None})
         self._slots = [
             (events.paint, self._on_paint),
             (events.data, self._on_data),
             # Undo and redo have no event of their own; these come after each one.
             (events.set_data, self._follow_undo),
             (events.reload, self._follow_undo),
+            (events[LEFT], self._on_left),
         ]
         for emitter, slot in self._slots:
             emitter.connect(slot)
@@ -180,8 +188,7 @@ class LabelsTarget:
         - `plane`: where to forget them; on all planes by default
         """
         gone = self.live() if objects is None else frozenset(objects)
-        only = None if plane is None else plane.in_data_order()
-        self._live = self._steps.let_go(self._live, gone, only)
+        self.labels.events[LEFT](objects=gone, only=plane and plane.in_data_order())
 
     def keep(self, label: int, on: bool) -> None:
         """Have no result change a label any more, or again.  A live object is accepted with it."""
@@ -300,6 +307,9 @@ class LabelsTarget:
         """Take the live objects to where the user's undo or redo took the data."""
         if self._written is None and self.labels.data is self._data:
             self._live = self._steps.followed(self._live)
+
+    def _on_left(self, event: Any) -> None:
+        self._live = self._steps.let_go(self._live, event.objects, event.only)
 
     def _on_paint(self, event: Any) -> None:
         """Note what a step of the undo history painted, ours or the user's."""
