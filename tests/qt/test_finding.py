@@ -114,7 +114,9 @@ def test_what_is_taken_back_meanwhile_stays_so(opened: Any, monkeypatch) -> None
     assert not labels.data.any()
 
 
-def test_more_than_the_labels_can_hold_is_a_sentence_and_stays_to_choose_from(opened: Any) -> None:
+def test_more_than_the_labels_can_hold_stays_to_choose_from_until_they_are_converted(
+    opened: Any,
+) -> None:
     widget, labels = opened.widget, opened.widget.labels.value
     labels.data = labels.data.astype(np.uint8)
     labels.data_setitem((np.array([0]), np.array([0])), 250)
@@ -124,6 +126,13 @@ def test_more_than_the_labels_can_hold_is_a_sentence_and_stays_to_choose_from(op
     assert "can't hold label" in widget._form.find_all.text.text()
     assert "cells found" in names(opened.viewer)
     assert set(np.unique(labels.data)) == {0, 250}
+    convert = widget._form.head.convert
+    assert convert.text() == "Convert labels to uint16"
+    convert.click()
+    widget.wait_until_idle(300)
+    assert convert.isHidden()
+    numbers = widget.accept_found()
+    assert set(np.unique(labels.data)) == {0, 250, *numbers} != {0, 250}
 
 
 def test_labels_that_are_there_stay_and_are_not_found_again(opened: Any) -> None:

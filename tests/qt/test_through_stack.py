@@ -828,6 +828,20 @@ def test_a_division_that_was_undone_is_none(bench: Stack) -> None:
     assert np.array_equal(bench.labels.data == 2, followed == 2)
 
 
+def test_labels_that_can_hold_no_daughters_can_be_converted(bench: Stack) -> None:
+    data = bench.labels.data.astype(np.uint8)
+    data[0, :2, :2] = 254
+    bench.labels.data = data
+    bench.controller.refresh()
+    bench.go(3)
+    with pytest.raises(ValueError, match="convert them to uint16"):
+        bench.through.divide_here(2)
+    assert bench.controller.state().offer == "uint16"
+    bench.controller.choose(bench.controller.label_tools.convert())
+    assert bench.through.divide_here(2) == (255, 256)
+    assert bench.controller.state().offer == ""
+
+
 def test_pieces_that_were_drawn_are_the_daughters(bench: Stack) -> None:
     left, right = _box(4, 2, 8, 2, 12), _box(4, 2, 8, 20, 30)
     bench.labels.data_setitem(np.nonzero(left | right), 5)

@@ -143,9 +143,11 @@ class FindAll:
         crops, used = [one.crop for one in chosen], max(now.prompts.prompted, default=0)
         place = search.generation.place
         try:
-            accepting = Accepting(search.layers.target, place.plane, crops, used)
+            with now.targets.offering():
+                accepting = Accepting(search.layers.target, place.plane, crops, used)
         except TargetError as error:  # what was found stays
             self._say(str(error))
+            now.refresh()
             return ()
         self._forget()
         numbers = tuple(accepting.left)

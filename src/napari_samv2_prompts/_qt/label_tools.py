@@ -247,7 +247,7 @@ class LabelTools:
         here = partial(prompts_on_plane, shown=shown_plane(dims, image), dims=dims)
         prompted = prompted_objects(*prompts).intersection(numbers)
         try:
-            with target.joined(step):
+            with self._targets.offering(), target.joined(step):
                 changed = target.relabel(plane, numbers, new)
         except TargetError as error:
             return self._say(str(error))

@@ -5,7 +5,8 @@ The edits themselves are :class:`.layers.LabelsTarget`'s.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -46,7 +47,6 @@ class Targets:
 
     - `runner`: searches large layers for their highest label
     - `.problem`: why the last write or check did not work, in a sentence; empty if it did
-    - `.offer`: the dtype that would solve the problem
     """
 
     searched = Signal()  # a large layer's highest label was found
@@ -54,7 +54,8 @@ class Targets:
 
     def __init__(self, runner: Runner) -> None:
         self.problem = ""
-        self.offer: Any = None
+        self._wider: Any = None
+        self._offer: Any = None
         self._runner = runner
         self._searching: set[UUID] = set()
         self._targets: dict[UUID, LabelsTarget] = {}
@@ -76,6 +77,21 @@ class Targets:
     def all(self) -> tuple[LabelsTarget, ...]:
         """The targets of all layers."""
         return tuple(self._targets.values())
+
+    @property
+    def offer(self) -> Any:
+        """The dtype that would solve the problem, or hold what was refused last; None if none."""
+        return self._wider if self._offer is None else self._offer
+
+    @contextmanager
+    def offering(self) -> Iterator[None]:
+        """Offer another dtype, too, if labels refuse what the user asks for; the error goes on."""
+        self._wider = None
+        try:
+            yield
+        except TargetError as error:
+            self._wider = error.dtype
+            raise
 
     @property
     def searching(self) -> bool:
@@ -116,7 +132,7 @@ class Targets:
         except (TargetError, PlaneError) as error:
             self._refuse(error)
             return False
-        self.solved()
+        self._solved()
         return True
 
     def fits(self, labels: Labels, image: Image, dims: Dims) -> bool:
@@ -201,8 +217,9 @@ class Targets:
             target.accept(objects)
 
     def solved(self) -> None:
-        """Forget the problem."""
-        self.problem, self.offer = "", None
+        """Forget the problem, and what was refused."""
+        self._solved()
+        self._wider = None
 
     def keep(self, there: set[UUID]) -> tuple[UUID, ...]:
         """Let go of all layers but these; return those that went."""
@@ -218,8 +235,11 @@ class Targets:
         self._searching.clear()
         self.keep(set())
 
+    def _solved(self) -> None:
+        self.problem, self._offer = "", None
+
     def _refuse(self, error: ValueError) -> None:
-        self.problem, self.offer = str(error), getattr(error, "dtype", None)
+        self.problem, self._offer = str(error), getattr(error, "dtype", None)
 
 
 class LabelsWriter:

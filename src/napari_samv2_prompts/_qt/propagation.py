@@ -172,8 +172,13 @@ class StackPropagation:
         shown, axis, track, number = self._told(number)
         prompts = self._controller.prompts
         used = max(prompts.current.number, *prompts.prompted, 0)
-        new = divide_object(track, number, shown.plane, self._controller.events.blocked, used)
-        self._controller.refresh()  # the next box has another number than the daughters
+        try:
+            with self._controller.targets.offering():
+                new = divide_object(
+                    track, number, shown.plane, self._controller.events.blocked, used
+                )
+        finally:
+            self._controller.refresh()  # the next box has another number than the daughters
         self._recorder.add(shown.target.labels.unique_id, Divide(shown.plane, axis, number, new))
         said = f"Object {number} divides here into {new[0]} and {new[1]}."
         said += STOPPED if stopped else " Follow them on from here."
