@@ -31,6 +31,7 @@ from napari_samv2_prompts.propagation import (
     Section,
     Wanted,
     current,
+    doubts_of_planes,
     painted,
     propagate,
 )
@@ -60,7 +61,7 @@ class Tracked:
     ious : list of float
         3-D IoU without corrections, after one, after two ...
     planes : list of (float, float)
-        Doubt and true IoU of each found section, before any correction.
+        Doubt and true IoU of each plane on which it was found, before any correction.
     """
 
     number: int
@@ -116,9 +117,10 @@ def evaluate(setting: Setting, corrections: int = 0) -> list[Tracked]:
         if number not in anchors:
             continue
         truth = volume.labels == number
+        mine = sections.get(number, {})
         planes = [
-            (section.doubt, iou(section.crop.full(truth.shape[1:]), truth[at]))
-            for at, section in sections.get(number, {}).items()
+            (doubt, iou(mine[at].crop.full(truth.shape[1:]), truth[at]))
+            for at, doubt in doubts_of_planes(mine).items()
         ]
         first = iou(anchors[number][plane].full(truth.shape[1:]), truth[plane])
         results[number] = Tracked(
@@ -138,10 +140,10 @@ def _correction(
     volume: Volume, number: int, sections: dict[int, dict[int, Section]]
 ) -> dict[int, MaskCrop]:
     """Return the true mask on the most doubtful plane."""
-    mine = sections.get(number, {})
-    if not mine:
+    doubts = doubts_of_planes(sections.get(number, {}))
+    if not doubts:
         return {}
-    plane = max(mine, key=lambda at: mine[at].doubt)
+    plane = max(doubts, key=doubts.__getitem__)
     return {plane: cropped(volume.labels[plane] == number) or EMPTY}
 
 

@@ -34,7 +34,7 @@ def test_the_buttons_of_the_widget_follow_objects_and_go_to_what_is_doubtful(ope
     assert np.flatnonzero((labels.data == 1).any((1, 2))).tolist() == [0, 1, 2, 3, 4, 5]
     assert panel.doubtful.isEnabled()
     panel.doubtful.click()
-    place, _ = widget._open.propagation._track.doubtful[0]
+    place, _ = next(iter(widget._open.propagation._track.doubtful))
     assert viewer.dims.current_step[0] == place
     viewer.dims.set_current_step(0, 5)
     panel.ends.click()

@@ -27,7 +27,7 @@ from napari_samv2_prompts.layers import (
     remains,
 )
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.propagation import Lineage, Track
+from napari_samv2_prompts.propagation import Lineage, Track, doubts_of_planes
 from napari_samv2_prompts.propagation.values import Masks
 from napari_samv2_prompts.propagation.walls import Walls
 from napari_samv2_prompts.replaying import Replay
@@ -488,9 +488,9 @@ def test_next_doubtful_goes_there_in_order_of_doubt(bench: Stack) -> None:
         assert f"Object {number} on plane {place}: doubt" in bench.through.state.said
         seen.append((place, number))
     doubts = {
-        (place, number): section.doubt
+        (place, number): doubt
         for number, places in bench.through._track.found.sections.items()
-        for place, section in places.items()
+        for place, doubt in doubts_of_planes(places).items()
     }
     assert [doubts[one] for one in seen] == sorted(doubts.values(), reverse=True)[:3]
 

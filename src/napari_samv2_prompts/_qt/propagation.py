@@ -133,8 +133,8 @@ class StackPropagation:
 
     def next_doubtful(self) -> tuple[int, int] | None:
         """Go to the next doubtful plane, from the most doubtful on; return place and object."""
-        track, ranked = self._track, self._track.doubtful if self._track else ()
-        last = self._last_doubtful
+        track, doubts = self._track, self._track.doubtful if self._track else {}
+        last, ranked = self._last_doubtful, tuple(doubts)
         first = ranked.index(last) + 1 if last in ranked else 0
         following = (*ranked[first:], *ranked[:first])
         there = next((one for one in following if track and track.is_found(*one)), None)
@@ -145,7 +145,7 @@ class StackPropagation:
         place, number = self._last_doubtful = there
         show_plane(self._viewer.dims, track.target.labels, track.planes[place].index)
         self._controller.pick_object(number)
-        doubt = track.found.sections[number][place].doubt
+        doubt = doubts[there]
         said = f"Object {number} on plane {place}: doubt {doubt:.2f}. Correct it, or press again."
         self._tell(replace(self.state, said=said))
         return place, number

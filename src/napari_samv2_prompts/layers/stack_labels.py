@@ -27,6 +27,7 @@ from napari_samv2_prompts.propagation import (
     Lineage,
     Section,
     current_ends,
+    doubts_of_planes,
 )
 
 from .anchors import is_untouched, labels_near, read_anchors, read_mask
@@ -97,14 +98,14 @@ class StackLabels:
         return self.remains.has_sections
 
     @property
-    def doubtful(self) -> tuple[tuple[int, int], ...]:
-        """Place and object of each found section, the most doubtful first."""
-        ranked = sorted(
-            (-section.doubt, place, number)
+    def doubtful(self) -> dict[tuple[int, int], float]:
+        """Place and object of what was found, with its doubt, the most doubtful first."""
+        doubts = {
+            (place, number): doubt
             for number, places in list(self.found.sections.items())  # the worker may change them
-            for place, section in list(places.items())
-        )
-        return tuple((place, number) for _, place, number in ranked)
+            for place, doubt in doubts_of_planes(dict(places)).items()
+        }
+        return dict(sorted(doubts.items(), key=lambda item: (-item[1], item[0])))
 
     def is_found(self, place: int, number: int) -> bool:
         """Tell whether an object is on a plane as it was found there."""

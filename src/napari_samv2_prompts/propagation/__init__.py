@@ -6,6 +6,7 @@ handed in), no napari, no scheduling (``engine``).
 
 from __future__ import annotations
 
+from .doubt import doubts_of_planes
 from .handover import HandOver
 from .lineage import Lineage, Track
 from .methods import METHODS, Method, check_method, follower_of

@@ -1,17 +1,20 @@
 """How far a section is to be trusted, from what can be measured without knowing the truth.
 
-Here: :class:`Measures`, and :func:`judge` (their weighing into a doubt, and into whether the object
-is still there).  The weights were fitted by ``training/fit_propagation.py``.
+Here: :class:`Measures`, :func:`judge` (their weighing into a doubt, and into whether the object is
+still there), and :func:`doubts_of_planes`, by which planes are looked at.  The weights were fitted
+by ``training/fit_propagation.py``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .carrying import Carried
+from .values import Section
 from .weights import Weights, apply
 
 if TYPE_CHECKING:
@@ -102,3 +105,19 @@ def judge(measures: Measures, weights: Weights) -> tuple[float, float]:
     values = measures.values.astype(np.float32)
     doubt, gone = (1 / (1 + np.exp(-float(apply(weights[n], values)))) for n in ("doubt", "gone"))
     return float(doubt), float(gone)
+
+
+def doubts_of_planes(sections: Mapping[int, Section]) -> dict[int, float]:
+    """Return the doubt of each plane on which an object was found, 0 to 1.
+
+    It is the mean of the section's own and that of the more doubtful one beside it: what is wrong
+    on two planes in turn is more often wrong, and one correction mends both.  Beside what the user
+    said, and where the object ends, there is none.
+
+    - `sections`: of one object, by their plane
+    """
+    own = {plane: section.doubt for plane, section in sections.items()}
+    return {
+        plane: (doubt + max(own.get(plane - 1, 0.0), own.get(plane + 1, 0.0))) / 2
+        for plane, doubt in own.items()
+    }
