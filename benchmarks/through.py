@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.load import held
 from benchmarks.measure import machine, seconds
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch, cropped
+from napari_samv2_prompts.prompts import ItemMasks, Masks, PromptBatch, cropped
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -148,7 +148,7 @@ class Brightness:
         for prompt in batch:
             x0, y0, x1, y1 = prompt.box if prompt.box is not None else (0, 0, 0, 0)
             inside = (x >= x0) & (x <= x1) & (y >= y0) & (y <= y1) & (embedding.picture > 115)
-            crop = cropped(inside) or MaskCrop(0, 0, np.zeros((0, 0), bool))
+            crop = cropped(inside)
             logits = np.where(inside[grid], 6, -6)[None].astype(np.float32)
             items.append(ItemMasks(prompt.object, (crop,), np.ones(1, np.float32), logits, 5.0))
         return Masks(tuple(items), (height, width))

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.prompts import MAX_OBJECT, Crops, ItemMasks, MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import (
+    EMPTY_MASK,
+    MAX_OBJECT,
+    Crops,
+    ItemMasks,
+    MaskCrop,
+    Prompt,
+    PromptBatch,
+    cropped,
+)
+from napari_samv2_prompts.regions import Region
 
 COORDINATE = st.floats(-1e4, 1e4)
 POINTS = st.lists(st.tuples(COORDINATE, COORDINATE), max_size=4)
@@ -94,23 +104,6 @@ def test_an_object_stands_once_in_a_batch() -> None:
     assert PromptBatch((Prompt.of(4), Prompt.of(2))).objects == (4, 2)
 
 
-@given(st.lists(st.tuples(POINTS, st.booleans()), min_size=1, max_size=5))
-def test_padding_keeps_every_point_with_its_label(
-    content: list[tuple[list[tuple[float, float]], bool]],
-) -> None:
-    box = (1.0, 2.0, 3.0, 4.0)
-    items = [Prompt.of(i, p, [1] * len(p), box if b else None) for i, (p, b) in enumerate(content)]
-    length = max(item.n_tokens for item in items) + 1
-    coords, labels = PromptBatch.padded(items, length)
-    assert coords.shape == (len(items), length, 2)
-    for row, (points, has_box) in enumerate(content):
-        corners = [(1.0, 2.0), (3.0, 4.0)] if has_box else []
-        expected = np.array(corners + points, dtype=np.float32).reshape(-1, 2)
-        np.testing.assert_array_equal(coords[row, : len(expected)], expected)
-        kinds = ([2, 3] if has_box else []) + [1] * len(points)
-        assert labels[row].tolist() == kinds + [-1] * (length - len(kinds))
-
-
 @given(top=st.integers(0, 5), left=st.integers(0, 5), seed=st.integers(0, 99))
 def test_a_crop_pastes_back_to_where_it_was(top: int, left: int, seed: int) -> None:
     mask = np.random.default_rng(seed).random((3, 4)) < 0.5
@@ -119,6 +112,18 @@ def test_a_crop_pastes_back_to_where_it_was(top: int, left: int, seed: int) -> N
     assert crop.box == (top, left, top + 3, left + 4)
     assert full.sum() == crop.area == mask.sum()
     np.testing.assert_array_equal(full[top : top + 3, left : left + 4], mask)
+    np.testing.assert_array_equal(full[crop.slices], mask)
+    part = Region(2, 1, 7, 6)
+    np.testing.assert_array_equal(crop.within(part), full[part.slices])
+
+
+@given(seed=st.integers(0, 99), share=st.sampled_from((0.0, 0.1)))
+def test_a_mask_is_cut_to_its_box_in_the_image_that_it_is_part_of(seed: int, share: float) -> None:
+    mask = np.random.default_rng(seed).random((5, 6)) < share
+    crop = cropped(mask, 2, 3)
+    np.testing.assert_array_equal(crop.moved(-2, -3).full((5, 6)) if crop.area else mask, mask)
+    assert crop.area == mask.sum()
+    assert crop is EMPTY_MASK or crop.mask[0].any()
 
 
 def test_the_best_candidate_has_the_highest_score() -> None:

@@ -38,8 +38,7 @@ def matched(labels: NDArray[np.int32], masks: list[MaskCrop]) -> NDArray[np.floa
     areas = np.bincount(labels.ravel(), minlength=int(values.max(initial=0)) + 1)
     iou = np.zeros((len(values), len(masks)))
     for column, crop in enumerate(masks):
-        top, left, bottom, right = crop.box
-        under = np.bincount(labels[top:bottom, left:right][crop.mask], minlength=len(areas))
+        under = np.bincount(labels[crop.slices][crop.mask], minlength=len(areas))
         common = under[values]
         iou[:, column] = common / np.maximum(areas[values] + crop.area - common, 1)
     return iou[areas[values] > SMALLEST]
@@ -80,7 +79,7 @@ def gridded(predictor: SAMV2ImagePredictor, selection: Selection) -> Callable[..
 
     def find(image: NDArray[np.uint8]) -> list[MaskCrop]:
         masks = [cropped(record["segmentation"]) for record in generator.generate(image)]
-        return [mask for mask in masks if mask is not None]
+        return [mask for mask in masks if mask.area]
 
     return find
 
@@ -91,7 +90,7 @@ def by_watershed(image: NDArray[np.uint8]) -> list[MaskCrop]:
     bright = float((grey > baselines.otsu(grey)).mean()) < 0.5
     regions = baselines.watershed_regions(grey, bright=bright)
     masks = [cropped(regions == value) for value in np.unique(regions[regions > 0])]
-    return [mask for mask in masks if mask is not None and mask.area > SMALLEST]
+    return [mask for mask in masks if mask.area > SMALLEST]
 
 
 def summary(rows: list[dict[str, Any]], name: str) -> str:

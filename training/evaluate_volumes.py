@@ -43,8 +43,6 @@ from .volumes import Volume, box_of, copied, iou, objects_of, read_volume
 
 Anchors = dict[int, dict[int, MaskCrop]]
 
-EMPTY = MaskCrop(0, 0, np.zeros((0, 0), bool))
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tracked:
@@ -144,7 +142,7 @@ def _correction(
     if not doubts:
         return {}
     plane = max(doubts, key=doubts.__getitem__)
-    return {plane: cropped(volume.labels[plane] == number) or EMPTY}
+    return {plane: cropped(volume.labels[plane] == number)}
 
 
 def summary(name: str, results: list[Tracked]) -> str:

@@ -20,7 +20,6 @@ from napari_samv2_prompts.prompts import MaskCrop, cropped
 from napari_samv2_prompts.propagation import Found, History
 from napari_samv2_prompts.propagation.doubt import Measures
 from napari_samv2_prompts.propagation.evidence import FEATURES
-from napari_samv2_prompts.propagation.patches import pasted
 from napari_samv2_prompts.propagation.weights import Weights
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
@@ -114,10 +113,10 @@ def _spoilt_history(
     far = int(rng.integers(1, 12))
     for step in range(1, far + 1):
         at = plane - way * step
-        crop = None
-        if 0 <= at < len(volume.labels):
-            crop = cropped(_spoilt(volume.labels[at] == number, spoil, rng))
-        if crop is None or crop.area < 8:
+        if not 0 <= at < len(volume.labels):
+            break
+        crop = cropped(_spoilt(volume.labels[at] == number, spoil, rng))
+        if crop.area < 8:
             break
         behind.append((at, crop))
     if not behind:
@@ -167,12 +166,10 @@ def followed(
     for plane, number, measures in samples.measures:
         section = found.sections.get(number, {}).get(plane)
         real = volume.labels[plane] == number
-        good = iou(pasted(section.crop, whole), real) if section is not None else 0.0
+        good = iou(section.crop.within(whole), real) if section is not None else 0.0
         sections.append([*measures, good, float(real.any())])
     return samples, np.array(sections)
 
 
 def _true_anchor(volume: Volume, number: int, plane: int) -> dict[int, MaskCrop]:
-    crop = cropped(volume.labels[plane] == number)
-    assert crop is not None
-    return {plane: crop}
+    return {plane: cropped(volume.labels[plane] == number)}

@@ -45,9 +45,8 @@ class Candidate:
 
     def moved(self, rows: int, columns: int) -> Candidate:
         """Bring it from the pixels of a part of an image to the image's."""
-        crop, (x, y) = self.crop, self.point
-        moved = MaskCrop(crop.top + rows, crop.left + columns, crop.mask)
-        return replace(self, crop=moved, point=(x + columns, y + rows))
+        x, y = self.point
+        return replace(self, crop=self.crop.moved(rows, columns), point=(x + columns, y + rows))
 
 
 @dataclass(frozen=True, slots=True)

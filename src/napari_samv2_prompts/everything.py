@@ -107,10 +107,13 @@ def found_in_tiles(
     """
     side = predictor.variant.largest_side
     tiles = tiles_of((picture.shape[0], picture.shape[1]), side, int(side * OVERLAP))
-    parts = (
-        (tile, candidates_in(predictor, picture[_rows(tile)], tile, selection, _part(taken, tile)))
-        for tile in tiles
-    )
+
+    def found_in(tile: Tile) -> list[Candidate]:
+        part = tile.region.slices
+        known = None if taken is None else taken[part]
+        return candidates_in(predictor, picture[part], tile, selection, known)
+
+    parts = ((tile, found_in(tile)) for tile in tiles)
     return [item for part in joined(parts, selection.max_overlap) for item in part]
 
 
@@ -176,16 +179,7 @@ def labels_from(
     free = None if known is None else known == 0
     numbered = list(enumerate(items, first))
     for number, item in sorted(numbered, key=lambda pair: -pair[1].area):
-        top, left, bottom, right = item.crop.box
-        mask = item.crop.mask if free is None else item.crop.mask & free[top:bottom, left:right]
-        labels[top:bottom, left:right][mask] = number
+        part = item.crop.slices
+        mask = item.crop.mask if free is None else item.crop.mask & free[part]
+        labels[part][mask] = number
     return labels
-
-
-def _rows(tile: Tile) -> tuple[slice, slice]:
-    region = tile.region
-    return slice(region.top, region.bottom), slice(region.left, region.right)
-
-
-def _part(taken: NDArray[np.bool_] | None, tile: Tile) -> NDArray[np.bool_] | None:
-    return None if taken is None else taken[_rows(tile)]

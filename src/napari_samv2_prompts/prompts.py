@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
+    from napari_samv2_prompts.regions import Region
+
 # What labels of 32 bit and the number in the form can hold.
 MAX_OBJECT = 2**31 - 1
 
@@ -219,33 +221,6 @@ class PromptBatch:
         """The object numbers, in order."""
         return tuple(item.object for item in self.items)
 
-    @staticmethod
-    def padded(
-        items: Sequence[Prompt], n_tokens: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Stack ragged prompts for the prompt encoder.
-
-        Box corners come first (labels 2 and 3), then the clicks (1 and 0), then padding (-1).
-
-        Returns
-        -------
-        coords : array of shape (len(items), n_tokens, 2), float32
-            ``(x, y)`` in image pixels; zeros where padded.
-        labels : array of shape (len(items), n_tokens), int64
-        """
-        coords = np.zeros((len(items), n_tokens, 2), dtype=np.float32)
-        labels = np.full((len(items), n_tokens), -1, dtype=np.int64)
-        for row, item in enumerate(items):
-            start = 0
-            if item.box is not None:
-                coords[row, :2] = np.reshape(item.box, (2, 2))
-                labels[row, :2] = (2, 3)
-                start = 2
-            stop = start + len(item.points)
-            coords[row, start:stop] = item.points
-            labels[row, start:stop] = item.labels
-        return coords, labels
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskCrop:
@@ -274,23 +249,49 @@ class MaskCrop:
         """Number of pixels in the mask."""
         return int(np.count_nonzero(self.mask))
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Rows and columns of the box in an array of the image's size."""
+        top, left, bottom, right = self.box
+        return slice(top, bottom), slice(left, right)
+
+    def moved(self, rows: int, columns: int) -> MaskCrop:
+        """Return the mask at another place."""
+        return MaskCrop(self.top + rows, self.left + columns, self.mask)
+
     def full(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Return the mask pasted into an array of the image's ``(height, width)``."""
         out = np.zeros(shape, dtype=bool)
+        out[self.slices] = self.mask
+        return out
+
+    def within(self, region: Region) -> NDArray[np.bool_]:
+        """Return the mask as an array of a region's size; what is outside is cut off."""
+        out = np.zeros(region.size, bool)
         top, left, bottom, right = self.box
-        out[top:bottom, left:right] = self.mask
+        y0, x0 = max(top, region.top), max(left, region.left)
+        y1, x1 = min(bottom, region.bottom), min(right, region.right)
+        if y0 < y1 and x0 < x1:
+            inner = self.mask[y0 - top : y1 - top, x0 - left : x1 - left]
+            out[y0 - region.top : y1 - region.top, x0 - region.left : x1 - region.left] = inner
         return out
 
 
-def cropped(mask: NDArray[np.bool_]) -> MaskCrop | None:
-    """Return a mask cut to its bounding box, as a copy; None if it is empty."""
+EMPTY_MASK = MaskCrop(0, 0, np.zeros((0, 0), bool))
+
+
+def cropped(mask: NDArray[np.bool_], top: int = 0, left: int = 0) -> MaskCrop:
+    """Return a mask cut to its bounding box, as a copy; :data:`EMPTY_MASK` if nothing is in it.
+
+    - `top`, `left`: where the array begins in the image
+    """
     rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
-        return None
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    return MaskCrop(top, left, mask[top:bottom, left:right].copy())
+        return EMPTY_MASK
+    y0, y1 = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[y0:y1].any(axis=0))
+    x0, x1 = int(columns[0]), int(columns[-1]) + 1
+    return MaskCrop(top + y0, left + x0, mask[y0:y1, x0:x1].copy())
 
 
 class Crops(Sequence[MaskCrop]):

@@ -11,6 +11,7 @@ Not here: cameras and layers (``layers``, ``_qt``), reading pixels (``images``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log2
 
@@ -78,6 +79,33 @@ class Region:
         """The edges as an extent."""
         return self.left - 0.5, self.top - 0.5, self.right - 0.5, self.bottom - 0.5
 
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Its rows and columns."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+    def slices_in(self, other: Region) -> tuple[slice, slice]:
+        """Return its rows and columns in an array of another region, which holds it."""
+        return (
+            slice(self.top - other.top, self.bottom - other.top),
+            slice(self.left - other.left, self.right - other.left),
+        )
+
+    def grown(self, margin: int) -> Region:
+        """Return it with a margin around it, which may lie beyond the plane."""
+        return Region(
+            self.top - margin, self.left - margin, self.bottom + margin, self.right + margin
+        )
+
+    def common(self, other: Region) -> Region:
+        """Return what two regions that touch have in common."""
+        return Region(
+            max(self.top, other.top),
+            max(self.left, other.left),
+            min(self.bottom, other.bottom),
+            min(self.right, other.right),
+        )
+
     def touches(self, other: Region) -> bool:
         """Tell whether two regions have a pixel in common."""
         return (
@@ -122,6 +150,13 @@ class Region:
         (height, width), grown = self.size, 1 + 2 * ROOM
         factor = max(1.0, (y1 - y0) * grown / height, (x1 - x0) * grown / width)
         return _around(extent, (height * factor, width * factor), shape)
+
+
+def union(regions: Iterable[Region]) -> Region:
+    """Return the region around some others."""
+    edges = ((r.top, r.left, r.bottom, r.right) for r in regions)
+    tops, lefts, bottoms, rights = zip(*edges, strict=True)
+    return Region(min(tops), min(lefts), max(bottoms), max(rights))
 
 
 def choose_region(

@@ -74,12 +74,5 @@ class TileSearches:
         packed = None
         if taken is not None and taken.any():
             packed = zlib.compress(np.packbits(taken).tobytes(), 1)
-        example = self.example and MaskCrop(0, 0, cut(self.example, region))
+        example = self.example and MaskCrop(0, 0, self.example.within(region))
         return TileSearch(self.selection, packed, example)
-
-
-def cut(crop: MaskCrop, region: Region) -> NDArray[np.bool_]:
-    """Return a mask as an array of a region's size."""
-    from napari_samv2_prompts.propagation.patches import pasted  # not before it is needed: scipy
-
-    return pasted(crop, region)

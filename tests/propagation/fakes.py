@@ -123,7 +123,7 @@ class BrightModel:
             y, x = np.ogrid[:height, :width]
             inside = (x > x0) & (x < x1) & (y > y0) & (y < y1) & (embedding.image > 128)
             logits = np.where(inside, 6, -6)[np.ix_(rows, columns)].astype(np.float32)
-            found = cropped(inside) or MaskCrop(0, 0, np.zeros((0, 0), bool))
+            found = cropped(inside)
             scores = np.array([0.9 if inside.any() else 0.1], np.float32)
             items.append(ItemMasks(prompt.object, (found,), scores, logits[None], 5.0))
         return Masks(tuple(items), (height, width))

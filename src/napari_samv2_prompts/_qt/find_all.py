@@ -22,7 +22,7 @@ from napari_samv2_prompts.engine import Generation, Request, WorkUpdate
 from napari_samv2_prompts.layers import TargetError, shown_plane
 from napari_samv2_prompts.layers.found import Accepting, FoundLayer, labelled, numbered
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.tile_search import TileSearches, cut
+from napari_samv2_prompts.tile_search import TileSearches
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
 from .cluster import ClusterHelp
@@ -259,7 +259,7 @@ class FindAll:
         result = self._controller.session.result(number) if request is not None else None
         if request is None or result is None:
             return None
-        return result.crop if cut(result.crop, request.view.region).any() else None
+        return result.crop if result.crop.within(request.view.region).any() else None
 
     # --- what is shown ----------------------------------------------------------------------
 

@@ -127,7 +127,7 @@ def _moved(item: ItemMasks, view: ImageView) -> ItemMasks:
 
     def moved(candidate: int) -> MaskCrop:
         crop = item.crops[candidate]
-        return replace(crop, top=crop.top + top, left=crop.left + left) if crop.mask.size else crop
+        return crop.moved(top, left) if crop.mask.size else crop
 
     return replace(item, crops=Crops(partial(moved, n) for n in range(len(item.crops))))
 

@@ -92,8 +92,7 @@ def label_image(masks: Masks) -> NDArray[np.uint16] | NDArray[np.uint32]:
     labels = np.zeros(masks.image_size, np.uint16 if highest < 1 << 16 else np.uint32)
     best = [(item.object, item.crops[item.best]) for item in masks]
     for number, crop in sorted(best, key=lambda pair: -pair[1].area):
-        top, left, bottom, right = crop.box
-        labels[top:bottom, left:right][crop.mask] = number
+        labels[crop.slices][crop.mask] = number
     return labels
 
 

@@ -53,8 +53,7 @@ class OpenSlide:
 
     def read(self, region: Region, limits: tuple[float, float] | None) -> NDArray[np.uint8]:
         """Return a region as the model takes it."""
-        rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)
-        part = _colours(self.raw(rows, columns))
+        part = _colours(self.raw(*region.slices))
         if limits is not None:
             return to_uint8(part, limits)
         return part.astype(np.uint8) * np.uint8(255) if part.dtype == np.bool_ else part

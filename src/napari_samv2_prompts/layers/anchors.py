@@ -10,6 +10,7 @@ Not here: writing (``labels_target``), which planes are missing (``propagation``
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy import ndimage
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.regions import Region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,15 +34,12 @@ FEW = 2**15
 
 def read_mask(data: Any, plane: Plane, number: int, near: MaskCrop) -> MaskCrop:
     """Return an object's pixels within the box of a mask, in plane pixels."""
-    top, left, bottom, right = near.box
-    part = _part(data, plane, slice(top, bottom), slice(left, right))
-    return MaskCrop(top, left, part == number)
+    return replace(near, mask=_part(data, plane, *near.slices) == number)
 
 
 def labels_near(data: Any, plane: Plane, near: MaskCrop) -> list[int]:
     """Return the labels within the box of a mask."""
-    top, left, bottom, right = near.box
-    part = _part(data, plane, slice(top, bottom), slice(left, right))
+    part = _part(data, plane, *near.slices)
     numbers: list[int] = np.unique(part[part != 0]).tolist()  # of no pixel, mostly
     return numbers
 
@@ -74,15 +73,12 @@ def is_untouched(
     corrected there; `everywhere` also finds what the user painted, or had predicted, elsewhere.  A
     mask without a pixel says where it is looked for pixels that propagation did not leave.
     """
-    top, left_edge, bottom, right = left.box
-    height, width = plane.shape
     around = max(plane.shape) if everywhere else AROUND
-    y0, x0 = max(top - around, 0), max(left_edge - around, 0)
-    rows, columns = slice(y0, min(bottom + around, height)), slice(x0, min(right + around, width))
-    pixels = _part(data, plane, rows, columns)
+    seen = Region(*left.box).grown(around).common(Region.whole(plane.shape))
+    pixels = _part(data, plane, *seen.slices)
     if not left.mask.any():
         return not (pixels == number).any()
-    shown = MaskCrop(top - y0, left_edge - x0, left.mask)
+    shown = left.moved(-seen.top, -seen.left)
     return _is_rest(MaskCrop(0, 0, pixels == number), shown, pixels)
 
 

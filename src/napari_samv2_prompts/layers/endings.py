@@ -5,6 +5,7 @@ Not here: what was found of them (``stack_labels``), their tracks (``propagation
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -88,7 +89,7 @@ def divide_object(
     _refuse_kept(stack, number)
     whole = MaskCrop(0, 0, np.ones(plane.shape, bool))
     found = cropped(read_mask(stack.target.labels.data, plane, number, whole).mask)
-    if found is None or found.area < 2:
+    if found.area < 2:
         raise ValueError(
             f"Object {number} is not on this plane: go to the first one after it divided, and "
             "draw or paint it there."
@@ -96,8 +97,7 @@ def divide_object(
     first = stack.target.next_free(max(number + 1, used))
     daughters = first, first + 1
     halves = {
-        n: MaskCrop(found.top, found.left, half)
-        for n, half in zip(daughters, _halved(found.mask), strict=True)
+        n: replace(found, mask=half) for n, half in zip(daughters, _halved(found.mask), strict=True)
     }
     step = OpenStep()
     with writing():

@@ -115,6 +115,6 @@ class Accepting:
 
 def labelled(labels: Any, plane: Plane, region: Region) -> NDArray[np.bool_]:
     """Return where there are labels in a part of a plane already; the rest is not read."""
-    part = plane.indexer(slice(region.top, region.bottom), slice(region.left, region.right))
+    part = plane.indexer(*region.slices)
     taken: NDArray[np.bool_] = plane.oriented(np.asarray(labels[part])) != 0
     return taken

@@ -59,8 +59,7 @@ def label_mask(labels: Labels, plane: Plane, label: int) -> MaskCrop | None:
     for stop in range(len(pixels), start, -height):
         if (pixels[max(start, stop - height) : stop] == label).any():
             break
-    found = cropped(pixels[start:stop] == label)
-    return found and MaskCrop(found.top + start, found.left, found.mask)
+    return cropped(pixels[start:stop] == label, start)
 
 
 def label_at(labels: Labels, position: Sequence[float], plane: Plane, dims: Dims) -> int:

@@ -18,7 +18,7 @@ import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.prompts import EMPTY_MASK, MaskCrop
 from napari_samv2_prompts.propagation import (
     Anchors,
     End,
@@ -38,7 +38,6 @@ from .undo_steps import OpenStep
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-EMPTY = MaskCrop(0, 0, np.zeros((0, 0), bool))
 
 Writing = Callable[[], AbstractContextManager[object]]
 """Returns a context in which labels are changed without it being the user's doing."""
@@ -84,7 +83,7 @@ class StackLabels:
         for number in objects:
             for place, step in self.ended.get(number, {}).items():
                 if not step.undone:
-                    anchors.setdefault(number, {}).setdefault(place, EMPTY)
+                    anchors.setdefault(number, {}).setdefault(place, EMPTY_MASK)
         ends, current = self.found.ends, current_ends(anchors, self.found)
         for key, end in list(ends.items()):
             gone = not self.found.sections.get(end.object)

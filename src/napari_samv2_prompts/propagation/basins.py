@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.prompts import MaskCrop, cropped
 from napari_samv2_prompts.regions import Region
 
 from .competition import main_components
 from .flooding import GROUND, RegionGraph, regions_of
-from .patches import around, depth, pasted, taken
+from .patches import depth
 from .values import Masks
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Basin:
                     top, left = self.window.top + box[0].start, self.window.left + box[1].start
                     crop = _smoothed(labels[box] == label)
                     if crop.area:
-                        yield plane, number, MaskCrop(crop.top + top, crop.left + left, crop.mask)
+                        yield plane, number, crop.moved(top, left)
 
     def _regions(self, slab: range, height: NDArray[np.float32]) -> NDArray[np.int32]:
         within = self._within(slab)
@@ -168,9 +168,9 @@ class Basin:
         for masks in (self._certain, self._followed):
             for number, crop in masks.get(plane, {}).items():
                 if numbers is None or number in numbers:
-                    covered |= pasted(crop, self.window)
+                    covered |= crop.within(self.window)
         for crop in self._likely.get(plane, ()) if likely else ():
-            covered |= pasted(crop, self.window)
+            covered |= crop.within(self.window)
         return covered
 
 
@@ -186,16 +186,12 @@ def is_sure(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def _sure(crop: MaskCrop, window: Region) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
     """Return the part of a window where a mask is, and which of its pixels are certain."""
-    box = around(crop, 1, (window.bottom, window.right))
-    box = Region(max(box.top, window.top), max(box.left, window.left), box.bottom, box.right)
-    rows = slice(box.top - window.top, box.bottom - window.top)
-    columns = slice(box.left - window.left, box.right - window.left)
-    return (rows, columns), is_sure(pasted(crop, box))
+    box = Region(*crop.box).grown(1).common(window)
+    return box.slices_in(window), is_sure(crop.within(box))
 
 
 def _smoothed(mask: NDArray[np.bool_]) -> MaskCrop:
     """Return a mask without what noise made of its outline: of nine pixels most decide."""
     padded = np.pad(mask, 1).astype(np.float32)
     smooth = ndimage.uniform_filter(padded, 3)[1:-1, 1:-1] > 0.5
-    kept = main_components(smooth, smooth.astype(np.float32))
-    return taken(kept, Region.whole(mask.shape))
+    return cropped(main_components(smooth, smooth.astype(np.float32)))

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
 from .correspondence import RADIUS, displacement, moved
-from .patches import around, as_grey, centre, depth, pasted, smoothed
+from .patches import around, as_grey, centre, depth, smoothed
 from .values import History, Stack
 
 if TYPE_CHECKING:
@@ -59,18 +58,16 @@ def carry(stack: Stack, plane: int, history: History) -> Carried:
     radius = min(int(max(crop.mask.shape) * 0.25), 8)
     search = around(crop, radius + max(map(abs, expected)), shape)
     before, now = (_grey(stack, p, search) for p in (last, plane))
-    dy, dx = displacement(before, now, pasted(crop, search), expected, radius)
-    there = MaskCrop(crop.top + dy, crop.left + dx, crop.mask)
+    dy, dx = displacement(before, now, crop.within(search), expected, radius)
+    there = crop.moved(dy, dx)
     window = around(there, MARGIN, shape)
-    wide = Region(
-        window.top - RADIUS, window.left - RADIUS, window.bottom + RADIUS, window.right + RADIUS
-    )
+    wide = window.grown(RADIUS)
     before, now = _grey(stack, last, wide, dy, dx), _grey(stack, plane, window)
-    soft = moved(before, now, pasted(there, wide).astype(np.float32))
+    soft = moved(before, now, there.within(wide).astype(np.float32))
     anchor, distance = _anchor_at(history, plane, soft, window)
     older = history.planes[-2:][0][1]
     return Carried(
-        window, now, before[RADIUS:-RADIUS, RADIUS:-RADIUS], pasted(there, window), soft,
+        window, now, before[RADIUS:-RADIUS, RADIUS:-RADIUS], there.within(window), soft,
         depth(soft > 0.5), anchor, distance, (older.area, crop.area),
     )  # fmt: skip
 
@@ -111,10 +108,10 @@ def _anchor_at(
     crop = history.anchors.get(near, history.planes[-1][1])
     weight = float(soft.sum())
     if weight < 1 or not crop.area:
-        return pasted(crop, window), abs(near - plane)
+        return crop.within(window), abs(near - plane)
     rows, columns = soft.sum(axis=1), soft.sum(axis=0)
     y = float((rows * np.arange(len(rows))).sum()) / weight + window.top
     x = float((columns * np.arange(len(columns))).sum()) / weight + window.left
     row, column = centre(crop)
-    moved_crop = MaskCrop(crop.top + round(y - row), crop.left + round(x - column), crop.mask)
-    return pasted(moved_crop, window), abs(near - plane)
+    there = crop.moved(round(y - row), round(x - column))
+    return there.within(window), abs(near - plane)

@@ -15,9 +15,8 @@ import numpy as np
 from scipy import ndimage
 
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.regions import Region, union
 
-from .patches import pasted, union
 from .values import Anchors, Section
 
 if TYPE_CHECKING:
@@ -44,10 +43,10 @@ def from_others(
     whole = union([window for window, _ in softs.values()])
     first, second = np.zeros(whole.size, np.float32), np.zeros(whole.size, np.float32)
     for crop in rivals:
-        first[pasted(crop, whole)] = 1
+        first[crop.within(whole)] = 1
     parts = {}
     for number, (window, soft) in softs.items():
-        part = _within(window, whole)
+        part = window.slices_in(whole)
         second[part] = np.maximum(second[part], np.minimum(first[part], soft))
         first[part] = np.maximum(first[part], soft)
         parts[number] = part
@@ -66,10 +65,10 @@ def shared_out(
     whole = union(list(windows.values()))
     best = np.zeros(whole.size, np.float32)
     for crop in rivals:
-        best[pasted(crop, whole)] = np.inf
+        best[crop.within(whole)] = np.inf
     parts = {}
     for number, window in windows.items():
-        part = best[_within(window, whole)]
+        part = best[window.slices_in(whole)]
         np.maximum(part, maps[number], out=part)
         parts[number] = part
     return {number: (maps[number] > 0) & (maps[number] >= parts[number]) for number in maps}
@@ -103,16 +102,10 @@ def without_others(
     whole = union(list(windows.values()))
     others = np.zeros(whole.size, bool)
     for crop in rivals:
-        others |= pasted(crop, whole)
+        others |= crop.within(whole)
     apart = {}
     for number in sorted(masks, key=lambda n: int(masks[n].sum())):  # what lies in it is smaller
-        part = others[_within(windows[number], whole)]
+        part = others[windows[number].slices_in(whole)]
         apart[number] = masks[number] & (assigned[number] | ~part)
         part |= apart[number]
     return apart
-
-
-def _within(window: Region, whole: Region) -> tuple[slice, slice]:
-    """Return the rows and columns of a window in an array of a region that holds it."""
-    top, left = window.top - whole.top, window.left - whole.left
-    return slice(top, top + window.size[0]), slice(left, left + window.size[1])

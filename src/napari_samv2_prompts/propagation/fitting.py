@@ -15,9 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-import numpy as np
-
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.prompts import EMPTY_MASK, MaskCrop
 
 from .basins import BESIDE
 from .competition import rivals_on
@@ -29,8 +27,6 @@ UNSEEN = 0.75
 """Least doubt where an object was followed, but the walls say that it is not there."""
 ALONE = 0.9
 """What agreement with one plane counts at an object's end, in place of the lower of two."""
-
-NOTHING = MaskCrop(0, 0, np.zeros((0, 0), bool))
 
 
 def fitted(fitter: Fitter, anchors: Anchors, found: Found, wanted: Wanted) -> Iterator[Filled]:
@@ -214,7 +210,7 @@ class _Fitting:
         if old is None:
             assert crop is not None
             near = min(stretch.sections, key=lambda at: abs(at - plane))
-            old = replace(stretch.sections[near], crop=NOTHING, rough=True)
+            old = replace(stretch.sections[near], crop=EMPTY_MASK, rough=True)
         if not old.rough:
             return None
         if crop is None:

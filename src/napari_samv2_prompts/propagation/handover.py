@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_samv2_prompts.prompts import MaskCrop, Masks, Prompt, PromptBatch, cropped
-from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.regions import Region, union
 
 from .carrying import Carried, carry
 from .competition import from_others, main_components, shared_out, without_others
 from .doubt import Measures, judge
 from .evidence import FEATURES, NEAR, evidence, features
-from .patches import FAR, grid_of, pixels_of, taken, union
+from .patches import FAR, grid_of, pixels_of
 from .stacks import Embeddings
 from .values import Anchors, Guess, History, Stack
 from .walls import Walls
@@ -79,8 +79,8 @@ class HandOver:
             if self._watch is not None:
                 self._watch(plane, number, one.window, values[number], measures)
             doubt, gone = judge(measures, self._weights)
-            score = decoded[number][1]
-            guesses[number] = Guess(taken(mask, one.window), score, doubt, gone)
+            crop = cropped(mask, one.window.top, one.window.left)
+            guesses[number] = Guess(crop, decoded[number][1], doubt, gone)
         return guesses
 
     def fitter(self, anchors: Anchors) -> Walls | None:
@@ -121,7 +121,7 @@ class HandOver:
 def _prompt(number: int, one: Carried, region: Region, side: int) -> Prompt | None:
     """Make an object's prompts from where its pixels went; None if it is nowhere."""
     crop = cropped(one.soft > 0.5)
-    if crop is None:
+    if not crop.area:
         return None
     top, left, bottom, right = crop.box
     y, x = np.unravel_index(int(one.inside.argmax()), one.inside.shape)

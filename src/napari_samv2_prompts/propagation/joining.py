@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.regions import Region, union
 
-from .patches import depth, overlap, pasted, taken
+from .patches import depth, overlap
 from .stretches import Stretch
 from .values import Guess, Section
 
@@ -70,7 +70,7 @@ def joined(
 
 def between_anchors(first: MaskCrop, last: MaskCrop, share: float) -> MaskCrop:
     """Return the mask at a share of the way from one to another."""
-    tops, lefts, bottoms, rights = zip(first.box, last.box, strict=True)
-    window = Region(min(tops) - 1, min(lefts) - 1, max(bottoms) + 1, max(rights) + 1)
-    depths: list[NDArray[np.float32]] = [depth(pasted(crop, window)) for crop in (first, last)]
-    return taken((1 - share) * depths[0] + share * depths[1] > 0, window)
+    window = union([Region(*first.box), Region(*last.box)]).grown(1)
+    depths: list[NDArray[np.float32]] = [depth(crop.within(window)) for crop in (first, last)]
+    mask = (1 - share) * depths[0] + share * depths[1] > 0
+    return cropped(mask, window.top, window.left)

@@ -36,6 +36,5 @@ def painted(
     highest = max(anchors, default=0)
     labels = np.zeros(shape, np.uint16 if highest < 1 << 16 else np.uint32)
     for _, crop, number, plane in sorted(layers, key=lambda e: (-e[0], -e[1].area, e[2])):
-        top, left, bottom, right = crop.box
-        labels[plane, top:bottom, left:right][crop.mask] = number
+        labels[plane][crop.slices][crop.mask] = number
     return labels

@@ -1,8 +1,8 @@
 """Rectangles of a plane around an object, and between their pixels and the model's logits.
 
-Here: :func:`around`, :func:`pasted`, :func:`taken`, :func:`without` and :func:`overlap` (masks cut
-to boxes, in and out of a window),
-:func:`grid_of` and :func:`pixels_of` (bilinear, as the model's own enlarging).
+Here: :func:`around`, :func:`without` and :func:`overlap` (masks cut to boxes), :func:`depth` (how
+far inside a pixel is), :func:`grid_of` and :func:`pixels_of` (bilinear, as the model's own
+enlarging).
 
 Not here: what is done with them.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_samv2_prompts.prompts import MaskCrop, cropped
-from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.regions import Region, union
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,59 +27,24 @@ FAR = -8.0
 
 def around(crop: MaskCrop, margin: int, shape: tuple[int, int]) -> Region:
     """Return the rectangle of a mask's box and a margin, as far as the plane reaches."""
-    top, left, bottom, right = crop.box
-    return Region(
-        max(top - margin, 0),
-        max(left - margin, 0),
-        min(bottom + margin, shape[0]),
-        min(right + margin, shape[1]),
-    )
-
-
-def union(windows: Sequence[Region]) -> Region:
-    """Return the rectangle around some others."""
-    tops, lefts, bottoms, rights = zip(
-        *((w.top, w.left, w.bottom, w.right) for w in windows), strict=True
-    )
-    return Region(min(tops), min(lefts), max(bottoms), max(rights))
-
-
-def pasted(crop: MaskCrop, window: Region) -> NDArray[np.bool_]:
-    """Return a mask as an array of a window's size; what is outside is cut off."""
-    out = np.zeros(window.size, bool)
-    top, left, bottom, right = crop.box
-    y0, x0 = max(top, window.top), max(left, window.left)
-    y1, x1 = min(bottom, window.bottom), min(right, window.right)
-    if y0 < y1 and x0 < x1:
-        inner = crop.mask[y0 - top : y1 - top, x0 - left : x1 - left]
-        out[y0 - window.top : y1 - window.top, x0 - window.left : x1 - window.left] = inner
-    return out
-
-
-def taken(mask: NDArray[np.bool_], window: Region) -> MaskCrop:
-    """Return a window's mask cut to its box, in pixels of the plane."""
-    crop = cropped(mask)
-    if crop is None:
-        return MaskCrop(0, 0, np.zeros((0, 0), bool))
-    return MaskCrop(crop.top + window.top, crop.left + window.left, crop.mask)
+    return Region(*crop.box).grown(margin).common(Region.whole(shape))
 
 
 def without(crop: MaskCrop, rivals: Sequence[MaskCrop]) -> MaskCrop:
     """Return a mask without the pixels of others."""
     if not crop.area or not rivals:
         return crop
-    top, left, bottom, right = crop.box
-    window = Region(top, left, bottom, right)
+    window = Region(*crop.box)
     mask = crop.mask.copy()
     for rival in rivals:
-        mask &= ~pasted(rival, window)
-    return taken(mask, window)
+        mask &= ~rival.within(window)
+    return cropped(mask, crop.top, crop.left)
 
 
 def overlap(first: MaskCrop, last: MaskCrop) -> float:
     """Return the IoU of two masks of a plane; 0 where both are empty."""
     window = union([Region(*first.box), Region(*last.box)])
-    a, b = pasted(first, window), pasted(last, window)
+    a, b = first.within(window), last.within(window)
     return float((a & b).sum() / max((a | b).sum(), 1))
 
 
@@ -106,13 +71,12 @@ def centre(crop: MaskCrop) -> tuple[float, float]:
 def depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Return each pixel's distance to the mask's outline: positive inside, negative outside."""
     crop = cropped(mask)
-    if crop is None:
+    if not crop.area:
         return np.full(mask.shape, FAR, np.float32)
-    top, left, bottom, right = crop.box
     # Outside of its box there is nothing of the object, also where the box meets the window's edge.
     inside = ndimage.distance_transform_edt(np.pad(crop.mask, 1))[1:-1, 1:-1]
     out = 0.5 - ndimage.distance_transform_edt(~mask)
-    out[top:bottom, left:right][crop.mask] = inside[crop.mask] - 0.5
+    out[crop.slices][crop.mask] = inside[crop.mask] - 0.5
     return np.asarray(out, np.float32)
 
 

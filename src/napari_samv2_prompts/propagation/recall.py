@@ -20,7 +20,7 @@ import numpy as np
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
-from .patches import pasted, without
+from .patches import without
 from .stacks import Embeddings
 from .values import Anchors, Guess, History, Stack, key_of
 
@@ -94,7 +94,7 @@ class MemoryFollower:
         key = key_of(plane, crop)
         if key not in self._memories:
             embedding, region = self._embed(plane, self._whole)
-            self._memories[key] = self._recall.remember(embedding, pasted(crop, region))
+            self._memories[key] = self._recall.remember(embedding, crop.within(region))
             while len(self._memories) > MEMORIES_KEPT:
                 self._memories.popitem(last=False)
         self._memories.move_to_end(key)

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_samv2_prompts.regions import MARGIN, InputSides, Region, choose_region
+from napari_samv2_prompts.regions import MARGIN, InputSides, Region, choose_region, union
 
-from .patches import union
 from .values import Stack
 
 if TYPE_CHECKING:
@@ -78,8 +77,7 @@ class Embeddings:
         """Return the embeddings of a stack, by a predictor's ``embed``."""
 
         def make(plane: int, region: Region) -> Any:
-            rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)
-            return embed(np.ascontiguousarray(stack.read(plane, rows, columns))).halved()
+            return embed(np.ascontiguousarray(stack.read(plane, *region.slices))).halved()
 
         return cls(stack.shape[1:], make, sides)
 

@@ -20,10 +20,10 @@ import numpy as np
 from scipy import ndimage
 
 from napari_samv2_prompts.prompts import MaskCrop
-from napari_samv2_prompts.regions import Region
+from napari_samv2_prompts.regions import Region, union
 
 from .basins import REACH, UNSURE, Basin, is_sure
-from .patches import around, as_grey, depth, pasted, union
+from .patches import around, as_grey, depth
 from .values import Anchors, Masks, Stack
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Walls:
     ) -> Iterator[tuple[Basin, NDArray[np.float32]]]:
         """Yield the heights in each window, ``(planes, h, w)``: walls stand out."""
         # One plane after the other, since few of them are kept by whoever reads them.
-        parts = [[_read(self.stack, plane, each.window) for each in basins] for plane in slab]
+        parts = [[self.stack.read(plane, *each.window.slices) for each in basins] for plane in slab]
         for basin, *pictures in zip(basins, *parts, strict=True):
             grey = np.stack([as_grey(picture) for picture in pictures])
             height = ndimage.gaussian_filter(grey, (0, SMOOTH, SMOOTH))
@@ -117,14 +117,14 @@ class _Outline:
     @classmethod
     def of(cls, stack: Stack, plane: int, crop: MaskCrop) -> _Outline:
         window = around(crop, 2 * int(UNSURE), stack.shape[1:])
-        return cls(crop, window, as_grey(_read(stack, plane, window)))
+        return cls(crop, window, as_grey(stack.read(plane, *window.slices)))
 
     def standing_out(self) -> tuple[float, float, float] | None:
         """How much brighter, and how much darker, an outline is than both of its sides.
 
         In deviations of the picture; and how far from what is inside, in grey values.
         """
-        deep = depth(pasted(self.crop, self.window))
+        deep = depth(self.crop.within(self.window))
         grey = ndimage.gaussian_filter(self.grey, 1.0)
         inside, outline = deep > min(2.5, 0.6 * float(deep.max())), np.abs(deep) <= 1
         outside = (deep < -2.5) & (deep > -6.5)
@@ -139,7 +139,7 @@ class _Outline:
         """How far within the middle of the walls around it the mask ends, in pixels."""
         from skimage.segmentation import watershed
 
-        own = pasted(self.crop, self.window)
+        own = self.crop.within(self.window)
         near = depth(own) > 0.5 - UNSURE
         edge = ~near & ndimage.binary_dilation(near, np.ones((3, 3), bool))
         markers = np.where(is_sure(own), 2, edge * 1)
@@ -156,7 +156,7 @@ def _windows(masks: Masks, shape: tuple[int, int]) -> list[Region]:
         for crop in crops.values():
             if crop.area:
                 box = around(crop, REACH + 2, shape)
-                covered[box.top : box.bottom, box.left : box.right] = True
+                covered[box.slices] = True
     boxes = [
         Region(rows.start, columns.start, rows.stop, columns.stop)
         for rows, columns in ndimage.find_objects(ndimage.label(covered)[0])
@@ -166,10 +166,6 @@ def _windows(masks: Masks, shape: tuple[int, int]) -> list[Region]:
         if len(joined) == len(boxes):
             return joined
         boxes = joined
-
-
-def _read(stack: Stack, plane: int, window: Region) -> NDArray[np.uint8]:
-    return stack.read(plane, slice(window.top, window.bottom), slice(window.left, window.right))
 
 
 def _joined(boxes: list[Region]) -> list[Region]:

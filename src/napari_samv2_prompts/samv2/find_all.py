@@ -201,8 +201,7 @@ class _State:
     def _covers_taken(self, crop: MaskCrop) -> bool:
         if not self.taken.any():
             return False
-        top, left, bottom, right = crop.box
-        common = np.count_nonzero(self.taken[top:bottom, left:right] & crop.mask)
+        common = np.count_nonzero(self.taken[crop.slices] & crop.mask)
         return bool(common > self.search.selection.max_overlap * crop.area)
 
     def _mark(self) -> None:
@@ -210,8 +209,7 @@ class _State:
         self.found = self.taken.copy()
         for index in self.candidates.select(self.search.selection):
             crop = self.candidates[index].crop
-            top, left, bottom, right = crop.box
-            self.found[top:bottom, left:right] |= crop.mask
+            self.found[crop.slices] |= crop.mask
 
     def _is_found(self, points: Points) -> Bool:
         x, y = np.round(points).astype(int).T

@@ -136,7 +136,7 @@ class PaintUnit:
             mask = item.crop.mask[np.ix_(rows[own_rows] - top, columns[own_columns] - left)]
             painted[own_rows, own_columns][mask] = number
         place = (0,) * (array.ndim - 2)
-        array[(*place, slice(block.top, block.bottom), slice(block.left, block.right))] = painted
+        array[(*place, *block.slices)] = painted
         return Outcome(self)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from napari_samv2_prompts.prompts import cropped
 from napari_samv2_prompts.samv2.modeling.point_labels import NEGATIVE, POSITIVE
 
 Bool = NDArray[np.bool_]
@@ -31,23 +32,18 @@ def jitter_box(rng: np.random.Generator, box: Float, amount: float, limit: float
     return np.concatenate([low, high])
 
 
-def _cropped(mask: Bool) -> tuple[Bool, int, int]:
-    """The mask cut to its box, and the box's top and left."""
-    ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return mask[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1], int(ys[0]), int(xs[0])
-
-
 def centre(mask: Bool) -> tuple[float, float, float]:
     """The pixel of a mask farthest from its outside: (x, y, distance in pixels).
 
     The mask's border counts as outside. Of several equal ones it is the one nearest to their mean,
     so that the centre of a symmetric mask is its middle.
     """
-    crop, top, left = _cropped(mask)
-    distance = ndimage.distance_transform_edt(np.pad(crop, 1))[1:-1, 1:-1]
+    crop = cropped(mask)
+    distance = ndimage.distance_transform_edt(np.pad(crop.mask, 1))[1:-1, 1:-1]
     ys, xs = np.nonzero(distance >= distance.max() - 1e-6)
     nearest = np.argmin((ys - ys.mean()) ** 2 + (xs - xs.mean()) ** 2)
-    return float(xs[nearest] + left), float(ys[nearest] + top), float(distance.max())
+    x, y = xs[nearest] + crop.left, ys[nearest] + crop.top
+    return float(x), float(y), float(distance.max())
 
 
 def random_pixel(rng: np.random.Generator, mask: Bool) -> tuple[float, float]:
@@ -75,12 +71,12 @@ def corrective_click(predicted: Bool, true: Bool) -> tuple[float, float, int]:
     wrong = predicted ^ true
     if not wrong.any():
         return (*centre(true)[:2], POSITIVE)
-    crop, top, left = _cropped(wrong)
-    window = (slice(top, top + crop.shape[0]), slice(left, left + crop.shape[1]))
-    missed, added = (largest_region(m[window]) for m in (true & ~predicted, predicted & ~true))
+    crop = cropped(wrong)
+    parts = (true & ~predicted, predicted & ~true)
+    missed, added = (largest_region(part[crop.slices]) for part in parts)
     region, label = (missed, POSITIVE) if missed.sum() >= added.sum() else (added, NEGATIVE)
     x, y, _distance = centre(region)
-    return x + left, y + top, label
+    return x + crop.left, y + crop.top, label
 
 
 def training_click(

@@ -69,8 +69,7 @@ class CellFeatures:
         """
         mask = np.zeros(self.image_size, bool)
         for crop in known:
-            top, left, bottom, right = crop.box
-            mask[top:bottom, left:right] |= crop.mask
+            mask[crop.slices] |= crop.mask
         objects = self.shrunk(mask)
         rest = ~self.shrunk(found | mask)
         values = self.values.reshape(-1, self.values.shape[2])

@@ -18,10 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Prompt
 from napari_samv2_prompts.samv2.device import DeviceChoice, in_chunks
 from napari_samv2_prompts.samv2.modeling.mask_decoder import Decoded, choose_single
 from napari_samv2_prompts.samv2.modeling.network import ImageFeatures, PreparedImage, SAMV2Network
+from napari_samv2_prompts.samv2.modeling.point_labels import BOX_END, BOX_START
 from napari_samv2_prompts.samv2.nano.decode import Asked, decode_on_levels
 from napari_samv2_prompts.samv2.nano.features import NanoFeatures
 from napari_samv2_prompts.samv2.nano.network import NanoNetwork, PromptDecoder
@@ -184,11 +185,20 @@ class _Arrays(NamedTuple):
 
     @classmethod
     def of(cls, prompts: Sequence[Prompt], embedding: Embedding, clip_boxes: bool) -> _Arrays:
-        coords, labels = PromptBatch.padded(prompts, prompts[0].n_tokens)
+        count = prompts[0].n_tokens  # the same for all
+        coords = np.empty((len(prompts), count, 2), np.float32)
+        labels = np.empty((len(prompts), count), np.int64)
+        for row, prompt in enumerate(prompts):
+            first = count - len(prompt.points)  # the corners of the box lie before the clicks
+            if prompt.box is not None:
+                coords[row, :first] = np.reshape(prompt.box, (2, 2))
+                labels[row, :first] = BOX_START, BOX_END
+            coords[row, first:] = prompt.points
+            labels[row, first:] = prompt.labels
         height, width = embedding.image_size
         size = np.array((width, height), dtype=np.float32)
         if clip_boxes:
-            is_corner = (labels >= 2)[..., None]
+            is_corner = (labels >= BOX_START)[..., None]
             coords = np.where(is_corner, np.clip(coords, 0, size), coords)
         masks = [prompt.mask for prompt in prompts if prompt.mask is not None]
         return cls(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.prompts import EMPTY_MASK, MaskCrop, cropped
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _PIXELS_AT_ONCE = 2**18  # pixels interpolated at a time, to stay in the cache
@@ -85,12 +85,12 @@ def crop_mask(logits: Logits, size: tuple[int, int], threshold: float = 0.0) -> 
     rows = covered(row_taps, np.asarray(above.any(axis=1)))
     columns = covered(column_taps, np.asarray(above.any(axis=0)))
     if rows.start == rows.stop:
-        return MaskCrop(0, 0, np.zeros((0, 0), dtype=bool))
+        return EMPTY_MASK
     taps = row_taps.part(rows)
     first, last = int(taps.low[0]), int(taps.high[-1])
     wide = _widened(logits[first : last + 1], column_taps.part(columns))
     mask = _heighten_above(wide, Taps(taps.low - first, taps.high - first, taps.weight), threshold)
-    return _tight(mask, rows.start, columns.start)
+    return cropped(mask, rows.start, columns.start)
 
 
 class _Pairs(NamedTuple):
@@ -182,14 +182,6 @@ def _interpolate_places(
         between = torch.lerp(low, high, torch.from_numpy(pairs.weight.take(pair, axis=0)))
         here = pairs.target.take(pair, axis=0) * width + column[:, None]
         above.reshape(-1)[here] = np.greater(between.numpy(), np.float32(threshold))
-
-
-def _tight(mask: NDArray[np.bool_], top: int, left: int) -> MaskCrop:
-    """Cut empty rows and columns off the border of a mask."""
-    inner = cropped(mask)
-    if inner is None:
-        return MaskCrop(0, 0, np.zeros((0, 0), dtype=bool))
-    return MaskCrop(top + inner.top, left + inner.left, inner.mask)
 
 
 def _small_components(inside: NDArray[np.bool_], max_area: float) -> NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop
+from napari_samv2_prompts.prompts import EMPTY_MASK, Crops, ItemMasks, MaskCrop
 
 from .enlarge import Taps, covered, crop_mask, remove_small_areas, taps_between
 
@@ -82,13 +82,12 @@ def crop_mask_on_gpu(logits: Tensor, size: tuple[int, int], threshold: float = 0
     - `logits`: Tensor of shape (h, w), float32
     - `size`: ``(height, width)`` of the image
     """
-    nothing = MaskCrop(0, 0, np.zeros((0, 0), dtype=bool))
     reached = []
     for inside, target in zip(_occupied(logits > threshold), size, strict=True):
         taps = taps_between(len(inside), target)
         reached.append((taps, covered(taps, inside)))
     if any(part.start == part.stop for _, part in reached):
-        return nothing
+        return EMPTY_MASK
     enlarged = logits
     for axis in (1, 0):
         taps, part = reached[axis]
@@ -96,7 +95,7 @@ def crop_mask_on_gpu(logits: Tensor, size: tuple[int, int], threshold: float = 0
     mask = enlarged > threshold
     found = [np.flatnonzero(inside) for inside in _occupied(mask)]
     if not found[0].size:
-        return nothing
+        return EMPTY_MASK
     (top, bottom), (left, right) = ((int(at[0]), int(at[-1]) + 1) for at in found)
     cut = mask[top:bottom, left:right].contiguous().cpu().numpy()
     return MaskCrop(reached[0][1].start + top, reached[1][1].start + left, cut)

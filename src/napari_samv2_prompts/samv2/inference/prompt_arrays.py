@@ -94,8 +94,7 @@ def arrays_from_masks(
             continue
         for candidate in range(len(item.logits)):
             crop = item.crop(candidate, size, threshold)
-            top, left, bottom, right = crop.box
-            masks[row, candidate, top:bottom, left:right] = crop.mask
+            masks[row, candidate][crop.slices] = crop.mask
     scores = np.stack([item.scores for item in decoded])
     low_res = np.stack([item.logits for item in decoded]).clip(-LOGIT_LIMIT, LOGIT_LIMIT)
     if len(decoded) == 1:
