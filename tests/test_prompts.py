@@ -1,4 +1,4 @@
-"""Prompts are checked once and never change; padding keeps every point."""
+"""Prompts are checked once and never change; masks cut to their boxes lie where they were."""
 
 from __future__ import annotations
 

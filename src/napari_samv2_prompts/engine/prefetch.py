@@ -67,7 +67,7 @@ class Prefetch:
         self._begin(request, embedding.nbytes, usable)
         view = self._neighbour(request) if room else None
         if view is None:
-            view = self._next_of_all(request, usable)
+            view = self._next_of_all(usable)
         if view is None:
             return None
         key, found, needed = EmbeddingKey.of(view, request.model), view, room or usable is None
@@ -103,7 +103,7 @@ class Prefetch:
             self._failed.clear()
         self._obstacle = plan(len(request.all_planes), size, self._cache.budget_mb, store)
 
-    def _next_of_all(self, request: Request, store: EmbeddingStore | None) -> ImageView | None:
+    def _next_of_all(self, store: EmbeddingStore | None) -> ImageView | None:
         current = self._round
         if current is None:
             return None

@@ -48,14 +48,12 @@ class ObjectResult:
         return cls(masks, chosen, view, is_cut=cut, is_empty=not crop.mask.size)
 
     @classmethod
-    def propagated(
-        cls, object_: int, crop: MaskCrop, score: float, doubt: float, view: ImageView | None = None
-    ) -> ObjectResult:
+    def propagated(cls, object_: int, crop: MaskCrop, score: float, doubt: float) -> ObjectResult:
         """Return the result of carrying an object over to a plane."""
         scores, none = np.array([score], np.float32), np.empty((0, 0, 0), np.float32)
         masks = ItemMasks(object_, Crops((crop,)), scores, none, 0.0)
         empty = not crop.mask.size
-        return cls(masks, 0, view, Provenance.PROPAGATED, doubt, is_empty=empty)
+        return cls(masks, 0, None, Provenance.PROPAGATED, doubt, is_empty=empty)
 
     @property
     def object(self) -> int:

@@ -49,7 +49,6 @@ def make_layers(
     points: Points | None = None,
     shapes: Shapes | None = None,
     labels: Labels | None = None,
-    first_object: int = 1,
 ) -> tuple[Points, Shapes, Labels]:
     """Add the prompt layers and the Labels layer that are not there yet to the viewer.
 
@@ -58,7 +57,6 @@ def make_layers(
     Labels are uint16, of the image's shape without the channel axis of RGB.
 
     - `points`, `shapes`, `labels`: layers to use instead of new ones
-    - `first_object`: the object that the next prompt belongs to
     - raises MemoryError if labels of the image's size don't fit into memory
     """
     shape, before = layer_shape(image_layer), (points, shapes, labels)
@@ -71,7 +69,7 @@ def make_layers(
             ndim=len(shape),
             name=f"{name} shapes",
             features={"object": np.zeros(0, int)},
-            feature_defaults={"object": first_object},
+            feature_defaults={"object": 1},
             face_color="transparent",
             edge_width=max(1.0, EDGE_WIDTH * side),
             **common,
@@ -81,13 +79,13 @@ def make_layers(
             ndim=len(shape),
             name=f"{name} points",
             features={"object": np.zeros(0, int), "polarity": np.zeros(0, str)},
-            feature_defaults={"object": first_object, "polarity": "positive"},
+            feature_defaults={"object": 1, "polarity": "positive"},
             size=max(1.0, POINT_SIZE * side),
             canvas_size_limits=ON_SCREEN,
             border_width=0.15,
             **common,
         )
-    set_new_prompt(points, shapes, object_=first_object, labels=labels)
+    set_new_prompt(points, shapes, object_=1, labels=labels)
     made = [layer for layer in (points, shapes, labels) if layer not in before]
     mark_as_made_for(made, image_layer)
     return points, shapes, labels

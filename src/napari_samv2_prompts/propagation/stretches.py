@@ -95,12 +95,6 @@ class Stretch:
         """Whether the object is known on both sides of it."""
         return len(self.ways) == 2
 
-    def source(self, way: Way) -> Key:
-        """Return the key of the anchor from which it is filled in a direction."""
-        key = self.before if way == 1 else self.after
-        assert key is not None
-        return key
-
 
 def missing(anchors: Anchors, found: Found, wanted: Wanted) -> list[Stretch]:
     """Return the stretches that have to be filled, object by object, in rising order."""

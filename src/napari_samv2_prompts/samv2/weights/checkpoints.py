@@ -60,17 +60,6 @@ class CheckpointState:
     notes: tuple[str, ...]  # what a user may want to know, in sentences
 
 
-@dataclass(frozen=True, slots=True)
-class LoadReport:
-    """What was loaded into a network."""
-
-    path: Path  # the file it came from
-    variant: Variant  # the variant recognised in the file
-    loaded: int  # number of tensors in use
-    # The sentences of :class:`CheckpointState`, and one if the file has no memory for films.
-    notes: tuple[str, ...]
-
-
 def read_state(path: str | PathLike[str], *, mapped: bool = True) -> CheckpointState:
     """Read a checkpoint and recognise its variant; nothing in the file is ever executed.
 
@@ -86,8 +75,8 @@ def read_state(path: str | PathLike[str], *, mapped: bool = True) -> CheckpointS
     return CheckpointState(path, tensors, variant, tuple(notes))
 
 
-def load(network: SAMV2Network, path: str | PathLike[str]) -> LoadReport:
-    """Load a checkpoint strictly into a network of the same size.
+def load(network: SAMV2Network, path: str | PathLike[str]) -> None:
+    """Load a checkpoint strictly into a network of the same size; the log has its notes.
 
     - `network`: as :mod:`.build` makes it.  It keeps its own number type and device; without memory
       yet (on the meta device), it takes over the tensors that were read, as float32 on the CPU.
@@ -114,7 +103,6 @@ def load(network: SAMV2Network, path: str | PathLike[str]) -> LoadReport:
         network.load_state_dict(state.tensors, strict=True)
     for note in notes:
         _log.info("%s: %s", state.path.name, note)
-    return LoadReport(state.path, state.variant, len(state.tensors), notes)
 
 
 def _fit_memory(network: SAMV2Network, state: CheckpointState) -> bool:
