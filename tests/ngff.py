@@ -39,6 +39,11 @@ def image(path: Path, pixels: np.ndarray, axes: str, version: str, names: tuple[
         made.create_array(f"s{n}", data=data)
 
 
+def read_labels(image: Path, name: str) -> Any:
+    """Return the labels of an image in full size, lazily."""
+    return zarr.open_group(str(image / "labels" / name), mode="r", use_consolidated=False)["0"]
+
+
 def plate(path: Path, pictures: dict[str, np.ndarray], version: str, axes: str = "cyx") -> None:
     """Write a plate with a picture for each path like ``A/1/0``."""
     wells: dict[str, list[str]] = {}

@@ -134,7 +134,7 @@ def _embedded(
 ) -> Any:
     """Embed pixels, or find their embedding: under the name that the window gives it, too."""
     packing = predictor.packing
-    key = store.key(pixels, f"{packing.fingerprint} {(pixels.shape[0], pixels.shape[1])}")
+    key = store.key(pixels, packing.fingerprint, (pixels.shape[0], pixels.shape[1]))
     found: Any = store.get(key, packing.unpack)
     if found is None:
         found = predictor.embed(pixels).halved()

@@ -18,7 +18,8 @@ from napari_samv2_prompts.engine.store import PART, SUFFIX
 
 PICTURE = np.zeros((6, 7, 3), np.uint8)
 PACKING = FakePacking()
-KEYS = [EmbeddingStore.key(PICTURE + i, "fake") for i in range(5)]
+SIZE = PICTURE.shape[:2]
+KEYS = [EmbeddingStore.key(PICTURE + i, "fake", SIZE) for i in range(5)]
 
 
 def keep(store: EmbeddingStore, key: str, nbytes: int = 2_000_000) -> bool:
@@ -64,22 +65,25 @@ def test_reopening_a_project_embeds_nothing_again(store: EmbeddingStore) -> None
 
 
 @pytest.mark.parametrize(
-    ("image", "fingerprint"),
+    ("image", "fingerprint", "size"),
     [
-        (PICTURE + 1, "fake"),
-        (PICTURE, "another model"),
-        (PICTURE.reshape(7, 6, 3), "fake"),
+        (PICTURE + 1, "fake", SIZE),
+        (PICTURE, "another model", SIZE),
+        (PICTURE.reshape(7, 6, 3), "fake", SIZE),
+        (PICTURE, "fake", (60, 70)),
     ],
-    ids=["pixels", "model", "shape"],
+    ids=["pixels", "model", "shape", "size"],
 )
-def test_another_picture_or_model_has_another_name(image: np.ndarray, fingerprint: str) -> None:
-    assert EmbeddingStore.key(image, fingerprint) != EmbeddingStore.key(PICTURE, "fake")
+def test_another_picture_or_model_has_another_name(
+    image: np.ndarray, fingerprint: str, size: tuple[int, int]
+) -> None:
+    assert EmbeddingStore.key(image, fingerprint, size) != EmbeddingStore.key(PICTURE, "fake", SIZE)
 
 
 def test_the_name_is_the_same_however_the_pixels_lie_in_memory() -> None:
     image = np.random.default_rng(0).integers(0, 255, (5, 8, 3), dtype=np.uint8)
     turned = np.asfortranarray(image)
-    assert EmbeddingStore.key(image, "fake") == EmbeddingStore.key(turned, "fake")
+    assert EmbeddingStore.key(image, "fake", (5, 8)) == EmbeddingStore.key(turned, "fake", (5, 8))
 
 
 # --- what is not trusted ---

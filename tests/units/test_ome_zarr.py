@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
-from tests.ngff import VERSIONS, group, image, plate
+from tests.ngff import VERSIONS, group, image, plate, read_labels
 from tests.test_cli import BoxPredictor
 
 from napari_samv2_prompts import samv2
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.io.ome_zarr import open_ngff
-from napari_samv2_prompts.io.ome_zarr_labels import read_labels, written_labels
+from napari_samv2_prompts.io.ome_zarr_labels import written_labels
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import picture_of
 from napari_samv2_prompts.units.ome_zarr import find_fields
@@ -71,7 +71,7 @@ def test_the_fields_of_a_plate_get_labels_that_others_read(path, predictor, caps
     after = files(path)
     assert {name: after[name] for name in before} == before, "something else was changed"
     for number, name in enumerate(FIELDS, 1):
-        labels = np.asarray(read_labels(path / name, "samv2"))
+        labels = read_labels(path / name, "samv2")
         assert labels.shape == (30, 40)
         assert set(np.unique(labels)) == {0, number}
         assert (labels[6:16, 5:15] == number).all()
@@ -121,7 +121,7 @@ def test_other_prompts_are_other_labels_and_the_same_ones_the_same_bytes(path, c
     table = path.parent / "boxes.csv"
     table.write_text(TABLE.replace("B/2/0,3", "B/2/0,9"))
     assert run(path) == 0
-    assert set(np.unique(np.asarray(read_labels(path / "B/2/0", "samv2")))) == {0, 9}
+    assert set(np.unique(read_labels(path / "B/2/0", "samv2"))) == {0, 9}
 
 
 def test_readers_of_consolidated_metadata_see_the_labels(tmp_path, version) -> None:
@@ -175,7 +175,7 @@ def test_planes_are_numbered_on_and_channels_are_chosen(tmp_path, version, capsy
         patch.setattr("napari_samv2_prompts.units.ome_zarr.found_in_tiles", one_bright_object)
         outcome = unit.run(lambda: None, "key")
     assert outcome.objects == 2
-    labels = np.asarray(read_labels(tmp_path / "f.zarr", "samv2"))
+    labels = read_labels(tmp_path / "f.zarr", "samv2")
     assert labels.shape == (2, 64, 64)
     for number, plane in enumerate(labels, 1):
         assert (plane[20:40, 10:30] == number).all()
@@ -209,7 +209,7 @@ def test_prompts_must_say_which_image_they_are_on(path, capsys) -> None:
     table = path.parent / "all.json"
     table.write_text(json.dumps(coco))
     assert main(["segment", str(path), "--boxes", str(table)]) == 0
-    assert set(np.unique(np.asarray(read_labels(path / "B/2/0", "samv2")))) == {0, 4}
+    assert set(np.unique(read_labels(path / "B/2/0", "samv2"))) == {0, 4}
 
 
 def test_boxes_and_points_of_a_plate_may_be_on_different_images(path) -> None:

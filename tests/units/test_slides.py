@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
-from tests.ngff import VERSIONS, image
+from tests.ngff import VERSIONS, image, read_labels
 from tifffile import imread, imwrite
 from zarr import open_array
 
 from napari_samv2_prompts import cli
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
-from napari_samv2_prompts.io.ome_zarr_labels import read_labels, sources
+from napari_samv2_prompts.io.ome_zarr_labels import sources
 from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.units import slides

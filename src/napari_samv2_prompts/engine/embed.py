@@ -68,8 +68,7 @@ def embed(
     if store is None:
         return Embedded(_computed(predictor, image, view, task))
     packing = predictor.packing
-    # What was read in fewer pixels than it has may look the same at another size.
-    key = store.key(image, f"{packing.fingerprint} {view.region.size}")
+    key = store.key(image, packing.fingerprint, view.region.size)
     if key in store:
         if not needed:
             return Embedded(None, store.folder)

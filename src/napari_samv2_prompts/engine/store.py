@@ -50,13 +50,15 @@ class EmbeddingStore:
         self._bytes: int | None = None  # in the folder; None: not looked yet
 
     @staticmethod
-    def key(image: NDArray[np.uint8], fingerprint: str) -> str:
+    def key(image: NDArray[np.uint8], fingerprint: str, size: tuple[int, int]) -> str:
         """Name the embedding of a picture by a model.
 
         - `image`: array of shape (H, W) or (H, W, 3), uint8
         - `fingerprint`: of the model and all its weights
+        - `size`: ``(height, width)`` of what was read, which may have been in fewer pixels: so it
+          may look the same at another size
         """
-        digest = hashlib.sha256(f"{fingerprint}\n{image.shape}\n".encode())
+        digest = hashlib.sha256(f"{fingerprint} {size}\n{image.shape}\n".encode())
         digest.update(np.ascontiguousarray(image).data)
         return digest.hexdigest()
 

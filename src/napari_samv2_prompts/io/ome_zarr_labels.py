@@ -113,13 +113,6 @@ def labels_standing(
     return "done" if ours.get("key") == key and name in listed else "outdated"
 
 
-def read_labels(image: Path, name: str) -> Any:
-    """Return the labels of an image in full size, lazily; KeyError if there are none."""
-    import zarr
-
-    return zarr.open_group(str(image / "labels" / name), mode="r", use_consolidated=False)["0"]
-
-
 # --- making the group ---
 
 

@@ -222,16 +222,13 @@ class SAMV2AutomaticMaskGenerator:
 
     def _refined(self, embedding: Embedding, answers: Any, points: NDArray[np.float64]) -> Any:
         """Ask for each candidate again, as one mask, with its own logits as a mask prompt."""
-        prompts = [
-            Prompt.of(0, point[None], mask=logits)
+        asked = [
+            (point, logits)
             for item, point in zip(answers, points, strict=True)
             for logits in item.low_res_logits
         ]
-        numbered = [
-            Prompt.of(number, prompt.points, mask=prompt.mask)
-            for number, prompt in enumerate(prompts)
-        ]
-        return self.predictor.decode(embedding, PromptBatch(tuple(numbered)), False)
+        prompts = (Prompt.of(n, at[None], mask=logits) for n, (at, logits) in enumerate(asked))
+        return self.predictor.decode(embedding, PromptBatch(tuple(prompts)), False)
 
     def _record(self, found: _Found, shape: tuple[int, int]) -> dict[str, Any]:
         candidate, crop = found.candidate, found.crop

@@ -86,26 +86,23 @@ def find_all(
     """
     search = search or Search()
     # Many like things are small: smaller copies of the image cost as much again, and offer groups.
-    state = _State(embedding.finest(), search, taken)
+    state = _State(predictor, embedding.finest(), search, taken, example)
     state.know(known)
     if example is not None:
-        state.learn_from(example)
-        yield from _search(predictor, state, ())
+        yield from _search(state, ())
         return
     coarse, *finer = search.grids
-    yield from state.ask(predictor, state.grid(coarse))
-    if state.embedding is not embedding and state.sees_more(predictor, embedding, bool(known)):
+    yield from state.ask(state.grid(coarse))
+    if state.embedding is not embedding and state.sees_more(embedding, bool(known)):
         state.look_at(embedding)
-        yield from state.ask(predictor, state.grid(coarse))
-    yield from _search(predictor, state, finer)
+        yield from state.ask(state.grid(coarse))
+    yield from _search(state, finer)
     if state.embedding is not embedding:  # something large among small things
         state.look_at(embedding)
-        yield from state.ask(predictor, state.grid(LARGE_GRID))
+        yield from state.ask(state.grid(LARGE_GRID))
 
 
-def _search(
-    predictor: SAMV2ImagePredictor, state: _State, grids: Sequence[int]
-) -> Iterator[tuple[Candidate, ...]]:
+def _search(state: _State, grids: Sequence[int]) -> Iterator[tuple[Candidate, ...]]:
     """Click on what looks like what was found, then on finer grids, last on what is left."""
     finer = list(grids)
     while True:
@@ -114,15 +111,23 @@ def _search(
             places = state.grid(finer.pop(0))
         if not len(places):
             break
-        yield from state.ask(predictor, places)
-    yield from state.ask(predictor, state.left_over())
+        yield from state.ask(places)
+    yield from state.ask(state.left_over())
 
 
 class _State:
     """What has been asked and found so far."""
 
-    def __init__(self, embedding: Embedding, search: Search, taken: Bool | None) -> None:
-        self.embedding, self.search = embedding, search
+    def __init__(
+        self,
+        predictor: SAMV2ImagePredictor,
+        embedding: Embedding,
+        search: Search,
+        taken: Bool | None,
+        example: MaskCrop | None,
+    ) -> None:
+        self.predictor, self.embedding, self.search = predictor, embedding, search
+        self.example = example
         self.shape = embedding.image_size
         self.features = CellFeatures.of(embedding)
         self.candidates = Candidates()
@@ -130,14 +135,11 @@ class _State:
         self.found = self.taken.copy()
         self.asked = np.empty((0, 2))  # of this embedding
         self.n_clicks = 0
-        self.example: MaskCrop | None = None
         self.n_known = -1
 
     # --- asking ------------------------------------------------------------------------------
 
-    def ask(
-        self, predictor: SAMV2ImagePredictor, points: Points
-    ) -> Iterator[tuple[Candidate, ...]]:
+    def ask(self, points: Points) -> Iterator[tuple[Candidate, ...]]:
         """Click at points that are not inside what is found, and take in the answers."""
         size = self.search.points_per_batch
         while len(points) and self.n_clicks < self.search.max_points:
@@ -147,16 +149,14 @@ class _State:
                 return
             self.asked = np.concatenate([self.asked, now])
             self.n_clicks += len(now)
-            new = self._answers(predictor, self.embedding, now)
+            new = self._answers(self.embedding, now)
             self.candidates.extend(new)
             self._mark()
             yield new
 
-    def _answers(
-        self, predictor: SAMV2ImagePredictor, embedding: Embedding, points: Points
-    ) -> tuple[Candidate, ...]:
+    def _answers(self, embedding: Embedding, points: Points) -> tuple[Candidate, ...]:
         clicks = tuple(Prompt.of(number, at[None]) for number, at in enumerate(points))
-        answers = predictor.decode(embedding, PromptBatch(clicks), True)
+        answers = self.predictor.decode(embedding, PromptBatch(clicks), True)
         return tuple(
             candidate
             for item, at in zip(answers, points, strict=True)
@@ -166,9 +166,7 @@ class _State:
             and not is_ground(candidate.crop, self.shape)
         )
 
-    def sees_more(
-        self, predictor: SAMV2ImagePredictor, embedding: Embedding, ask_both: bool
-    ) -> bool:
+    def sees_more(self, embedding: Embedding, ask_both: bool) -> bool:
         """Tell whether the surest clicks so far are answered better with smaller copies, too.
 
         They show large things whole; where things are small they cost twice as much, and offer
@@ -180,8 +178,8 @@ class _State:
             return True
         points = np.array(surest)
         if ask_both:
-            before = _best_by_click(self._answers(predictor, self.embedding, points))
-        after = _best_by_click(self._answers(predictor, embedding, points))
+            before = _best_by_click(self._answers(self.embedding, points))
+        after = _best_by_click(self._answers(embedding, points))
         gains = [after.get(click, 0.0) - before.get(click, 0.0) for click in surest]
         return float(np.mean(gains)) > BETTER
 
@@ -224,10 +222,6 @@ class _State:
         height, width = self.shape
         points = point_grid(per_side) * (width, height)
         return points[self._far_from_asked(points, min(self.shape) / per_side / 2)]
-
-    def learn_from(self, example: MaskCrop) -> None:
-        """Take an object as what is looked for."""
-        self.example = example
 
     def alike(self) -> Points:
         """Return places that look like what is found, or none while too little is known."""

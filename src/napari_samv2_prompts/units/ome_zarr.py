@@ -5,14 +5,14 @@ Not here: what a unit is (``unit.py``), files of other kinds (``files.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_samv2_prompts.candidates import Selection
+from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.ome_zarr import NgffImage, find_images, open_ngff
@@ -92,11 +92,7 @@ class FieldUnit:
         found = found_in_tiles(predictor, picture, self.selection)
         labels = labels_from(found, (picture.shape[0], picture.shape[1])).astype(np.uint32)
         labels[labels > 0] += len(properties)
-        first = len(properties) + 1
-        properties += [
-            {"label-value": number, "score": round(item.score, 4), "area": item.area}
-            for number, item in enumerate(found, first)
-        ]
+        properties += described(found, len(properties) + 1)
         return labels
 
     def _prompted(
@@ -143,6 +139,14 @@ class FieldUnit:
         except Exception as error:  # what codecs raise is as various as they are
             raise ValueError(f"{self.name}: its pixels can't be read ({error}).") from error
         return as_picture(whole, self.name, rgb=isinstance(channel, slice))
+
+
+def described(found: Iterable[Candidate], first: int) -> list[dict[str, Any]]:
+    """Return the properties of objects with the labels from `first` on, as NGFF has them."""
+    return [
+        {"label-value": number, "score": round(item.score, 4), "area": item.area}
+        for number, item in enumerate(found, first)
+    ]
 
 
 def find_fields(

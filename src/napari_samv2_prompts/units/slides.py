@@ -31,7 +31,7 @@ from napari_samv2_prompts.io.slides import Slide, open_slide, slide_of
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 from napari_samv2_prompts.units.files import AllUnit
-from napari_samv2_prompts.units.ome_zarr import FieldUnit
+from napari_samv2_prompts.units.ome_zarr import FieldUnit, described
 from napari_samv2_prompts.units.unit import Outcome, Standing, Unit, content_key
 
 if TYPE_CHECKING:
@@ -212,10 +212,7 @@ class SlideWork:
             numbered.append(one)
             count += len(kept)
             if count <= TOLD:
-                properties += [
-                    {"label-value": number, "score": round(item.score, 4), "area": item.area}
-                    for number, item in enumerate(kept, one.first)
-                ]
+                properties += described(kept, one.first)
         notes = [image.note] if image.note else []
         if count > TOLD:
             properties = []

@@ -34,9 +34,8 @@ def _coco(mask: MaskCrop, shape: tuple[int, int]) -> dict[str, Any]:
             'output_mode="coco_rle" needs pycocotools: '
             'pip install "napari-samv2-prompts[coco]", or use "uncompressed_rle".'
         ) from error
-    plain = _run_lengths(mask, shape)
-    encoded = coco.frPyObjects(plain, *plain["size"])
-    return {"size": plain["size"], "counts": encoded["counts"].decode()}
+    encoded = coco.encode(np.asfortranarray(mask.full(shape), np.uint8))
+    return {"size": [int(side) for side in shape], "counts": encoded["counts"].decode()}
 
 
 SEGMENTATIONS = {"binary_mask": _binary, "uncompressed_rle": _run_lengths, "coco_rle": _coco}

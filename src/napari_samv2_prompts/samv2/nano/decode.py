@@ -28,7 +28,7 @@ from .network import PromptDecoder
 from .pyramid import candidates_of_clicks, scaled_to
 from .scale_scores import measures
 from .window_decoding import WindowMasks, alike, decode_in_windows, without_unprompted
-from .windows import STRIDE, Window, cut, first_sides, part_of_prompts
+from .windows import STRIDE, Window, cut, first_sides, seen_from
 
 LARGEST = 2
 """Side of the largest window of a box, in windows; of an earlier mask it is one."""
@@ -230,7 +230,7 @@ def _of_boxes(
     """
     judged = network.box_blend(seen_of_boxes(level, found, coords, labels, threshold))
     masks = blend(torch.cat([each.decoded.logits for each in found]), judged)[:, None]
-    within = _within(found, coords, labels)
+    within = seen_from([each.window for each in found], coords)
     return without_unprompted(masks, within, labels, None, threshold), expected(judged)
 
 
@@ -244,17 +244,12 @@ def seen_of_boxes(
     """Measure the masks of prompts ``(P, N, 2)``, ``(P, N)`` that have boxes."""
     starts = (labels == BOX_START).int().argmax(1)
     corners = torch.stack([starts, starts + 1], 1)[..., None].expand(-1, -1, 2)
-    boxes = (_within(found, coords, labels).gather(1, corners) + 0.5) / (STRIDE // 4)
+    windows = [each.window for each in found]
+    boxes = (seen_from(windows, coords).gather(1, corners) + 0.5) / (STRIDE // 4)
     logits = torch.cat([each.decoded.logits for each in found])
     scores = torch.cat([each.decoded.scores for each in found])
-    looks = cut(level, [each.window for each in found]).descriptors
+    looks = cut(level, windows).descriptors
     return box_measures(logits, scores, boxes.flatten(1), looks, threshold)
-
-
-def _within(found: Sequence[WindowMasks], coords: Tensor, labels: Tensor) -> Tensor:
-    """Coordinates of prompts as their windows see them."""
-    windows = [each.window for each in found]
-    return part_of_prompts(windows, list(range(len(found))), coords, labels, None)[0]
 
 
 def _resized(masks: Tensor, side: int) -> Tensor:

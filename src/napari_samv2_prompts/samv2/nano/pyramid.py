@@ -23,7 +23,7 @@ from .candidates import Candidates, cover, overlaps
 from .features import NanoFeatures
 from .network import PromptDecoder
 from .window_decoding import at_once, without_unprompted
-from .windows import STRIDE, Window, around, cut
+from .windows import STRIDE, Window, around, cut, seen_from
 
 
 def smaller(pixels: Tensor, side: int) -> Tensor:
@@ -95,7 +95,10 @@ def _on_all_levels(
             [cut(level, own[rows]) for level, own in zip(levels, windows, strict=True)]
         )
         places = torch.cat(
-            [_within(points[rows], own[rows]) for points, own in zip(scaled, windows, strict=True)]
+            [
+                seen_from(own[rows], points[rows])
+                for points, own in zip(scaled, windows, strict=True)
+            ]
         )
         kinds = labels[rows].repeat(len(levels), 1)
         masks = network.decode_prompts(features, places, kinds, None)
@@ -121,12 +124,6 @@ def _windows(points: Tensor, labels: Tensor, grid: int, side: int) -> list[Windo
     high = points.masked_fill(~said, -torch.inf).amax(1)
     middles = ((low + high) / 2 / STRIDE).tolist()
     return [around(y, x, side, grid) for x, y in middles]
-
-
-def _within(points: Tensor, windows: list[Window]) -> Tensor:
-    """Points ``(P, N, 2)`` in pixels of their windows."""
-    corners = points.new_tensor([(window.left, window.top) for window in windows]) * STRIDE
-    return points - corners[:, None]
 
 
 def _joined(parts: Sequence[NanoFeatures]) -> NanoFeatures:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .candidates import Candidates
 from .looks import contrast, steepness
 from .refinement import judging
+from .windows import Window
 
 MEASURES = 18
 TOUCHED = 10
@@ -67,18 +68,12 @@ def measures(found: Candidates, threshold: float = 0.0) -> Tensor:
     return torch.cat([torch.stack(columns, 1), own], 1)
 
 
-def _shape(logits: Tensor, window: tuple[int, int, int], grid: int) -> Tensor:
+def _shape(logits: Tensor, window: Window, grid: int) -> Tensor:
     """Of masks ``(4, h, w)``: touched edge, size, steepness and sureness, ``(4, 4)``."""
     inside = (logits > 0).float()
     area = inside.sum((1, 2))
-    top, left, side = window
-    edges = (
-        (top > 0, inside[:, 0]),
-        (left > 0, inside[:, :, 0]),
-        (top + side < grid, inside[:, -1]),
-        (left + side < grid, inside[:, :, -1]),
-    )
-    touched = sum((cells.sum(1) for more, cells in edges if more), torch.zeros_like(area))
+    edges = window.cut_edges(inside, grid)
+    touched = sum((cells.sum(1) for cells in edges), torch.zeros_like(area))
     sure = (logits.clamp(-16, 16) * inside).sum((1, 2)) / (area + 1) / 10
     return torch.stack(
         [touched / (area.sqrt() + 1), (area + 1).log() / 8, steepness(logits), sure], 1

@@ -132,11 +132,5 @@ def _touched(
             inside = decoded.logits[row, 1:][scores >= scores.max() - NEARLY_BEST] > threshold
         else:
             inside = single.logits[row] > threshold
-        edges = (
-            (window.top > 0, inside[:, 0]),
-            (window.left > 0, inside[:, :, 0]),
-            (window.top + window.side < grid, inside[:, -1]),
-            (window.left + window.side < grid, inside[:, :, -1]),
-        )
-        found.append(any(more and bool(cells.any()) for more, cells in edges))
+        found.append(any(bool(cells.any()) for cells in window.cut_edges(inside, grid)))
     return found

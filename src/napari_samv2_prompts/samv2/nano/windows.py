@@ -36,6 +36,16 @@ class Window(NamedTuple):
         top, left, side = (scale * number for number in self)
         return slice(top, top + side), slice(left, left + side)
 
+    def cut_edges(self, masks: Tensor, grid: int) -> list[Tensor]:
+        """Return the edges of its masks ``(C, h, w)`` beyond which there is more of the image."""
+        edges = (
+            (self.top > 0, masks[:, 0]),
+            (self.left > 0, masks[:, :, 0]),
+            (self.top + self.side < grid, masks[:, -1]),
+            (self.left + self.side < grid, masks[:, :, -1]),
+        )
+        return [cells for more, cells in edges if more]
+
 
 def first_windows(
     coords: Tensor, labels: Tensor, mask_input: Tensor | None, least: int, grid: int
@@ -95,6 +105,12 @@ def around(row: float, column: float, side: float, grid: int) -> Window:
     return Window(top, left, cells)
 
 
+def seen_from(windows: list[Window], coords: Tensor) -> Tensor:
+    """Return points ``(P, N, 2)`` of the image in pixels of their windows."""
+    corners = coords.new_tensor([(window.left, window.top) for window in windows]) * STRIDE
+    return coords - corners[:, None]
+
+
 def part_of_prompts(
     windows: list[Window],
     rows: list[int],
@@ -103,12 +119,11 @@ def part_of_prompts(
     mask_input: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Return some prompts' coordinates, labels and masks as their windows see them."""
-    corners = coords.new_tensor([(window.left, window.top) for window in windows]) * STRIDE
     masks = None
     if mask_input is not None:
         pairs = zip(rows, windows, strict=True)
         masks = torch.stack([mask_input[row][:, *window.slices(4)] for row, window in pairs])
-    return coords[rows] - corners[:, None], labels[rows], masks
+    return seen_from(windows, coords[rows]), labels[rows], masks
 
 
 def cut(features: NanoFeatures, windows: list[Window]) -> NanoFeatures:
