@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.image_kinds import PAGE, table
+from tests.image_kinds import TABLE
 
 if __name__ == "__main__":
-    PAGE.write_text(table(), encoding="utf-8")
+    TABLE.page.write_text(TABLE.text(), encoding="utf-8")

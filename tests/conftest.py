@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from tests.stand_in import BoxPredictor, stand_in
 
 # Other work on the machine may slow a single example down; that is not a failure.  A check of a
 # change always tries the same examples, so that it fails because of the change; by hand new ones.
@@ -50,6 +51,12 @@ def layouts() -> Layouts:
     """Names and shapes of the tensors in the published checkpoints, by variant."""
     path = Path(__file__).parent / "data" / "checkpoint_layouts.json.gz"
     return json.loads(gzip.decompress(path.read_bytes()))
+
+
+@pytest.fixture
+def predictor(monkeypatch: pytest.MonkeyPatch) -> type[BoxPredictor]:
+    """A stand-in for the network, where tests have no predictor of their own."""
+    return stand_in(monkeypatch)
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,9 @@ from napari_samv2_prompts.engine import (
     OnDone,
     OnReport,
     Outcome,
+    Partial,
     Place,
+    Report,
     State,
     Stopped,
     Task,
@@ -264,6 +266,27 @@ class ManualRunner:
 
     def fail(self, error: Exception, index: int = -1) -> None:
         self.finish(index, Failed(error))
+
+    def finish_in_turn(self) -> None:
+        """End all tasks, and those that they lead to; see :meth:`finish`."""
+        while self.jobs:
+            self.finish(0)
+
+    def run_to(self, count: int) -> None:
+        """Let the last task come as far as so many partial results, which are delivered then."""
+        task, _, on_report = self.jobs[-1]
+        parts: list[Partial] = []
+
+        def stop(report: Report) -> None:
+            if isinstance(report, Partial):
+                parts.append(report)
+            if len(parts) == count:
+                task.cancel()
+
+        task.on_report = stop
+        outcome_of(task)
+        for part in parts:
+            on_report(task, part)
 
     def finish_all(self) -> None:
         while self.jobs:

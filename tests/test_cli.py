@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,52 +13,10 @@ from tifffile import imread
 
 from napari_samv2_prompts import samv2
 from napari_samv2_prompts.cli import main
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
+from napari_samv2_prompts.prompts import ItemMasks
 from napari_samv2_prompts.sample_data import COIN_BOXES
 from napari_samv2_prompts.samv2.weights import download as download_module
 from napari_samv2_prompts.samv2.weights.registry import CACHE_VARIABLE, PUBLISHED_FILES
-
-
-class Embedded(SimpleNamespace):
-    """Of a picture, its size alone."""
-
-    def halved(self) -> Embedded:
-        return self
-
-
-class BoxPredictor:
-    """Answers each prompt with its box, or a 3 x 3 square around its first click."""
-
-    device_reason = "a stand-in"
-    variant = SimpleNamespace(name="stand-in")
-    made: list[tuple] = []  # noqa: RUF012 - emptied by the fixture
-
-    def __init__(self, model=None, *, checkpoint=None, device="auto") -> None:
-        self.made.append((model, checkpoint, device))
-
-    def embed(self, image):
-        return Embedded(size=image.shape[:2], logits_size=64)
-
-    def decode(self, embedding, batch: PromptBatch) -> Masks:
-        assert all(prompt.mask_box is None for prompt in batch)
-        return Masks(tuple(self._item(prompt) for prompt in batch), embedding.size)
-
-    def _item(self, prompt) -> ItemMasks:
-        if prompt.box is None:
-            x, y = (int(value) for value in prompt.points[0])
-            left, top, right, bottom = x - 1, y - 1, x + 2, y + 2
-        else:
-            left, top, right, bottom = (int(value) for value in prompt.box)
-        crop = MaskCrop(top, left, np.ones((bottom - top, right - left), bool))
-        logits = np.zeros((1, 4, 4), np.float32)
-        return ItemMasks(prompt.object, (crop,), np.ones(1, np.float32), logits, 0.0)
-
-
-@pytest.fixture
-def predictor(monkeypatch):
-    monkeypatch.setattr(samv2, "SAMV2ImagePredictor", BoxPredictor, raising=False)
-    monkeypatch.setattr(BoxPredictor, "made", [])
-    return BoxPredictor
 
 
 @pytest.fixture

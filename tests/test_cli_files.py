@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.test_cli import BoxPredictor
 from tifffile import imwrite
 
 from napari_samv2_prompts import samv2
@@ -162,8 +161,7 @@ def test_what_cannot_be_written_is_said_first(command, message, here: Path, caps
     assert contents(here) == before
 
 
-def test_what_a_run_makes_itself_may_be_missing(here: Path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(samv2, "SAMV2ImagePredictor", BoxPredictor)
+def test_what_a_run_makes_itself_may_be_missing(here: Path, predictor, capsys) -> None:
     command = "segment folder -o new/out --polygons --coco new/all.json --save-prompts"
     assert main(command.split()) == 0
     assert {"all.json", "out/one.labels.tif", "out/one.prompts.json"} < set(contents(here / "new"))

@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.ngff import image as ngff_image
-from tests.test_cli import BoxPredictor
 from tests.test_cli_files import contents, here
 from tifffile import TiffFile
 
-from napari_samv2_prompts import samv2
 from napari_samv2_prompts.cli import main, parser, segment_modes
 
 __all__ = ["here"]
@@ -104,8 +102,7 @@ def test_the_table_of_options_has_those_of_segment() -> None:
     assert values == {None, False}, "what has a default can't be told from what was given"
 
 
-def test_ome_is_an_ending_of_the_name_that_was_not_given(here: Path, monkeypatch) -> None:
-    monkeypatch.setattr(samv2, "SAMV2ImagePredictor", BoxPredictor)
+def test_ome_is_an_ending_of_the_name_that_was_not_given(here: Path, predictor) -> None:
     assert main(["segment", "cells.tif", "--boxes", "boxes.csv", "--ome"]) == 0
     with TiffFile("cells.labels.ome.tif") as file:
         assert file.is_ome

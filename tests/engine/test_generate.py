@@ -6,15 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
-from tests.engine.test_session import NANO, TINY, Watched, click, snap
-from tests.fakes import FakePredictor, FakeView, ManualRunner, SyncRunner, outcome_of, place
+from tests.engine.watched import NANO, TINY, Watched, click, snap
+from tests.fakes import FakePredictor, FakeView, ManualRunner, SyncRunner, place
 
 from napari_samv2_prompts.engine import (
     Chunk,
     Generation,
     Partial,
     Priority,
-    Session,
     State,
     Step,
     WorkUpdate,
@@ -46,10 +45,8 @@ class Looking(Watched):
     """A session that may look for candidates in view "a" with a worker of its own."""
 
     def __init__(self, runner: ManualRunner | SyncRunner) -> None:
-        super().__init__(runner)
-        self.background = ManualRunner() if isinstance(runner, ManualRunner) else SyncRunner()
-        self.session = Session(self.factory, runner, background=self.background)
-        self.session.decoded.connect(self.results.append)
+        self.background = type(runner)()
+        super().__init__(runner, background=self.background)
         self.news: list[WorkUpdate] = []
         self.session.generated.connect(self.news.append)
         self.find = Finder()
@@ -62,21 +59,6 @@ class Looking(Watched):
     def found(self) -> list[int]:
         return [n for news in self.news if news.part for n in news.part.candidates]
 
-    def chunks(self, count: int) -> None:
-        """Let the job in the background come as far as this."""
-        task, _, on_report = self.background.jobs[-1]
-        parts: list[Partial] = []
-
-        def stop(report: Partial) -> None:
-            parts.append(report)
-            if len(parts) == count:
-                task.cancel()
-
-        task.on_report = stop
-        outcome_of(task)
-        for part in parts:
-            on_report(task, part)
-
 
 @pytest.fixture
 def sync() -> Looking:
@@ -87,8 +69,7 @@ def sync() -> Looking:
 def manual() -> Looking:
     looking = Looking(ManualRunner())
     looking.session.update(snap(view=looking.view))
-    while looking.runner.jobs:
-        looking.runner.finish(0)
+    looking.runner.finish_in_turn()
     return looking
 
 
@@ -116,7 +97,7 @@ def test_the_user_is_told_ready_and_that_something_goes_on(manual: Looking) -> N
 
 def test_prompts_come_first_and_it_goes_on_from_where_it_was(manual: Looking) -> None:
     manual.session.generate(manual.generation())
-    manual.chunks(2)
+    manual.background.run_to(2)
     manual.session.update(snap(click(1, (5, 5)), view=manual.view))
     assert manual.background.live == []
     assert manual.runner.states == [State.DECODING]
@@ -150,7 +131,7 @@ def test_a_preview_does_not_stop_it(manual: Looking) -> None:
 def test_it_stops_at_once_and_what_was_found_is_kept(manual: Looking, by: str) -> None:
     generation = manual.generation()
     manual.session.generate(generation)
-    manual.chunks(3)
+    manual.background.run_to(3)
     if by == "cancel":
         manual.session.cancel()
     else:
@@ -175,7 +156,7 @@ def test_cancel_stops_what_somebody_waits_for_first(manual: Looking) -> None:
 
 def test_another_plane_does_not_end_it(manual: Looking) -> None:
     manual.session.generate(manual.generation())
-    manual.chunks(1)
+    manual.background.run_to(1)
     manual.session.update(snap(view="another plane", at="there"))
     assert manual.runner.states == [State.EMBEDDING]
     manual.runner.finish()
@@ -186,7 +167,7 @@ def test_another_plane_does_not_end_it(manual: Looking) -> None:
 
 def test_another_model_ends_it_with_a_sentence(manual: Looking) -> None:
     manual.session.generate(manual.generation())
-    manual.chunks(2)
+    manual.background.run_to(2)
     manual.session.update(snap(view=manual.view, model=TINY))
     assert manual.news[-1].finished
     assert "another model" in manual.news[-1].problem

@@ -287,8 +287,7 @@ def test_a_plane_that_was_being_embedded_for_another_folder_is_not_missing(tmp_p
     work = Work(store=first)
     work.ready(0, all_=True)
     work.session.set_store(then)  # while a plane is being embedded
-    while work.runner.jobs:
-        work.runner.finish(0)
+    work.runner.finish_in_turn()
     assert work.planes.done == 6
     assert len(list(then.folder.iterdir())) == 6
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.engine.test_session import NANO, TINY, Watched, click, snap
+from tests.engine.watched import NANO, TINY, Watched, click, snap
 from tests.fakes import FakeView, ManualRunner, SyncRunner, outcome_of, place
 
 from napari_samv2_prompts.engine import (
@@ -19,7 +19,6 @@ from napari_samv2_prompts.engine import (
     Propagation,
     Provenance,
     Results,
-    Session,
     State,
     Stopped,
     WorkUpdate,
@@ -69,10 +68,8 @@ class Propagating(Watched):
     """A session on a stack in which an object is known on plane 0."""
 
     def __init__(self, runner: ManualRunner | SyncRunner, **arguments) -> None:
-        super().__init__(runner)
-        self.background = ManualRunner() if isinstance(runner, ManualRunner) else SyncRunner()
-        self.session = Session(self.factory, runner, background=self.background, **arguments)
-        self.session.decoded.connect(self.results.append)
+        self.background = type(runner)()
+        super().__init__(runner, background=self.background, **arguments)
         self.news: list[WorkUpdate] = []
         self.session.propagated.connect(self.news.append)
         self.views = [FakeView(z) for z in range(COUNT)]
@@ -99,22 +96,6 @@ class Propagating(Watched):
         """Planes that were delivered, in order."""
         return [news.part.plane for news in self.news if news.part is not None]
 
-    def go(self, count: int) -> None:
-        """Let the job in the background come as far as this."""
-        task, _, on_report = self.background.jobs[-1]
-        parts: list[Partial] = []
-
-        def stop(report: object) -> None:
-            if isinstance(report, Partial):
-                parts.append(report)
-            if len(parts) == count:
-                task.cancel()
-
-        task.on_report = stop
-        outcome_of(task)
-        for part in parts:
-            on_report(task, part)
-
 
 @pytest.fixture
 def sync() -> Propagating:
@@ -125,8 +106,7 @@ def sync() -> Propagating:
 def manual() -> Propagating:
     propagating = Propagating(ManualRunner())
     propagating.show(0)
-    while propagating.runner.jobs:
-        propagating.runner.finish(0)
+    propagating.runner.finish_in_turn()
     return propagating
 
 
@@ -167,7 +147,7 @@ def test_results_say_that_they_were_propagated_and_how_doubtful_they_are(
 
 def test_prompts_come_first_and_it_goes_on_from_where_it_was(manual: Propagating) -> None:
     manual.session.propagate(manual.propagation())
-    manual.go(3)
+    manual.background.run_to(3)
     manual.show(0, click(2, (9, 9)))
     assert manual.background.live == []
     assert manual.runner.states == [State.DECODING]
@@ -184,12 +164,11 @@ def test_however_often_it_is_interrupted_the_end_is_the_same() -> None:
     for pauses in ((), (1, 1, 1), (4,), (2, 5)):
         manual = Propagating(ManualRunner())
         manual.show(0)
-        while manual.runner.jobs:
-            manual.runner.finish(0)
+        manual.runner.finish_in_turn()
         propagation = manual.propagation()
         manual.session.propagate(propagation)
         for at, steps in enumerate(pauses):
-            manual.go(steps)
+            manual.background.run_to(steps)
             manual.show(0, click(2, (9 + at, 9)))
             manual.runner.finish_all()
         manual.background.finish_all()
@@ -219,7 +198,7 @@ def test_a_correction_does_again_what_lies_beside_it_and_nothing_else(
 def test_it_stops_at_once_and_goes_on_when_asked_again(manual: Propagating) -> None:
     propagation = manual.propagation()
     manual.session.propagate(propagation)
-    manual.go(2)
+    manual.background.run_to(2)
     manual.session.cancel()
     assert (manual.news[-1].finished, manual.news[-1].problem) == (True, "")
     assert manual.background.live == []
@@ -273,7 +252,7 @@ def test_where_there_are_walls_following_is_half_of_the_work() -> None:
 def test_another_model_ends_it_with_a_sentence(manual: Propagating) -> None:
     propagation = manual.propagation()
     manual.session.propagate(propagation)
-    manual.go(2)
+    manual.background.run_to(2)
     manual.show(0, model=TINY)
     assert "another model" in manual.news[-1].problem
     assert sorted(propagation.found.sections[1]) == [1, 2]
@@ -283,7 +262,7 @@ def test_another_model_ends_it_with_a_sentence(manual: Propagating) -> None:
 
 def test_another_plane_does_not_end_it(manual: Propagating) -> None:
     manual.session.propagate(manual.propagation())
-    manual.go(2)
+    manual.background.run_to(2)
     manual.show(5)
     assert manual.runner.states == [State.EMBEDDING]
     manual.runner.finish()

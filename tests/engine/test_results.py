@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.engine.test_session import Watched, box, click, snap
-from tests.fakes import LOGITS, FakeView, ManualRunner, SyncRunner, crop_of, outcome_of, place
+from tests.engine.watched import Watched, box, click, snap
+from tests.fakes import LOGITS, FakeView, SyncRunner, crop_of, outcome_of, place
 
 from napari_samv2_prompts.engine import ObjectResult, Provenance, Session, State
 from napari_samv2_prompts.engine.decode import is_quick
@@ -17,16 +17,6 @@ from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Masks
 
 LOGIT_BYTES = 4 * LOGITS**2
-
-
-@pytest.fixture
-def sync() -> Watched:
-    return Watched(SyncRunner())
-
-
-@pytest.fixture
-def manual() -> Watched:
-    return Watched(ManualRunner())
 
 
 def lazy_candidates(watched: Watched) -> list[int]:

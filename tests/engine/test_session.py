@@ -1,97 +1,25 @@
 from __future__ import annotations
 
-import itertools
 import sys
 
 import numpy as np
 import pytest
-from tests.fakes import LOGITS, Factory, FakeEmbedding, FakeView, ManualRunner, SyncRunner, place
+from tests.engine.watched import NANO, TINY, Watched, box, click, loaded, snap
+from tests.fakes import LOGITS, FakeEmbedding, FakeView, SyncRunner, place
 
 from napari_samv2_prompts.engine import (
     AtOnce,
     EmbeddingCache,
     Job,
-    ModelChoice,
-    ObjectResult,
-    Place,
     Progress,
     Removal,
-    Request,
-    Results,
-    Session,
     State,
-    Status,
     Task,
 )
 from napari_samv2_prompts.engine.coordinates import in_view
 from napari_samv2_prompts.engine.jobs import sentence
 from napari_samv2_prompts.engine.prompt_changes import extends
-from napari_samv2_prompts.prompts import Prompt, PromptBatch
-
-NANO, TINY = ModelChoice("nano"), ModelChoice("tiny")
-
-
-def click(number: int, *xy: tuple[float, float], labels: list[int] | None = None) -> Prompt:
-    return Prompt(number, points=xy, labels=labels)
-
-
-def box(number: int, *corners: float) -> Prompt:
-    return Prompt(number, box=corners)
-
-
-def snap(*prompts: Prompt, view: object = "a", at: object = "p", model: ModelChoice = NANO,
-         live: bool = True) -> Request:  # fmt: skip
-    view = view if isinstance(view, FakeView) else FakeView(view)
-    return Request(view, place(at), model, PromptBatch(prompts), live)
-
-
-class Watched:
-    """A session and all the news it sent."""
-
-    def __init__(self, runner: SyncRunner | ManualRunner, cache_mb: float = 1000.0) -> None:
-        self.runner = runner
-        self.factory = Factory()
-        self.predictor = self.factory.predictor
-        self.session = Session(self.factory, runner, cache_mb)
-        self.results: list[Results] = []
-        self.removals: list[Removal] = []
-        self.statuses: list[Status] = []
-        self.session.decoded.connect(self.results.append)
-        self.session.removed.connect(self.removals.append)
-        self.session.status_changed.connect(self.statuses.append)
-
-    @property
-    def states(self) -> list[State]:
-        states = [status.state for status in self.statuses]
-        return [state for state, _ in itertools.groupby(states)]
-
-    @property
-    def objects(self) -> list[list[int]]:
-        """Objects of each answer so far."""
-        return [[item.object for item in results.items] for results in self.results]
-
-    def known(self, place: Place, object_: int) -> ObjectResult:
-        known = self.session._results.get(place, object_)
-        assert known is not None
-        return known.result
-
-
-@pytest.fixture
-def sync() -> Watched:
-    return Watched(SyncRunner())
-
-
-@pytest.fixture
-def manual() -> Watched:
-    return Watched(ManualRunner())
-
-
-def loaded(watched: Watched, snapshot: Request) -> None:
-    """Let a session load, and embed the snapshot's view."""
-    watched.session.update(Request(snapshot.view, snapshot.place, snapshot.model))
-    while watched.runner.jobs:
-        watched.runner.finish(0)
-
+from napari_samv2_prompts.prompts import Prompt
 
 # --- the way from a wish to masks ---
 

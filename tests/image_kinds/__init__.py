@@ -7,6 +7,6 @@ the proofs and sees to it that the page is up to date.
 # The order of the table.
 from tests.image_kinds import places  # isort: skip
 from tests.image_kinds import contents  # isort: skip
-from tests.image_kinds.common import KINDS, PAGE, Kind, table
+from tests.image_kinds.common import TABLE
 
-__all__ = ["KINDS", "PAGE", "Kind", "contents", "places", "table"]
+__all__ = ["TABLE", "contents", "places"]

@@ -1,16 +1,14 @@
-"""What the rows of the table are, and what their proofs share."""
+"""The table, and what its proofs share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from napari.components import ViewerModel
 from tests.fakes import adopt
+from tests.kinds import Table
 
 from napari_samv2_prompts.geometry import PlaneError
 from napari_samv2_prompts.layers import (
@@ -23,38 +21,13 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.prompts import MaskCrop
 
-PAGE = Path(__file__).parents[2] / "docs" / "image-kinds.md"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A row of the table: a kind of image, what happens with it, and a function that proves it."""
-
-    group: str
-    kind: str
-    happens: str
-    prove: Callable[[], None]
-
-
-KINDS: list[Kind] = []
-
-
-def row(group: str, kind: str, happens: str) -> Callable[[Callable[[], None]], None]:
-    return lambda prove: KINDS.append(Kind(group, kind, happens, prove))
-
-
-def table() -> str:
-    """Return the page."""
-    lines = [
-        "# Image kinds",
-        "",
-        "What the widget does with each kind of image. *Refused* means that it says why, and what"
-        " to do. A test checks each row.",
-    ]
-    for group in dict.fromkeys(item.group for item in KINDS):
-        lines += ["", f"## {group}", "", "| kind | what happens |", "|---|---|"]
-        lines += [f"| {k.kind} | {k.happens} |" for k in KINDS if k.group == group]
-    return "\n".join(lines) + "\n"
+TABLE = Table(
+    "image-kinds.md",
+    "Image kinds",
+    "What the widget does with each kind of image. *Refused* means that it says why, and what"
+    " to do. A test checks each row.",
+)
+row = TABLE.row
 
 
 # --- what the proofs share ---

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import json
+from operator import attrgetter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.io.file_kinds import KINDS, PAGE, Kind, table
+from tests.io.file_kinds import TABLE
 from tests.io.file_kinds.common import GREY, Desk
 
 from napari_samv2_prompts import segment
 from napari_samv2_prompts.prompts import PromptBatch
 
+if TYPE_CHECKING:
+    from tests.kinds import Kind
 
-@pytest.mark.parametrize("kind", [pytest.param(item, id=item.kind) for item in KINDS])
+
+@pytest.mark.parametrize("kind", TABLE.kinds, ids=attrgetter("kind"))
 def test_what_the_guide_says_is_so(kind: Kind, tmp_path: Path, capsys, monkeypatch) -> None:
     kind.prove(Desk(tmp_path, capsys, monkeypatch))
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text(encoding="utf-8") == table(), "run: python -m scripts.file_kinds"
+    assert TABLE.page.read_text(encoding="utf-8") == TABLE.text(), (
+        "run: python -m scripts.file_kinds"
+    )
 
 
 @pytest.mark.parametrize("nothing", [[], np.zeros((0, 4)), {}])

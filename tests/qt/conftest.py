@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from napari.components import ViewerModel
 from qtpy.QtCore import QCoreApplication, QEvent
+from tests.bench import Bench
 from tests.qt.slow import workers
 
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
-
-if TYPE_CHECKING:
-    from napari.components import ViewerModel
 
 Open = Callable[..., SAMV2PromptsWidget]
 
@@ -30,6 +29,22 @@ def open_in(qapp) -> Iterator[Open]:
         widget._tear_down()
         widget.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
+def viewer() -> ViewerModel:
+    """A viewer without a window, with an image."""
+    viewer = ViewerModel()
+    viewer.add_image(np.ones((80, 100)), name="cells")
+    return viewer
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    """Our controller on such a viewer and a fake model, with layers of its own."""
+    bench = Bench().make_layers()
+    yield bench
+    bench.controller.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -17,13 +16,6 @@ from napari_samv2_prompts.engine import ModelChoice, State
 from napari_samv2_prompts.layers import Chosen
 
 pytestmark = pytest.mark.usefixtures("qapp")
-
-
-@pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench().make_layers()
-    yield bench
-    bench.controller.close()
 
 
 # --- objects ---
@@ -273,8 +265,7 @@ def test_objects_of_another_image_are_not_accepted_for_their_number(bench: Bench
 def test_accept_leaves_the_prompts_of_an_object_that_waits() -> None:
     runner = ManualRunner()
     bench = Bench(runner=runner).make_layers()
-    while runner.jobs:
-        runner.finish_all()
+    runner.finish_all()
     bench.draw((5, 5, 15, 20))
     runner.finish_all()
     bench.draw((30, 30, 40, 50))
@@ -491,8 +482,7 @@ def test_a_model_that_must_be_fetched_waits_for_consent(bench: Bench) -> None:
 def test_results_for_a_labels_layer_that_is_gone_are_dropped() -> None:
     runner = ManualRunner()
     bench = Bench(runner=runner).make_layers()
-    while runner.jobs:
-        runner.finish_all()
+    runner.finish_all()
     bench.draw((5, 5, 15, 20))
     labels = bench.labels
     bench.viewer.layers.remove(labels)

@@ -22,13 +22,6 @@ pytestmark = pytest.mark.usefixtures("qapp")
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    bench = Bench().make_layers()
-    yield bench
-    bench.controller.close()
-
-
-@pytest.fixture
 def stack() -> Iterator[Bench]:
     bench = Bench((5, 80, 100)).make_layers()
     bench.viewer.dims.set_current_step(0, 2)

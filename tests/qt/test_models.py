@@ -105,6 +105,6 @@ def test_a_device_that_is_not_there_is_one_sentence() -> None:
 
 
 def snapshot_of(model: ModelChoice):
-    from tests.engine.test_session import snap
+    from tests.engine.watched import snap
 
     return snap(model=model)

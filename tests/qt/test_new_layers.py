@@ -12,13 +12,6 @@ from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
 
 
 @pytest.fixture
-def viewer() -> ViewerModel:
-    viewer = ViewerModel()
-    viewer.add_image(np.ones((80, 100)), name="cells")
-    return viewer
-
-
-@pytest.fixture
 def widget(viewer, open_in) -> SAMV2PromptsWidget:
     return opened(viewer, open_in)
 

@@ -21,13 +21,6 @@ pytestmark = pytest.mark.usefixtures("no_thread_left")
 
 
 @pytest.fixture
-def viewer() -> ViewerModel:
-    viewer = ViewerModel()
-    viewer.add_image(np.ones((80, 100)), name="cells")
-    return viewer
-
-
-@pytest.fixture
 def opened(open_in):
     def open_(viewer: ViewerModel, factory: Factory | None = None) -> SAMV2PromptsWidget:
         return open_in(viewer, make_predictor=factory or Factory())

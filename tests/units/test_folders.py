@@ -9,10 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.test_cli import BoxPredictor
 from tifffile import TiffFile, imread, imwrite
 
-from napari_samv2_prompts import samv2
 from napari_samv2_prompts.candidates import Selection
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.cli.common import settings_of
@@ -20,13 +18,6 @@ from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.io.record_files import read_record
 from napari_samv2_prompts.units import folders
 from napari_samv2_prompts.units.folders import find_pictures, find_units
-
-
-@pytest.fixture
-def predictor(monkeypatch):
-    monkeypatch.setattr(samv2, "SAMV2ImagePredictor", BoxPredictor, raising=False)
-    monkeypatch.setattr(BoxPredictor, "made", [])
-    return BoxPredictor
 
 
 @pytest.fixture

@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 import zarr
 from tests.ngff import VERSIONS, group, image, plate, read_labels
-from tests.test_cli import BoxPredictor
 
-from napari_samv2_prompts import samv2
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.io.ome_zarr import open_ngff
 from napari_samv2_prompts.io.ome_zarr_labels import written_labels
@@ -20,17 +18,12 @@ from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import picture_of
 from napari_samv2_prompts.units.ome_zarr import find_fields
 
+pytestmark = pytest.mark.usefixtures("predictor")
+
 FIELDS = ("A/1/0", "A/1/1", "B/2/0")
 TABLE = "image,object,x0,y0,x1,y1\n" + "".join(
     f"{name},{number},5,6,15,16\n" for number, name in enumerate(FIELDS, 1)
 )
-
-
-@pytest.fixture(autouse=True)
-def predictor(monkeypatch):
-    monkeypatch.setattr(samv2, "SAMV2ImagePredictor", BoxPredictor, raising=False)
-    monkeypatch.setattr(BoxPredictor, "made", [])
-    return BoxPredictor
 
 
 @pytest.fixture(params=VERSIONS)

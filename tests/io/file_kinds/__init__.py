@@ -9,6 +9,6 @@ from tests.io.file_kinds import pictures  # isort: skip
 from tests.io.file_kinds import folders  # isort: skip
 from tests.io.file_kinds import tables  # isort: skip
 from tests.io.file_kinds import annotations  # isort: skip
-from tests.io.file_kinds.common import KINDS, PAGE, Kind, table
+from tests.io.file_kinds.common import TABLE
 
-__all__ = ["KINDS", "PAGE", "Kind", "annotations", "folders", "pictures", "table", "tables"]
+__all__ = ["TABLE", "annotations", "folders", "pictures", "tables"]

@@ -1,53 +1,27 @@
-"""What the rows of the table are, and what their proofs share."""
+"""The table, and what its proofs share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tests.test_cli import BoxPredictor
+from tests.kinds import Table
+from tests.stand_in import stand_in
 
-from napari_samv2_prompts import samv2
 from napari_samv2_prompts.cli import main
 
 if TYPE_CHECKING:
     import pytest
 
-PAGE = Path(__file__).parents[3] / "docs" / "file-kinds.md"
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A row of the table: a kind of file, what happens with it, and a function that proves it."""
-
-    group: str
-    kind: str
-    happens: str
-    prove: Callable[[Desk], None]
-
-
-KINDS: list[Kind] = []
-
-
-def row(group: str, kind: str, happens: str) -> Callable[[Callable[[Desk], None]], None]:
-    return lambda prove: KINDS.append(Kind(group, kind, happens, prove))
-
-
-def table() -> str:
-    """Return the page."""
-    lines = [
-        "# File kinds",
-        "",
-        "What the command line and scripts do with each kind of file. *Refused* means that they"
-        " say why. A test checks each row.",
-    ]
-    for group in dict.fromkeys(item.group for item in KINDS):
-        lines += ["", f"## {group}", "", "| kind | what happens |", "|---|---|"]
-        lines += [f"| {k.kind} | {k.happens} |" for k in KINDS if k.group == group]
-    return "\n".join(lines) + "\n"
+TABLE = Table(
+    "file-kinds.md",
+    "File kinds",
+    "What the command line and scripts do with each kind of file. *Refused* means that they"
+    " say why. A test checks each row.",
+)
+row = TABLE.row
 
 
 # --- what the proofs share ---
@@ -67,8 +41,7 @@ class Desk:
     monkeypatch: pytest.MonkeyPatch
 
     def __post_init__(self) -> None:
-        self.monkeypatch.setattr(samv2, "SAMV2ImagePredictor", BoxPredictor, raising=False)
-        self.monkeypatch.setattr(BoxPredictor, "made", [])
+        stand_in(self.monkeypatch)
 
     def path(self, name: str) -> Path:
         return self.folder / name

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 from tests.io.file_kinds.common import GREY, RGB, Desk, row
-from tests.test_cli import BoxPredictor
+from tests.stand_in import BoxPredictor
 from tifffile import imread, imwrite
 
 FOLDERS = "Folders and pictures without objects"

@@ -1,0 +1,15 @@
+from __future__ import annotations
+
+import pytest
+from tests.engine.watched import Watched
+from tests.fakes import ManualRunner, SyncRunner
+
+
+@pytest.fixture
+def sync() -> Watched:
+    return Watched(SyncRunner())
+
+
+@pytest.fixture
+def manual() -> Watched:
+    return Watched(ManualRunner())
