@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ class BoxPredictor:
             x, y = (int(value) for value in prompt.points[0])
             left, top, right, bottom = x - 1, y - 1, x + 2, y + 2
         else:
-            left, top, right, bottom = (int(value) for value in prompt.box)
+            left, top, right, bottom = map(ceil, prompt.box)  # the pixels with their centre in it
         crop = MaskCrop(top, left, np.ones((bottom - top, right - left), bool))
         logits = np.zeros((1, 4, 4), np.float32)
         return ItemMasks(prompt.object, (crop,), np.ones(1, np.float32), logits, 0.0)

@@ -28,6 +28,7 @@ from training.annotated import Annotated, read_all
 from training.data import NUCLEI
 from training.pictures import outlined, save
 from training.report import CLICKS, Row, calibration, table
+from training.volumes import iou
 
 Bool = NDArray[np.bool_]
 SMALLEST = 20
@@ -55,17 +56,9 @@ def load_predictor(
     return SAMV2ImagePredictor(load_model(weights, model), device="cpu", dtype=dtype)
 
 
-def iou(one: Bool, other: Bool) -> float:
-    """Intersection over union; 0 where both are empty."""
-    return float((one & other).sum() / max((one | other).sum(), 1))
-
-
 def crop_iou(crop: MaskCrop, mask: Bool) -> float:
-    """The same of a mask that is given as a crop; quick where the crop is small."""
-    height, width = crop.mask.shape
-    both = int(
-        (crop.mask & mask[crop.top : crop.top + height, crop.left : crop.left + width]).sum()
-    )
+    """IoU of a mask that is given as a crop; quick where the crop is small."""
+    both = int((crop.mask & mask[crop.slices]).sum())
     return both / max(crop.area + int(mask.sum()) - both, 1)
 
 

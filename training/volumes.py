@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import imread
 
+from napari_samv2_prompts.samv2.finetune.clicks import mask_box
+
 SMALLEST_SECTION, FEWEST_PLANES = 30, 3
 """Objects whose largest section has fewer pixels, or that are on fewer planes, are left out."""
 
@@ -59,8 +61,8 @@ def objects_of(volume: Volume) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
 
 def box_of(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
     """Return the tight box of a mask as a prompt."""
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return columns[0] - 0.5, rows[0] - 0.5, columns[-1] + 0.5, rows[-1] + 0.5
+    x0, y0, x1, y1 = mask_box(mask).tolist()
+    return x0 - 0.5, y0 - 0.5, x1 + 0.5, y1 + 0.5
 
 
 def iou(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> float:

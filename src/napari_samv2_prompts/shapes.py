@@ -59,28 +59,7 @@ class Parts:
           it
         - `shape`: of the plane
         """
-        pixels = np.asarray(pixels, np.float64)
-        if not np.isfinite(pixels).all():
-            return "degenerate"
-        if kind in ("path", "line"):
-            if np.ptp(pixels, axis=0).max() == 0:
-                return "degenerate"
-            scribble = _along(pixels, SCRIBBLE_SPACING * min(LARGE, max(shape)))
-            scribble = scribble[on_image(scribble, shape)]
-            self.points += scribble.tolist()
-            self.labels += [1] * len(scribble)
-            return "" if len(scribble) else "outside"
-        low, high = _bounds(kind, pixels)
-        if (high - low).min() < MIN_SIDE:
-            return "degenerate"
-        low = np.maximum(low, -0.5)
-        high = np.minimum(high, np.array(shape[::-1]) - 0.5)
-        if (high - low).min() <= 0:
-            return "outside"
-        self.boxes.append([*low.tolist(), *high.tolist()])
-        if kind == "polygon":
-            self.outlines.append(pixels.tolist())
-        return ""
+        return _add(self, kind, np.asarray(pixels, np.float64), shape)
 
     def add(self, other: Parts) -> None:
         """Add what was gathered elsewhere about the same object."""
@@ -91,21 +70,32 @@ class Parts:
 
     def prompt(self, number: int, shape: tuple[int, int], logits_size: int = LOGITS_SIZE) -> Prompt:
         """Return all of it as one prompt: of several boxes their union."""
-        box = None
-        if self.boxes:
-            corners = np.array(self.boxes)
-            box = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
-        mask = mask_box = None
-        if self.outlines:
-            outlines = [np.array(outline) for outline in self.outlines]
-            every = np.concatenate(outlines)
-            low = np.maximum(every.min(axis=0), -0.5)
-            high = np.minimum(every.max(axis=0), np.array(shape[::-1]) - 0.5)
-            mask, mask_box = np.full((logits_size, logits_size), OUTSIDE, np.float32), (*low, *high)
-            for outline in outlines:
-                mask[_filled(outline, low, high, logits_size)] = INSIDE
-        points = np.reshape(self.points, (-1, 2))
-        return Prompt(number, points, np.array(self.labels), box, mask, mask_box)
+        return _prompt(number, self, shape, logits_size)
+
+
+def _add(parts: Parts, kind: str, pixels: NDArray[np.float64], shape: tuple[int, int]) -> Reason:
+    """Add what a shape means; return the reason why it means nothing, or an empty string."""
+    if not np.isfinite(pixels).all():
+        return "degenerate"
+    if kind in ("path", "line"):
+        if np.ptp(pixels, axis=0).max() == 0:
+            return "degenerate"
+        scribble = _along(pixels, SCRIBBLE_SPACING * min(LARGE, max(shape)))
+        scribble = scribble[on_image(scribble, shape)]
+        parts.points += scribble.tolist()
+        parts.labels += [1] * len(scribble)
+        return "" if len(scribble) else "outside"
+    low, high = _bounds(kind, pixels)
+    if (high - low).min() < MIN_SIDE:
+        return "degenerate"
+    low = np.maximum(low, -0.5)
+    high = np.minimum(high, np.array(shape[::-1]) - 0.5)
+    if (high - low).min() <= 0:
+        return "outside"
+    parts.boxes.append([*low.tolist(), *high.tolist()])
+    if kind == "polygon":
+        parts.outlines.append(pixels.tolist())
+    return ""
 
 
 def _bounds(
@@ -128,6 +118,24 @@ def _along(path: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
     n_points = int(np.clip(round(reached[-1] / spacing), *SCRIBBLE_POINTS))
     at = (np.arange(n_points) + 0.5) / n_points * reached[-1]
     return np.stack([np.interp(at, reached, path[:, axis]) for axis in (0, 1)], axis=1)
+
+
+def _prompt(number: int, parts: Parts, shape: tuple[int, int], logits_size: int) -> Prompt:
+    box = None
+    if parts.boxes:
+        corners = np.array(parts.boxes)
+        box = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
+    mask = mask_box = None
+    if parts.outlines:
+        outlines = [np.array(outline) for outline in parts.outlines]
+        every = np.concatenate(outlines)
+        low = np.maximum(every.min(axis=0), -0.5)
+        high = np.minimum(every.max(axis=0), np.array(shape[::-1]) - 0.5)
+        mask, mask_box = np.full((logits_size, logits_size), OUTSIDE, np.float32), (*low, *high)
+        for outline in outlines:
+            mask[_filled(outline, low, high, logits_size)] = INSIDE
+    points = np.reshape(parts.points, (-1, 2))
+    return Prompt(number, points, np.array(parts.labels), box, mask, mask_box)
 
 
 def _filled(

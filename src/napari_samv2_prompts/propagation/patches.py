@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from napari_samv2_prompts.candidates import intersection
 from napari_samv2_prompts.prompts import MaskCrop, cropped
-from napari_samv2_prompts.regions import Region, union
+from napari_samv2_prompts.regions import Region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,9 +44,8 @@ def without(crop: MaskCrop, rivals: Sequence[MaskCrop]) -> MaskCrop:
 
 def overlap(first: MaskCrop, last: MaskCrop) -> float:
     """Return the IoU of two masks of a plane; 0 where both are empty."""
-    window = union([Region(*first.box), Region(*last.box)])
-    a, b = first.within(window), last.within(window)
-    return float((a & b).sum() / max((a | b).sum(), 1))
+    common = intersection(first, last)
+    return common / max(first.area + last.area - common, 1)
 
 
 def as_grey(part: NDArray[np.uint8]) -> NDArray[np.float32]:
