@@ -31,6 +31,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
+def is_part(path: Path) -> bool:
+    """Tell by its name whether a file is one of :func:`written_whole` that is not whole yet."""
+    return path.name.startswith(".") and path.stem.endswith(".part")
+
+
 def read_named(path: str | Path) -> bytes:
     """Return the content of a file that the user named.
 

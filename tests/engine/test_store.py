@@ -14,7 +14,7 @@ import pytest
 from tests.fakes import Factory, FakeEmbedding, FakePacking, FakeView, SyncRunner, place
 
 from napari_samv2_prompts.engine import EmbeddingStore, ModelChoice, Request, Session, State
-from napari_samv2_prompts.engine.store import PART, SUFFIX
+from napari_samv2_prompts.engine.store import SUFFIX
 
 PICTURE = np.zeros((6, 7, 3), np.uint8)
 PACKING = FakePacking()
@@ -185,7 +185,7 @@ def test_what_can_not_be_written_is_still_read(
 ) -> None:
     keep(store, KEYS[0])
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError(30, "Read-only file system")
 
     for call in ("pathlib.Path.write_bytes", "pathlib.Path.unlink", "os.utime"):
@@ -216,7 +216,7 @@ def test_what_was_used_longest_ago_goes_when_the_limit_is_reached(store: Embeddi
 
 def test_files_of_others_are_neither_counted_nor_touched(store: EmbeddingStore) -> None:
     store.folder.mkdir()
-    for name in ("labels.tif", "weights.safetensors", f"mine{SUFFIX}", f"x{SUFFIX}.y{PART}"):
+    for name in ("labels.tif", "weights.safetensors", f"mine{SUFFIX}", f".x{SUFFIX}"):
         (store.folder / name).write_bytes(b"x" * 5000)
     others = names(store.folder)
     store.limit_mb = 0.001
@@ -230,7 +230,7 @@ def test_parts_of_killed_writers_are_removed_and_those_of_living_ones_not(
     store: EmbeddingStore,
 ) -> None:
     store.folder.mkdir()
-    old, new = (store.folder / f"{KEYS[0]}{SUFFIX}.{c * 32}{PART}" for c in "ab")
+    old, new = (store.folder / f".{KEYS[0]}.embedding.{c * 12}.part.safetensors" for c in "ab")
     for path in (old, new):
         path.write_bytes(b"x")
     os.utime(old, (time.time() - 7200,) * 2)

@@ -19,19 +19,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.files import is_part, written_whole
+
 from .protocols import Embedding
 
 SUFFIX = ".embedding.safetensors"
-PART = ".part"  # while it is being written
 
 _MB = 1_000_000
 _ABANDONED = 3600.0  # seconds after which the writer of a part has surely been killed
-_OURS = re.compile(rf"[0-9a-f]{{64}}{re.escape(SUFFIX)}(\.[0-9a-f]{{32}}{re.escape(PART)})?")
+# An entry, or one that is being written.
+_OURS = re.compile(r"\.?[0-9a-f]{64}\.embedding(\.[0-9a-f]{12}\.part)?\.safetensors")
 
 
 class EmbeddingStore:
@@ -94,16 +95,12 @@ class EmbeddingStore:
         """
         if self.problem:
             return False
-        path = self._path(key)
-        part = path.with_name(f"{path.name}.{uuid4().hex}{PART}")
         try:
             self.folder.mkdir(exist_ok=True)
             self._make_room(len(data))
-            part.write_bytes(data)
-            part.replace(path)
+            with written_whole(self._path(key)) as part:
+                part.write_bytes(data)
         except OSError as error:
-            with suppress(OSError):
-                part.unlink()
             self.problem = (
                 f"Embeddings can't be kept in {self.folder} ({error.strerror or error}), only in"
                 " memory; choose another folder, or this one again when it can be written to."
@@ -137,7 +134,7 @@ class EmbeddingStore:
                     continue
                 try:
                     facts = file.stat()
-                    if not file.name.endswith(PART):
+                    if not is_part(Path(file.path)):
                         yield facts.st_mtime_ns, Path(file.path), facts.st_size
                     elif facts.st_mtime < time.time() - _ABANDONED:
                         os.unlink(file.path)

@@ -38,11 +38,11 @@ from napari_samv2_prompts.propagation import (
     Wanted,
     check_method,
     current,
-    key_of,
     painted,
     partitions_of,
     propagate_partitions,
 )
+from napari_samv2_prompts.propagation.stretches import sorted_keys
 from napari_samv2_prompts.through import Given, StackModel, StackPrompts, stack_prompts
 from napari_samv2_prompts.units.embeddings import stack_units
 from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Standing, Unit, content_key
@@ -302,10 +302,7 @@ def _looked_at(anchors: Anchors, wanted: Wanted) -> range:
 
 def _asked(anchors: Anchors, wanted: Wanted) -> tuple[str, str]:
     """Say by content what is to be followed, and how far."""
-    known = [
-        (number, [key_of(plane, crop) for plane, crop in sorted(planes.items())])
-        for number, planes in sorted(anchors.items())
-    ]
+    known = [(number, sorted_keys(planes)) for number, planes in sorted(anchors.items())]
     numbers = sorted(wanted.objects or ())
     asked = wanted.first, wanted.last, wanted.direction, wanted.stop_when_lost, numbers
     return repr(known), repr(asked)
