@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
+from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, cropped
 from napari_samv2_prompts.propagation import (
-    ArrayStack,
     Embeddings,
     Follower,
     Found,
@@ -76,7 +76,7 @@ class Setting:
         self, volume: Volume, predictor: SAMV2ImagePredictor, weights: Any = None, watch: Any = None
     ) -> None:
         self.volume, self.predictor = volume, predictor
-        stack = ArrayStack(volume.image)
+        stack = StackPicture.of(volume.image)
         variant = predictor.variant
         sides = InputSides(variant.input_size, variant.largest_side)
         self.embed = Embeddings.of_stack(stack, predictor.embed, sides)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.prompts import cropped
 from napari_samv2_prompts.propagation import (
-    ArrayStack,
     Embeddings,
     Found,
     HandOver,
@@ -45,7 +45,7 @@ def film(paths, shades=(220, 190), side=SIDE):
 
 
 def follow(image, labels, at=0, wanted=ALL, most=1024):
-    model, stack = BrightModel(), ArrayStack(image)
+    model, stack = BrightModel(), StackPicture.of(image)
     embed = Embeddings.of_stack(stack, model.embed, InputSides(64, most))
     anchors = {int(n): {at: cropped(labels[at] == n)} for n in np.unique(labels[at]) if n}
     found = Found()
@@ -95,7 +95,7 @@ def test_an_object_inside_another_keeps_its_pixels(together):
     labels[:, (rows - 48) ** 2 + (columns - 48) ** 2 <= 3**2] = 2
     noise = np.random.default_rng(0).normal(0, 4, labels.shape)
     image = (np.choose(labels, (30, 200, 250)) + noise).clip(0, 255).astype(np.uint8)
-    model, stack = BrightModel(), ArrayStack(image)
+    model, stack = BrightModel(), StackPicture.of(image)
     method = HandOver(
         stack, Embeddings.of_stack(stack, model.embed, InputSides(64, 1024)), model.decode
     )

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.propagation import (
-    ArrayStack,
     Embeddings,
     HandOver,
     MemoryFollower,
@@ -16,7 +16,7 @@ from napari_samv2_prompts.regions import InputSides
 
 
 def method(name, *, remembers, most=64, side=64):
-    stack = ArrayStack(np.zeros((3, side, side), np.uint8))
+    stack = StackPicture.of(np.zeros((3, side, side), np.uint8))
     embed = Embeddings(stack.shape[1:], lambda *_: None, InputSides(64, most))
     model = SimpleNamespace(remembers=remembers, recall=object, decode=None)
     return type(follower_of(name, stack, embed, model))

@@ -10,8 +10,8 @@ plane and the view of it that is embedded.
 
 from typing import TYPE_CHECKING, Any
 
-from .cache import EmbeddingCache, Memory
-from .generate import Chunk, Find, Generation
+from .cache import EmbeddingCache
+from .generate import Chunk, Generation
 from .jobs import (
     AtOnce,
     Cancelled,
@@ -31,9 +31,9 @@ from .jobs import (
     Task,
 )
 from .load import PredictorFactory
-from .preview import Outline, Preview
-from .protocols import Embedding, Packing, Predictor
-from .requested import Step, Timed, Tools, WorkRequest, WorkUpdate, with_time
+from .preview import Outline
+from .protocols import Predictor
+from .requested import Step, Tools, WorkUpdate, with_time
 from .requests import ModelChoice, Place, Request
 from .results import AllPlanes, ObjectResult, Provenance, Removal, Results, Status
 from .session import Session

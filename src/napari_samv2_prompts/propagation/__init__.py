@@ -9,13 +9,13 @@ from __future__ import annotations
 from .doubt import doubts_of_planes
 from .handover import HandOver
 from .lineage import Lineage, Track
-from .methods import METHODS, Method, check_method, follower_of
+from .methods import Method, check_method, follower_of
 from .painting import painted
 from .partitions import Partition, partitions_of, propagate_partitions
 from .recall import MemoryFollower
 from .run import propagate
-from .stacks import EMBEDDINGS, ArrayStack, Embeddings
-from .stretches import Stretch, Wanted, current, current_ends, missing
+from .stacks import EMBEDDINGS, Embeddings
+from .stretches import Wanted, current, current_ends, missing
 from .values import (
     Anchors,
     End,

@@ -1,8 +1,8 @@
-"""Reading a stack's planes and embedding the parts of them that are needed.
+"""Embedding the parts of a stack's planes that are needed.
 
-Here: :class:`ArrayStack` and :class:`Embeddings`.  Which part is embedded is a function of what is
-looked for and of nothing else, on a grid, so that it stays the same from plane to plane as long as
-the objects move little, and coming back finds what was embedded before.
+Here: :class:`Embeddings`.  Which part is embedded is a function of what is looked for and of
+nothing else, on a grid, so that it stays the same from plane to plane as long as the objects move
+little, and coming back finds what was embedded before.
 
 What is wanted next is embedded on a second thread meanwhile.  An embedding is the same whoever
 makes it, so that this changes nothing but when it is there.
@@ -26,22 +26,6 @@ if TYPE_CHECKING:
 
 EMBEDDINGS = 2**28
 """Bytes of embeddings that are kept: planes are gone through to and fro between two anchors."""
-
-
-class ArrayStack:
-    """A stack in memory, or lazy with numpy's indexing; see :class:`.Stack`.
-
-    - `planes`: array of shape (Z, H, W) or (Z, H, W, 3), uint8
-    """
-
-    def __init__(self, planes: Any) -> None:
-        self._planes = planes
-        depth, height, width = planes.shape[:3]
-        self.shape: tuple[int, int, int] = depth, height, width
-
-    def read(self, plane: int, rows: slice, columns: slice) -> NDArray[np.uint8]:
-        """Return a part of a plane."""
-        return np.asarray(self._planes[plane, rows, columns])
 
 
 class Embeddings:

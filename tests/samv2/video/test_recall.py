@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from tests.samv2.video.films import MINI, calm_network, moving_discs
 
+from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import (
-    ArrayStack,
     Embeddings,
     Found,
     MemoryFollower,
@@ -29,7 +29,7 @@ def predictor() -> SAMV2ImagePredictor:
 
 
 def follower(predictor: SAMV2ImagePredictor, planes: np.ndarray) -> MemoryFollower:
-    stack, sides = ArrayStack(planes), InputSides(SIDE, SIDE)
+    stack, sides = StackPicture.of(planes), InputSides(SIDE, SIDE)
     embed = Embeddings.of_stack(stack, predictor.embed, sides)
     return MemoryFollower(stack, embed, predictor.recall())
 
