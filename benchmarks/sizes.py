@@ -8,7 +8,6 @@ Times are CPU time with one thread for the model, so that other work on the mach
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+
+from benchmarks.measure import peak_mb
 
 __all__ = ["KINDS", "measure"]
 
@@ -116,7 +117,7 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
     plane = shown.plane
     sides = input_sides(ModelChoice("nano"))
     session = Session(lambda choice, task: predictor, AtOnce())
-    before, result = peak(), {}
+    before, result = peak_mb(), {}
     for name, width in (("zoomed out", max(plane.shape)), ("zoomed in", 400)):
         viewer.scene.camera.center = image.data_to_world((*[0] * (image.ndim - 2), 1000, 1000))
         viewer.scene.camera.zoom = min(viewer.canvas.size) / width
@@ -137,14 +138,9 @@ def measure(kind: str, folder: Path) -> dict[str, float]:
             session.update(show(PromptBatch((click,))))
             times.append((time.process_time() - start) * 1e3)
         result[f"{name}: click to mask (ms of CPU)"] = statistics.median(times)
-    result["more memory at the peak (MB)"] = peak() - before
+    result["more memory at the peak (MB)"] = peak_mb() - before
     session.close()
     return result
-
-
-def peak() -> float:
-    """Return the most memory that this process has held so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def main() -> None:

@@ -108,15 +108,9 @@ def labels_of(
         return np.zeros(picture.shape[:2], np.uint16)
     predictor = make_predictor()
     embedding = predictor.embed(picture).halved()  # as the window keeps it: the same labels
-    return label_image(predictor.decode(embedding, for_embedding(prompts, embedding, picture)))
-
-
-def for_embedding(prompts: PromptBatch, embedding: Any, picture: NDArray[Any]) -> PromptBatch:
-    """Return prompts with their masks, if any, as an embedding of all of a picture takes them."""
-    if all(prompt.mask is None for prompt in prompts):
-        return prompts
     height, width = picture.shape[:2]
-    return on_whole_plane(prompts, (height, width), embedding.logits_size)
+    whole = on_whole_plane(prompts, (height, width), embedding.logits_size)
+    return label_image(predictor.decode(embedding, whole))
 
 
 def prompts_of(

@@ -40,22 +40,12 @@ def features(
 ) -> NDArray[np.float32]:
     """Measure the pixels around an object.
 
-    Parameters
-    ----------
-    one : Carried
-        The object, on its way to this plane.  The mask of its anchor keeps small errors from adding
-        up from plane to plane.
-    rival : array of shape (h, w)
-        How much of each pixel came from another object, the largest at each pixel.
-    logits : array of shape (h, w)
-        The model's.
-    score : float
-        The IoU that the model predicts.
-
-    Returns
-    -------
-    array of shape (14, h, w), float32
-        In the order of :data:`FEATURES`.
+    - `one`: the object, on its way to this plane.  The mask of its anchor keeps small errors from
+      adding up from plane to plane.
+    - `rival`: array of shape (h, w); how much of each pixel came from another object, the largest
+      at each pixel
+    - `logits`, `score`: the model's, of shape (h, w), and the IoU that it predicts
+    - returns an array of shape (14, h, w), float32, in the order of :data:`FEATURES`
     """
     now, before, mask = one.now, one.before, one.mask
     around = ~mask & ndimage.binary_dilation(mask, iterations=6)

@@ -24,7 +24,7 @@ from .components import drop_unprompted
 from .features import NanoFeatures
 from .mask_scores import with_agreement
 from .network import PromptDecoder
-from .windows import STRIDE, Window, around, cut, first_windows, part_of_prompts
+from .windows import STRIDE, Window, cut, first_windows, part_of_prompts
 
 NEARLY_BEST = 0.1
 """A candidate whose score is this close to the best one's is worth a larger window."""
@@ -75,17 +75,10 @@ def decode_in_windows(
             touched = _touched(decoded, windows, [multimask[row] for row in rows], grid, threshold)
             for place, (row, window) in enumerate(zip(rows, windows, strict=True)):
                 if touched[place] and not has_box[row]:
-                    grown[row] = around(
-                        window.top + window.side / 2,
-                        window.left + window.side / 2,
-                        2 * window.side,
-                        grid,
-                    )
+                    grown[row] = window.twice(grid)
                 else:
-                    one = slice(place, place + 1)
-                    results[row] = WindowMasks(
-                        Decoded(*(part[one] for part in decoded[:3])), window
-                    )
+                    own = (part[place : place + 1] for part in decoded[:3])
+                    results[row] = WindowMasks(Decoded(*own), window)
         pending = grown
     return [results[row] for row in range(len(coords))]
 

@@ -36,6 +36,11 @@ class Window(NamedTuple):
         top, left, side = (scale * number for number in self)
         return slice(top, top + side), slice(left, left + side)
 
+    def twice(self, grid: int) -> Window:
+        """Return a window twice as large around the same middle, as far as the grid allows."""
+        half = self.side / 2
+        return around(self.top + half, self.left + half, 2 * self.side, grid)
+
     def cut_edges(self, masks: Tensor, grid: int) -> list[Tensor]:
         """Return the edges of its masks ``(C, h, w)`` beyond which there is more of the image."""
         edges = (
