@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -57,6 +58,17 @@ def layouts() -> Layouts:
 def predictor(monkeypatch: pytest.MonkeyPatch) -> type[BoxPredictor]:
     """A stand-in for the network, where tests have no predictor of their own."""
     return stand_in(monkeypatch)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Small work is fastest, and bit for bit the same, on one thread."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.samv2.small_networks import MINI
 
 from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import (
@@ -28,10 +29,6 @@ from napari_samv2_prompts.samv2.modeling.network import SAMV2Network
 from napari_samv2_prompts.samv2.nano.config import NanoVariant
 
 HEIGHT, WIDTH = 60, 90
-MINI = Variant(
-    "mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
-    width=32, decoder_heads=2, decoder_mlp=32, score_width=32,
-)  # fmt: skip
 DRAWN = NanoVariant(
     "drawn", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
     width=32, decoder_heads=2, decoder_mlp=32, score_width=32,

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from training.annotated import Annotated
 from training.generator import generate
 
@@ -13,12 +12,8 @@ from napari_samv2_prompts.samv2.weights.variants import find_variant
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
-    """Small work is fastest, and bit for bit the same, on one thread."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def on_one_thread(one_thread: None) -> None:
+    """All of it is small work."""
 
 
 @pytest.fixture

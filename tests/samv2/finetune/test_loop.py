@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.samv2.small_networks import MINI
 
 from napari_samv2_prompts.samv2.finetune import loop
 from napari_samv2_prompts.samv2.finetune.examples import Pair, split
@@ -21,22 +22,11 @@ SMALL = replace(
     NANO, embed_dim=16, blocks=(1, 1, 2, 1), global_blocks=(3,), width=32, decoder_heads=2,
     decoder_mlp=64, score_width=32, input_size=128, largest_input=128, window=64,
 )  # fmt: skip
-PUBLISHED = Variant(
-    "mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
-    width=32, decoder_heads=2, decoder_mlp=32, score_width=32,
-)  # fmt: skip
+pytestmark = pytest.mark.usefixtures("one_thread")
 SETTINGS = Settings(steps=6, every=3, objects=3)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def network(variant: Variant = PUBLISHED) -> SAMV2Network:
+def network(variant: Variant = MINI) -> SAMV2Network:
     torch.manual_seed(0)
     return build_network(variant).eval()
 
@@ -52,7 +42,7 @@ def pairs(count: int = 4) -> list[Pair]:
     return made
 
 
-@pytest.mark.parametrize("variant", [SMALL, PUBLISHED], ids=["nano", "published"])
+@pytest.mark.parametrize("variant", [SMALL, MINI], ids=["nano", "published"])
 def test_only_prompts_and_masks_learn_and_the_network_begun_with_stays(variant: Variant) -> None:
     begun = network(variant)
     before = {name: tensor.clone() for name, tensor in begun.state_dict().items()}
@@ -116,7 +106,7 @@ def test_a_run_goes_on_with_the_model_and_the_pictures_that_it_began_with(tmp_pa
     state = tmp_path / "state"
     fine_tune(network(), pairs(), settings, checkpoint=state)
     torch.manual_seed(1)
-    other = build_network(PUBLISHED).eval()
+    other = build_network(MINI).eval()
     corrected = pairs()
     corrected[0].labels[:2, :2] = 2
     for begun, given in ((other, pairs()), (network(SMALL), pairs()), (network(), corrected)):

@@ -21,7 +21,6 @@ RENAMES = (
     (r"^memory_attention\.norm\.", "memory_attention.layer_norm."),
     (r"\.out_proj\.", ".o_proj."),
     (r"^memory_encoder\.o_proj\.", "memory_encoder.projection."),
-    (r"^memory_encoder\.out_proj\.", "memory_encoder.projection."),
     (r"pix_feat_proj", "feature_projection"),
     (r"\.fuser\.layers\.", ".memory_fuser.layers."),
     (r"\.gamma$", ".scale"),

@@ -11,16 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 from skimage.data import coins
+from tests.samv2.small_networks import MINI
 
-from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Masks, Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
-from napari_samv2_prompts.samv2.modeling.config import Variant
 from napari_samv2_prompts.samv2.weights.packing import Packing
 
-MINI = Variant(
-    "mini", "own", 16, 1, (1, 1, 2, 1), (3,), (4, 4, 4, 2), input_size=128,
-    width=32, decoder_heads=2, decoder_mlp=32, score_width=32,
-)  # fmt: skip
 PROMPTS = PromptBatch(
     (
         Prompt(1, points=[(330, 40)]),
@@ -44,14 +40,7 @@ def predictor(request: pytest.FixtureRequest) -> SAMV2ImagePredictor:
 
 def whole(masks: Masks) -> np.ndarray:
     """Every candidate of every object in full size."""
-    return np.stack([paste(item, i, masks) for item in masks for i in range(len(item.crops))])
-
-
-def paste(item: ItemMasks, index: int, masks: Masks) -> np.ndarray:
-    out = np.zeros(masks.image_size, bool)
-    top, left, bottom, right = item.crops[index].box
-    out[top:bottom, left:right] = item.crops[index].mask
-    return out
+    return np.stack([crop.full(masks.image_size) for item in masks for crop in item.crops])
 
 
 def test_half_the_memory_gives_the_same_masks(predictor: SAMV2ImagePredictor) -> None:
