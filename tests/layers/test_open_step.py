@@ -13,7 +13,8 @@ from napari_samv2_prompts.layers import OpenStep
 def test_writes_into_one_step_are_undone_and_redone_together():
     target, step = target_on(np.zeros(SHAPE, np.uint16)), OpenStep()
     for column in (2, 6, 10):
-        target.write_into(step, PLANE, {column: disc(5, column, 1)})
+        with target.joined(step):
+            target.write(PLANE, {column: disc(5, column, 1)})
     after = target.labels.data.copy()
     target.labels.undo()
     assert not target.labels.data.any()
@@ -26,7 +27,8 @@ def test_writes_into_one_step_are_undone_and_redone_together():
 def test_a_step_that_was_undone_is_not_open():
     target, step = target_on(np.zeros(SHAPE, np.uint16)), OpenStep()
     assert target.is_open(step)
-    target.write_into(step, PLANE, {1: disc(5, 5, 1)})
+    with target.joined(step):
+        target.write(PLANE, {1: disc(5, 5, 1)})
     assert target.is_open(step)
     target.labels.undo()
     assert not target.is_open(step)
@@ -39,7 +41,8 @@ def test_a_full_list_of_steps_forgets_none_for_a_step_that_grows():
         target.write(PLANE, {number: disc(number % 12, number // 12, 0)})
     before = target.labels.data.copy()
     for number in (201, 202, 203):
-        target.write_into(step, PLANE, {number: disc(11, number - 200, 0)})
+        with target.joined(step):
+            target.write(PLANE, {number: disc(11, number - 200, 0)})
     target.labels.undo()
     np.testing.assert_array_equal(target.labels.data, before)
     for _ in range(count - 1):
@@ -53,7 +56,8 @@ def test_whatever_is_done_in_between_everything_can_be_undone(actions):
     target, step = target_on(np.zeros(SHAPE, np.uint16)), OpenStep()
     for place, action in enumerate(actions):
         if action == "write":
-            target.write_into(step, PLANE, {place + 1: disc(2, place + 1, 0)})
+            with target.joined(step):
+                target.write(PLANE, {place + 1: disc(2, place + 1, 0)})
         elif action == "other":
             target.write(PLANE, {place + 50: disc(6, place + 1, 0)})
         else:

@@ -100,8 +100,8 @@ def divide_object(
         n: replace(found, mask=half) for n, half in zip(daughters, _halved(found.mask), strict=True)
     }
     step = OpenStep()
-    with writing():
-        stack.target.write_into(step, plane, halves, "replace")
+    with writing(), stack.target.joined(step):
+        stack.target.write(plane, halves, "replace")
     end_object(stack, number, plane, writing, step)
     stack.divided |= dict.fromkeys(daughters, (number, step))
     return daughters

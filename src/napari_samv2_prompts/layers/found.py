@@ -106,7 +106,8 @@ class Accepting:
         some = dict(islice(self.left.items(), SOME))
         if not self._target.is_open(self._step):
             return False
-        self._target.write_into(self._step, self._plane, some, "background")
+        with self._target.joined(self._step):
+            self._target.write(self._plane, some, "background")
         self._target.accept(some, self._plane)
         for number in some:
             del self.left[number]

@@ -146,27 +146,13 @@ class LabelsTarget:
             masks = {n: None if m is None else transposed(m) for n, m in masks.items()}
         return self._apply({plane.in_data_order(): masks}, policy, keep, seen)
 
-    def write_into(
-        self,
-        step: OpenStep,
-        plane: Plane,
-        masks: Mapping[int, MaskCrop | None],
-        policy: Policy = "keep",
-        keep: frozenset[int] = frozenset(),
-        seen: frozenset[int] = frozenset(),
-    ) -> int:
-        """Write as :meth:`write` does, as part of one undo step however often this is called.
-
-        What the user paints between two calls is undone before that step.
-
-        - `step`: a fresh one for the first call
-        - raises TargetError as :meth:`write`
-        """
-        with self.joined(step):
-            return self.write(plane, masks, policy, keep, seen)
-
     def joined(self, step: OpenStep) -> AbstractContextManager[None]:
-        """Make what is written meanwhile, by one call, part of a step; see :meth:`write_into`."""
+        """Make what is written meanwhile, by one call, part of one undo step however often.
+
+        What the user paints between two of them is undone before that step.
+
+        - `step`: a fresh one for the first
+        """
         return self._steps.joined_into(step)
 
     def is_open(self, step: OpenStep) -> bool:

@@ -184,7 +184,8 @@ class StackLabels:
         own = self._users_own(place, boxes) - masks.keys()
         corrected = frozenset(n for n in own if self.remains.at(n, place) is not None)
         keep = own if policy != "replace" else frozenset[int]()
-        self.target.write_into(step, plane, masks, policy, keep, corrected)
+        with self.target.joined(step):
+            self.target.write(plane, masks, policy, keep, corrected)
 
     def _users_own(self, place: int, crops: Sequence[MaskCrop]) -> frozenset[int]:
         """Return the labels within the boxes of masks that are not as they were found."""
