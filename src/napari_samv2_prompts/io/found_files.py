@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,12 +54,6 @@ def found_key(path: Path) -> str | None:
             return str(file["key"])
     except Exception:  # noqa: BLE001 - whatever is wrong with it, it is to be written again
         return None
-
-
-def standing_of(path: Path, key: str) -> Literal["absent", "done", "outdated"]:
-    """Tell what is there of a file that is wanted with a key."""
-    found = found_key(path)
-    return "absent" if found is None else "done" if found == key else "outdated"
 
 
 # --- candidates of a tile -----------------------------------------------------------------------

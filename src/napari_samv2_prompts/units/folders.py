@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.candidates import Selection
-from napari_samv2_prompts.files import is_part
 from napari_samv2_prompts.io.annotations import coco_names, load_json
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.pixel_size import FileWarning
@@ -124,12 +123,17 @@ def _pictures(folder: Path, out: Path) -> list[Path]:
     images = [
         image
         for image in images
-        if not is_part(image)
+        if not _is_unfinished(image)
         and not (_stem(image).endswith(_LABELS) and (into_itself or _labelled(image) in stems))
     ]
     if not images:
         raise ValueError(f"There are no pictures in {folder}.")
     return images
+
+
+def _is_unfinished(image: Path) -> bool:
+    """Tell by its name whether a file is what is left of labels that were not finished."""
+    return image.name.startswith(".") and image.stem.endswith(".part")
 
 
 def _labelled(labels: Path) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import candidates_in, joined, labels_from
-from napari_samv2_prompts.io.found_files import read_candidates, standing_of, write_candidates
+from napari_samv2_prompts.io.found_files import found_key, read_candidates, write_candidates
 from napari_samv2_prompts.io.ome_zarr import open_ngff
 from napari_samv2_prompts.io.ome_zarr_labels import CHUNK, LabelGroup, sources, written_labels
 from napari_samv2_prompts.io.opening import open_image
@@ -68,7 +68,8 @@ class TileUnit:
 
     def standing(self, key: str) -> Standing:
         """Tell what is there of the objects."""
-        return standing_of(self.file, key)
+        found = found_key(self.file)
+        return "absent" if found is None else "done" if found == key else "outdated"
 
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Find the tile's own objects."""

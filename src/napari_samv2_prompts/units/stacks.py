@@ -26,7 +26,7 @@ from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.images import StackPicture, axes_of, planes_first
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.file_views import StackFile
-from napari_samv2_prompts.io.found_files import FilledFolder, read_filled, standing_of, write_filled
+from napari_samv2_prompts.io.found_files import FilledFolder, found_key, read_filled, write_filled
 from napari_samv2_prompts.io.pictures import read_image
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import (
@@ -174,7 +174,8 @@ class StretchUnit:
 
     def standing(self, key: str) -> Standing:
         """Tell what is there of the masks."""
-        return standing_of(self.file, key)
+        found = found_key(self.file)
+        return "absent" if found is None else "done" if found == key else "outdated"
 
     def run(self, make_predictor: Callable[[], SAMV2ImagePredictor], key: str | None) -> Outcome:
         """Follow the objects.
