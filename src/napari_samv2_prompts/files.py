@@ -31,11 +31,6 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-def is_part(path: Path) -> bool:
-    """Tell by its name whether a file is one of :func:`written_whole` that is not whole yet."""
-    return path.name.startswith(".") and path.stem.endswith(".part")
-
-
 def read_named(path: str | Path) -> bytes:
     """Return the content of a file that the user named.
 
@@ -50,3 +45,8 @@ def read_named(path: str | Path) -> bytes:
         if not path.exists():
             raise FileNotFoundError(f"There is no file {path}.") from error
         raise
+
+
+def is_part(path: Path) -> bool:
+    """Tell by its name whether a file is one of :func:`written_whole` that is not whole yet."""
+    return path.name.startswith(".") and path.stem.endswith(".part")
