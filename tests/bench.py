@@ -73,11 +73,19 @@ class Bench:
 
     @property
     def painted(self) -> set[int]:
-        return set(np.unique(self.labels.data).tolist()) - {0}
+        return painted(self.labels)
 
     @property
     def decoded(self) -> list[tuple[int, ...]]:
         return [batch.objects for batch in self.factory.predictor.batches]
+
+
+def painted(layer: Labels) -> set[int]:
+    return set(np.unique(layer.data).tolist()) - {0}
+
+
+def names(viewer: ViewerModel) -> list[str]:
+    return [layer.name for layer in viewer.layers]
 
 
 def objects_of(layer: Points | Shapes) -> list[int]:

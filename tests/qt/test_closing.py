@@ -15,6 +15,7 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QWidget
 from tests.fakes import Factory, FakePredictor
+from tests.qt.slow import workers
 
 from napari_samv2_prompts._qt import models
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
@@ -161,10 +162,6 @@ def until(done: Callable[[], bool]) -> None:
         QCoreApplication.processEvents()
         time.sleep(0.002)
     assert done()
-
-
-def workers() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name.startswith("samv2-prompts")]
 
 
 @pytest.mark.parametrize("how", ["dock", "window"])

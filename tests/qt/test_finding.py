@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from tests.bench import names
 from tests.remembering import OnlyOnce
 from tests.test_everything import discs, found_once, picture_of
 
@@ -34,10 +35,6 @@ def opened(open_in, predictor: OnlyOnce) -> Any:
     widget.new_prompt_layers()
     widget.wait_until_idle(300)
     return SimpleNamespace(viewer=viewer, widget=widget, true=true)
-
-
-def names(viewer: Any) -> list[str]:
-    return [layer.name for layer in viewer.layers]
 
 
 def test_found_objects_are_shown_chosen_and_accepted_as_one_step(opened: Any) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication, QDockWidget, QLabel, QMenu
+from tests.bench import names
 from tests.fakes import Factory, SyncRunner
 
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget
@@ -20,10 +21,6 @@ def opened(viewer, open_in) -> SAMV2PromptsWidget:
     widget = open_in(viewer, make_predictor=Factory(), make_runner=SyncRunner)
     widget.wait_until_idle()
     return widget
-
-
-def names(viewer) -> list[str]:
-    return [layer.name for layer in viewer.layers]
 
 
 def menu_of(widget) -> QMenu:

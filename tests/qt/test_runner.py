@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from tests.qt.slow import workers
 
 from napari_samv2_prompts._qt.threads import QtRunner
 from napari_samv2_prompts.engine import (
@@ -38,10 +39,6 @@ class Post:
     def told(self, task: Task, progress: Report) -> None:
         self.progress.append(progress)
         self.threads.add(threading.get_ident())
-
-
-def workers() -> list[threading.Thread]:
-    return [t for t in threading.enumerate() if t.name.startswith("samv2-prompts")]
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from napari.components import ViewerModel
 from napari.utils.notifications import notification_manager
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QApplication, QPushButton
+from tests.bench import painted
 from tests.fakes import Factory
 from tests.qt.slow import slow, wait_for, workers
 
@@ -49,10 +50,6 @@ def model() -> ViewerModel:
     model = ViewerModel()
     model.add_image(np.ones((80, 100)), name="cells")
     return model
-
-
-def painted(layer) -> set[int]:
-    return set(np.unique(layer.data).tolist()) - {0}
 
 
 # --- opening ---

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from qtpy.QtWidgets import QApplication
+from tests.bench import painted
 from tests.fakes import Factory, FakePredictor
 from tests.qt.slow import slow, wait_for
 
@@ -26,10 +27,6 @@ def opened(open_in):
         return open_in(viewer, make_predictor=factory or Factory())
 
     return open_
-
-
-def painted(layer) -> set[int]:
-    return set(np.unique(layer.data).tolist()) - {0}
 
 
 def test_it_says_which_model_runs_where_and_why(viewer, opened) -> None:
