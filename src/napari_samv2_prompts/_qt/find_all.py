@@ -1,10 +1,10 @@
 """Find all in the window: what is asked of the engine, what was found, what is accepted.
 
 Candidates are kept as they come, and shown in a layer of their own; choosing among them again
-(score, size, overlap) needs no model.  Accepted, they are labels like any other, written as one
-step that can be undone.
+(score, size, overlap) needs no model.
 
-Not here: the search (``samv2.find_all``), the controls (``form/background.py``).
+Not here: the search (``samv2.find_all``), how what is accepted is written (``accepting.py``), the
+controls (``form/background.py``).
 """
 
 from __future__ import annotations
@@ -12,10 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from psygnal import Signal
-from qtpy.QtCore import QTimer
 
 from napari_samv2_prompts.candidates import Candidates, Selection
 from napari_samv2_prompts.engine import Generation, Request, WorkUpdate
@@ -25,6 +23,7 @@ from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.tile_search import TileSearches
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
+from .accepting import AcceptedWriting
 from .cluster import ClusterHelp
 from .models import input_sides
 from .threads import timer_for
@@ -63,9 +62,7 @@ class FindAll:
         self._selection = Selection()
         self._candidates = Candidates()
         self._search: _Search | None = None
-        self._accepting: Accepting | None = None
-        self._scores: dict[int, float] = {}  # of what is accepted
-        self._labels: UUID | None = None
+        self._writing = AcceptedWriting(controller)
         self._running = False
         self._layer: FoundLayer | None = None
         self._chosen: dict[int, MaskCrop] = {}
@@ -75,6 +72,8 @@ class FindAll:
         self._links = Connections()
         self._links.add(self._on_update, controller.session.generated)
         self._links.add(self._on_state, controller.state_changed)
+        self._links.add(self._say, self._writing.told)
+        self._links.add(self.accepted.emit, self._writing.done)
 
     # --- what the user does -----------------------------------------------------------------
 
@@ -133,7 +132,7 @@ class FindAll:
         """
         self._controller.flush()  # the user may have removed what was found just now
         self.cancel()
-        self._finish()
+        self._writing.finish()
         search, found, now = self._search, self._candidates, self._controller
         chosen = [found[index] for index in found.select(self._selection)]
         if search is None or not chosen:
@@ -154,11 +153,10 @@ class FindAll:
         if now.prompts.current.number in numbers:  # as the next free one; clicks are for another
             now.refresh()
             now.next_object()
-        self._accepting, self._labels = accepting, place.labels
-        self._scores = {number: one.score for number, one in zip(numbers, chosen, strict=True)}
-        self._accept_some()
+        scores = {number: one.score for number, one in zip(numbers, chosen, strict=True)}
+        self._writing.begin(accepting, place.labels, scores)
         if at_once:
-            self._finish()
+            self._writing.finish()
         return numbers
 
     def accept_in_steps(self) -> None:
@@ -168,14 +166,14 @@ class FindAll:
     def discard(self) -> None:
         """Forget what was found."""
         self.cancel()
-        self._finish()
+        self._writing.finish()
         self._forget()
         self._tell()
 
     def close(self) -> None:
         """Let go of everything; idempotent."""
         self._closed = True  # the timer goes on: at exit Qt may have deleted it by now
-        self._finish()
+        self._writing.close()
         self._links.close()
         self._forget()
 
@@ -184,39 +182,10 @@ class FindAll:
         """Whether objects are being looked for."""
         return self._running
 
-    # --- accepting --------------------------------------------------------------------------
-
     @property
     def accepting(self) -> bool:
         """Whether what was accepted is being written."""
-        return self._accepting is not None
-
-    def _finish(self) -> None:
-        while self._accepting is not None:
-            self._accept_some()
-
-    def _accept_some(self) -> None:
-        """Write the next few of what was accepted, and the others after what waits meanwhile."""
-        work, now = self._accepting, self._controller
-        if work is None:
-            return
-        written, problem = False, ""
-        try:
-            with now.events.blocked():
-                written = work.write_some()
-        except TargetError as error:
-            problem = f" {error}"
-        done = {n: score for n, score in self._scores.items() if n not in work.left}
-        if written and work.left:
-            self._said = f"Accepting: {len(done)} of {len(self._scores)}."
-            QTimer.singleShot(0, self._accept_some)
-        else:
-            self._accepting = None
-            self.accepted.emit(self._labels, done)
-            if not self._closed:
-                now.refresh()
-            self._said = f"Accepted {len(done)} as labels. Undo takes them back.{problem}"
-        self._tell()
+        return self._writing.running
 
     # --- searching --------------------------------------------------------------------------
 
