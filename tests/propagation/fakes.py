@@ -25,6 +25,7 @@ class Widening:
     """
 
     planes = 12
+    judges = True
 
     def fitted(
         self, planes: range, certain: ByPlane, followed: ByPlane

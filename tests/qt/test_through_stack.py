@@ -412,8 +412,10 @@ def test_an_end_that_was_undone_is_none(bench: Stack) -> None:
     bench.through.propagate()
     assert np.array_equal(bench.labels.data, followed)
     bench.labels.redo()
-    bench.through.propagate()
     assert np.array_equal(bench.labels.data, ended)
+    bench.through.propagate()
+    assert bench.planes_of(2) == [0, 1, 2, 3, 4]
+    assert np.array_equal(bench.labels.data == 1, ended == 1)
 
 
 def test_cancelling_and_going_on_is_the_same_as_never_having_stopped(bench: Stack) -> None:

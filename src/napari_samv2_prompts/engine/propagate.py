@@ -108,13 +108,13 @@ class Propagation:
 def counted(parts: Iterable[Filled], partitions: Sequence[Partition]) -> Iterator[Step]:
     """Yield what comes of partitions, with how much of it that is.
 
-    Where there are walls what is missing counts twice: it is followed, and then fitted to them.
+    Where masks are fitted in the end, what is missing counts twice: it is followed first.
     """
     done, total = 0, sum(partition.size for partition in partitions)
-    walls = False
+    fitted = False
     for filled in parts:
-        if not walls and any(section.rough for section in filled.sections.values()):
-            walls, total = True, total + sum(partition.missing for partition in partitions)
+        if not fitted and any(section.rough for section in filled.sections.values()):
+            fitted, total = True, total + sum(partition.missing for partition in partitions)
         done += len(filled.sections)
         yield Step(filled, min(done, total), total)
 

@@ -1,4 +1,4 @@
-"""The end of a run: what was followed is fitted to the walls between objects.
+"""The end of a run: what was followed is fitted to the walls between objects, or smoothed.
 
 All stretches that were followed with the same anchors are fitted together, also if some of their
 planes were fitted before: so whoever stops in between, and goes on, gets the same to the bit.  An
@@ -6,7 +6,7 @@ object that reaches further than it was followed is found there, too; one that w
 another ends where it does.  Those ends come with the last plane, since until then what was followed
 beyond them still tells where objects are.
 
-Here: :func:`fitted`.  Not here: how masks are fitted (``walls.py``).
+Here: :func:`fitted`.  Not here: how masks are fitted (``walls.py``, ``smoothing.py``).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ ALONE = 0.9
 
 
 def fitted(fitter: Fitter, anchors: Anchors, found: Found, wanted: Wanted) -> Iterator[Filled]:
-    """Fit what is still rough to the walls.
+    """Fit what is still rough.
 
     - `found`: it is changed as planes come
     - yields planes without sections as the work goes on, then what planes gained
     """
-    fitting = _Fitting(anchors, found, wanted)
+    fitting = _Fitting(anchors, found, wanted, judged=fitter.judges)
     if not fitting.rough:
         return
     masks: Masks = {}
@@ -70,8 +70,8 @@ class _Stretch:
 class _Fitting:
     """What is fitted together, and what comes of it."""
 
-    def __init__(self, anchors: Anchors, found: Found, wanted: Wanted) -> None:
-        self._anchors, self._wanted = anchors, wanted
+    def __init__(self, anchors: Anchors, found: Found, wanted: Wanted, *, judged: bool) -> None:
+        self._anchors, self._wanted, self._judged = anchors, wanted, judged
         self.rough = rough_in(anchors, found, wanted)
         self._own = own_planes(anchors, wanted)
         keys = {number: sorted_keys(crops) for number, crops in anchors.items()}
@@ -217,6 +217,8 @@ class _Fitting:
             doubt = max(old.doubt, UNSEEN)
             return replace(old, doubt=doubt, rough=False, fitted_to=self._digest)
         section = replace(old, crop=crop, rough=False, followed=old.crop, fitted_to=self._digest)
+        if not self._judged:
+            return section
         beside = self._agreement(stretch.number, plane, crop, masks)
         return replace(section, doubt=1 - (overlap(old.crop, crop) + beside) / 2)
 

@@ -26,6 +26,7 @@ from .competition import from_others, main_components, shared_out, without_other
 from .doubt import Measures, judge
 from .evidence import FEATURES, NEAR, evidence, features
 from .patches import FAR, grid_of, pixels_of
+from .smoothing import Smoothing
 from .stacks import Embeddings
 from .values import Anchors, Guess, History, Stack
 from .walls import Walls
@@ -83,9 +84,9 @@ class HandOver:
             guesses[number] = Guess(crop, decoded[number][1], doubt, gone)
         return guesses
 
-    def fitter(self, anchors: Anchors) -> Walls | None:
-        """Return the walls between objects, if there are any."""
-        return Walls.of(self._stack, anchors)
+    def fitter(self, anchors: Anchors) -> Walls | Smoothing:
+        """Return the walls between objects; where there are none, what smooths masks."""
+        return Walls.of(self._stack, anchors) or Smoothing(self._stack.shape[1:])
 
     def _decoded(
         self, plane: int, carried: Mapping[int, Carried], then: int | None

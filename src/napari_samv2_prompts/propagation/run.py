@@ -4,12 +4,12 @@ Here: :func:`propagate`.  First the stretches between two anchors, one after the
 followed up and down, and joined.  Then those beyond an object's anchors, all objects together, up
 and then down.  The part that holds the shown plane goes ahead of those that have no plane in common
 with it, since objects stand in each other's way on the same plane only.  In the end what was
-followed is fitted to the walls between objects, if there are any.  So what is asked of the method
-depends on anchors and results alone, and whoever stops between two results, and starts again with
-what was found, gets the rest as if nothing had happened, the same to the bit.
+followed is fitted to the walls between objects, or smoothed where there are none.  So what is asked
+of the method depends on anchors and results alone, and whoever stops between two results, and
+starts again with what was found, gets the rest as if nothing had happened, the same to the bit.
 
 Not here: how one plane is done (``handover.py``), which planes there are to do (``stretches.py``),
-fitting to walls (``fitting.py``).
+what is done in the end (``fitting.py``).
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Section:
     - `.doubt`: 0 to 1: the IoU that the section is expected to lack, see :mod:`.doubt`
     - `.between`: keys of the anchors on either side that it was found from; None where there was
       none
-    - `.rough`: whether it is still to be fitted to the walls between objects
+    - `.rough`: whether it is still to be fitted to walls, or smoothed
     - `.followed`: the mask before that: empty where the object had been lost
     - `.fitted_to`: digest of the anchors with which it was fitted
     """
@@ -196,7 +196,12 @@ class Guess:
 
 
 class Fitter(Protocol):
-    """What fits masks to the walls between objects; see :class:`.Walls`."""
+    """What looks at all planes of a run together: :class:`.Walls` or :class:`.Smoothing`."""
+
+    @property
+    def judges(self) -> bool:
+        """Whether what it changes in a mask says how doubtful that is."""
+        ...
 
     def fitted(self, planes: range, certain: Masks, followed: Masks) -> Iterator[Masks | None]:
         """Fit masks.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from scipy import ndimage
@@ -49,6 +49,7 @@ class Walls:
     stack: Stack
     bright: bool
     level: float  # how much, in grey values
+    judges: ClassVar[bool] = True
 
     @classmethod
     def of(cls, stack: Stack, anchors: Anchors) -> Walls | None:

@@ -187,7 +187,8 @@ class StretchUnit:
             with closing(model.embeddings):
                 parts = list(propagate_partitions(model.follower(self.method), [self.partition]))
         write_filled(self.file, parts, key or "")
-        return Outcome(self, objects=sum(len(part.sections) for part in parts))
+        found = {(part.plane, number) for part in parts for number in part.sections}
+        return Outcome(self, objects=len(found))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
