@@ -211,13 +211,74 @@ def test_it_goes_on_also_while_live_is_off_and_predicts_nothing(sync: Looking) -
     assert sync.session.pending == (1,)
 
 
-def test_without_a_picture_on_screen_it_waits(manual: Looking) -> None:
-    manual.session.update(None, "This is 3D.")
+def test_it_goes_on_without_a_picture_on_screen(manual: Looking) -> None:
     manual.session.generate(manual.generation())
-    assert manual.background.jobs == []
-    manual.session.update(snap(view=manual.view))
+    manual.session.update(None, "This is 3D.")
     manual.background.finish_all()
     assert manual.found == list(range(10))
+    assert (manual.session.status.state, manual.session.status.reason) == (
+        State.IDLE,
+        "This is 3D.",
+    )
+    assert not manual.session.status.requested
+    manual.session.generate(manual.generation())
+    manual.session.generate(None)
+    assert manual.background.live == []
+
+
+def test_its_model_is_loaded_without_a_picture_on_screen() -> None:
+    looking = Looking(ManualRunner())
+    looking.session.update(snap(view=looking.view))
+    looking.session.generate(looking.generation())
+    looking.session.update(None)
+    while looking.runner.jobs or looking.background.jobs:
+        looking.runner.finish_all()
+        looking.background.finish_all()
+    assert looking.found == list(range(10))
+    assert looking.session.status.state is State.IDLE
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_without_its_model_it_ends_and_says_why(shown: bool) -> None:
+    looking = Looking(SyncRunner())
+    looking.factory.error = OSError("The weights are gone")
+    looking.session.generate(looking.generation())
+    if shown:
+        looking.session.update(snap(view=looking.view))
+    assert looking.session.generation is None
+    assert looking.news[-1].problem == "The weights are gone."
+    looking.session.generate(looking.generation())  # once more
+    assert looking.session.generation is None
+    assert len(looking.news) == 2
+
+
+def test_a_cancel_of_loading_its_model_ends_it_as_well() -> None:
+    looking = Looking(ManualRunner())
+    looking.session.update(snap(view=looking.view))
+    looking.session.generate(looking.generation())
+    looking.session.cancel()
+    assert looking.session.generation is None
+    assert looking.news[-1].problem == ""
+
+
+def test_it_goes_on_after_a_prompt_failed_and_can_be_stopped_then(manual: Looking) -> None:
+    manual.session.generate(manual.generation())
+    manual.session.update(snap(click(1, (5, 5)), view=manual.view))
+    manual.runner.fail(OSError("The disk is gone"))
+    assert manual.session.status.state is State.FAILED
+    assert len(manual.background.live) == 1
+    manual.chunks(2)
+    manual.session.cancel()
+    assert manual.background.live == []
+    assert manual.news[-1].finished
+    manual.session.generate(manual.generation())
+    manual.background.finish_all()
+    assert manual.news[-1].finished
+    assert manual.runner.jobs == [], "what failed is not tried again by itself"
+    assert manual.session.status.state is State.FAILED
+    manual.session.run()
+    manual.runner.finish()
+    assert manual.objects == [[1]]
 
 
 def test_a_closed_session_tells_nothing_more(manual: Looking) -> None:

@@ -23,7 +23,7 @@ class Desk:
         self.errors: list[BaseException | None] = []
         self.told: list[tuple[State, str]] = []
         self.scheduler = Scheduler(
-            lambda holds: self.wanted[0] if self.wanted else None,
+            lambda: self.wanted,
             lambda state, reason="", progress=None: self.told.append((state, reason)),
             self.runner,
             self.background,
@@ -146,6 +146,18 @@ def test_a_failure_or_a_cancel_is_told_again_after_another_job_ran(desk: Desk) -
     assert desk.scheduler.retry()
     desk.scheduler.advance()
     assert [task.job.key for task in desk.runner.live] == ["bad"]
+
+
+def test_what_can_be_done_without_it_goes_on_beside_a_failure(desk: Desk) -> None:
+    bad = desk.job("bad")
+    slow = desk.job("slow", priority=Priority.REQUESTED, on_error=desk.errors.append)
+    desk.want(bad, slow)
+    desk.runner.fail(OSError("bad sector"))
+    assert desk.told[-1] == (State.FAILED, "bad sector.")
+    assert [task.job.key for task in desk.background.live] == ["slow"]
+    desk.background.finish()
+    assert desk.told[-1] == (State.FAILED, "bad sector.")
+    assert desk.runner.jobs == []
 
 
 def test_only_what_nobody_asked_for_makes_way(desk: Desk) -> None:

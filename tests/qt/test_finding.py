@@ -216,6 +216,23 @@ def test_the_users_removal_of_the_shown_layer_discards_what_was_found(
     assert "cells found" not in names(opened.viewer)
 
 
+def unchosen(opened: Any) -> None:
+    opened.widget.image.value = None
+
+
+def in_3d(opened: Any) -> None:
+    opened.viewer.dims.ndisplay = 3
+
+
+@pytest.mark.parametrize("change", [unchosen, in_3d])
+def test_the_search_goes_on_whatever_is_shown(opened: Any, change: Callable[[Any], None]) -> None:
+    opened.widget.find_all()
+    change(opened)
+    opened.widget.wait_until_idle(60)
+    assert not opened.widget._open.find_all.running
+    assert len(opened.widget.accept_found()) > 10
+
+
 def removed(opened: Any) -> None:
     opened.viewer.layers.remove("cells")
 
@@ -293,3 +310,12 @@ def test_tiles_of_a_large_plane_are_searched_one_after_the_other(opened: Any, mo
     assert max(totals) > 1
     found = opened.viewer.layers["cells found"].data
     assert found_once(found, opened.true) >= 0.85
+
+
+def test_closing_leaves_nothing_to_be_looked_at(opened: Any) -> None:
+    opened.widget.find_all()
+    opened.widget.wait_until_idle(300)
+    controller = opened.widget._open.controller
+    opened.widget._open.find_all.close()
+    assert "cells found" not in names(opened.viewer)
+    assert controller.idle  # Qt may have deleted its timer by now

@@ -1031,3 +1031,35 @@ def test_what_was_interrupted_and_cancelled_is_done_again_as_far_as_it_came(
     bench.through.propagate()
     assert np.array_equal(again(bench), bench.labels.data)
     assert [step.begun for step in noted(bench) if isinstance(step, Follow)] == [True, True]
+
+
+@pytest.mark.parametrize("change", ["image", "3-D"])
+def test_following_goes_on_whatever_is_shown(change: str) -> None:
+    bench, runner = waiting()
+    bench.through.propagate()
+    if change == "image":
+        bench.choose(replace(bench.controller.chosen, image=None))
+    else:
+        bench.viewer.dims.ndisplay = 3
+        bench.controller.refresh()
+    runner.finish_all()
+    assert not bench.through.running
+    assert bench.planes_of(1) == list(range(PLANES))
+    bench.close()
+
+
+def test_following_goes_on_after_a_prompt_failed_and_stops_at_once() -> None:
+    bench, runner = waiting()
+    bench.through.propagate()
+    bench.draw((30, 32, 44, 48))
+    runner.finish(0)  # what was followed made way
+    runner.fail(OSError("The disk is gone"))
+    assert bench.session.status.reason == "The disk is gone."
+    assert len(runner.live) == 1
+    bench.through.cancel()
+    assert not bench.through.running
+    assert runner.live == []
+    bench.through.propagate([1])
+    runner.finish_all()
+    assert bench.planes_of(1) == list(range(PLANES))
+    bench.close()

@@ -175,7 +175,8 @@ class FindAll:
         self._closed = True  # the timer goes on: at exit Qt may have deleted it by now
         self._writing.close()
         self._links.close()
-        self._forget()
+        with self._controller.events.blocked():
+            self._forget()
 
     @property
     def running(self) -> bool:

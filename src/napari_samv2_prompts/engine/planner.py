@@ -1,8 +1,8 @@
-"""Which job is missing next, and what becomes of its result.
+"""Which jobs are missing, and what becomes of their results.
 
 A :class:`Planner` compares what is wanted with what there is - a loaded model, embeddings,
-results - and returns the next job: make the candidate that was chosen, load, embed or decode; when
-none of these is missing, what was asked for in the background, or what may be of use later.
+results - and names what is missing: make the candidate that was chosen, load, embed or decode; then
+what was asked for in the background, and what may be of use later.
 
 All changed objects that one view holds go in one batch: those in the view on screen first, then
 others in views of their own.  Which have changed is in ``prompt_changes.py``.  A decode that is
@@ -13,7 +13,8 @@ Not here: starting and stopping jobs (``scheduler.py``), who is told (``session.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
@@ -22,7 +23,7 @@ from .cache import EmbeddingCache, EmbeddingKey
 from .coordinates import held_by
 from .decode import choose_job, decode_job
 from .embed import Embedded, embed_job
-from .jobs import Job
+from .jobs import Job, Priority
 from .load import Loaded, Loader, PredictorFactory
 from .prefetch import Prefetch
 from .preview import outline
@@ -61,27 +62,44 @@ class Planner:
         self._loader, self._cache = Loader(make_predictor), cache
         self._results, self._requested, self._announce = results, requested, announce
 
-    def next_job(self, holds: Callable[[Job[Any]], bool]) -> Job[Any] | None:
-        """Return the most urgent job that is missing, or None.
+    def missing(self) -> Iterator[Job[Any]]:
+        """Yield the jobs that are missing, the most urgent first.
 
-        - `holds`: whether a job is not to be tried again by itself
+        Without anything to act on, what was asked for in the background still goes on.  What
+        follows a job of prompts can be done without it.
         """
-        active = self.active
-        if active is None:
-            return None
-        known = self._results.unmade_choice(active.place)
-        choice = known and choose_job(active.place, known, self.choose)
-        if choice and not holds(choice):
-            return choice
-        if self.predictor is None or self.model != active.model:
-            return self._loader.job(active.model, self._on_loaded)
+        active, prompts = self.active, None
+        known = active and self._results.unmade_choice(active.place)
+        if active and known:
+            yield choose_job(active.place, known, self.choose)
+        model = active.model if active else self._asked_model
+        if model is None:
+            return
         predictor, cache, store = self.predictor, self._cache, self.store
-        jobs = (work.job(predictor, cache, store) for work in self._requested)
-        return (
-            self._job_for_prompts(active, predictor)
-            or next(filter(None, jobs), None)
-            or self.prefetch.job(active, predictor, store)
-        )
+        if predictor is None or self.model != model:
+            load = self._loader.job(model, self._on_loaded)
+            yield load if active else replace(load, priority=Priority.REQUESTED, state=None)
+            return
+        if active:
+            prompts = self._job_for_prompts(active, predictor)
+        if prompts:
+            yield prompts
+        for work in self._requested:
+            if job := work.job(predictor, cache, store):
+                yield job
+        if active and not prompts and (ahead := self.prefetch.job(active, predictor, store)):
+            yield ahead
+
+    @property
+    def _asked_model(self) -> ModelChoice | None:
+        """The model of what was asked for in the background, if that is done here."""
+        return next((work.model_here for work in self._requested if work.model_here), None)
+
+    @property
+    def can_work(self) -> bool:
+        """Whether the model that is wanted now is there."""
+        wanted = self.active.model if self.active else self._asked_model
+        return self.predictor is not None and self.model == wanted
 
     def _job_for_prompts(self, active: Request, predictor: Predictor) -> Job[Any] | None:
         results = self._results

@@ -160,6 +160,19 @@ class RequestedWork(Generic[R_]):
         if self.request is not None and self.request.model != model:
             self._end(self.request, OTHER_MODEL)
 
+    @property
+    def model_here(self) -> ModelChoice | None:
+        """The model that has to be here; None if nothing is done here."""
+        return None if self.request is None or self._elsewhere else self.request.model
+
+    def give_up(self, problem: str) -> None:
+        """End what is done here, as there is no model to do it with.
+
+        - `problem`: why, in a sentence; empty if the user wanted it so
+        """
+        if not self._elsewhere:
+            self._end(self.request, problem)
+
     def job(
         self, predictor: Predictor, cache: EmbeddingCache[Embedding], store: EmbeddingStore | None
     ) -> Job[None] | None:

@@ -1,16 +1,17 @@
 """Which job runs: the next one that is missing, and no other.
 
-A :class:`Scheduler` asks for the next job whenever something changed and starts it.  One that is no
-longer the next is cancelled.  So there is no queue to reason about: stopping, going on and skipping
-what is there are the same thing.  Jobs that somebody waits for have a runner of their own, so that
-they begin at once though work in the background stops only at its next check.
+A :class:`Scheduler` asks what is missing whenever something changed and starts the first of it.  A
+job that is no longer the next is cancelled; one that failed, or that the user cancelled, is passed
+over.  So there is no queue to reason about: stopping, going on and skipping what is there are the
+same thing.  Jobs that somebody waits for have a runner of their own, so that they begin at
+once though work in the background stops only at its next check.
 
 Not here: what the next job is (``planner.py``), what jobs do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -51,7 +52,8 @@ class _Held:
 class Scheduler:
     """Runs one wanted job at a time.
 
-    - `next_job`: returns the most urgent job that is missing, or None; is handed :meth:`holds`
+    - `missing`: yields the jobs that are missing, the most urgent first; those that follow one are
+      begun only where that one is not tried again by itself
     - `tell`: told what is being done: ``(state, reason, progress)``
     - `runner`: runs what somebody waits for; closed together with this
     - `background`: runs the rest; closed together with this
@@ -59,12 +61,12 @@ class Scheduler:
 
     def __init__(
         self,
-        next_job: Callable[[Callable[[Job[Any]], bool]], Job[Any] | None],
+        missing: Callable[[], Iterable[Job[Any]]],
         tell: _Tell,
         runner: Runner,
         background: Runner,
     ) -> None:
-        self._next_job, self._tell = next_job, tell
+        self._missing, self._tell = missing, tell
         self._runner, self._background = runner, background
         self._task: Task | None = None
         self._held: _Held | None = None
@@ -87,7 +89,7 @@ class Scheduler:
         try:
             while self._again:
                 self._again = False
-                self._start(self._next_job(self.holds))
+                self._start_next()
         finally:
             self._advancing = False
 
@@ -108,10 +110,7 @@ class Scheduler:
             key = self._task.job.key
             self.supersede()
             self._hold(key, State.IDLE, CANCELLED)
-
-    def holds(self, job: Job[Any]) -> bool:
-        """Whether a job failed or was cancelled, and is not tried again by itself."""
-        return self._held is not None and self._held.key == job.key
+            self.advance()
 
     def retry(self) -> bool:
         """Hold nothing any more; tell whether anything was held."""
@@ -127,10 +126,11 @@ class Scheduler:
 
     # --- inside -----------------------------------------------------------------------------
 
-    def _start(self, job: Job[Any] | None) -> None:
+    def _start_next(self) -> None:
         if self._closed:
             return
-        if job is None or not job.is_interactive:
+        held, job = self._next()
+        if held is None and (job is None or not job.is_interactive):
             self._held = None
             self._tell(State.READY)
         running = self._task
@@ -139,14 +139,24 @@ class Scheduler:
             if job.state is not None and before.state is not job.state:
                 self._tell(job.state)
             return
-        if job and running and running.job.still_useful():
+        if (job or held) and running and running.job.still_useful():
             return
         self.supersede()
-        if job is None:
-            return
-        if self._held is not None and self.holds(job):
-            self._tell(self._held.state, self._held.reason)
-            return
+        if held is not None:
+            self._tell(held.state, held.reason)
+        if job is not None:
+            self._start(job)
+
+    def _next(self) -> tuple[_Held | None, Job[Any] | None]:
+        """Return what is missing and held, and the job that can be done meanwhile."""
+        held = None
+        for job in self._missing():
+            if self._held is None or self._held.key != job.key:
+                return held, job
+            held = self._held
+        return held, None
+
+    def _start(self, job: Job[Any]) -> None:
         if job.on_error is None:
             self._held = None
         self._task = task = Task(job)
@@ -172,10 +182,8 @@ class Scheduler:
                 job.on_error(error)
             elif error is not None:
                 self._hold(job.key, State.FAILED, sentence(error))
-                return
             else:
                 self._hold(job.key, State.IDLE, CANCELLED)
-                return
         self.advance()
 
     def _on_report(self, task: Task, report: Report) -> None:

@@ -78,7 +78,7 @@ class Session:
         self._plan = Planner(
             make_predictor, self.cache, store, self._results, self._requested, self.decoded.emit
         )
-        self._jobs = Scheduler(self._plan.next_job, self._on_state, runner, background or runner)
+        self._jobs = Scheduler(self._plan.missing, self._on_state, runner, background or runner)
         self.preview = Preview(self._outline_job, runner, self._go_on)
 
     # --- what is known ---------------------------------------------------------------------
@@ -169,7 +169,7 @@ class Session:
                 work.check_model(request.model)
         if request is None:
             self._plan.active = None
-            self._jobs.supersede()
+            self._jobs.advance()  # what was asked for in the background goes on
             self._tell(State.IDLE, reason)
             return
         if gone := self._results.drop_unprompted(request):  # also where nothing is predicted
@@ -245,10 +245,13 @@ class Session:
     def _start(self, work: RequestedWork[Any], request: Any, elsewhere: bool = False) -> None:
         if not self._closed:
             work.start(request, elsewhere)
+            if request is not None and not self._plan.can_work:
+                self._jobs.retry()  # to load the model, for which this asks by hand
             self._go_on_with(self._request)
 
     def _go_on_with(self, request: Request | None) -> None:
         if request is None:
+            self._jobs.advance()
             self._tell_again()  # whether anything is still asked for
         elif not self._closed:
             (self._act_on if request.live else self._rest)(request)
@@ -352,10 +355,14 @@ class Session:
 
     def _on_state(self, state: State, reason: str = "", progress: Progress | None = None) -> None:
         if state is State.READY and self._plan.active is None:
-            return  # nothing can be done, and why was told
+            self._tell_again()  # nothing can be done, and why was told
+            return
         if state in (State.LOADING, State.EMBEDDING, State.DECODING):
             self.preview.drop()
         self._tell(state, reason, progress)
+        if state in (State.FAILED, State.IDLE) and not self._plan.can_work:
+            for work in self._requested:
+                work.give_up(reason if state is State.FAILED else "")
 
     def _tell_again(self) -> None:
         if not self._closed:
