@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 
 from psygnal import Signal
@@ -80,6 +81,9 @@ class Replay:
         self._target = target
         self._view_of, self._place_of, self._later = view_of, place_of, later
         self._steps = list(reversed(record.steps))
+        self._done: list[Step] = []
+        self._doing: Step | None = None
+        self._came: set[int] = set()  # objects that it has predicted by now
         self._shown: dict[Plane, Predict] = {}  # the last prediction of each plane
         self._prompts: dict[Plane, dict[int, Prompt]] = {}
         self._plane: Plane | None = None
@@ -105,13 +109,33 @@ class Replay:
         self._inside = True
         try:
             while self._steps and not self._is_busy and not self._ended:
-                self._do(self._steps.pop())
+                self._note_done()
+                self._doing = self._steps.pop()
+                self._do(self._doing)
         except (ValueError, TargetError) as error:  # pixels or labels that can't be read or written
             self._end(str(error))
         finally:
             self._inside = False
-        if not self._steps and not self._is_busy:
+        if not self._steps and not self._is_busy and not self._ended:
+            self._note_done()
             self._end("")
+
+    def _note_done(self) -> None:
+        if self._doing is not None:
+            self._done.append(self._doing)
+        self._doing = None
+        self._came.clear()
+
+    @property
+    def done(self) -> tuple[Step, ...]:
+        """The steps that were done, the last as far as its masks were written."""
+        step, part = self._doing, list[Step]()
+        if isinstance(step, Predict) and self._came:
+            prompts = tuple(p for p in step.prompts if p.object in self._came)
+            part = [replace(step, prompts=PromptBatch(prompts))]
+        elif isinstance(step, Follow) and self._following and step.parts > self._following[2]:
+            part = [replace(step, parts=step.parts - self._following[2])]
+        return (*self._done, *part)
 
     @property
     def _is_busy(self) -> bool:
@@ -127,6 +151,7 @@ class Replay:
         elif isinstance(step, Choose):
             if step.plane != self._plane and step.plane in self._shown:
                 self._steps.append(step)  # once its plane is there
+                self._doing = None
                 self._show(step.plane)
             else:
                 self.session.choose(step.object, step.candidate)
@@ -219,7 +244,8 @@ class Replay:
             self._following = request, stack, left
         if update.finished and left and update.problem:
             self._end(update.problem)
-        elif update.finished and left:
+            return
+        if update.finished and left:
             self.differs = DIFFERS
         if update.finished or not left:
             self._following = None
@@ -240,6 +266,8 @@ class Replay:
         if last is not None and last.smaller_above:
             items.sort(key=lambda item: -item.crop.area)
         self._write({item.object: item.crop for item in items})
+        if not self._ended:
+            self._came.update(item.object for item in items)
 
     def _on_removed(self, removal: Removal) -> None:
         self._write(dict.fromkeys(removal.objects))

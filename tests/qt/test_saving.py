@@ -236,6 +236,47 @@ def saved_stack(open_in, tmp_path) -> tuple[SAMV2PromptsWidget, ManualRunner, Pa
     return widget, runner, tmp_path / "prompts.json"
 
 
+def test_of_a_load_that_ended_early_only_what_was_done_counts(
+    saved_stack, monkeypatch, tmp_path
+) -> None:
+    widget, runner, path = saved_stack
+    monkeypatch.setattr("napari_samv2_prompts._qt.files.show_error", lambda text: None)
+    widget._viewer.dims.set_current_step(0, 0)
+    settle(widget, runner)
+    widget.load_prompts(path)
+    while not widget.labels.value.data.any():
+        runner.finish(0)
+        QCoreApplication.processEvents()
+    while not runner.jobs:
+        QCoreApplication.processEvents()
+    runner.fail(OSError("The disk is gone"))
+    settle(widget, runner)
+    assert len(widget.points.value.data) == 2  # the prompts are there all the same
+    widget.save_prompts(tmp_path / "again.json")
+    first, second = (read_record(p).steps for p in (path, tmp_path / "again.json"))
+    assert len(first) == 2
+    assert [step.plane for step in second] == [first[0].plane]
+
+
+def test_closing_while_prompts_are_loaded_leaves_no_half_made_layers(saved_stack) -> None:
+    widget, runner, path = saved_stack
+    before = list(widget._viewer.layers)
+    widget.load_prompts(path)
+    widget._tear_down()
+    assert list(widget._viewer.layers) == before
+    runner.finish_all()
+    assert list(widget._viewer.layers) == before
+
+
+def test_closing_while_prompts_are_loaded_leaves_what_was_drawn_meanwhile(saved_stack) -> None:
+    widget, runner, path = saved_stack
+    widget.load_prompts(path)
+    points = widget.points.value
+    points.add([[0, 30, 40]])
+    widget._tear_down()
+    assert points in widget._viewer.layers
+
+
 @pytest.mark.parametrize("name", ["cells", "cells labels [1]"])
 def test_loading_ends_where_layers_get_other_data(saved_stack, monkeypatch, name) -> None:
     widget, runner, path = saved_stack

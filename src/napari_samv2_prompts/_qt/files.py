@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 _KIND = "Prompts (*.json)"
 LOADING = "Making the labels again…"
 WAIT = "Prompts are being loaded: wait until that is done."
+NOT_LOADED = "The prompts were not loaded, since the widget was closed: open it and load them again."
 
 
 class PromptFiles:
@@ -83,9 +84,11 @@ class PromptFiles:
         self._closed = True
         self._links.close()
         if self._loading is not None:
-            self._loading[0].session.close()
+            replay, chosen, _ = self._loading
+            self._loading = None
+            replay.session.close()
+            self._take_back(replay.record, chosen)
             self._disk.say("")
-        self._loading = None
         self._queue.close()
 
     # --- saving -----------------------------------------------------------------------------
@@ -249,6 +252,16 @@ class PromptFiles:
         elif replay.differs:
             show_warning(f"SAMV2 Prompts: the prompts are loaded. {replay.differs}")
 
+    def _take_back(self, record: Record, chosen: Chosen) -> None:
+        """Remove layers that are loaded into, unless the user has drawn in them."""
+        if chosen.n_prompts == len(record.points) + len(record.shapes):
+            layers = [chosen.points, chosen.shapes, chosen.labels]
+            with self._controller.events.blocked():
+                for layer in layers:
+                    if layer in self._viewer.layers:
+                        self._viewer.layers.remove(layer)
+            show_warning(f"SAMV2 Prompts: {NOT_LOADED}")
+
     def _take_over(self, replay: Replay, target: LabelsTarget) -> None:
         """Go on from what was loaded as if it had been done here."""
         from napari_samv2_prompts.io.records import Accept
@@ -260,7 +273,7 @@ class PromptFiles:
         replay.session.accept(kept)
         target.accept(kept)
         self._controller.session.merge(replay.session)
-        steps = (*record.steps, *([Accept(tuple(sorted(kept)))] if kept else []))
+        steps = (*replay.done, *([Accept(tuple(sorted(kept)))] if kept else []))
         self._recorder.resume(target.labels.unique_id, steps)
 
 
