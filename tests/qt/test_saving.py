@@ -269,7 +269,7 @@ def test_closing_while_prompts_are_loaded_leaves_no_half_made_layers(saved_stack
 
 
 def test_closing_while_prompts_are_loaded_leaves_what_was_drawn_meanwhile(saved_stack) -> None:
-    widget, runner, path = saved_stack
+    widget, _, path = saved_stack
     widget.load_prompts(path)
     points = widget.points.value
     points.add([[0, 30, 40]])
@@ -399,3 +399,27 @@ def test_weights_that_a_file_names_are_the_ones_the_user_points_at(
     widget.wait_until_idle()
     assert len(asked) == 3
     assert {choice.checkpoint for choice in factory.made} == {None, mine}
+
+
+def test_a_click_in_a_side_view_gives_nothing_on_the_planes_across(open_widget, tmp_path) -> None:
+    widget = open_widget(np.zeros((30, 40, 50)), **fake())
+    dims = widget._viewer.dims
+    points, _, labels = widget.new_prompt_layers()
+    dims.set_current_step(0, 12)
+    dims.set_current_step(1, 20)
+    dims.order = (1, 0, 2)
+    points.add([[12, 20, 25]])
+    widget.wait_until_idle()
+    before = labels.data.copy()
+    dims.order = (0, 1, 2)
+    widget.wait_until_idle()
+    np.testing.assert_array_equal(labels.data, before)
+    widget.save_prompts(tmp_path / "prompts.json")
+    widget.load_prompts(tmp_path / "prompts.json")
+    widget.wait_until_idle()
+    assert widget.labels.value is not labels
+    np.testing.assert_array_equal(widget.labels.value.data, before)
+    widget.points.value.add([[12, 20, 30]])  # what is drawn here counts here, with the other
+    widget.points.value.features["object"] = [1, 1]
+    widget.wait_until_idle()
+    assert (widget.labels.value.data[12] > 0).sum() > (before[12] > 0).sum()

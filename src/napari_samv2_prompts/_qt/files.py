@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 _KIND = "Prompts (*.json)"
 LOADING = "Making the labels again…"
 WAIT = "Prompts are being loaded: wait until that is done."
-NOT_LOADED = "The prompts were not loaded, since the widget was closed: open it and load them again."
+NOT_LOADED = "The prompts were not loaded, as the widget was closed: open it and load them again."
 
 
 class PromptFiles:

@@ -80,7 +80,8 @@ class Reader:
         place = place_of(chosen if target else replace(chosen, labels=None), shown.plane)
         sizes = layer_shape(chosen.image)
         others = self.other_planes.views(shown.plane, sizes, view_at, beside=options.live)
-        return Request(view, place, options.model, batch, options.live, *others)
+        asked = Request(view, place, options.model, batch, options.live, *others)
+        return self._session.drawn_here(asked)
 
     def state(self, chosen: Chosen, options: Options) -> WidgetState:
         """Return everything that decides what is shown."""

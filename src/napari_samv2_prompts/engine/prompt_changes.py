@@ -2,6 +2,8 @@
 
 - An object is to be decoded again when its prompt or the model changed, never because of its
   neighbours, the contrast, the plane or the part of it that is on screen.
+- A click that was answered in one view belongs to the plane of that view, though the planes of
+  other views that lie across it have the same pixel.
 - A prompt that only gained clicks (or a box) is a refinement: the low-res logits of the chosen mask
   go back in.  Once something was moved or taken away they would hold on to what the user corrected,
   so the object starts anew from its prompts.  So does one whose mask ended where its view did,
@@ -21,7 +23,7 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 
 from .coordinates import held_by, view_holding
 from .requests import Request
-from .result_store import Known, ResultStore
+from .result_store import Known, ResultStore, pixels_of
 
 
 def prompt_key(prompt: Prompt) -> Hashable:
@@ -53,6 +55,24 @@ def extends(new: Prompt, old: Prompt) -> bool:
     )
     said_anything = len(old.points) > 0 or old.box is not None or old.mask is not None
     return said_anything and same_box and same_mask
+
+
+def drawn_here(request: Request, store: ResultStore) -> Request:
+    """Return a request without objects all of whose clicks were answered on planes across its own.
+
+    Those that were answered on this plane, too, stay.
+    """
+    across = store.clicks_across(request.place)
+
+    def belongs(prompt: Prompt) -> bool:
+        known = store.get(request.place, prompt.object)
+        if prompt.object not in across or prompt.box is not None or (known and known.is_prompted):
+            return True
+        return not across[prompt.object].issuperset(pixels_of(request.place.plane, prompt.points))
+
+    if not across:
+        return request
+    return replace(request, prompts=PromptBatch(tuple(filter(belongs, request.prompts))))
 
 
 def changed(request: Request, store: ResultStore) -> list[Prompt]:

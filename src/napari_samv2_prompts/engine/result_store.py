@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import numpy as np
@@ -23,9 +24,13 @@ from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt
 from .requests import ModelChoice, Place, Request
 from .results import ObjectResult, Provenance
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 _MB = 1_000_000
 # Of a place one of whose layers is among these; of any for None.
 Layers = frozenset[UUID] | None
+Pixel = tuple[int, ...]  # of the data
 _RANK = {Provenance.PROPAGATED: 0, Provenance.PROMPTED: 1, Provenance.ACCEPTED: 2}
 
 
@@ -57,6 +62,11 @@ def _wanted(masks: ItemMasks, preferred: int | None) -> int:
 
 def _is_of(place: Place, layers: Layers) -> bool:
     return layers is None or not layers.isdisjoint(place.layers)
+
+
+def pixels_of(plane: Plane, points: NDArray[np.float64]) -> set[Pixel]:
+    """Return the pixels of the data in which points of a plane, as ``(x, y)``, lie."""
+    return {tuple(map(int, at)) for at in np.rint(plane.to_data(points))}
 
 
 class ResultStore:
@@ -142,6 +152,18 @@ class ResultStore:
         """Return the candidates that the user chose at a place."""
         items = self._places.get(place, {}).items()
         return {number: known.preferred for number, known in items if known.preferred is not None}
+
+    def clicks_across(self, place: Place) -> dict[int, set[Pixel]]:
+        """Return where clicks of objects were answered on planes that lie across one."""
+        shown, found = {*place.plane.axes}, dict[int, set[Pixel]]()
+        for there, items in self._places.items():
+            if {*there.plane.axes} == shown or there.at(place.plane) != place:
+                continue
+            for number, known in items.items():
+                if known.is_prompted:
+                    at = pixels_of(there.plane, known.prompt.points)
+                    found.setdefault(number, set()).update(at)
+        return found
 
     # --- writing ----------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from .jobs import Job, Progress, Runner, State
 from .load import PredictorFactory
 from .planner import Planner
 from .preview import Preview
-from .prompt_changes import changed
+from .prompt_changes import changed, drawn_here
 from .protocols import Embedding
 from .requested import RequestedWork, Timed, WorkRequest, WorkUpdate
 from .requests import Place, Request
@@ -111,6 +111,10 @@ class Session:
         """Objects of the newest request whose masks don't answer their prompts yet."""
         open_ = changed(self._request, self._results) if self._request else ()
         return tuple(prompt.object for prompt in open_)
+
+    def drawn_here(self, request: Request) -> Request:
+        """Return a request without objects that were drawn in views across its plane only."""
+        return drawn_here(request, self._results)
 
     @property
     def places(self) -> tuple[Place, ...]:
