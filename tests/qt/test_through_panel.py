@@ -96,3 +96,31 @@ def test_without_another_plane_there_is_nothing_to_press(qapp) -> None:
     panel.show_through(PropagationState(running=True))
     assert not panel.both.isEnabled()
     panel.deleteLater()
+
+
+def test_planes_that_were_chosen_stay_while_there_is_nothing_to_go_through(qapp) -> None:
+    panel = ThroughPanel()
+    z, t = Axis(1, "z", 12, 3), Axis(0, "t", 5, 0)
+    panel.show_axes([z, t])
+    panel.first.setValue(2)
+    panel.last.setValue(4)
+    panel.show_axes((), "The viewer shows a volume.")
+    panel.show_axes([z, t])
+    assert (panel.chosen_axis, panel.planes) == (1, (2, 4))
+    panel.show_axes([t, z])  # another slider was moved
+    assert (panel.chosen_axis, panel.planes) == (0, (0, 4))
+    panel.axis.setCurrentIndex(1)
+    assert (panel.chosen_axis, panel.planes) == (1, (2, 4))
+    panel.show_axes([Axis(1, "z", 8, 3)])  # of another image
+    assert panel.planes == (0, 7)
+    panel.deleteLater()
+
+
+def test_how_far_following_is_can_be_read_in_3d(qapp) -> None:
+    panel = ThroughPanel()
+    panel.show_axes((), "The viewer shows a volume.")
+    panel.show_through(PropagationState(running=True, place=3, done=5, total=80))
+    assert "plane 3" in panel.text.text()
+    panel.show_through(PropagationState())
+    assert panel.text.text() == "The viewer shows a volume."
+    panel.deleteLater()

@@ -143,6 +143,8 @@ class ThroughPanel(QWidget):
         super().__init__()
         self._axes: tuple[Axis, ...] = ()
         self._problem = ""  # why there are none
+        self._ranged: tuple[int, int] | None = None  # the axis whose range is shown, its planes
+        self._ranges: dict[tuple[int, int], tuple[int, int]] = {}  # as they were left
         self.axis, self.which = QComboBox(), QComboBox()
         self.which.addItems(["All objects", "Current object"])
         self.first, self.last = QSpinBox(), QSpinBox()
@@ -217,12 +219,18 @@ class ThroughPanel(QWidget):
         self.progress.setVisible(now.running)
         self.progress.show_share(now.done, now.total)
         self.doubtful.setEnabled(now.doubtful)
-        self.text.setText(propagation_line(now) if self._axes else self._problem)
+        told = self._axes or now.running  # it goes on in 3-D, too
+        self.text.setText(propagation_line(now) if told else self._problem)
 
     def _on_axis(self, index: int = 0) -> None:
-        axis = self._axes[self.axis.currentIndex()] if self._axes else None
-        last = axis.planes - 1 if axis else 0
-        for spin, value in ((self.first, 0), (self.last, last)):
+        """Show the range of the chosen axis, as it was left."""
+        if self._ranged is not None:
+            self._ranges[self._ranged] = self.first.value(), self.last.value()
+        chosen = [axis for axis in self._axes if axis.number == self.chosen_axis]
+        self._ranged = (chosen[0].number, chosen[0].planes) if chosen else None
+        last = chosen[0].planes - 1 if chosen else 0
+        values = self._ranges.get(self._ranged, (0, last)) if self._ranged else (0, last)
+        for spin, value in zip((self.first, self.last), values, strict=True):
             spin.setRange(0, last)
             spin.setValue(value)
 
