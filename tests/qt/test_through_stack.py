@@ -14,7 +14,7 @@ from tests.propagation.fakes import BrightModel
 
 from napari_samv2_prompts._qt.cluster import ClusterHelp
 from napari_samv2_prompts._qt.labels_writer import place_of
-from napari_samv2_prompts._qt.propagation import NO_LAYERS, StackPropagation
+from napari_samv2_prompts._qt.propagation import NO_LAYERS, UNDONE, StackPropagation
 from napari_samv2_prompts.engine import Session
 from napari_samv2_prompts.io.record_files import unpacked_step
 from napari_samv2_prompts.io.recorder import Recorder
@@ -397,6 +397,7 @@ def test_what_is_undone_meanwhile_is_followed_again(bench: Stack) -> None:
     bench.through.propagate()
     assert np.array_equal(bench.labels.data, before)
     assert not bench.through.running
+    assert bench.through.state.said == UNDONE
     bench.through.propagate()
     assert bench.planes_of(1) == bench.planes_of(2) == list(range(PLANES))
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 STOPPED = " Following stopped: press again to go on."
 REMOVED = "Following stopped, since what is followed was removed: press again to go on."
+UNDONE = "Following stopped, since it was undone: press again to go on."
 NO_LAYERS = "Following stopped, since the image or its labels were removed or have other data."
 
 # Opening the window must not wait for what following objects needs: it is imported when they are.
@@ -266,6 +267,7 @@ class StackPropagation:
             return False
         if not written:
             self.cancel()
+            self._tell(replace(self.state, said=UNDONE))
         return written
 
     @contextmanager
