@@ -14,7 +14,7 @@ from tests.propagation.fakes import BrightModel
 
 from napari_samv2_prompts._qt.cluster import ClusterHelp
 from napari_samv2_prompts._qt.labels_writer import place_of
-from napari_samv2_prompts._qt.propagation import NO_LAYERS, UNDONE, StackPropagation
+from napari_samv2_prompts._qt.propagation import NO_LAYERS, NOTHING, UNDONE, StackPropagation
 from napari_samv2_prompts.engine import Session
 from napari_samv2_prompts.io.record_files import unpacked_step
 from napari_samv2_prompts.io.recorder import Recorder
@@ -1064,3 +1064,11 @@ def test_following_goes_on_after_a_prompt_failed_and_stops_at_once() -> None:
     runner.finish_all()
     assert bench.planes_of(1) == list(range(PLANES))
     bench.close()
+
+
+def test_objects_that_have_no_mask_yet_are_said_to_be_nothing_to_follow(bench: Stack) -> None:
+    bench.controller.set_options(replace(bench.controller.options, live=False))
+    bench.points.add([[3, 45, 5]])
+    bench.through.propagate([3])
+    assert not bench.through.running
+    assert bench.through.state.said == NOTHING

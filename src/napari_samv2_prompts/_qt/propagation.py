@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 STOPPED = " Following stopped: press again to go on."
 REMOVED = "Following stopped, since what is followed was removed: press again to go on."
+NOTHING = "Nothing was missing: the objects have no mask yet, or are on all these planes already."
 UNDONE = "Following stopped, since it was undone: press again to go on."
 NO_LAYERS = "Following stopped, since the image or its labels were removed or have other data."
 
@@ -254,7 +255,8 @@ class StackPropagation:
             self._running = None
             self._cluster.stop()
             self._recorder.follow_no_more()
-            state = replace(state, running=False, said=update.problem or track.ends)
+            nothing = NOTHING if update.complete and not track.has_found else ""
+            state = replace(state, running=False, said=update.problem or track.ends or nothing)
         self._tell(replace(state, doubtful=track.has_found))
 
     def _write(self, track: StackLabels, part: Filled) -> bool:

@@ -116,6 +116,7 @@ class WorkUpdate(Generic[R_]):
     - `.done`, `.total`: see :class:`Step`
     - `.seconds_left`: how long the rest will take, where that can be told
     - `.finished`: whether this is the last update
+    - `.complete`: whether nothing is left to be done
     - `.problem`: why it ended early, in a sentence; empty if it did not, or if the user stopped it
     """
 
@@ -125,6 +126,7 @@ class WorkUpdate(Generic[R_]):
     total: int = 0
     seconds_left: float | None = None
     finished: bool = False
+    complete: bool = False
     problem: str = ""
 
 
@@ -189,7 +191,7 @@ class RequestedWork(Generic[R_]):
         return Job(
             ("requested", request),
             run,
-            lambda _: self._end(request),
+            lambda _: self._end(request, complete=True),
             Priority.REQUESTED,
             on_partial=lambda timed: self.take(request, timed),
             on_error=lambda error: self._end(request, sentence(error) if error else ""),
@@ -204,7 +206,7 @@ class RequestedWork(Generic[R_]):
                 self._store.put(place, result)
             self._tell(WorkUpdate(request, step.part, step.done, step.total, left))
 
-    def _end(self, request: R_ | None, problem: str = "") -> None:
+    def _end(self, request: R_ | None, problem: str = "", *, complete: bool = False) -> None:
         if request is not None and request is self.request:
             self.request = None
-            self._tell(WorkUpdate(request, finished=True, problem=problem))
+            self._tell(WorkUpdate(request, finished=True, complete=complete, problem=problem))
