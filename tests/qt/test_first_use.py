@@ -134,3 +134,20 @@ def test_three_clicks_with_shift_take_four_actions(user: User) -> None:
     user.press(user.widget._form.prompts.accept)
     accepted(user)
     assert user.actions == 4
+
+
+def test_clicks_and_boxes_with_shift_come_in_any_order(user: User) -> None:
+    user.click(*PLACES[0], held=SHIFT)
+    user.drag(25, 135, 55, 165, held=SHIFT)
+    centre = user.viewer.scene.camera.center
+    user.drag(85, 70, 115, 130, held=SHIFT)
+    user.click(110, 30, held=SHIFT)
+    user.drag(10, 80, 30, 120, held=SHIFT)
+    assert user.viewer.scene.camera.center == centre
+    widget = user.widget
+    assert widget.points.value.features["object"].tolist() == [1, 4]
+    assert widget.shapes.value.features["object"].tolist() == [2, 3, 5]
+    assert np.allclose(np.ptp(widget.shapes.value.data[1], axis=0), (30, 60), atol=1)
+    assert not widget._form.prompts.note.text()
+    user.click(112, 30)  # the tool in hand is that for boxes
+    assert len(widget.points.value.data) == 2

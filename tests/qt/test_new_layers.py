@@ -117,3 +117,15 @@ def test_the_dock_says_its_title_once(make_napari_viewer) -> None:
         titles = [label.text() for label in dock.titleBarWidget().findChildren(QLabel)]
         assert titles == ["SAMV2 Prompts"]
     assert isinstance(dock, QDockWidget)
+
+
+@pytest.mark.parametrize(("tool", "kind"), [("box", "shapes"), ("click", "points")])
+def test_a_layer_that_is_hidden_is_shown_when_its_tool_is_taken(
+    widget, tool: str, kind: str
+) -> None:
+    widget.new_prompt_layers()
+    layer = getattr(widget, kind).value
+    layer.visible = False
+    getattr(widget._form.prompts, tool).click()
+    assert layer.visible
+    assert layer.mode.startswith("add")

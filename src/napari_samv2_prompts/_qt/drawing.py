@@ -1,8 +1,8 @@
 """Taking up a tool that draws prompts, in layers that come by themselves with the first use.
 
 Layers that are there already, and belong to no other image, are offered first.  What was made is
-taken back as long as nothing is in it.  With Shift no tool is needed: where a drag would move
-the image it is a box, and a click is a point; each begins an object.
+taken back as long as nothing is in it.  With Shift no tool is needed, nor does one for clicks or
+boxes stand in the way: a drag is a box, and a click is a point; each begins an object.
 
 Not here: how a layer is made (``layers``), which layers belong together (``layer_choices.py``).
 """
@@ -88,6 +88,7 @@ class Drawing:
         layer = getattr(self._choices.chosen, kind)
         if layer is not None:
             self._viewer.layers.selection.active = layer
+            layer.visible = True  # in one that is hidden nothing can be drawn
             if exact or not layer.mode.startswith("add"):
                 layer.mode = _MODES[kind]
 
@@ -97,11 +98,11 @@ class Drawing:
         """Begin an object where Shift is held, with a click or a box."""
         chosen, active = self._choices.chosen, self._viewer.layers.selection.active
         flat = self._viewer.dims.ndisplay == 2 and chosen.image is not None
-        if "Shift" not in event.modifiers or not flat or not self.listens():
+        if "Shift" not in event.modifiers or not flat or not self.listens() or active is None:
             return
-        if tool_in_hand(self._viewer, chosen) == ("points", True):
-            self._controller.next_object()  # the layer's own tool adds the point
-        elif active is not None and active.mode == "pan_zoom":
+        if active in (chosen.points, chosen.shapes) and active.mode in _MODES.values():
+            active.mode = "pan_zoom"  # the viewer's tool would make a square, or nothing of a drag
+        if active.mode == "pan_zoom":
             camera, start = self._viewer.scene.camera, tuple(event.position)
             pressed, pans = np.asarray(event.pos, float), camera.mouse_pan
             camera.mouse_pan = False
