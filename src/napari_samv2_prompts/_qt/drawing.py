@@ -88,7 +88,8 @@ class Drawing:
         layer = getattr(self._choices.chosen, kind)
         if layer is not None:
             self._viewer.layers.selection.active = layer
-            layer.visible = True  # in one that is hidden nothing can be drawn
+            if not layer.visible:  # in which nothing can be drawn
+                layer.visible = True
             if exact or not layer.mode.startswith("add"):
                 layer.mode = _MODES[kind]
 
