@@ -214,3 +214,20 @@ def test_moving_a_shape_or_a_point_is_no_box(bench: Bench) -> None:
         layer.mode = mode
         for _ in Mouse(bench.viewer, bench.viewer).steps((20, 30), (30, 40)):
             assert len(drawn(bench)) == 0
+
+
+def test_what_is_drawn_follows_the_sign_and_the_object_while_the_mouse_rests(
+    bench: Bench, mouse: Mouse
+) -> None:
+    bench.click(40, 60)
+    mouse.hover(40, 64)
+    asked = bench.factory.predictor.previews
+    assert asked[-1].labels.tolist() == [1, 1]
+    bench.controller.flip_sign()
+    assert asked[-1].labels.tolist() == [1, 0]
+    bench.controller.next_object()
+    assert asked[-1].labels.tolist() == [1]
+    count = len(asked)
+    mouse.drag((40, 64))  # a press: nothing is shown before the mouse moves again
+    bench.controller.flip_sign()
+    assert len(asked) == count

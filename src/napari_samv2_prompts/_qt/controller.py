@@ -243,6 +243,7 @@ class Controller:
     def _prepare(self) -> None:
         """Say what is drawn next; the viewer takes the features of what is selected for it."""
         self.prompts.prepare()
+        self._preview.again()
         self._announce()
 
     def _on_written(self) -> None:

@@ -56,6 +56,7 @@ class PreviewAtMouse:
         self._shapes: Shapes | None = None
         self._name = f"samv2 prompts {uuid4()}"  # two widgets in one viewer don't share it
         self._overlay: OutlineOverlay | None = None
+        self._asked: Sequence[float] | None = None  # where a click is shown, in the world
         self._links = Connections()
 
     @property
@@ -74,6 +75,11 @@ class PreviewAtMouse:
         """Preview on this image from now on."""
         self._image, self._shapes = chosen.image, chosen.shapes
         self._drop()
+
+    def again(self) -> None:
+        """Ask anew: a click is for another object now, or says something else."""
+        if self._asked is not None:
+            self._ask(self._asked)
 
     def close(self) -> None:
         """Leave nothing in the viewer; idempotent."""
@@ -125,6 +131,7 @@ class PreviewAtMouse:
             self._drop()
 
     def _drop(self, event: object = None) -> None:
+        self._asked = None
         self._session.preview.drop()
 
     def _ask(self, position: Sequence[float]) -> None:
@@ -132,6 +139,7 @@ class PreviewAtMouse:
         if prompt is None:
             self._drop()
         else:
+            self._asked = position
             self._session.preview.ask(prompt)
 
     def _prompt_at(self, position: Sequence[float]) -> Prompt | None:
