@@ -207,7 +207,7 @@ class TestRefusals:
 
     def test_another_shape(self, viewer):
         labels = viewer.add_labels(np.zeros((5, 5), np.uint16))
-        self.refuse(viewer, labels, r"shape \(5, 5\) but the image has \(12, 14\)")
+        self.refuse(viewer, labels, r"make new ones\. Their shape is \(5, 5\), .* \(12, 14\)")
 
     def test_another_place(self, viewer):
         labels = viewer.add_labels(np.zeros(SHAPE, np.uint16))

@@ -89,14 +89,14 @@ def check_place(
     name, shape, image_shape = labels.name, layer_shape(labels), layer_shape(image_layer)
     if shape != image_shape:
         raise TargetError(
-            f"The labels {name!r} have the shape {shape} but the image has {image_shape};"
-            " pick labels of the image's shape or make new ones."
+            f"The labels {name!r} don't fit the image: pick others or make new ones."
+            f" Their shape is {shape}, that of the image {image_shape}."
         )
     image_to_world = image_to_world or world_map(image_layer, dims)
     if not world_map(labels, dims).almost_equals(image_to_world, shape):
         raise TargetError(
-            f"The labels {name!r} lie elsewhere than the image (scale, position or units);"
-            " give them the image's transform or make new ones."
+            f"The labels {name!r} lie elsewhere than the image: pick others or make new ones,"
+            " or give these the scale, position and units of the image."
         )
 
 
