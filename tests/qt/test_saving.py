@@ -268,6 +268,15 @@ def test_closing_while_prompts_are_loaded_leaves_no_half_made_layers(saved_stack
     assert list(widget._viewer.layers) == before
 
 
+def test_closing_while_prompts_are_loaded_leaves_what_was_painted_meanwhile(saved_stack) -> None:
+    widget, _, path = saved_stack
+    widget.load_prompts(path)
+    labels = widget.labels.value
+    labels.data_setitem((np.array([0]), np.array([30]), np.array([40])), 9)
+    widget._tear_down()
+    assert labels in widget._viewer.layers
+
+
 def test_closing_while_prompts_are_loaded_leaves_what_was_drawn_meanwhile(saved_stack) -> None:
     widget, _, path = saved_stack
     widget.load_prompts(path)

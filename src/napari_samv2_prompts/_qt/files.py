@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 _KIND = "Prompts (*.json)"
 LOADING = "Making the labels again…"
 WAIT = "Prompts are being loaded: wait until that is done."
-NOT_LOADED = "The prompts were not loaded, as the widget was closed: open it and load them again."
 
 
 class PromptFiles:
@@ -84,10 +83,11 @@ class PromptFiles:
         self._closed = True
         self._links.close()
         if self._loading is not None:
-            replay, chosen, _ = self._loading
+            replay, chosen, target = self._loading
             self._loading = None
             replay.session.close()
-            self._take_back(replay.record, chosen)
+            if not target.hand_edits:
+                self._take_back(replay.record, chosen)
             self._disk.say("")
         self._queue.close()
 
@@ -260,7 +260,6 @@ class PromptFiles:
                 for layer in layers:
                     if layer in self._viewer.layers:
                         self._viewer.layers.remove(layer)
-            show_warning(f"SAMV2 Prompts: {NOT_LOADED}")
 
     def _take_over(self, replay: Replay, target: LabelsTarget) -> None:
         """Go on from what was loaded as if it had been done here."""
