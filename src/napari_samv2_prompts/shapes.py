@@ -8,6 +8,7 @@ Not here: where shapes come from, whether layers (``layers``) or files (``io``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -40,7 +41,8 @@ class Parts:
     points: list[list[float]] = field(default_factory=list)  # x, y
     labels: list[int] = field(default_factory=list)
     boxes: list[list[float]] = field(default_factory=list)  # x0, y0, x1, y1
-    outlines: list[list[list[float]]] = field(default_factory=list)
+    # Each as rings of x, y: its edge, then its holes.
+    outlines: list[list[list[list[float]]]] = field(default_factory=list)
 
     def add_point(self, pixel: ArrayLike, *, positive: bool = True) -> None:
         """Add a click."""
@@ -48,7 +50,13 @@ class Parts:
         self.points.append([x, y])
         self.labels.append(int(positive))
 
-    def add_shape(self, kind: str, pixels: ArrayLike, shape: tuple[int, int]) -> Reason:
+    def add_shape(
+        self,
+        kind: str,
+        pixels: ArrayLike,
+        shape: tuple[int, int],
+        holes: Iterable[ArrayLike] = (),
+    ) -> Reason:
         """Add what a shape means; return the reason why it means nothing, or an empty string.
 
         Rectangles and ellipses give their bounding box, polygons their box and their filled
@@ -58,8 +66,10 @@ class Parts:
         - `pixels`: array-like of shape (N, 2); its vertices; of an ellipse the four corners around
           it
         - `shape`: of the plane
+        - `holes`: in a polygon, each an array-like of shape (N, 2)
         """
-        return _add(self, kind, np.asarray(pixels, np.float64), shape)
+        inner = [np.asarray(hole, np.float64) for hole in holes]
+        return _add(self, kind, np.asarray(pixels, np.float64), inner, shape)
 
     def add(self, other: Parts) -> None:
         """Add what was gathered elsewhere about the same object."""
@@ -73,7 +83,13 @@ class Parts:
         return _prompt(number, self, shape, logits_size)
 
 
-def _add(parts: Parts, kind: str, pixels: NDArray[np.float64], shape: tuple[int, int]) -> Reason:
+def _add(
+    parts: Parts,
+    kind: str,
+    pixels: NDArray[np.float64],
+    holes: list[NDArray[np.float64]],
+    shape: tuple[int, int],
+) -> Reason:
     """Add what a shape means; return the reason why it means nothing, or an empty string."""
     if not np.isfinite(pixels).all():
         return "degenerate"
@@ -94,7 +110,7 @@ def _add(parts: Parts, kind: str, pixels: NDArray[np.float64], shape: tuple[int,
         return "outside"
     parts.boxes.append([*low.tolist(), *high.tolist()])
     if kind == "polygon":
-        parts.outlines.append(pixels.tolist())
+        parts.outlines.append([ring.tolist() for ring in (pixels, *holes)])
     return ""
 
 
@@ -127,13 +143,18 @@ def _prompt(number: int, parts: Parts, shape: tuple[int, int], logits_size: int)
         box = (*corners[:, :2].min(axis=0), *corners[:, 2:].max(axis=0))
     mask = mask_box = None
     if parts.outlines:
-        outlines = [np.array(outline) for outline in parts.outlines]
-        every = np.concatenate(outlines)
+        outlines = [[np.array(ring) for ring in outline] for outline in parts.outlines]
+        every = np.concatenate([edge for edge, *_ in outlines])
         low = np.maximum(every.min(axis=0), -0.5)
         high = np.minimum(every.max(axis=0), np.array(shape[::-1]) - 0.5)
-        mask, mask_box = np.full((logits_size, logits_size), OUTSIDE, np.float32), (*low, *high)
-        for outline in outlines:
-            mask[_filled(outline, low, high, logits_size)] = INSIDE
+        inside = np.zeros((logits_size, logits_size), bool)
+        for edge, *holes in outlines:
+            own = np.zeros_like(inside)
+            own[_filled(edge, low, high, logits_size)] = True
+            for hole in holes:
+                own[_cells_in(hole, low, high, logits_size)] = False
+            inside |= own
+        mask, mask_box = np.where(inside, INSIDE, OUTSIDE).astype(np.float32), (*low, *high)
     points = np.reshape(parts.points, (-1, 2))
     return Prompt(number, points, np.array(parts.labels), box, mask, mask_box)
 
@@ -141,15 +162,24 @@ def _prompt(number: int, parts: Parts, shape: tuple[int, int], logits_size: int)
 def _filled(
     outline: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], side: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the cells of :func:`_cells_in`; where an outline is smaller than a cell, that one."""
+    rows, columns = _cells_in(outline, low, high, side)
+    if not len(rows):
+        middle = (outline.mean(axis=0) - low) / (high - low) * side - 0.5
+        column, row = np.clip(np.rint(middle), 0, side - 1).astype(np.intp)
+        return np.array([row]), np.array([column])
+    return rows, columns
+
+
+def _cells_in(
+    outline: NDArray[np.float64], low: NDArray[np.float64], high: NDArray[np.float64], side: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the cells of a square inside an outline, the square covering ``low`` to ``high``.
 
     All in plane pixels ``(x, y)``; the two axes may scale differently.
     """
-    from skimage.draw import polygon as polygon_pixels
+    from skimage.draw import polygon
 
     stretched = (outline - low) / (high - low) * side - 0.5
-    rows, columns = polygon_pixels(stretched[:, 1], stretched[:, 0], (side, side))
-    if not len(rows):  # smaller than a cell
-        column, row = np.clip(np.rint(stretched.mean(axis=0)), 0, side - 1).astype(np.intp)
-        return np.array([row]), np.array([column])
+    rows, columns = polygon(stretched[:, 1], stretched[:, 0], (side, side))
     return rows, columns

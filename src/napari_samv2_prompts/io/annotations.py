@@ -1,8 +1,9 @@
 """Boxes and polygons from what detectors and other programs write: COCO, YOLO, GeoJSON.
 
-Coordinates are taken as they stand, in pixels of the image (of YOLO: shares of it).  Objects are
-numbered in the order of the file, unless it says which label each is.  Not here: tables
-(``prompt_tables.py``), writing such files (``exports.py``).
+All of them count pixels, or shares, from the edge of the image, and prompts from the centre of the
+first pixel: so everything is moved by half a pixel.  Objects are numbered in the order of the file,
+unless it says which label each is.  Not here: tables (``prompt_tables.py``), writing such files
+(``exports.py``, ``geojson.py``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_samv2_prompts.io.box_formats import corners_of
+from napari_samv2_prompts.io.box_formats import EDGE, corners_of
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
 from napari_samv2_prompts.prompts import MAX_OBJECT
 
@@ -152,7 +153,8 @@ def _add_annotation(
             numbers = place.numbers(polygon, "a polygon")
             if len(numbers) < 6 or len(numbers) % 2:
                 raise place.error(f"a polygon has {len(numbers)} numbers, not pairs of x and y")
-            prompts.add_shape((), number, "polygon", np.reshape(numbers, (-1, 2)), name)
+            vertices = np.reshape(numbers, (-1, 2)) + EDGE
+            prompts.add_shape((), number, "polygon", vertices, name)
     elif "bbox" in item:
         box = np.array([place.numbers(item["bbox"], "bbox", 4)])
         prompts.add_box((), number, corners_of(box, "xywh", prompts.size)[0], name)
@@ -185,7 +187,8 @@ def add_yolo(prompts: PromptSet, name: str, text: str) -> None:
             box = corners_of(np.array([values[:4]]), "yolo", prompts.size)[0]
             prompts.add_box((), number, box, name)
         elif len(values) >= 6 and len(values) % 2 == 0:
-            prompts.add_shape((), number, "polygon", np.reshape(values, (-1, 2)) * scale, name)
+            vertices = np.reshape(values, (-1, 2)) * scale + EDGE
+            prompts.add_shape((), number, "polygon", vertices, name)
         else:
             raise place.error(f"{len(values)} numbers follow the class, not 4, 5 or pairs")
 
@@ -245,11 +248,11 @@ def _add_feature(
         prompts.add_shape(plane, number, "path", _vertices(place, at, 2), name)
     else:
         for polygon in [at] if kind == "Polygon" else _list(place, at):
-            ring = _vertices(place, _list(place, polygon)[0], 3)  # others are holes in it
-            if _is_rectangle(ring):
+            ring, *holes = (_vertices(place, part, 3) for part in _list(place, polygon))
+            if _is_rectangle(ring) and not holes:
                 prompts.add_box(plane, number, (*ring.min(axis=0), *ring.max(axis=0)), name)
             else:
-                prompts.add_shape(plane, number, "polygon", ring, name)
+                prompts.add_shape(plane, number, "polygon", ring, name, holes)
 
 
 def _plane_of(place: _Place, geometry: dict[str, Any]) -> PlaneIndex:
@@ -270,10 +273,11 @@ def _list(place: _Place, value: Any) -> list[Any]:
 
 
 def _vertices(place: _Place, value: Any, least: int) -> np.ndarray[Any, Any]:
+    """Return the places of vertices, as prompts count them."""
     pairs = [place.numbers(pair, "a vertex", 2, 3)[:2] for pair in _list(place, value)]
     if len(pairs) < least:
         raise place.error(f"it has {len(pairs)} vertices")
-    return np.array(pairs, np.float64)
+    return np.array(pairs, np.float64) + EDGE
 
 
 def _is_rectangle(ring: np.ndarray[Any, Any]) -> bool:

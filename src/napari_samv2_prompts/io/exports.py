@@ -137,7 +137,8 @@ def write_coco(
         A class becomes a category; labels without one are of the category "object".
     polygons : bool
         Outlines in place of run lengths. Most tools for correcting annotations want them; holes
-        are filled in them. Run lengths are exact.
+        are filled in them. Run lengths are exact.  Boxes and outlines count from the edge of the
+        image, half a pixel before the centre of its first pixel.
 
     Raises
     ------

@@ -37,7 +37,8 @@ def write_geojson(
 
     Notes
     -----
-    Outlines are ``[x, y]`` in pixels of the image, a pixel's corner at whole numbers; holes and
+    Outlines are ``[x, y]`` in pixels of the image, a pixel's corner at whole numbers, as in QuPath:
+    0, 0 is the edge of the image, half a pixel before the centre of its first pixel.  Holes and
     parts that are apart are kept.
     """
     if labels.ndim != 2:

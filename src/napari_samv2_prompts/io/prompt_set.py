@@ -7,6 +7,7 @@ Here: :class:`PromptSet`, which every reader adds to.  Not here: the files (``pr
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,12 +54,19 @@ class PromptSet:
             self.parts(plane, number).boxes.append([*low, *high])
 
     def add_shape(
-        self, plane: PlaneIndex, number: int, kind: str, pixels: ArrayLike, source: str
+        self,
+        plane: PlaneIndex,
+        number: int,
+        kind: str,
+        pixels: ArrayLike,
+        source: str,
+        holes: Sequence[ArrayLike] = (),
     ) -> None:
         """Add a shape as the window reads it, or count it as left out."""
         parts = Parts()
-        far = np.abs(np.asarray(pixels, np.float64)).max(initial=0) > _FAR
-        reason = "outside" if far else parts.add_shape(kind, pixels, self.size)
+        rings = [np.asarray(ring, np.float64) for ring in (pixels, *holes)]
+        far = max(np.abs(ring).max(initial=0) for ring in rings) > _FAR
+        reason = "outside" if far else parts.add_shape(kind, pixels, self.size, holes)
         if reason:
             self.drop(source, reason)
         else:
@@ -82,7 +90,8 @@ class PromptSet:
     def overlaps(self, low: tuple[float, float], high: tuple[float, float]) -> bool:
         """Tell whether a box from ``(x0, y0)`` to ``(x1, y1)`` has a part on the image."""
         height, width = self.size
-        return high[0] > 0 and high[1] > 0 and low[0] < width and low[1] < height
+        inside = high[0] > -0.5 and high[1] > -0.5
+        return inside and low[0] < width - 0.5 and low[1] < height - 0.5
 
     def drop(self, source: str, reason: str) -> None:
         """Count what is left out, for a note."""

@@ -11,7 +11,13 @@ from typing import Literal
 
 import numpy as np
 
-from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of, find_box_columns, suspicion
+from napari_samv2_prompts.io.box_formats import (
+    EDGE,
+    BoxFormat,
+    corners_of,
+    find_box_columns,
+    suspicion,
+)
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
 from napari_samv2_prompts.io.spreadsheets import Row, Table
 from napari_samv2_prompts.prompts import MAX_OBJECT
@@ -106,9 +112,8 @@ def _add_boxes(prompts: PromptSet, table: Table, box_format: BoxFormat | None) -
     hint = f" Besides, {doubt}." if doubt else ""
     height, width = prompts.size
     seen: set[tuple[PlaneIndex, int]] = set()
-    for row, corners in zip(
-        table.rows, corners_of(numbers, found.format, prompts.size), strict=True
-    ):
+    boxes = corners_of(numbers, found.format, prompts.size) + (EDGE if found.from_edge else 0)
+    for row, corners in zip(table.rows, boxes, strict=True):
         plane, number = _plane(row, prompts.depth), _object(row)
         if (plane, number) in seen:
             there = f" on plane {plane[0]}" if plane else ""

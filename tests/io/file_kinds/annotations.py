@@ -19,6 +19,7 @@ OTHERS = "Boxes and polygons from other programs"
 SIZE = (200, 400)
 DIAMOND = [[50.0, 20.0], [80.0, 50.0], [50.0, 80.0], [20.0, 50.0]]
 FLAT = [value for pair in DIAMOND for value in pair]
+BOX = (9.5, 19.5, 29.5, 59.5)  # round the pixels from 10, 20 to 29, 59
 
 
 def read(desk: Desk, name: str, content: Any, image: str = "a.tif") -> PromptBatch:
@@ -28,7 +29,7 @@ def read(desk: Desk, name: str, content: Any, image: str = "a.tif") -> PromptBat
 
 def is_diamond(prompt: Any) -> bool:
     """Tell whether a prompt is the diamond: its box, and a mask of half of it."""
-    assert prompt.box == prompt.mask_box == (20, 20, 80, 80)
+    assert prompt.box == prompt.mask_box == (19.5, 19.5, 79.5, 79.5)
     return bool(abs((prompt.mask > 0).mean() - 0.5) < 0.01)
 
 
@@ -43,15 +44,25 @@ def coco(**annotation: Any) -> dict[str, Any]:
     }
 
 
+@row(OTHERS, "COCO, YOLO and GeoJSON",
+     "counted from the edge of the image, half a pixel before the centre of its first pixel",
+     )  # fmt: skip
+def _(desk: Desk) -> None:
+    assert read(desk, "a.json", coco(bbox=[0, 0, 400, 200]))[1].box == (-0.5, -0.5, 399.5, 199.5)
+    assert read(desk, "a.txt", "0 0.5 0.5 1 1")[0].box == (-0.5, -0.5, 399.5, 199.5)
+    first = feature("Point", [0.5, 0.5])
+    assert read(desk, "a.geojson", [first])[0].points.tolist() == [[0, 0]]
+
+
 @row(OTHERS, "COCO: a data set", "the boxes and polygons of the image by its file name")
 def _(desk: Desk) -> None:
     first, second = read(desk, "coco.json", coco(segmentation=[FLAT], bbox=[1, 1, 2, 2]))
-    assert (first.object, first.box, second.object) == (1, (10, 20, 30, 60), 2)
+    assert (first.object, first.box, second.object) == (1, BOX, 2)
     assert first.mask is None
     assert is_diamond(second)
-    assert read(desk, "coco.json", coco(bbox=[1, 1, 2, 2]), "b.tif")[0].box == (1, 2, 4, 6)
+    assert read(desk, "coco.json", coco(bbox=[1, 1, 2, 2]), "b.tif")[0].box == (0.5, 1.5, 3.5, 5.5)
     runs = coco(segmentation={"size": [200, 400], "counts": "x"}, bbox=[5, 6, 7, 8])
-    assert read(desk, "coco.json", runs)[1].box == (5, 6, 12, 14)
+    assert read(desk, "coco.json", runs)[1].box == (4.5, 5.5, 11.5, 13.5)
     with pytest.raises(ValueError, match=r"coco\.json lists 2 images, but not c\.tif"):
         read(desk, "coco.json", coco(bbox=[1, 1, 2, 2]), "c.tif")
 
@@ -59,7 +70,7 @@ def _(desk: Desk) -> None:
 @row(OTHERS, "COCO: a list of results, as detectors write", "the boxes, if it is of one image")
 def _(desk: Desk) -> None:
     found = [{"image_id": 3, "category_id": 1, "bbox": [10, 20, 20, 40], "score": 0.9}]
-    assert read(desk, "results.json", found)[0].box == (10, 20, 30, 60)
+    assert read(desk, "results.json", found)[0].box == BOX
     assert len(read(desk, "results.json", [])) == 0
     assert len(read(desk, "results.json", {"annotations": found, "images": 1})) == 1
     with pytest.raises(ValueError, match="lists 2 images"):
@@ -74,7 +85,7 @@ def _(desk: Desk) -> None:
         path = desk.path("coco.json")
         write_coco(path, [LabelledImage("a.tif", labels)], polygons=polygons)
         found = {p.object: p.box for p in read_prompts(SIZE, path, image="a.tif")}
-        assert found == {4: (300, 100, 350, 120), 9: (10, 20, 30, 60)}
+        assert found == {4: (299.5, 99.5, 349.5, 119.5), 9: BOX}
 
 
 @row(OTHERS, "one COCO file for a folder (`--boxes FILE.json`)", "each picture that it lists")
@@ -99,9 +110,9 @@ def _(desk: Desk) -> None:
     )
     found = read(desk, "a.txt", f"0 0.05 0.2 0.05 0.2\n\n3 0.3 0.35 0.1 0.2 0.87\n1 {shares}\n")
     assert found.objects == (1, 2, 3)
-    np.testing.assert_allclose(found[0].box, (10, 20, 30, 60))
-    np.testing.assert_allclose(found[1].box, (100, 50, 140, 90))
-    np.testing.assert_allclose(found[2].box, (20, 20, 80, 80))
+    np.testing.assert_allclose(found[0].box, BOX)
+    np.testing.assert_allclose(found[1].box, (99.5, 49.5, 139.5, 89.5))
+    np.testing.assert_allclose(found[2].box, (19.5, 19.5, 79.5, 79.5))
     assert abs((found[2].mask > 0).mean() - 0.5) < 0.01
     assert len(read(desk, "a.txt", "")) == 0
     for text, words in {
@@ -126,7 +137,7 @@ SQUARE = [[10, 20], [30, 20], [30, 60], [10, 60], [10, 20]]
      )  # fmt: skip
 def _(desk: Desk) -> None:
     closed = [*DIAMOND, DIAMOND[0]]
-    hole = [[45, 45], [55, 45], [55, 55], [45, 45]]
+    hole = [[49, 49], [50, 49], [50, 50], [49, 49]]
     features = [
         feature("Polygon", [SQUARE]), feature("Polygon", [closed, hole]),
         feature("MultiPolygon", [[SQUARE], [[[x + 100, y] for x, y in SQUARE]]]),
@@ -136,17 +147,17 @@ def _(desk: Desk) -> None:
     for content in ({"type": "FeatureCollection", "features": features}, features):
         found = read(desk, "a.geojson", content)
         assert found.objects == (1, 2, 3, 4, 5, 6)
-        assert found[0].box == (10, 20, 30, 60)
+        assert found[0].box == BOX
         assert found[0].mask is None
         assert is_diamond(found[1])
-        assert found[2].box == (10, 20, 130, 60)
-        assert found[3].points.tolist() == [[200, 100]]
+        assert found[2].box == (9.5, 19.5, 129.5, 59.5)
+        assert found[3].points.tolist() == [[199.5, 99.5]]
         assert len(found[4].points) == 2
         assert found[5].box is None
         assert len(found[5].points) > 1
     named = [feature("Polygon", [SQUARE], object=8), feature("Point", [9, 9], object=8)]
     (both,) = read(desk, "a.geojson", named)
-    assert (both.object, both.box, len(both.points)) == (8, (10, 20, 30, 60), 1)
+    assert (both.object, both.box, len(both.points)) == (8, BOX, 1)
 
 
 @row(OTHERS, "GeoJSON that this program wrote", "each object with the number of its label")
@@ -155,7 +166,24 @@ def _(desk: Desk) -> None:
     labels[20:60, 10:30], labels[100:120, 300:350] = 9, 4
     write_geojson(desk.path("a.geojson"), labels)
     found = {p.object: p.box for p in read_prompts(SIZE, desk.path("a.geojson"))}
-    assert found == {4: (300, 100, 350, 120), 9: (10, 20, 30, 60)}
+    assert found == {4: (299.5, 99.5, 349.5, 119.5), 9: BOX}
+
+
+@row(OTHERS, "COCO and GeoJSON with the outlines of masks",
+     "the same pixels, as masks to be refined; holes too where there are any")  # fmt: skip
+def _(desk: Desk) -> None:
+    labels = np.zeros((64, 64), np.uint16)
+    rows, columns = np.mgrid[:64, :64]
+    away = np.hypot(rows - 31.5, columns - 31.5)
+    labels[away < 30], labels[away < 15], labels[away < 6] = 5, 0, 5
+    write_geojson(desk.path("a.geojson"), labels)
+    write_coco(desk.path("a.json"), [LabelledImage("a.tif", labels)], polygons=True)
+    for name, filled in {"a.geojson": labels > 0, "a.json": away < 30}.items():
+        (prompt,) = read_prompts((64, 64), desk.path(name))
+        assert prompt.mask_box == (1.5, 1.5, 61.5, 61.5)
+        # The middle of each pixel, in the cells of the mask.
+        at = ((np.arange(2, 62) - 1.5) / 60 * len(prompt.mask)).astype(int)
+        np.testing.assert_array_equal(prompt.mask[np.ix_(at, at)] > 0, filled[2:62, 2:62])
 
 
 @row(OTHERS, "GeoJSON with planes", "each plane's; with an image of one plane refused")
