@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from tifffile import imwrite
 
 from napari_samv2_prompts import pairs_of_layers, train
+from napari_samv2_prompts.finetuning import pairs_of_arrays
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
 
@@ -85,3 +87,22 @@ def test_open_layers_become_weights_that_the_list_of_models_shows(
     assert told == [0, 1, 2]
     assert (tmp_path / "models" / "mine.safetensors").exists()
     assert SAMV2ImagePredictor(checkpoint=tmp_path / "mine.safetensors").variant.name == "nano"
+
+
+def test_pictures_and_labels_of_a_script_are_pairs(tmp_path: Path) -> None:
+    image, labels = discs(2)
+    imwrite(tmp_path / "a.tif", image[0])
+    imwrite(tmp_path / "a.labels.tif", labels[0].astype(np.float32))
+    named, arrays = pairs_of_arrays(
+        [(tmp_path / "a.tif", tmp_path / "a.labels.tif"), (image[1].tolist(), labels[1].tolist())]
+    )
+    assert (named.name, arrays.name) == ("a.tif", "picture 2")
+    np.testing.assert_array_equal(named.image, arrays.image)
+    np.testing.assert_array_equal(named.labels, arrays.labels)
+    assert len(pairs_of_arrays([(image[0], labels[0])])) == 4  # something is to be kept back
+    assert pairs_of_arrays([named]) == [named]
+    for wrong in ([image[0]], [(image[0],)], [5]):
+        with pytest.raises(ValueError, match="Item 1 is no picture with its labels: give pairs"):
+            train(wrong, tmp_path / "mine.safetensors")
+    with pytest.raises(ValueError, match="The labels of picture 1 are not whole numbers"):
+        train([(image[0], labels[0] + 0.5)], tmp_path / "mine.safetensors")

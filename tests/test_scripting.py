@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes import FakePredictor
+from tests.test_cli import BoxPredictor
 
 from napari_samv2_prompts import scripting
 from napari_samv2_prompts.engine import ModelChoice
@@ -29,6 +30,7 @@ from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.replaying import Replay
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins
 from napari_samv2_prompts.scripting import prompts_of, record_of, replay, segment
+from napari_samv2_prompts.units.stacks import segment_stack
 
 FLAT = Plane((0, 1), (None, None), (40, 60))
 
@@ -298,3 +300,23 @@ def test_a_file_that_was_changed_by_hand_says_where(tmp_path) -> None:
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r"steps\[0\].prompts\[0\].points\[0\]\[1\] .*'three'"):
         read_record(path)
+
+
+def test_lists_of_numbers_are_pictures(tmp_path) -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (20, 30))
+    boxes = [[5, 5, 15, 15]]
+    predictor = BoxPredictor()
+    expected = segment(grey, boxes=boxes, predictor=predictor)
+    np.testing.assert_array_equal(
+        segment(grey.tolist(), boxes=boxes, predictor=predictor), expected
+    )
+    stack = [grey.astype(np.uint8).tolist()] * 2
+    through = segment_stack(stack, boxes={1: (0, 5, 5, 15, 15)}, last=0, device="cpu")
+    assert through.shape == (2, 20, 30)
+    for wrong in ([[1, 2], [3]], ["abc"]):
+        with pytest.raises(ValueError, match=r"The image (can't be made an array|has values)"):
+            segment(wrong, boxes=boxes, predictor=predictor)
+    with pytest.raises(ValueError, match="boxes can't be made an array"):
+        segment(grey, boxes=[[1, 2, 3, 4], [5]], predictor=predictor)
+    with pytest.raises(ValueError, match="points of object 3 can't be made an array"):
+        segment(grey, points={3: [[1, 2], [5]]}, predictor=predictor)

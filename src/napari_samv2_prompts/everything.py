@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.candidates import Candidate, Candidates, Order, Selection
+from napari_samv2_prompts.io.label_arrays import as_labels
 from napari_samv2_prompts.io.pictures import as_picture, read_picture
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
 
 def segment_all(
-    image: str | Path | NDArray[Any],
+    image: str | Path | ArrayLike,
     *,
     min_score: float = Selection().min_score,
     min_area: float = 0.0,
     max_area: float = np.inf,
     max_overlap: float = Selection().max_overlap,
     order: Order = "best",
-    labels: NDArray[Any] | None = None,
+    labels: ArrayLike | None = None,
     model: str | None = None,
     checkpoint: str | Path | None = None,
     device: str = "auto",
@@ -71,13 +72,12 @@ def segment_all(
         If a file cannot be read.
     """
     picture = read_picture(image) if isinstance(image, str | Path) else as_picture(image)
-    if labels is not None and labels.shape != picture.shape[:2]:
+    known = None if labels is None else as_labels(labels)
+    if known is not None and known.shape != picture.shape[:2]:
         raise ValueError(
-            f"The labels have the shape {labels.shape}, the picture {picture.shape[:2]}: "
+            f"The labels have the shape {known.shape}, the picture {picture.shape[:2]}: "
             "give the labels of this picture."
         )
-    if labels is not None and labels.size and labels.min() < 0:
-        raise ValueError("The labels hold numbers below 0, which are no objects: make them 0.")
     if predictor is None:
         from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
@@ -89,9 +89,9 @@ def segment_all(
         max_overlap=max_overlap,
         order=order,
     )
-    taken = None if labels is None else labels > 0
+    taken = None if known is None else known > 0
     found = found_in_tiles(predictor, picture, selection, taken)
-    return labels_from(found, picture.shape[:2], labels)
+    return labels_from(found, picture.shape[:2], known)
 
 
 def found_in_tiles(

@@ -7,16 +7,18 @@ learns (``samv2/finetune``), the command (``cli/train.py``).
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.io.pictures import read_image, read_picture
+from napari_samv2_prompts.io.label_arrays import as_labels
+from napari_samv2_prompts.io.pictures import as_picture, read_image, read_picture
 from napari_samv2_prompts.layers.views import image_view
 from napari_samv2_prompts.samv2.weights.registry import cache_folder
 
@@ -33,7 +35,7 @@ _PROMPTS = (".csv", ".geojson", ".json", ".txt")  # files that may lie beside a 
 
 
 def train(
-    data: str | Path | Sequence[Pair],
+    data: str | Path | Iterable[Pair | tuple[str | Path | ArrayLike, str | Path | ArrayLike]],
     output: str | Path,
     *,
     model: str = "nano",
@@ -52,9 +54,10 @@ def train(
 
     Parameters
     ----------
-    data : path or sequence of Pair
-        A folder of pictures ``NAME.png`` (or .tif, ...) with ``NAME.labels.png``, or what
-        :func:`pairs_of_layers` returns; two pictures at least.
+    data : path, sequence of (image, labels), or sequence of Pair
+        A folder of pictures ``NAME.png`` (or .tif, ...) with ``NAME.labels.png``, pictures with
+        their labels as arrays or files, or what :func:`pairs_of_layers` returns; two pictures at
+        least, but of arrays one is enough, which is cut in four.
     output : path
         The new weights, ``*.safetensors``.  The widget's list of models shows them, too.
     model : str
@@ -84,7 +87,9 @@ def train(
     output = Path(output)
     if output.suffix != ".safetensors":
         raise ValueError(f"{output}: the name of the new weights must end in .safetensors.")
-    pairs = list(pairs_of_folder(Path(data)) if isinstance(data, str | Path) else data)
+    pairs = list(
+        pairs_of_folder(Path(data)) if isinstance(data, str | Path) else pairs_of_arrays(data)
+    )
     from napari_samv2_prompts.samv2.finetune.loop import Settings, fine_tune
     from napari_samv2_prompts.samv2.finetune.saving import network_to_train, write_weights
 
@@ -154,6 +159,39 @@ def pairs_of_layers(image: Image, labels: Labels) -> list[Pair]:
     return _quarters(pairs[0]) if len(pairs) == 1 else pairs
 
 
+def pairs_of_arrays(given: Iterable[Any]) -> list[Pair]:
+    """Pair pictures with their labels; a single one is cut in four.
+
+    - `given`: pictures and labels, each an array or a file; a :class:`.Pair` stays as it is
+    - raises ValueError or OSError if one of them is something else
+    """
+    from napari_samv2_prompts.samv2.finetune.examples import Pair
+
+    pairs: list[Pair] = []
+    items = list(given)
+    for count, item in enumerate(items, 1):
+        if isinstance(item, Pair):
+            pairs.append(item)
+            continue
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            raise ValueError(
+                f"Item {count} is no picture with its labels: give pairs of (image, labels), a "
+                "folder, or what pairs_of_layers returns."
+            )
+        image, labels = item
+        named = isinstance(image, str | Path)
+        name = Path(image).name if named else f"picture {count}"
+        picture = read_picture(image) if named else as_picture(image)
+        pairs.append(Pair(name, picture, _plane_of(labels, f"The labels of {name}")))
+    cut = len(items) == 1 and pairs[0] is not items[0]
+    return _quarters(pairs[0]) if cut else pairs
+
+
+def _plane_of(labels: Any, name: str) -> NDArray[Any]:
+    values = read_image(labels) if isinstance(labels, str | Path) else labels
+    return np.squeeze(as_labels(values, name))
+
+
 def _quarters(pair: Pair) -> list[Pair]:
     """Cut a picture in four; quarters without an object are left out."""
     height, width = pair.labels.shape
@@ -187,11 +225,8 @@ def pairs_of_folder(folder: Path) -> Iterator[Pair]:
         picture = next((p for p in others if p.stem == name and p != path), None)
         if picture is None:
             raise ValueError(f"{path.name} has no picture beside it: {name}.png or another format.")
-        labels = np.squeeze(read_image(path))
-        if labels.dtype.kind not in "bui":
-            raise ValueError(f"{path.name} has values of type {labels.dtype}, not whole numbers.")
         found += 1
-        yield Pair(name, read_picture(picture), labels)
+        yield Pair(name, read_picture(picture), _plane_of(path, f"The labels in {path.name}"))
     if not found:
         raise ValueError(
             f"{folder} has no pictures with labels: beside NAME.png there must be NAME.labels.png "

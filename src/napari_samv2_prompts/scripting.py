@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_samv2_prompts.engine import AtOnce, ModelChoice, Place, Session, Task
 from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.images import ImageView, render_plane
+from napari_samv2_prompts.images import ImageView, as_array, as_numbers, render_plane
 from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of
 from napari_samv2_prompts.io.pictures import as_picture, label_image, limits_of, read_picture
 from napari_samv2_prompts.io.prompt_files import read_prompts
@@ -36,7 +36,7 @@ Boxes = str | Path | ArrayLike | Mapping[int, ArrayLike]
 
 
 def segment(
-    image: str | Path | NDArray[Any],
+    image: str | Path | ArrayLike,
     *,
     boxes: Boxes | None = None,
     points: Boxes | None = None,
@@ -135,14 +135,16 @@ def prompts_of(
     parts = {prompt.object: prompt for prompt in batch}
     if boxes is not None and not isinstance(boxes, str | Path):
         for number, given in _numbered(boxes, "boxes", 4):
-            numbers = np.asarray(given, np.float64).reshape(1, -1)
-            box = corners_of(numbers, box_format, size)[0] if box_format else given
+            numbers = as_numbers(given, f"boxes of object {number}")
+            if numbers.size != 4:
+                raise ValueError(f"boxes of object {number} must be four numbers.")
+            box = corners_of(numbers.reshape(1, 4), box_format or "xyxy", size)[0]
             old = parts.get(number, Prompt(number))
             parts[number] = Prompt.of(number, old.points, old.labels, box)
     if points is not None and not isinstance(points, str | Path):
         for number, xy in _numbered(points, "points", 2):
             old = parts.get(number, Prompt(number))
-            given = np.atleast_2d(np.asarray(xy, np.float64))
+            given = np.atleast_2d(as_numbers(xy, f"points of object {number}"))
             if given.size and (given.ndim != 2 or given.shape[1] != 2):
                 raise ValueError(f"points of object {number} must be rows of x, y.")
             clicks = np.concatenate([old.points, given.reshape(-1, 2)])
@@ -156,7 +158,7 @@ def _numbered(given: Any, name: str, columns: int) -> list[tuple[int, Any]]:
     if isinstance(given, Mapping):
         pairs = [(object_number(number), value) for number, value in given.items()]
     else:
-        rows = np.asarray(given, dtype=np.float64)
+        rows = as_numbers(given, name)
         if not rows.size:
             return []  # a picture without objects
         if rows.ndim == 1:
@@ -233,10 +235,10 @@ def replay(
     if not isinstance(record, Record):
         record = read_record(record)
     record = with_weights(record, checkpoint)
-    image = _fitted(image, record.shape)
+    image = _fitted(as_array(image, "The image"), record.shape)
     rgb = len(image.shape) == len(record.shape) + 1
     record.check(image.shape[:-1] if rgb else image.shape)
-    layer = Labels(np.zeros(record.shape, np.uint16) if labels is None else labels.copy())
+    layer = Labels(np.zeros(record.shape, np.uint16) if labels is None else np.array(labels))
     run = Replay(
         record,
         Session(partial(_make_predictor, device), AtOnce()),

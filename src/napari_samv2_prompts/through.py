@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.engine import EmbeddingStore
 from napari_samv2_prompts.engine.coordinates import on_whole_plane
-from napari_samv2_prompts.images import StackPicture
+from napari_samv2_prompts.images import StackPicture, as_numbers
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.prompt_files import read_stack_prompts
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, object_number
@@ -71,7 +71,7 @@ def _rows(
         raise TypeError(f"{name} of a stack are a mapping of objects to rows, or a table.")
     for named, value in given.items():
         number = object_number(named)
-        rows = np.atleast_2d(np.asarray(value, np.float64))
+        rows = np.atleast_2d(as_numbers(value, f"{name} of object {number}"))
         if rows.ndim != 2 or rows.shape[1] != columns:
             what = "plane, x0, y0, x1, y1" if columns == 5 else "plane, x, y"
             raise ValueError(f"{name} of object {number} must be rows of {what}.")

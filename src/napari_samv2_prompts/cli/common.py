@@ -38,11 +38,6 @@ def tell(notes: Iterable[str]) -> None:
         tqdm.write(f"{PROGRAM}: {note}", file=sys.stderr)
 
 
-def counted(number: int, what: str) -> str:
-    """Return how many there are in words: "1 object", "2 objects"."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def files_of_model(options: argparse.Namespace) -> tuple[Path | None, ...]:
     """Return the files that say which model answers, and on which workers."""
     at = getattr(options, "scheduler", None)

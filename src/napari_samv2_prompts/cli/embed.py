@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_samv2_prompts.cli.common import add_model_options, counted, files_of_model
+from napari_samv2_prompts.cli.common import add_model_options, files_of_model
 from napari_samv2_prompts.cli.named_files import Written, check_files
 from napari_samv2_prompts.cli.number_types import place, value
 from napari_samv2_prompts.cli.workers import add_worker_options, runner_of, with_bar
+from napari_samv2_prompts.words import counted
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.units.unit import Outcome

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from napari_samv2_prompts.candidates import Order, Selection
-from napari_samv2_prompts.cli.common import counted, predictor, settings_of, tell
+from napari_samv2_prompts.cli.common import predictor, settings_of, tell
 from napari_samv2_prompts.cli.number_types import extent, share
 from napari_samv2_prompts.cli.segment_files import (
     check_folder_outputs,
@@ -25,6 +25,7 @@ from napari_samv2_prompts.cli.segment_files import (
 from napari_samv2_prompts.cli.workers import do_units, runner_of, with_bar
 from napari_samv2_prompts.io.ome_zarr import is_zarr
 from napari_samv2_prompts.samv2.weights.variants import DEFAULT_MODEL, find_variant
+from napari_samv2_prompts.words import counted
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.units.files import AllUnit

@@ -6,7 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
-from napari_samv2_prompts.cli.common import counted, predictor, settings_of, tell
+from napari_samv2_prompts.cli.common import predictor, settings_of, tell
 from napari_samv2_prompts.cli.segment_files import (
     check_outputs,
     labels_path,
@@ -14,6 +14,7 @@ from napari_samv2_prompts.cli.segment_files import (
     saved_prompts,
     write_coco_file,
 )
+from napari_samv2_prompts.words import counted
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_samv2_prompts.cli.common import counted, predictor, tell
+from napari_samv2_prompts.cli.common import predictor, tell
 from napari_samv2_prompts.cli.named_files import Written
 from napari_samv2_prompts.cli.number_types import place
 from napari_samv2_prompts.cli.segment_files import check_outputs, labels_path
+from napari_samv2_prompts.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -15,5 +15,5 @@ from .channels import Channel, compose_planes
 from .reading import read_plane
 from .rendering import Contrast, render, render_plane
 from .stack import StackPicture, axes_of, planes_first
-from .values import check_real, percentile_limits, to_uint8
+from .values import as_array, as_numbers, check_real, percentile_limits, to_uint8
 from .view import ImageView

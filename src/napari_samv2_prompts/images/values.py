@@ -22,6 +22,27 @@ BLOCK = 4_000_000
 HALF_OF_LARGEST = float(np.finfo(np.float64).max) / 2
 
 
+def as_array(given: Any, name: str) -> Any:
+    """Return what is an array already as it is, lazy or not, and lists and the like as an array.
+
+    - `name`: what the message calls it
+    - raises ValueError if it can't be one
+    """
+    if isinstance(getattr(given, "dtype", None), np.dtype):
+        return given
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"{name} can't be made an array: rows differ in length.") from error
+
+
+def as_numbers(given: Any, name: str) -> NDArray[np.float64]:
+    """Return real numbers that a script hands over; see :func:`as_array`."""
+    array = np.asarray(as_array(given, name))
+    check_real(array.dtype, name)
+    return array.astype(np.float64)
+
+
 def check_real(dtype: np.dtype[Any], name: str) -> None:
     """Refuse values that are no real numbers.
 

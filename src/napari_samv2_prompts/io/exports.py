@@ -9,18 +9,20 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.io.geojson import write_geojson
+from napari_samv2_prompts.io.label_arrays import as_labels
 from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
+from napari_samv2_prompts.words import counted
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.candidates import Candidate
@@ -61,21 +63,23 @@ class LabelledImage:
 
 def write_labels(
     path: str | Path,
-    labels: NDArray[Any],
+    labels: ArrayLike,
     *,
-    pixel_size: PixelSize | None = None,
+    pixel_size: PixelSize | float | tuple[float, float] | None = None,
     axes: str | None = None,
     key: str | None = None,
 ) -> None:
-    """Write a label image, of the number type that it has.
+    """Write a label image.
 
     Parameters
     ----------
     path : path
         ``.ome.tif`` or ``.ome.tiff`` makes it an OME-TIFF.
-    labels : array of integers
-        2D, or more axes.
-    pixel_size : PixelSize, optional
+    labels : array of shape (H, W), or with more axes in front
+        Whole numbers.  Up to 32 bit they keep their type; others become uint16, or uint32 where
+        they need it, since hardly a program reads them.
+    pixel_size : float, (float, float) or PixelSize, optional
+        In micrometres: one number, height and width, or what :func:`read_pixel_size` returns.
     axes : str, optional
         One letter per axis; the last of "TZYX" if not given.
     key : str, optional
@@ -84,14 +88,21 @@ def write_labels(
     Raises
     ------
     ValueError
-        If the ending is another one.
+        If the ending is another one, the labels are no whole numbers from 0, or there are more
+        axes than letters.
     """
     import tifffile
 
     name = Path(path).name.lower()
     if not name.endswith((".tif", ".tiff")):
         raise ValueError(f"Labels are written as .tif or .ome.tif, not as {Path(path).name}.")
-    axes = axes or "TZYX"[-labels.ndim :]
+    array = as_labels(labels)
+    axes = axes or "TZYX"[-array.ndim :]
+    if len(axes) != array.ndim or array.ndim < 2:
+        raise ValueError(
+            f"The labels have the shape {array.shape}, and the axes {axes!r}: say one letter an "
+            "axis, axes='TCZYX' for instance."
+        )
     metadata: dict[str, Any] = {"axes": axes}
     options: dict[str, Any] = {"compression": "zlib"}
     if key is not None:
@@ -100,13 +111,14 @@ def write_labels(
     is_ome = name.endswith((".ome.tif", ".ome.tiff"))
     if pixel_size is not None:
         # Pixels per centimetre, which every reader of TIFF knows.
-        options["resolution"] = (1e4 / pixel_size.x, 1e4 / pixel_size.y)
+        size = PixelSize.of(pixel_size)
+        options["resolution"] = (1e4 / size.x, 1e4 / size.y)
         options["resolutionunit"] = "CENTIMETER"
         if is_ome:
-            for axis, size in (("X", pixel_size.x), ("Y", pixel_size.y)):
-                metadata |= {f"PhysicalSize{axis}": size, f"PhysicalSize{axis}Unit": "µm"}
+            for axis, step in (("X", size.x), ("Y", size.y)):
+                metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": "µm"}
     with written_whole(path) as part:
-        tifffile.imwrite(part, labels, metadata=metadata, ome=is_ome, **options)
+        tifffile.imwrite(part, array, metadata=metadata, ome=is_ome, **options)
 
 
 def read_key(path: Path) -> str | None:
@@ -142,6 +154,8 @@ def write_coco(
 
     Raises
     ------
+    ValueError
+        If labels are not those of one plane, or no whole numbers from 0.
     ImportError
         If pycocotools is not installed; the message says how to get it.
     """
@@ -149,9 +163,15 @@ def write_coco(
     annotations: list[dict[str, Any]] = []
     categories = {"object": 1}
     for image_id, image in enumerate(images, 1):
-        height, width = image.labels.shape
+        labels = as_labels(image.labels, f"The labels of {image.name}")
+        if labels.ndim != 2:
+            raise ValueError(
+                f"COCO holds pictures of one plane; the labels of {image.name} have "
+                f"{counted(labels.ndim, 'axis', 'axes')}."
+            )
+        height, width = labels.shape
         listed.append({"id": image_id, "file_name": image.name, "height": height, "width": width})
-        for number, found in _annotations(image.labels, polygons=polygons):
+        for number, found in _annotations(labels, polygons=polygons):
             score = {"score": image.scores[number]} if number in image.scores else {}
             kind = image.classes.get(number) or "object"
             category = categories.setdefault(kind, len(categories) + 1)
@@ -168,7 +188,11 @@ def write_coco(
 
 
 def write_plane(path: Path, image: LabelledImage) -> None:
-    """Write labels as the ending of the path says: GeoJSON, COCO, or else TIFF."""
+    """Write labels as the ending of the path says: GeoJSON, COCO, or else TIFF.
+
+    What is below 0 in a layer is no object, and becomes 0.
+    """
+    image = replace(image, labels=np.maximum(image.labels, 0))
     kind = path.suffix.lower()
     if kind == ".geojson":
         write_geojson(path, image.labels, image.classes)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.files import written_whole
+from napari_samv2_prompts.io.label_arrays import as_labels
+from napari_samv2_prompts.words import counted
 
 Ring = list[list[float]]
 
@@ -26,14 +28,15 @@ def write_geojson(
     Parameters
     ----------
     path : path
-    labels : array of integers, shape (H, W)
+    labels : array of shape (H, W)
+        Whole numbers.
     classes : mapping of int to str, optional
         The class of each label that has one.
 
     Raises
     ------
     ValueError
-        If the labels are not those of one plane.
+        If the labels are not those of one plane, or no whole numbers from 0.
 
     Notes
     -----
@@ -41,9 +44,11 @@ def write_geojson(
     0, 0 is the edge of the image, half a pixel before the centre of its first pixel.  Holes and
     parts that are apart are kept.
     """
-    if labels.ndim != 2:
-        raise ValueError(f"GeoJSON holds one plane; these labels have {labels.ndim} axes.")
-    features = [_feature(*found, classes or {}) for found in _outlined(labels)]
+    plane = as_labels(labels)
+    if plane.ndim != 2:
+        axes = counted(plane.ndim, "axis", "axes")
+        raise ValueError(f"GeoJSON holds one plane; these labels have {axes}.")
+    features = [_feature(*found, classes or {}) for found in _outlined(plane)]
     with written_whole(path) as part:
         part.write_text(json.dumps({"type": "FeatureCollection", "features": features}), "utf-8")
 

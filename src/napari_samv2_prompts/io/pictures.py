@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.files import written_whole
-from napari_samv2_prompts.images import check_real, render
+from napari_samv2_prompts.images import as_array, check_real, render
 from napari_samv2_prompts.io.opening import OpenedImage, open_image
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.prompts import Masks
@@ -43,16 +43,17 @@ def picture_of(opened: OpenedImage) -> NDArray[np.uint8]:
 
 
 def as_picture(
-    array: NDArray[Any], name: str = "The image", *, rgb: bool | None = None
+    given: Any, name: str = "The image", *, rgb: bool | None = None
 ) -> NDArray[np.uint8]:
     """Bring an array of a single picture to what the predictor takes; see :func:`read_picture`.
 
-    - `array`: array of shape (H, W), (H, W, 3) or (H, W, 4), of real numbers; further axes in front
-      that have one place are left out
+    - `given`: array of shape (H, W), (H, W, 3) or (H, W, 4), of real numbers, or lists of them;
+      further axes in front that have one place are left out
     - `name`: what the message calls it
     - `rgb`: whether the last axis is colours; by its length if not given
     - raises ValueError if it is not a single picture of numbers
     """
+    array = np.asarray(as_array(given, name))
     check_real(array.dtype, name)
     shape = array.shape
     if rgb is None:

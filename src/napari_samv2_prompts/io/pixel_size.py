@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,26 @@ class PixelSize:
         """Refuse sizes that are none."""
         if not (np.isfinite([self.y, self.x]).all() and min(self.y, self.x) > 0):
             raise ValueError("A pixel size must be two numbers above 0.")
+
+    @classmethod
+    def of(cls, given: PixelSize | float | Sequence[float]) -> PixelSize:
+        """Return what a script says: micrometres as one number, or as height and width.
+
+        Raises ValueError if it is something else.
+        """
+        if isinstance(given, PixelSize):
+            return given
+        try:
+            sizes = np.asarray(given, np.float64)
+        except (TypeError, ValueError):
+            sizes = np.empty(0)
+        if sizes.size not in (1, 2):
+            raise ValueError(
+                f"The pixel size {given!r} is not understood: give micrometres as one number, as "
+                "(height, width), or what read_pixel_size returns."
+            )
+        height, width = np.broadcast_to(sizes.ravel(), 2).tolist()
+        return cls(height, width)
 
 
 def read_pixel_size(path: str | Path) -> PixelSize | None:

@@ -19,7 +19,7 @@ import numpy as np
 from napari_samv2_prompts.engine import EmbeddingStore, Job, Task
 from napari_samv2_prompts.engine.embed import embed
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.images import StackPicture, check_real
+from napari_samv2_prompts.images import StackPicture, as_array, check_real
 from napari_samv2_prompts.io.file_views import FileViews
 from napari_samv2_prompts.io.window_layers import WindowLayer, window_layers
 from napari_samv2_prompts.regions import Region
@@ -153,7 +153,8 @@ def embed_units(
             raise ValueError(f"{image.name} opens as {many}: there is no {layer}.")
         look, data = layers[layer], None
     else:
-        image, look, data = Path("the array"), WindowLayer(stack, {}), stack
+        data = as_array(stack, "The stack")
+        image, look = Path("the array"), WindowLayer(data, {})
     check_real(look.full.dtype, image.name)
     shown = _shown(look)
     limits: tuple[float, float] | None = None

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.engine import ModelChoice
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.exports import objects_path, read_key, write_labels, write_objects
+from napari_samv2_prompts.io.label_arrays import numbers_in
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import picture_of, write_outlines
 from napari_samv2_prompts.io.pixel_size import PixelSize
@@ -153,4 +152,4 @@ def _standing(labels: Path, key: str, *others: Path | None) -> Standing:
 
 def _seen(labels: NDArray[Any]) -> int:
     """Count the objects that have a pixel: a mask may be empty, or lie under others."""
-    return int(np.count_nonzero(np.unique(labels)))
+    return len(numbers_in(labels))

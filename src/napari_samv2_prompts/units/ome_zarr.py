@@ -15,6 +15,7 @@ import numpy as np
 from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
 from napari_samv2_prompts.io.box_formats import BoxFormat
+from napari_samv2_prompts.io.label_arrays import numbers_in
 from napari_samv2_prompts.io.ome_zarr import NgffImage, find_images, open_ngff
 from napari_samv2_prompts.io.ome_zarr_labels import labels_standing, written_labels
 from napari_samv2_prompts.io.pictures import as_picture
@@ -74,7 +75,7 @@ class FieldUnit:
                 if self.selection is None:
                     labels, more = self._prompted(picture, make_predictor, len(image.planes()))
                     notes |= dict.fromkeys(more)
-                    properties += [{"label-value": int(n)} for n in np.unique(labels) if n]
+                    properties += [{"label-value": int(n)} for n in numbers_in(labels)]
                 else:
                     labels = self._found(picture, make_predictor(), properties)
                 group.write(plane, labels)

@@ -17,13 +17,13 @@ from functools import partial
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.engine import EmbeddingStore
-from napari_samv2_prompts.images import StackPicture, axes_of, planes_first
+from napari_samv2_prompts.images import StackPicture, as_array, axes_of, planes_first
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.file_views import StackFile
 from napari_samv2_prompts.io.found_files import FilledFolder, found_key, read_filled, write_filled
@@ -57,7 +57,7 @@ Run = Callable[[Iterable[Unit]], Iterator[Outcome]]
 
 
 def segment_stack(
-    stack: str | Path | NDArray[Any],
+    stack: str | Path | ArrayLike,
     *,
     boxes: Given | None = None,
     points: Given | None = None,
@@ -125,7 +125,8 @@ def segment_stack(
         raise ValueError("Workers read files by themselves: give the path, not the array.")
     if client is not None and store is None:
         raise ValueError("Workers share embeddings: name a folder that all of them see (store).")
-    image = read_image(stack) if isinstance(stack, str | Path) else stack
+    given = read_image(stack) if isinstance(stack, str | Path) else stack
+    image = as_array(given, "The stack")
     axes = axes_of(image.shape) if len(image.shape) > 3 else (0, 1, 2)
     seen = StackPicture.of(planes_first(image, axes))
     prompts = stack_prompts(seen.shape, boxes, points, box_format)
