@@ -22,6 +22,7 @@ from napari_samv2_prompts.io.prompt_files import read_stack_prompts
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, object_number
 from napari_samv2_prompts.propagation import Embeddings, Follower, Method, follower_of
 from napari_samv2_prompts.regions import InputSides, Region
+from napari_samv2_prompts.words import counted
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
@@ -76,10 +77,10 @@ def _rows(
             what = "plane, x0, y0, x1, y1" if columns == 5 else "plane, x, y"
             raise ValueError(f"{name} of object {number} must be rows of {what}.")
         for row in rows:
-            if row[0] != int(row[0]) or not 0 <= row[0] < planes:
+            if row[0] != np.rint(row[0]) or not 0 <= row[0] < planes:  # NaN is none, either
                 raise ValueError(
-                    f"Object {number} has a prompt on plane {row[0]:g}: the stack has {planes} "
-                    f"planes, counted from 0."
+                    f"Object {number} has a prompt on plane {row[0]:g}: the stack has "
+                    f"{counted(planes, 'plane')}, counted from 0."
                 )
             yield (int(row[0]), number), row[1:]
 

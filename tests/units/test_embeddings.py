@@ -128,7 +128,7 @@ def test_what_can_not_be_done_is_a_sentence(tmp_path, embedded, capsys) -> None:
         ([str(path), "-o", str(tmp_path / "no" / "s")], "There is no folder"),
         (
             [str(path), "-o", str(tmp_path / "s"), "--layer", "4"],
-            "opens as 1 layer: there is no 4",
+            "opens as 1 layer, counted from 0: there is no 4",
         ),
     ):
         assert main(["embed", *arguments]) == 1

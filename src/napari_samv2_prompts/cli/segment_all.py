@@ -117,7 +117,7 @@ def run_slide(
         tiles = len(work.tiles)
         failed = sum(bool(o.error) for o in with_bar(work.find(run), tiles, "tile"))
         if failed:
-            tell([f"{failed} of {tiles} tiles are not done: run it again to go on."])
+            tell([f"{failed} of {counted(tiles, 'tile')} not done: run it again to go on."])
             return 1
         outcome = work.write(run, with_key=with_key)
     tell(outcome.notes)

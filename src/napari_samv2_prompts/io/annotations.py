@@ -19,6 +19,7 @@ import numpy as np
 from napari_samv2_prompts.io.box_formats import EDGE, corners_of
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
 from napari_samv2_prompts.prompts import MAX_OBJECT
+from napari_samv2_prompts.words import counted
 
 _GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "MultiPoint", "LineString")
 
@@ -57,7 +58,8 @@ class _Place:
         except OverflowError:
             found = [math.inf]
         if not fits or not all(map(math.isfinite, found)) or (counts and len(found) not in counts):
-            wanted = f"{' or '.join(map(str, counts))} numbers" if counts else "a list of numbers"
+            many = " or ".join(map(str, counts[:-1])) + " or " if counts[1:] else ""
+            wanted = many + counted(counts[-1], "number") if counts else "a list of numbers"
             shown = repr(value)
             raise self.error(f"{what} must be {wanted}, not {shown[:40]}")
         return found
@@ -152,7 +154,8 @@ def _add_annotation(
         for polygon in polygons:
             numbers = place.numbers(polygon, "a polygon")
             if len(numbers) < 6 or len(numbers) % 2:
-                raise place.error(f"a polygon has {len(numbers)} numbers, not pairs of x and y")
+                told = counted(len(numbers), "number")
+                raise place.error(f"a polygon has {told}, not pairs of x and y")
             vertices = np.reshape(numbers, (-1, 2)) + EDGE
             prompts.add_shape((), number, "polygon", vertices, name)
     elif "bbox" in item:
@@ -190,7 +193,10 @@ def add_yolo(prompts: PromptSet, name: str, text: str) -> None:
             vertices = np.reshape(values, (-1, 2)) * scale + EDGE
             prompts.add_shape((), number, "polygon", vertices, name)
         else:
-            raise place.error(f"{len(values)} numbers follow the class, not 4, 5 or pairs")
+            told = counted(len(values), "number")
+            raise place.error(
+                f"behind the class there must be 4 or 5 numbers, or pairs, not {told}"
+            )
 
 
 # --- GeoJSON, as QuPath writes it ---
@@ -276,7 +282,7 @@ def _vertices(place: _Place, value: Any, least: int) -> np.ndarray[Any, Any]:
     """Return the places of vertices, as prompts count them."""
     pairs = [place.numbers(pair, "a vertex", 2, 3)[:2] for pair in _list(place, value)]
     if len(pairs) < least:
-        raise place.error(f"it has {len(pairs)} vertices")
+        raise place.error(f"it has {counted(len(pairs), 'vertex', 'vertices')}")
     return np.array(pairs, np.float64) + EDGE
 
 

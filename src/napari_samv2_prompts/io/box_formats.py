@@ -17,6 +17,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_samv2_prompts.words import counted
+
 BoxFormat = Literal["xyxy", "xywh", "yolo"]
 BOX_FORMATS: tuple[BoxFormat, ...] = ("xyxy", "xywh", "yolo")
 EDGE = -0.5
@@ -105,7 +107,7 @@ def suspicion(numbers: NDArray[np.float64], size: tuple[int, int]) -> str:
         )
     if (numbers > limits).any() and (numbers[:, [1, 0, 3, 2]] <= limits).all():
         return (
-            f"the numbers do not fit an image {size[1]} pixels wide and {size[0]} high, and would "
-            "with x and y exchanged: if rows come first, name the columns y0, x0, y1, x1"
+            f"the numbers do not fit an image {counted(size[1], 'pixel')} wide and {size[0]} high, "
+            "and would with x and y exchanged: if rows come first, name the columns y0, x0, y1, x1"
         )
     return ""

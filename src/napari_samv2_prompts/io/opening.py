@@ -26,6 +26,7 @@ from napari_samv2_prompts.io.ome_zarr import (
     open_ngff,
 )
 from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_and_note, pixel_size_of_layer
+from napari_samv2_prompts.words import counted
 
 _BUILTIN = "napari"
 _RGB_BY_SHAPE = (3, 4)
@@ -217,6 +218,6 @@ def _opened(path: Path, layers: list[tuple[Any, ...]], facts: Facts | None) -> O
 def _about_orientation(path: Path, facts: Facts, shape: tuple[int, ...]) -> str:
     return (
         f"{path.name} asks to be turned (EXIF orientation {facts.orientation}): it is read as "
-        f"napari shows it, {shape[1]} pixels wide and {shape[0]} high, and prompts that were drawn "
-        "on it in a program that turns it lie elsewhere."
+        f"napari shows it, {counted(shape[1], 'pixel')} wide and {shape[0]} high, and prompts that "
+        "were drawn on it in a program that turns it lie elsewhere."
     )

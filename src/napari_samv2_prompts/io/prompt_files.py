@@ -170,9 +170,15 @@ def listed_images(path: Path) -> frozenset[str] | None:
 
 
 def _is_yolo(text: str) -> bool:
-    """Tell whether a text's first line is numbers alone: tables begin with names."""
-    first = next((line.split() for line in text.splitlines() if line.strip()), [])
-    return all(re.fullmatch(r"[-+0-9.eE]+", word) for word in first)
+    """Tell whether a text's first line is numbers alone: tables begin with names.
+
+    They may stand behind a ``#``, as numpy writes them, with tabs between the numbers.
+    """
+    lines = [line for line in text.splitlines() if line.strip()]
+    first = next((line for line in lines if not line.lstrip().startswith("#")), "")
+    if "\t" in first and lines[0].lstrip().startswith("#"):
+        return False
+    return all(re.fullmatch(r"[-+0-9.eE]+", word) for word in first.split())
 
 
 def table_kind(path: str | Path) -> Literal["boxes", "points"]:

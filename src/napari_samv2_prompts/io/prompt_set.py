@@ -16,15 +16,16 @@ from numpy.typing import ArrayLike
 from napari_samv2_prompts.geometry import on_image
 from napari_samv2_prompts.prompts import PromptBatch
 from napari_samv2_prompts.shapes import Parts
+from napari_samv2_prompts.words import counted
 
 PlaneIndex = tuple[int, ...]
 """Where a plane stands on the axes in front of it; empty for prompts that name no plane."""
 
 _FAR = 1e9  # pixels; no image is so large, and lengths of more can't be computed with
 _NOTES = {
-    "outside": "{n} prompt(s) outside the image are left out.",
-    "degenerate": "{n} shape(s) too small to mean anything are left out.",
-    "unknown": "{n} shape(s) of a kind that means no prompt are left out.",
+    "outside": ("prompt", "outside the image"),
+    "degenerate": ("shape", "too small to mean anything"),
+    "unknown": ("shape", "of a kind that means no prompt"),
 }
 
 
@@ -101,7 +102,7 @@ class PromptSet:
     def all_notes(self) -> tuple[str, ...]:
         """All notes, with those about what was left out."""
         dropped = (
-            f"{source}: {_NOTES[reason].format(n=n)}"
+            f"{source}: left out: {counted(n, _NOTES[reason][0])} {_NOTES[reason][1]}."
             for (source, reason), n in self._dropped.items()
         )
         return (*self.notes, *dropped)
@@ -131,8 +132,8 @@ class PromptSet:
             if len(plane) != 1 or not 0 <= plane[0] < depth:
                 where = f"on plane {', '.join(map(str, plane))}" if plane else "on no plane"
                 raise ValueError(
-                    f"There are prompts {where}, and the stack has {depth} planes, counted from 0 "
-                    f"to {depth - 1}."
+                    f"There are prompts {where}, and the stack has {counted(depth, 'plane')}, "
+                    f"counted from 0 to {depth - 1}."
                 )
         return {plane[0]: self.batch(plane) for plane in sorted(self.planes)}
 

@@ -21,6 +21,7 @@ from napari_samv2_prompts.io.box_formats import (
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
 from napari_samv2_prompts.io.spreadsheets import Row, Table
 from napari_samv2_prompts.prompts import MAX_OBJECT
+from napari_samv2_prompts.words import counted
 
 BOX_COLUMNS = ("object", "x0", "y0", "x1", "y1")
 POINT_COLUMNS = ("object", "x", "y", "polarity")
@@ -91,10 +92,10 @@ def _plane(row: Row, depth: int | None) -> PlaneIndex:
         return ()
     if depth is None:
         return (row.whole("plane", 0, "planes are whole numbers from 0."),)
-    counted = f"the stack has {depth} planes, counted from 0 to {depth - 1}."
-    plane = row.whole("plane", 0, counted)
+    there = f"the stack has {counted(depth, 'plane')}, counted from 0 to {depth - 1}."
+    plane = row.whole("plane", 0, there)
     if plane >= depth:
-        raise row.error(f"plane is {row.cells['plane']!r}: {counted}")
+        raise row.error(f"plane is {row.cells['plane']!r}: {there}")
     return (plane,)
 
 
@@ -123,9 +124,9 @@ def _add_boxes(prompts: PromptSet, table: Table, box_format: BoxFormat | None) -
         if x0 == x1 or y0 == y1:
             raise row.error(f"the box is empty: its corners have the same x or the same y.{hint}")
         if not prompts.overlaps((x0, y0), (x1, y1)):
+            wide = counted(width, "pixel")
             raise row.error(
-                f"the box lies outside the image, which is {width} pixels wide and {height} high."
-                + hint
+                f"the box lies outside the image, which is {wide} wide and {height} high.{hint}"
             )
         prompts.add_box(plane, number, (x0, y0, x1, y1), table.name)
 
@@ -136,8 +137,8 @@ def _add_points(prompts: PromptSet, table: Table) -> None:
         x, y = row.number("x"), row.number("y")
         if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):
             raise row.error(
-                f"the point ({x:g}, {y:g}) lies outside the image, which is {width} pixels wide "
-                f"and {height} high."
+                f"the point ({x:g}, {y:g}) lies outside the image, which is "
+                f"{counted(width, 'pixel')} wide and {height} high."
             )
         plane, number = _plane(row, prompts.depth), _object(row)
         prompts.add_point(plane, number, (x, y), table.name, positive=_positive(row))

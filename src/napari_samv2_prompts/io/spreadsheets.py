@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from napari_samv2_prompts.files import read_named
+from napari_samv2_prompts.words import counted
 
 Decimal = Literal[".", ",", ""]
 
@@ -185,7 +186,8 @@ def _fitted(table: str, line: int, cells: list[str], columns: int, separator: st
         if separator == "," and len(cells) > columns:
             hint = " If these are decimal commas, export the table with semicolons."
         raise ValueError(
-            f"{table}, line {line}: {len(cells)} values, but the table has {columns} columns.{hint}"
+            f"{table}, line {line}: {counted(len(cells), 'value')}, but the table has "
+            f"{counted(columns, 'column')}.{hint}"
         )
     return cells[:columns]
 

@@ -25,6 +25,7 @@ from napari_samv2_prompts.io.window_layers import WindowLayer, window_layers
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.units.cluster import run_here_or_on
 from napari_samv2_prompts.units.unit import ModelSettings, Outcome, Standing
+from napari_samv2_prompts.words import counted
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -149,8 +150,8 @@ def embed_units(
             raise FileNotFoundError(f"There is no file {image}.")
         layers = _opened(image)
         if not 0 <= layer < len(layers):
-            many = f"{len(layers)} layer{'s' * (len(layers) != 1)}"
-            raise ValueError(f"{image.name} opens as {many}: there is no {layer}.")
+            many = counted(len(layers), "layer")
+            raise ValueError(f"{image.name} opens as {many}, counted from 0: there is no {layer}.")
         look, data = layers[layer], None
     else:
         data = as_array(stack, "The stack")

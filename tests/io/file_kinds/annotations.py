@@ -102,7 +102,7 @@ def _(desk: Desk) -> None:
     assert np.count_nonzero(b) == 12
 
 
-@row(OTHERS, "YOLO text: boxes, boxes with a score, outlines; an empty file",
+@row(OTHERS, "YOLO text: boxes, boxes with a score, outlines, `#` lines; an empty file",
      "in their order; an empty one is a picture without objects")  # fmt: skip
 def _(desk: Desk) -> None:
     shares = " ".join(
@@ -115,8 +115,13 @@ def _(desk: Desk) -> None:
     np.testing.assert_allclose(found[2].box, (19.5, 19.5, 79.5, 79.5))
     assert abs((found[2].mask > 0).mean() - 0.5) < 0.01
     assert len(read(desk, "a.txt", "")) == 0
+    assert len(read(desk, "a.txt", "# no object here\n")) == 0
+    commented = "# class x y w h\n0 0.05 0.2 0.05 0.2\n"
+    np.testing.assert_allclose(read(desk, "a.txt", commented)[0].box, BOX)
+    table = "# object\tx0\ty0\tx1\ty1\n5\t10\t20\t30\t60\n"  # as numpy writes it
+    assert read(desk, "a.txt", table)[0].box == (10, 20, 30, 60)
     for text, words in {
-        "0 0.1 0.2 0.3": "line 1: 3 numbers follow the class",
+        "0 0.1 0.2 0.3": "line 1: behind the class there must be 4 or 5 numbers, or pairs, not 3",
         "0 10 20 30 60": "line 1: shares of the image are expected",
         "0 0.1 0.2 0.3 0.4\n0 a b c d": "line 2: a class and numbers are expected",
     }.items():
@@ -208,7 +213,7 @@ def _(desk: Desk) -> None:
     path = desk.write("a.geojson", json.dumps(features))
     status, told = desk.segment(desk.path("a.tif"), "--boxes", path, "-o", desk.path("o.tif"))
     assert (status, "1 object in" in told) == (0, True)
-    for words in ("2 prompt(s) outside the image", "1 shape(s) too small", "2 shape(s) of a kind"):
+    for words in ("2 prompts outside the image", "1 shape too small", "2 shapes of a kind"):
         assert told.count(words) == 1
 
 

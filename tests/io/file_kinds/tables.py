@@ -260,7 +260,7 @@ def _(desk: Desk) -> None:
     files = saved(desk, shapes, "shapes.csv"), saved(desk, points, "points.csv")
     found = gather_prompts((100, 150), *files)
     same_prompts(found.single(), inside)
-    assert found.all_notes == ("points.csv: 1 prompt(s) outside the image are left out.",)
+    assert found.all_notes == ("points.csv: left out: 1 prompt outside the image.",)
     imwrite(desk.path("a.tif"), np.zeros((100, 150), np.uint8))
     desk.path("out").mkdir()
     one = desk.path("out") / "one.tif"
