@@ -8,11 +8,26 @@ import numpy as np
 import pytest
 from tests.ngff import image as ngff_image
 from tests.test_cli_files import contents, here
-from tifffile import TiffFile
+from tifffile import TiffFile, imwrite
 
 from napari_samv2_prompts.cli import main, parser, segment_modes
 
 __all__ = ["here"]
+
+
+def write_others(here: Path) -> None:
+    """Write prompts that say by themselves how boxes are meant."""
+    (here / "outlined").mkdir()
+    imwrite(here / "outlined" / "one.tif", np.zeros((9, 9), np.uint8))
+    point = '[{"type": "Feature", "geometry": {"type": "Point", "coordinates": [5, 5]}}]'
+    for name in ("a.geojson", "outlined/one.geojson"):
+        (here / name).write_text(point)
+    (here / "a.json").write_text('[{"image_id": 1, "bbox": [1, 2, 3, 4]}]')
+    (here / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    corners = "".join(
+        f"0,rectangle,{n},{y},{x}\n" for n, (y, x) in enumerate(((1, 1), (1, 9), (9, 9)))
+    )
+    (here / "shapes.csv").write_text(f"index,shape-type,vertex-index,axis-0,axis-1\n{corners}")
 
 
 @pytest.mark.parametrize(
@@ -28,13 +43,28 @@ __all__ = ["here"]
         ("cells.tif --boxes boxes.csv --last 3", "it goes with --through"),
         ("cells.tif --boxes boxes.csv --method memory", "it goes with --through"),
         ("cells.tif --boxes boxes.csv --store s", "it goes with --through"),
-        ("cells.tif --boxes boxes.csv --channel DAPI", "it is for OME-Zarr files"),
+        ("cells.tif --boxes boxes.csv --channel DAPI", "it has no channels, and so no 'DAPI'"),
         ("cells.tif --boxes boxes.csv --labels x", "it is for OME-Zarr files"),
         ("cells.tif --boxes boxes.csv --min-score 0.6", "it goes with --all"),
         ("cells.tif --boxes boxes.csv --min-area 3", "it goes with --all"),
         ("cells.tif --boxes boxes.csv --order parts", "it goes with --all"),
         ("cells.tif --boxes boxes.csv --workers 2", "--workers is not for a picture"),
         ("cells.tif --boxes boxes.csv --polygons", "--polygons is about the COCO file"),
+        ("cells.tif --points p.csv --box-format xywh", "--box-format is about boxes: name their"),
+        ("cells.tif --boxes a.geojson --box-format xywh", "a.geojson says itself how its boxes"),
+        ("cells.tif --boxes a.json --box-format yolo", "a.json says itself how its boxes are"),
+        ("cells.tif --boxes a.txt --box-format xywh", "a.txt says itself how its boxes are meant"),
+        ("cells.tif --boxes shapes.csv --box-format xyxy", "shapes.csv says itself how its boxes"),
+        ("outlined --box-format xywh", "is for tables of boxes, and outlined has none"),
+        (
+            "cells.tif --all --workers 2",
+            "cells.tif is searched in one piece, which several",
+        ),
+        ("cells.tif --boxes boxes.csv --coco c.tif", "The name of the COCO file must end in .json"),
+        ("folder -o x.tif", "x.tif is named like a file: name a folder for the labels, x say"),
+        ("stack.tif --through 0 --boxes planes.csv --tracks t.tif", "t.tif is named like a file"),
+        ("folder --polygons --coco folder/one.json", "taken for the prompts of one.tif the next"),
+        ("folder --all --polygons --coco folder/two.json", "for the prompts of two.tif the next"),
         ("cells.tif --boxes boxes.csv --ome -o l.tif", "--ome writes FILE.ome.tif"),
         ("cells.tif --all --boxes boxes.csv", "--boxes is not for --all: leave it out"),
         ("cells.tif --all --save-prompts", "--save-prompts is not for --all"),
@@ -50,10 +80,11 @@ __all__ = ["here"]
         ("folder --all --picture p.png", "--picture is not for --all in a folder"),
         ("image.zarr --boxes boxes.csv --coco c.json", "--coco is not for labels in an OME-Zarr"),
         ("image.zarr --boxes boxes.csv --min-score 0.9", "it goes with --all"),
-        ("image.zarr --boxes boxes.csv -o l.tif --channel 0", "it is for OME-Zarr files that"),
+        ("image.zarr --boxes boxes.csv -o l.tif --channel 0", "it has no channels, and so no '0'"),
     ],
 )
 def test_what_would_do_nothing_is_refused(command, message, here: Path, capsys) -> None:
+    write_others(here)
     if "image.zarr" in command:
         ngff_image(here / "image.zarr", np.zeros((9, 9), np.uint8), "yx", "0.4")
     before = contents(here)
@@ -96,7 +127,7 @@ def test_white_is_above_black(limits: str, here: Path, capsys) -> None:
 
 def test_the_table_of_options_has_those_of_segment() -> None:
     found = vars(parser().parse_args(["segment", "x"]))
-    always = {"image", "overwrite", "checkpoint", "device", "run", "version"}
+    always = {"image", "channel", "overwrite", "checkpoint", "device", "run", "version"}
     assert set(found) - always == set(segment_modes._USES)
     values = {found[name] for name in set(found) - always}
     assert values == {None, False}, "what has a default can't be told from what was given"

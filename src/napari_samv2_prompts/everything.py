@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.candidates import Candidate, Candidates, Order, Selection
 from napari_samv2_prompts.io.label_arrays import as_labels
-from napari_samv2_prompts.io.pictures import as_picture, read_picture
+from napari_samv2_prompts.io.pictures import picture_in
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def segment_all(
     max_overlap: float = Selection().max_overlap,
     order: Order = "best",
     labels: ArrayLike | None = None,
+    channel: str | int | None = None,
     model: str | None = None,
     checkpoint: str | Path | None = None,
     device: str = "auto",
@@ -55,7 +56,7 @@ def segment_all(
         smaller one.
     labels : array of shape (H, W), integer, optional
         Objects that are known: they stay as they are, and are not proposed again.
-    model, checkpoint, device, predictor
+    channel, model, checkpoint, device, predictor
         As for :func:`.segment`.
 
     Returns
@@ -71,7 +72,7 @@ def segment_all(
     OSError
         If a file cannot be read.
     """
-    picture = read_picture(image) if isinstance(image, str | Path) else as_picture(image)
+    picture = picture_in(image, channel)
     known = None if labels is None else as_labels(labels)
     if known is not None and known.shape != picture.shape[:2]:
         raise ValueError(

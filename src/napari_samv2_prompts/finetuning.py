@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.io.label_arrays import as_labels
-from napari_samv2_prompts.io.pictures import as_picture, read_image, read_picture
+from napari_samv2_prompts.io.pictures import picture_in, read_image, read_picture
 from napari_samv2_prompts.layers.views import image_view
 from napari_samv2_prompts.samv2.weights.registry import cache_folder
 
@@ -181,7 +181,7 @@ def pairs_of_arrays(given: Iterable[Any]) -> list[Pair]:
         image, labels = item
         named = isinstance(image, str | Path)
         name = Path(image).name if named else f"picture {count}"
-        picture = read_picture(image) if named else as_picture(image)
+        picture = picture_in(image)
         pairs.append(Pair(name, picture, _plane_of(labels, f"The labels of {name}")))
     cut = len(items) == 1 and pairs[0] is not items[0]
     return _quarters(pairs[0]) if cut else pairs

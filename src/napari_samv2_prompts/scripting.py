@@ -21,7 +21,7 @@ from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView, as_array, as_numbers, render_plane
 from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of
-from napari_samv2_prompts.io.pictures import as_picture, label_image, limits_of, read_picture
+from napari_samv2_prompts.io.pictures import label_image, limits_of, picture_in
 from napari_samv2_prompts.io.prompt_files import read_prompts
 from napari_samv2_prompts.io.record_files import read_record
 from napari_samv2_prompts.io.records import Picture, Predict, Record, with_weights
@@ -42,6 +42,7 @@ def segment(
     points: Boxes | None = None,
     box_format: BoxFormat | None = None,
     prompts: PromptBatch | None = None,
+    channel: str | int | None = None,
     model: str | None = None,
     checkpoint: str | Path | None = None,
     device: str = "auto",
@@ -65,6 +66,9 @@ def segment(
         the edge of the image.
     prompts : PromptBatch, optional
         In place of boxes and points.
+    channel : str or int, optional
+        Of a file with several channels the one to segment in, by number or name; "rgb" for three as
+        colours, which three of 8 bit are by themselves.
     model, checkpoint, device
         As for :class:`.SAMV2ImagePredictor`; a published model is downloaded when first used.
     predictor : SAMV2ImagePredictor, optional
@@ -83,7 +87,7 @@ def segment(
     OSError
         If a file cannot be read.
     """
-    picture = read_picture(image) if isinstance(image, str | Path) else as_picture(image)
+    picture = picture_in(image, channel)
     height, width = picture.shape[:2]
     if prompts is None:
         name = Path(image).name if isinstance(image, str | Path) else ""

@@ -58,6 +58,18 @@ def test_an_ome_tiff_says_axes_and_units_to_ome_readers(tmp_path) -> None:
         np.testing.assert_array_equal(file.asarray(), stack)
 
 
+@pytest.mark.parametrize("planes", [3, 4])
+@pytest.mark.parametrize("name", ["stack.tif", "stack.ome.tif"])
+def test_a_few_planes_are_no_colours(tmp_path, planes: int, name: str) -> None:
+    stack = np.arange(planes * 5 * 6, dtype=np.uint16).reshape(planes, 5, 6)
+    write_labels(tmp_path / name, stack)
+    with tifffile.TiffFile(tmp_path / name) as file:
+        assert len(file.pages) == planes
+        assert file.pages[0].photometric.name == "MINISBLACK"
+        assert file.series[0].axes == "ZYX"
+        np.testing.assert_array_equal(file.asarray(), stack)
+
+
 def test_the_pixel_size_of_imagej_and_of_nothing(tmp_path) -> None:
     path = tmp_path / "imagej.tif"
     image = np.zeros((4, 5), np.uint8)

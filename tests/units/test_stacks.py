@@ -140,3 +140,33 @@ def test_what_workers_can_not_share_is_said(stack, tmp_path):  # noqa: F811
         segment_stack(stack, boxes=BOXES, client=client)
     with pytest.raises(ValueError, match="name a folder that all of them see"):
         segment_stack(tmp_path / "stack.tif", boxes=BOXES, client=client)
+
+
+@pytest.mark.parametrize(
+    ("through", "axes", "letters"),
+    [
+        ("t", (2, 0, 1), "YXT"),
+        ("2", (2, 0, 1), "YXZ"),
+        ("z", (0, 1, 2), "ZYX"),
+        ("1", (1, 0, 2), "YZX"),
+    ],
+)
+def test_labels_say_their_axes_in_the_order_of_the_file(through, axes, letters, tmp_path) -> None:
+    from napari_samv2_prompts.cli.segment_stack import _letters
+    from napari_samv2_prompts.io.exports import write_labels
+
+    assert _letters(through, axes, "") == letters
+    write_labels(tmp_path / "a.tif", np.ones((2, 3, 4), np.uint8), axes=letters)
+    if letters.endswith("YX"):
+        write_labels(tmp_path / "a.ome.tif", np.ones((2, 3, 4), np.uint8), axes=letters)
+        return
+    with pytest.raises(ValueError, match=f"the axes are {letters}: name the labels a.tif"):
+        write_labels(tmp_path / "a.ome.tif", np.ones((2, 3, 4), np.uint8), axes=letters)
+
+
+def test_a_film_by_the_position_of_its_axis_is_one_by_what_its_file_says() -> None:
+    from napari_samv2_prompts.cli.segment_stack import _letters
+
+    assert _letters("0", (0, 1, 2), "tyx") == "TYX"
+    assert _letters("z", (0, 1, 2), "tyx") == "ZYX"
+    assert _letters("0", (0, 1, 2), "qyx") == "ZYX"

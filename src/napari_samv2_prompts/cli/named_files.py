@@ -16,6 +16,9 @@ from typing import Literal
 
 from napari_samv2_prompts.io.ome_zarr import is_zarr
 
+# How names end that nobody gives a folder.
+_FILES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".csv", ".json", ".txt", ".npy", ".zip")
+
 Kind = Literal["file", "folder", "new folder"]
 
 
@@ -46,6 +49,8 @@ def check_files(read: Iterable[Path | None], written: Iterable[Written | None]) 
         _check_name(item)
         _check_folder(item, made)
     _check_apart(inputs, wanted)
+    for item in wanted:
+        _check_ending(item)
 
 
 def _check_name(item: Written) -> None:
@@ -56,6 +61,13 @@ def _check_name(item: Written) -> None:
         raise ValueError(f"{path} is a file: name a folder for {what}.")
     if item.kind == "new folder" and path.is_dir() and any(path.iterdir()):
         raise ValueError(f"There is something in {path}: name a new folder for {what}.")
+
+
+def _check_ending(item: Written) -> None:
+    path, what = item.path, item.what
+    named_as_file = path.suffix.lower() in _FILES and not path.exists()
+    if item.kind != "file" and named_as_file:
+        raise ValueError(f"{path} is named like a file: name a folder for {what}, {path.stem} say.")
     if item.endings and not path.name.lower().endswith(item.endings):
         usual = " or ".join(item.endings[:2])
         raise ValueError(f"The name of {what} must end in {usual}, and {path.name} does not.")

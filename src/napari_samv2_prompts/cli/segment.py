@@ -70,6 +70,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="labels.tif, labels.ome.tif, or the folder for those of a folder; NAME.labels.tif in "
         "the current folder if not given",
     )
+    add(
+        "--channel",
+        metavar="NAME",
+        help="of an image with several its number or name, or rgb for three as colours",
+    )
     add("--save-prompts", action="store_true", help="also write prompts and settings as .json")
     add("--coco", type=Path, metavar="FILE", help="also write all as COCO JSON")
     add("--polygons", action="store_true", help="outlines in the COCO file")

@@ -55,12 +55,24 @@ def run(options: argparse.Namespace) -> int:
     labels = labels_path(options)
     check_outputs(options, labels, objects_table(labels))
     image = options.image.absolute()  # workers stand elsewhere
-    unit = AllUnit(image, labels.absolute(), selection, options.picture, settings_of(options))
+    unit = AllUnit(
+        image,
+        labels.absolute(),
+        selection,
+        options.picture,
+        options.channel,
+        settings_of(options),
+    )
     if (work := slide_work(options, unit)) is not None:
         status = run_slide(options, work, labels, with_key=False)
         if not status:
             write_coco_file(options, [unit])
         return status
+    if options.workers is not None or options.scheduler is not None:
+        raise ValueError(
+            f"{image.name} is searched in one piece, which several workers can't share: leave out "
+            f"{'--scheduler' if options.workers is None else '--workers'}."
+        )
     started = time.perf_counter()
     outcome = unit.run(lambda: predictor(options), None)
     tell(outcome.notes)
@@ -85,6 +97,7 @@ def _folder(options: argparse.Namespace, selection: Selection) -> int:
         out.absolute(),
         selection,
         ending=".ome.tif" if options.ome else ".tif",
+        channel=options.channel,
         settings=settings_of(options),
     )
     check_folder_outputs(options, out, units)

@@ -35,6 +35,7 @@ def check_folder_outputs(
 ) -> None:
     """Look at all that is to be written for a folder; see :func:`check_outputs`."""
     from napari_samv2_prompts.units.files import AllUnit
+    from napari_samv2_prompts.units.folders import picture_of_prompts
 
     read: list[Path | None] = [*files_of_model(options)]
     written = [Written(out, "the labels", "folder", makes_parents=True), _coco(options)]
@@ -47,6 +48,12 @@ def check_folder_outputs(
         read += [unit.boxes, unit.points]
         written.append(saved_prompts(unit.prompts))
     check_files(read, written)
+    picture = None if options.coco is None else picture_of_prompts(options.coco)
+    if picture is not None:
+        raise ValueError(
+            f"{options.coco} would be taken for the prompts of {picture.name} the next time: "
+            "choose another name for the COCO file, or another folder."
+        )
 
 
 def _outlines(options: argparse.Namespace) -> Written | None:
@@ -58,7 +65,9 @@ def _outlines(options: argparse.Namespace) -> Written | None:
 
 
 def _coco(options: argparse.Namespace) -> Written | None:
-    return None if options.coco is None else Written(options.coco, "the COCO file")
+    if options.coco is None:
+        return None
+    return Written(options.coco, "the COCO file", endings=(".json",))
 
 
 def saved_prompts(path: Path | None) -> Written | None:

@@ -37,6 +37,7 @@ def run(options: argparse.Namespace) -> int:
         keep_prompts=options.save_prompts,
         boxes=options.boxes and options.boxes.absolute(),
         box_format=options.box_format,
+        channel=options.channel,
         settings=settings_of(options),
     )
     check_folder_outputs(options, out, units)

@@ -72,7 +72,6 @@ _USES = {
     "last": _STACK,
     "store": _STACK,
     "labels": _ZARR,
-    "channel": _ZARR,
 }
 """Options by the names of what argparse returns; those that are not here mean something always."""
 
@@ -88,6 +87,9 @@ def mode_of(options: argparse.Namespace) -> Mode:
         if given is not None and given is not False and mode not in use.modes:
             option = f"--{name.replace('_', '-')}"
             raise ValueError(f"{option} is not for {mode.value}: {use.hint}.")
+    given_alone = options.box_format is not None and options.boxes is None
+    if given_alone and mode is not Mode.FOLDER:
+        raise ValueError("--box-format is about boxes: name their file, too (--boxes FILE).")
     if options.polygons and options.coco is None:
         raise ValueError("--polygons is about the COCO file: name that, too (--coco FILE).")
     return mode

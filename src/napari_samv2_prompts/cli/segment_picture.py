@@ -42,6 +42,7 @@ def run(options: argparse.Namespace) -> int:
         options.picture,
         kept,
         options.box_format,
+        options.channel,
         settings_of(options),
     )
     started = time.perf_counter()

@@ -24,6 +24,8 @@ def run(options: argparse.Namespace) -> int:
     output = labels_path(options)
     check_outputs(options, output)
     opened = open_image(options.image).with_pixel_size()
+    if options.channel is not None:  # without it the prompts may be of all channels
+        opened = opened.of_channel(options.channel)
     tell(opened.notes)
     labels = replay(
         opened.data, options.prompts, device=options.device, checkpoint=options.checkpoint

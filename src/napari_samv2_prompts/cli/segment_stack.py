@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     import numpy as np
 
     from napari_samv2_prompts.images import StackPicture, axes_of, planes_first
-    from napari_samv2_prompts.io.exports import write_labels
+    from napari_samv2_prompts.io.exports import check_axes, write_labels
     from napari_samv2_prompts.io.file_views import StackFile
     from napari_samv2_prompts.io.opening import open_image
     from napari_samv2_prompts.propagation import Wanted
@@ -76,16 +76,20 @@ def run(options: argparse.Namespace) -> int:
     output = labels_path(options)
     check_outputs(options, output, _tracks(options.tracks), _store(options.store))
     opened = open_image(options.image).with_pixel_size()
+    if options.channel is not None or options.through != str(opened.axes.find("c")):
+        opened = opened.of_channel(options.channel)
     tell(opened.notes)
     axes = axes_of(opened.data.shape, options.through)
     stack = planes_first(opened.data, axes)
+    letters = _letters(options.through, axes, opened.axes)
+    check_axes(output, letters)
     seen = StackPicture.of(stack)
     prompts = stack_prompts(seen.shape, options.boxes, options.points, options.box_format)
     wanted = Wanted.of(len(stack), options.first, options.last, options.direction or "both")
     started = time.perf_counter()
     away = options.workers is not None or options.scheduler is not None
     store = options.store or (output.with_name(f"{output.name}.embeddings") if away else None)
-    file = StackFile.of(options.image.absolute(), axes, seen) if away else None
+    file = StackFile.of(options.image.absolute(), axes, seen, opened.channel) if away else None
     work = StackWork(seen, prompts, wanted, options.method or "auto", store)
     labels, ends = _followed(options, work, file)
     if store is not None and store != options.store:
@@ -94,13 +98,23 @@ def run(options: argparse.Namespace) -> int:
     for end in sorted(ends, key=lambda end: (end.object, end.plane)):
         print(end)
     in_their_order = labels.transpose(np.argsort(axes))  # as in the file
-    letters = "TYX" if options.through.lower() == "t" else None
     write_labels(output, in_their_order, pixel_size=opened.pixel_size, axes=letters)
     print(f"Labels: {output}")
     if options.tracks is not None:
         _write_tracks(options.tracks, labels)
         print(f"Tracks: {options.tracks}")
     return 0
+
+
+def _letters(through: str, axes: tuple[int, int, int], known: str) -> str:
+    """Return the letters of the axes of labels, in the order of the file.
+
+    - `axes`: of planes, rows and columns in the file
+    - `known`: letters of all axes of the file; empty if it does not say them
+    """
+    said = known[axes[0]] if known else ""
+    film = through.lower() == "t" or (through.lower() != "z" and said == "t")
+    return "".join(letter for _, letter in sorted(zip(axes, "TYX" if film else "ZYX", strict=True)))
 
 
 def _tracks(path: Path | None) -> Written | None:

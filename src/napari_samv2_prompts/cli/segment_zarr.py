@@ -20,7 +20,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("OME-Zarr images and plates")
     add = group.add_argument
     add("--labels", metavar="NAME", help="write labels/NAME; default samv2")
-    add("--channel", metavar="NAME", help="its number or name, or rgb for three as colours")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -104,11 +104,12 @@ def write_labels(
             "axis, axes='TCZYX' for instance."
         )
     metadata: dict[str, Any] = {"axes": axes}
-    options: dict[str, Any] = {"compression": "zlib"}
+    # Grey in so many words: three or four planes would be taken for colours.
+    options: dict[str, Any] = {"compression": "zlib", "photometric": "minisblack"}
     if key is not None:
         options["software"] = f"{_SOFTWARE} {key}"
         metadata["UUID"] = str(UUID(bytes=blake2b(key.encode(), digest_size=16).digest()))
-    is_ome = name.endswith((".ome.tif", ".ome.tiff"))
+    is_ome = _is_ome(name)
     if pixel_size is not None:
         # Pixels per centimetre, which every reader of TIFF knows.
         size = PixelSize.of(pixel_size)
@@ -117,8 +118,26 @@ def write_labels(
         if is_ome:
             for axis, step in (("X", size.x), ("Y", size.y)):
                 metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": "µm"}
+    check_axes(Path(path), axes)
     with written_whole(path) as part:
         tifffile.imwrite(part, array, metadata=metadata, ome=is_ome, **options)
+
+
+def _is_ome(name: str) -> bool:
+    return name.lower().endswith((".ome.tif", ".ome.tiff"))
+
+
+def check_axes(path: Path, axes: str) -> None:
+    """Refuse axes in an order that the format does not have.
+
+    - `path`: see :func:`write_labels`
+    - `axes`: one letter each
+    """
+    if _is_ome(path.name) and not axes.upper().endswith("YX"):
+        raise ValueError(
+            f"OME-TIFF has height and width last, and the axes are {axes}: name the labels "
+            f"{path.name[: path.name.lower().rindex('.ome.')]}.tif."
+        )
 
 
 def read_key(path: Path) -> str | None:

@@ -6,7 +6,7 @@ Not here: opening the file (``window_layers.py``), what a view is (``images``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -98,11 +98,18 @@ class StackFile:
     axes: tuple[int, int, int]  # of planes, rows and columns in the file
     limits: tuple[float, float] | None  # see :class:`.StackPicture`
     digest: str  # of shape and first plane: what is to be found in the file
+    channel: str | None = None  # which one it is of those that the file holds; None: all it holds
 
     @classmethod
-    def of(cls, image: Path, axes: tuple[int, int, int], stack: StackPicture) -> StackFile:
+    def of(
+        cls,
+        image: Path,
+        axes: tuple[int, int, int],
+        stack: StackPicture,
+        channel: str | None = None,
+    ) -> StackFile:
         """Return what a stack that was read from a file is known by."""
-        return cls(image, axes, stack.limits, _digest(stack.planes))
+        return cls(image, axes, stack.limits, _digest(stack.planes), channel)
 
     @contextmanager
     def opened(self) -> Iterator[StackPicture]:
@@ -111,10 +118,11 @@ class StackFile:
         - raises ValueError if it is another stack by now, or damaged
         - raises OSError or MemoryError if it can't be read
         """
-        with lazily(self.image, None, 0) as data:
-            planes = None if isinstance(data, tuple) else _Turned(data, self.axes)
+        with lazily(self.image, None, 0) if self.channel is None else nullcontext() as data:
+            lazy = data is not None and not isinstance(data, tuple)
+            planes = _Turned(data, self.axes) if lazy else None
             if planes is None or _digest(planes) != self.digest:
-                planes = _Turned(open_image(self.image).data, self.axes)
+                planes = _Turned(open_image(self.image).of_channel(self.channel).data, self.axes)
                 if _digest(planes) != self.digest:
                     raise ValueError(f"{self.image.name} was changed: begin again.")
             yield StackPicture(planes, self.limits)

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from napari_samv2_prompts.io.ome_xml import channel_names
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -38,6 +40,17 @@ class Facts:
     palette: NDArray[np.uint8] | None = None  # shape (N, 3)
     orientation: int = 1  # of EXIF: 1 is upright as stored
     size: int = 0  # bytes that the numbers take
+    # How many samples of a pixel are neither grey nor colours, nor said to be an alpha.
+    others: int = 0
+    channels: tuple[str, ...] = ()  # names of the channels, as far as the file tells them
+
+
+class Shown(NamedTuple):
+    """The numbers of a file as a viewer shows them."""
+
+    data: NDArray[Any]
+    rgb: bool | None  # whether the last axis is colours; None where the file does not say
+    axes: str  # a small letter an axis, "s" for colours, "c" for channels; empty if unknown
 
 
 def facts_of(path: Path) -> Facts | None:
@@ -121,6 +134,8 @@ def _facts_of_tiff(path: Path) -> Facts:
         return Facts(
             series.shape, series.axes, colours, palette,
             _as_orientation(1 if tag is None else tag.value), int(series.nbytes),
+            sum(kind == 0 for kind in page.extrasamples),
+            channel_names(file.ome_metadata or "") if file.is_ome else (),
         )  # fmt: skip
 
 
@@ -140,40 +155,44 @@ def _require_end(file: TiffFile) -> None:
         offset = int.from_bytes(handle.read(tiff.offsetsize), order)
 
 
-def as_shown(array: NDArray[Any], facts: Facts, path: Path) -> tuple[NDArray[Any], bool | None]:
-    """Return the numbers as a viewer shows them, and whether their last axis is colours.
+def as_shown(array: NDArray[Any], facts: Facts, path: Path) -> Shown:
+    """Return the numbers as a viewer shows them.
 
     - `array`: as a reader made it of the file
     - `path`: of the file, for formats that are converted when read
-    - returns None where the file does not say
     """
     if facts.colours in _CONVERTED:
         return _converted(path, _CONVERTED[facts.colours])
     if not facts.axes or tuple(array.shape) != tuple(facts.shape):
-        return array, None
-    axis = facts.axes.find("S")
+        return Shown(array, None, "")
+    axes = facts.axes.lower()
+    axis = axes.find("s")
     if axis < 0:
-        return _coloured(array, facts)
-    array = np.moveaxis(array, axis, -1)
+        return _coloured(array, facts, axes)
+    array, axes = np.moveaxis(array, axis, -1), axes.replace("s", "")
     if facts.colours == "cmyk" and array.shape[-1] >= 4:
         top = float(np.iinfo(array.dtype).max) if array.dtype.kind == "u" else 1.0
         light = (1 - array[..., :3] / top) * (1 - array[..., 3:4] / top)
-        return np.rint(255 * light).astype(np.uint8), True
+        return Shown(np.rint(255 * light).astype(np.uint8), True, f"{axes}s")
     if facts.colours == "rgb" and array.shape[-1] >= 3:
-        return array[..., : min(4, array.shape[-1])], True
-    return _coloured(array[..., 0], facts)  # grey, with an alpha or more beside it
+        return Shown(array[..., : min(4, array.shape[-1])], True, f"{axes}s")
+    if facts.colours == "grey" and facts.others:  # as microscopes write channels side by side
+        return Shown(array[..., : 1 + facts.others], False, f"{axes}c")
+    return _coloured(array[..., 0], facts, axes)  # grey, with an alpha beside it
 
 
-def _coloured(array: NDArray[Any], facts: Facts) -> tuple[NDArray[Any], bool]:
+def _coloured(array: NDArray[Any], facts: Facts, axes: str) -> Shown:
     if facts.palette is not None and array.dtype.kind in "bu":
-        return facts.palette[np.minimum(array, len(facts.palette) - 1).astype(np.intp)], True
+        entries = np.minimum(array, len(facts.palette) - 1).astype(np.intp)
+        return Shown(facts.palette[entries], True, f"{axes}s")
     if facts.colours == "white" and array.dtype.kind in "bu":
-        return np.invert(array), False
-    return array, False
+        return Shown(np.invert(array), False, axes)
+    return Shown(array, False, axes)
 
 
-def _converted(path: Path, mode: str) -> tuple[NDArray[Any], bool]:
+def _converted(path: Path, mode: str) -> Shown:
     from PIL import Image
 
     with Image.open(path) as picture:
-        return np.asarray(picture.convert(mode)), mode == "RGB"
+        coloured = mode == "RGB"
+        return Shown(np.asarray(picture.convert(mode)), coloured, "yxs" if coloured else "yx")

@@ -110,7 +110,8 @@ def write_ctc(
             for (number, at), new in numbers.items():
                 if at == frame:
                     mask[np.asarray(shown) == number] = new
-            tifffile.imwrite(part / f"mask{frame:0{digits}d}.tif", mask, compression="zlib")
+            name = part / f"mask{frame:0{digits}d}.tif"
+            tifffile.imwrite(name, mask, compression="zlib", photometric="minisblack")
         rows = (f"{t.object} {t.first} {t.last} {t.parent}\n" for t in lineage.tracks)
         (part / "res_track.txt").write_text("".join(rows), "ascii")
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from napari_samv2_prompts.io.channels import channel_of
 from napari_samv2_prompts.io.ngff import Multiscale, multiscale_of, plate_wells, well_fields
 from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_of_layer
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _METADATA = ("zarr.json", ".zgroup")
-_COLOURS = 3
 _MOST_PIECES = 1_000_000
 """Planes or chunks of an array; whoever lists more than these runs out of memory."""
 
@@ -77,29 +77,10 @@ class NgffImage:
         return list(product(*map(range, sizes)))
 
     def channel(self, wanted: str | None) -> int | slice | None:
-        """Return which channel is meant: its position, a slice for colours, None if there is none.
-
-        - `wanted`: its number or its name; "rgb" for three as colours.  Without it the only one, or
-          the three of an 8-bit image as colours.
-        - raises ValueError if there is no such channel, or several and none is named
-        """
+        """Return which channel is meant; see :func:`.channel_of`."""
         axes, names = self.axes, self.described.channels
         count = self.array.shape[axes.index("c")] if "c" in axes else 0
-        if wanted is None:
-            if count <= 1:
-                return 0 if count else None
-            if count == _COLOURS and self.array.dtype == np.uint8:
-                return slice(0, _COLOURS)
-        elif wanted.lower() == "rgb" and count == _COLOURS:
-            return slice(0, _COLOURS)
-        elif wanted in names[:count]:
-            return names.index(wanted)
-        elif wanted.isdecimal() and int(wanted) < count:
-            return int(wanted)
-        listed = ", ".join(f"{n} ({names[n]})" if n < len(names) else str(n) for n in range(count))
-        if wanted is None:
-            raise ValueError(f"it has {count} channels: say which one (--channel): {listed}")
-        raise ValueError(f"it has no channel {wanted!r}, but {listed or 'none'}")
+        return channel_of(wanted, count, names, bytes_=self.array.dtype == np.uint8)
 
     def read(
         self,

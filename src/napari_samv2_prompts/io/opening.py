@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_samv2_prompts.io.channels import COLOURS, RGB, channel_of
 from napari_samv2_prompts.io.formats import Facts, as_shown, facts_of, trusting_pillow
 from napari_samv2_prompts.io.ome_zarr import (
     NgffImage,
@@ -30,6 +31,7 @@ from napari_samv2_prompts.words import counted
 
 _BUILTIN = "napari"
 _RGB_BY_SHAPE = (3, 4)
+_COLOUR_NAMES = ("red", "green", "blue")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +44,9 @@ class OpenedImage:
     # As the reader says by scale and units; None if it does not.
     pixel_size: PixelSize | None = None
     notes: tuple[str, ...] = ()  # sentences that the user should read
+    axes: str = ""  # a letter an axis: t, c, z, y, x, s for colours or another; empty if unknown
+    channels: tuple[str, ...] = ()  # names of the channels, as far as the file tells them
+    channel: str | None = None  # which of them this is; None where it is all that the file holds
 
     @property
     def name(self) -> str:
@@ -54,6 +59,30 @@ class OpenedImage:
             return self
         size, note = pixel_size_and_note(self.path)
         return replace(self, pixel_size=size, notes=(*self.notes, note) if note else self.notes)
+
+    def of_channel(self, wanted: str | int | None) -> OpenedImage:
+        """Return one channel of the image, or three as colours.
+
+        - `wanted`: see :func:`.channel_of`; of a picture in colours None means all of them
+        - raises ValueError if there is no such channel, or several and none is named
+        """
+        if self.rgb and (wanted is None or str(wanted).lower() == RGB):
+            return self
+        axis = self.data.ndim - 1 if self.rgb else self.axes.find("c")
+        count = 0 if axis < 0 else int(self.data.shape[axis])
+        names = self.channels or (_COLOUR_NAMES if self.rgb else ())
+        try:
+            chosen = channel_of(wanted, count, names, bytes_=self.data.dtype == np.uint8)
+        except ValueError as error:
+            raise ValueError(f"{self.name}: {error}.") from error
+        if chosen is None:
+            return self
+        rest = self.axes.replace("c", "").replace("s", "")
+        if isinstance(chosen, slice):
+            data = np.moveaxis(self.data, axis, -1)
+            return replace(self, data=data, rgb=True, axes=f"{rest}s", channel=RGB)
+        data = self.data[(slice(None),) * axis + (chosen,)]
+        return replace(self, data=data, rgb=False, axes=rest, channel=str(chosen))
 
 
 def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
@@ -70,8 +99,7 @@ def open_image(path: str | Path, reader: str | None = None) -> OpenedImage:
     with trusting_pillow():
         try:
             if reader is None and path.is_dir() and (image := _ngff(path)) is not None:
-                notes = (image.note,) if image.note else ()
-                return OpenedImage(path, *_with_colours(image), image.pixel_size, notes)
+                return _of_ngff(path, image)
             chosen = choose_reader(path, reader)
             facts = facts_of(path) if chosen == _BUILTIN and path.is_file() else None
             return _opened(path, _read(path, chosen), facts)
@@ -103,14 +131,18 @@ def _ngff(path: Path) -> NgffImage | None:
     return open_ngff(images[0]) if images else None
 
 
-def _with_colours(image: NgffImage) -> tuple[Any, bool]:
-    """Return the full size, and whether its last axis is colours: of a picture that has them."""
+def _of_ngff(path: Path, image: NgffImage) -> OpenedImage:
+    """Return the full size of an OME-Zarr image; a picture in colours with these last."""
+    notes = (image.note,) if image.note else ()
+    data, names = image.lazy(), image.described.channels
     try:
-        coloured = isinstance(image.channel(None), slice) and len(image.planes()) == 1
+        axes = image.axes
     except ValueError:
-        coloured = False
-    data = image.lazy()
-    return (np.moveaxis(data, image.axes.index("c"), -1), True) if coloured else (data, False)
+        axes = ""  # whoever needs them says what is wrong
+    opened = OpenedImage(path, data, False, image.pixel_size, notes, axes, names)
+    count = data.shape[axes.index("c")] if "c" in axes else 0
+    coloured = count == COLOURS and data.dtype == np.uint8 and len(image.planes()) == 1
+    return replace(opened.of_channel(RGB), channel=None) if coloured else opened
 
 
 def _short(error: Exception) -> str:
@@ -204,15 +236,33 @@ def _opened(path: Path, layers: list[tuple[Any, ...]], facts: Facts | None) -> O
     if isinstance(data, list | tuple) or meta.get("multiscale"):
         data = data[0]
     rgb = meta.get("rgb")
+    axes, names = _told_channels(meta, len(data.shape))
     if facts is not None:
-        data, told = as_shown(np.asarray(data), facts, path)
-        rgb = told if rgb is None else rgb
+        data, told, axes = as_shown(np.asarray(data), facts, path)
+        rgb, names = told if rgb is None else rgb, facts.channels
         if facts.orientation != 1:
             notes.append(_about_orientation(path, facts, data.shape[:2]))
+        if rgb and facts.others:
+            notes.append(
+                f"{path.name} has {counted(facts.others, 'channel')} beside its colours, which the "
+                "file does not call transparency: left out."
+            )
     if rgb is None:
         rgb = len(data.shape) > 2 and data.shape[-1] in _RGB_BY_SHAPE
     size = pixel_size_of_layer(meta.get("scale"), meta.get("units"))
-    return OpenedImage(path, data, bool(rgb), size, tuple(notes))
+    return OpenedImage(path, data, bool(rgb), size, tuple(notes), axes, names)
+
+
+def _told_channels(meta: dict[str, Any], ndim: int) -> tuple[str, tuple[str, ...]]:
+    """Return the axes that a reader plugin makes layers of channels of, and their names."""
+    axis = meta.get("channel_axis")
+    if not isinstance(axis, int) or not -ndim <= axis < ndim:
+        return "", ()
+    front = ["?"] * (ndim - 3)
+    letters = [*front, "y", "x"]
+    letters.insert(axis % ndim, "c")
+    names = meta.get("name")
+    return "".join(letters), tuple(map(str, names)) if isinstance(names, list | tuple) else ()
 
 
 def _about_orientation(path: Path, facts: Facts, shape: tuple[int, ...]) -> str:

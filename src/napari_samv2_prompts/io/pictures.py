@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.images import as_array, check_real, render
@@ -20,21 +20,38 @@ from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.prompts import Masks
 
 
-def read_picture(path: str | Path) -> NDArray[np.uint8]:
+def read_picture(path: str | Path, channel: str | int | None = None) -> NDArray[np.uint8]:
     """Read a grey or RGB picture as the predictor takes it.
 
     - `path`: whatever a reader plugin of napari's opens; see :func:`.open_image`.  An alpha channel
       is dropped; other numbers than 8 bit are stretched, with a few of the darkest and brightest
       pixels saturated.
+    - `channel`: which one of several; see :meth:`.OpenedImage.of_channel`
     - returns an array of shape (H, W) or (H, W, 3), uint8
     - raises ValueError if the file is not a single picture
     - raises OSError or MemoryError if the file cannot be read
     - warns (FileWarning) of what the user should know of the file
     """
-    opened = open_image(path)
+    opened = open_image(path).of_channel(channel)
     for note in opened.notes:
         warnings.warn(note, FileWarning, stacklevel=2)
     return picture_of(opened)
+
+
+def picture_in(
+    image: str | Path | ArrayLike, channel: str | int | None = None
+) -> NDArray[np.uint8]:
+    """Return what a script gives as picture, a file or an array, as the predictor takes it.
+
+    - `channel`: of a file, see :func:`read_picture`
+    - raises ValueError, OSError or MemoryError as :func:`read_picture`, and for the channel of an
+      array
+    """
+    if isinstance(image, str | Path):
+        return read_picture(image, channel)
+    if channel is not None:
+        raise ValueError("A channel is chosen of a file: give the array of that channel alone.")
+    return as_picture(image)
 
 
 def picture_of(opened: OpenedImage) -> NDArray[np.uint8]:

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_samv2_prompts.io.ome_xml import pixels_of
+
 if TYPE_CHECKING:
     from tifffile import TiffFile
 
@@ -131,12 +133,7 @@ def _told_by(file: TiffFile) -> PixelSize | None:
 
 
 def _told_by_ome(xml: str) -> PixelSize | None:
-    from xml.etree import ElementTree
-
-    if "<!DOCTYPE" in xml or "<!ENTITY" in xml:  # what grows without bound is written with these
-        raise ElementTree.ParseError("it declares entities, which OME-XML never does")
-    root = ElementTree.fromstring(xml)  # nosec B314
-    pixels = next((e for e in root.iter() if e.tag.endswith("Pixels")), None)
+    pixels = pixels_of(xml)
     sizes = []
     for axis in "YX":
         value = None if pixels is None else pixels.get(f"PhysicalSize{axis}")

@@ -112,7 +112,7 @@ def gather_prompts(
     if boxes is not None:
         _add_file(prompts, Path(boxes), "boxes", box_format, image)
     if points is not None:
-        _add_file(prompts, Path(points), "points", box_format, image)
+        _add_file(prompts, Path(points), "points", None, image)
     return prompts
 
 
@@ -126,8 +126,10 @@ def _add_file(
     if path.suffix.lower() in _JSON:
         content = load_json(path, read_text(path))
         if is_coco(content):
+            _check_format(path, box_format, "xywh")
             add_coco(prompts, path.name, content, image)
         elif is_geojson(content):
+            _check_format(path, box_format)
             add_geojson(prompts, path.name, content)
         else:
             raise ValueError(
@@ -135,9 +137,22 @@ def _add_file(
                 "with --prompts."
             )
     elif path.suffix.lower() == ".txt" and _is_yolo(text := read_text(path)):
+        _check_format(path, box_format, "yolo")
         add_yolo(prompts, path.name, text)
     else:
-        add_table(prompts, _of_image(read_table(path), image), wanted, box_format)
+        table = _of_image(read_table(path), image)
+        if kind_of_columns(table) == "napari shapes":
+            _check_format(path, box_format)
+        add_table(prompts, table, wanted, box_format)
+
+
+def _check_format(path: Path, wanted: BoxFormat | None, own: BoxFormat | None = None) -> None:
+    """Refuse to read boxes in another way than the one that their kind of file has."""
+    if wanted not in (None, own):
+        raise ValueError(
+            f"{path.name} says itself how its boxes are meant: leave out the box format {wanted}, "
+            "which is for tables."
+        )
 
 
 def _of_image(table: Table, image: str) -> Table:

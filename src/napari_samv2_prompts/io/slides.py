@@ -37,7 +37,7 @@ class Slide:
 
     image: Path
     shape: tuple[int, int]  # ``(height, width)``
-    channel: str | None = None  # of an OME-Zarr image
+    channel: str | None = None  # which one of several; see :func:`.channel_of`
     # Values that are black and white; None where they are 8 bit already.
     limits: tuple[float, float] | None = None
 
@@ -79,7 +79,12 @@ def open_slide(image: Path, channel: str | None = None) -> Iterator[OpenSlide]:
         if found is not None:
             yield _of_ngff(found, channel)
             return
-    elif image.suffix.lower() in _TIFF and find_spec("zarr") is not None and _is_plain(image):
+    elif (
+        channel is None
+        and image.suffix.lower() in _TIFF
+        and find_spec("zarr") is not None
+        and _is_plain(image)
+    ):
         import tifffile
         import zarr
 
@@ -87,7 +92,7 @@ def open_slide(image: Path, channel: str | None = None) -> Iterator[OpenSlide]:
             array: Any = zarr.open(store, mode="r")
             yield _of_array(array)
             return
-    opened = open_image(image)
+    opened = open_image(image).of_channel(channel)
     data = np.asarray(opened.data)
     picture = picture_of(opened)
     if picture.shape == data.shape:  # the numbers themselves, whose contrast is yet to be taken

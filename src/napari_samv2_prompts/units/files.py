@@ -43,6 +43,7 @@ class FileUnit:
     outlines: Path | None = None  # where a picture with the outlines goes
     prompts: Path | None = None  # where prompts and settings go, to be loaded again
     box_format: BoxFormat | None = None  # how the four numbers of a box are meant
+    channel: str | None = None  # see :meth:`.OpenedImage.of_channel`
     # Which model answers, to be saved with the prompts.
     settings: ModelSettings = field(default_factory=ModelSettings)
 
@@ -53,7 +54,7 @@ class FileUnit:
 
     def key(self, weights: str) -> str:
         """Say by content all that the labels depend on."""
-        words = (self.image.name, self.box_format)
+        words = (self.image.name, self.box_format, self.channel)
         return content_key([weights, self.image, self.boxes, self.points, *words])
 
     def standing(self, key: str) -> Standing:
@@ -69,7 +70,7 @@ class FileUnit:
         - raises ValueError, OSError or MemoryError if anything is wrong with the image, its
           prompts or the disk
         """
-        opened = open_image(self.image).with_pixel_size()
+        opened = open_image(self.image).with_pixel_size().of_channel(self.channel)
         image = picture_of(opened)
         size = (image.shape[0], image.shape[1])
         given = gather_prompts(
@@ -97,6 +98,7 @@ class AllUnit:
     labels: Path  # where the labels go; a table of the objects beside them
     selection: Selection = field(default_factory=Selection)  # which objects are kept
     outlines: Path | None = None  # where a picture with the outlines goes
+    channel: str | None = None  # see :meth:`.OpenedImage.of_channel`
     settings: ModelSettings = field(default_factory=ModelSettings)  # which model answers
 
     @property
@@ -106,7 +108,7 @@ class AllUnit:
 
     def key(self, weights: str) -> str:
         """Say by content all that the labels depend on."""
-        return content_key([weights, self.image, "all", repr(self.selection)])
+        return content_key([weights, self.image, "all", repr(self.selection), self.channel])
 
     def standing(self, key: str) -> Standing:
         """Tell what is there of the labels; of the other files only whether they are."""
@@ -119,7 +121,7 @@ class AllUnit:
         - `key`: goes into the labels
         - raises ValueError, OSError or MemoryError if anything is wrong with the image or the disk
         """
-        opened = open_image(self.image).with_pixel_size()
+        opened = open_image(self.image).with_pixel_size().of_channel(self.channel)
         image = picture_of(opened)
         found = found_in_tiles(make_predictor(), image, self.selection)
         labels = labels_from(found, (image.shape[0], image.shape[1]))

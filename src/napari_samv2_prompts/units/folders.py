@@ -37,6 +37,7 @@ def find_units(
     keep_prompts: bool = False,
     boxes: Path | None = None,
     box_format: BoxFormat | None = None,
+    channel: str | None = None,
     settings: ModelSettings | None = None,
 ) -> tuple[list[FileUnit], list[str]]:
     """Pair the pictures of a folder with the files of prompts of the same name.
@@ -49,7 +50,8 @@ def find_units(
     - `ending`: of the labels: ".tif" or ".ome.tif"
     - `keep_prompts`: whether ``cells.prompts.json`` is written beside the labels
     - `boxes`: a COCO file for all pictures, in place of files beside them
-    - `box_format`: how the four numbers of a box are meant
+    - `box_format`: how the four numbers of a box in a table are meant
+    - `channel`: of pictures with several; see :meth:`.OpenedImage.of_channel`
     - `settings`: which model answers
     - returns `units`: by name
     - returns `problems`: pictures without prompts, and so on, in sentences
@@ -77,11 +79,21 @@ def find_units(
                 files.get("boxes"),
                 files.get("points"),
                 prompts=out / f"{stem}.prompts.json" if keep_prompts else None,
-                box_format=box_format,
+                box_format=box_format if boxes or _is_table(files.get("boxes")) else None,
+                channel=channel,
                 settings=settings or ModelSettings(),
             )
         )
+    if box_format is not None and units and all(unit.box_format is None for unit in units):
+        raise ValueError(
+            f"The box format {box_format} is for tables of boxes, and {folder.name} has none: "
+            "leave it out."
+        )
     return units, problems
+
+
+def _is_table(path: Path | None) -> bool:
+    return path is not None and path.suffix.lower() == ".csv"
 
 
 def find_pictures(
@@ -90,6 +102,7 @@ def find_pictures(
     selection: Selection,
     *,
     ending: str = ".tif",
+    channel: str | None = None,
     settings: ModelSettings | None = None,
 ) -> list[AllUnit]:
     """Return a unit for each picture of a folder, to find all objects; see :func:`find_units`.
@@ -106,7 +119,9 @@ def find_pictures(
             )
     settings = settings or ModelSettings()
     return [
-        AllUnit(image, out / f"{stem}{_LABELS}{ending}", selection, settings=settings)
+        AllUnit(
+            image, out / f"{stem}{_LABELS}{ending}", selection, channel=channel, settings=settings
+        )
         for stem, image in named.items()
     ]
 
@@ -152,6 +167,12 @@ def _file_for_all(image: Path, boxes: Path, listed: Collection[str]) -> dict[str
     return {"boxes": boxes}
 
 
+def picture_of_prompts(file: Path) -> Path | None:
+    """Return the picture beside a file that has its prompts by its name; None if none has."""
+    pictures = (path for path in sorted(file.parent.glob("*")) if path.suffix.lower() in PICTURES)
+    return next((path for path in pictures if _stem(path) == file.stem), None)
+
+
 def _files(image: Path) -> dict[str, Path]:
     """Return the files of prompts beside a picture by what they list.
 
@@ -178,6 +199,7 @@ def segment_folder(
     *,
     boxes: str | Path | None = None,
     box_format: BoxFormat | None = None,
+    channel: str | int | None = None,
     model: str | None = None,
     checkpoint: str | Path | None = None,
     device: str = "auto",
@@ -194,7 +216,7 @@ def segment_folder(
         Where ``cells.labels.tif`` goes; ``labels`` in the folder if not given.
     boxes : path, optional
         A COCO file for all pictures.
-    box_format, model, checkpoint, device
+    box_format, channel, model, checkpoint, device
         As for :func:`.segment`.
     overwrite : bool
         Make again what is done, too.
@@ -218,7 +240,8 @@ def segment_folder(
     settings = ModelSettings.of(model, checkpoint, device)
     units, problems = find_units(
         folder, out, boxes=None if boxes is None else Path(boxes).absolute(),
-        box_format=box_format, settings=settings,
+        box_format=box_format, channel=None if channel is None else str(channel),
+        settings=settings,
     )  # fmt: skip
     for problem in problems:
         warnings.warn(problem, FileWarning, stacklevel=2)

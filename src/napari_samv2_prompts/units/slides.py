@@ -197,7 +197,8 @@ class SlideWork:
         found = [item for _, kept in self._numbered() for item in kept]
         labels = labels_from(found, self.slide.shape)
         if unit.outlines is not None:
-            write_outlines(unit.outlines, picture_of(open_image(unit.image)), labels)
+            opened = open_image(unit.image).of_channel(unit.channel)
+            write_outlines(unit.outlines, picture_of(opened), labels)
         size, notes = _pixel_size(unit.image)
         unit.write(found, labels, size, key)
         return Outcome(unit, objects=len(found), notes=notes)
@@ -264,14 +265,13 @@ def plan_slide(unit: AllUnit | FieldUnit, side: int, key: str) -> SlideWork | No
     - `key`: of the unit
     - raises ValueError, OSError or MemoryError if the picture can't be read
     """
-    channel = unit.channel if isinstance(unit, FieldUnit) else None
     if isinstance(unit, FieldUnit):
         image = open_ngff(unit.image)
         if image is None or len(image.planes()) > 1:
             return None
         shape = image.array.shape[-2:]
     else:
-        with open_slide(unit.image) as opened:
+        with open_slide(unit.image, unit.channel) as opened:
             shape = opened.shape
     tiles = tiles_of((int(shape[0]), int(shape[1])), side, int(side * OVERLAP))
     if len(tiles) < 2:
@@ -281,4 +281,4 @@ def plan_slide(unit: AllUnit | FieldUnit, side: int, key: str) -> SlideWork | No
         if isinstance(unit, FieldUnit)
         else unit.labels.with_name(f"{unit.labels.name}.tiles")
     )
-    return SlideWork(unit, slide_of(unit.image, channel), tuple(tiles), key, parts)
+    return SlideWork(unit, slide_of(unit.image, unit.channel), tuple(tiles), key, parts)

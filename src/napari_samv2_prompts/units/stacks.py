@@ -27,7 +27,7 @@ from napari_samv2_prompts.images import StackPicture, as_array, axes_of, planes_
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.file_views import StackFile
 from napari_samv2_prompts.io.found_files import FilledFolder, found_key, read_filled, write_filled
-from napari_samv2_prompts.io.pictures import read_image
+from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.propagation import (
     Anchors,
@@ -62,6 +62,7 @@ def segment_stack(
     boxes: Given | None = None,
     points: Given | None = None,
     box_format: BoxFormat | None = None,
+    channel: str | int | None = None,
     direction: Literal["forward", "back", "both"] = "both",
     first: int | None = None,
     last: int | None = None,
@@ -88,6 +89,8 @@ def segment_stack(
         A table, or ``plane, x, y`` for each object, or several; all of them on the object.
     box_format : {"xyxy", "xywh", "yolo"}, optional
         How the four numbers of a box in a table are meant; by its columns' names if not given.
+    channel : str or int, optional
+        As for :func:`.segment`.
     direction : str
         Beyond the prompted planes: ``"forward"``, ``"back"`` or ``"both"``.
     first, last : int, optional
@@ -125,8 +128,12 @@ def segment_stack(
         raise ValueError("Workers read files by themselves: give the path, not the array.")
     if client is not None and store is None:
         raise ValueError("Workers share embeddings: name a folder that all of them see (store).")
-    given = read_image(stack) if isinstance(stack, str | Path) else stack
-    image = as_array(given, "The stack")
+    opened = None
+    if isinstance(stack, str | Path):
+        opened = open_image(stack).of_channel(channel)
+    elif channel is not None:
+        raise ValueError("A channel is chosen of a file: give the array of that channel alone.")
+    image = as_array(stack, "The stack") if opened is None else opened.data
     axes = axes_of(image.shape) if len(image.shape) > 3 else (0, 1, 2)
     seen = StackPicture.of(planes_first(image, axes))
     prompts = stack_prompts(seen.shape, boxes, points, box_format)
@@ -138,7 +145,8 @@ def segment_stack(
         return work.here(make, progress)
     from napari_samv2_prompts.units.cluster import run_on
 
-    file = StackFile.of(Path(stack).absolute(), axes, seen)  # type: ignore[arg-type]
+    assert opened is not None  # checked above
+    file = StackFile.of(opened.path.absolute(), axes, seen, opened.channel)
     run: Run = partial(run_on, client, settings=settings)
     return work.on(run, file, make, progress)
 
@@ -245,9 +253,9 @@ class StackWork:
         store, wanted = self.store.absolute(), self.wanted
         model = self._model(make_predictor)
         model.follower(self.method)  # an error is told before there is any work
-        # Where the file has more axes the window's layer may have others, and nothing is embedded
-        # ahead.
-        if model.embeddings.whole and max(file.axes) == 2:
+        # Where the file has more axes, or channels, the window's layer may have others, and nothing
+        # is embedded ahead.
+        if model.embeddings.whole and max(file.axes) == 2 and file.channel is None:
             planes = range(wanted.first, wanted.last + 1)
             embed = stack_units(file.image, store, self.seen, file.axes, planes)
             for _ in run(embed):

@@ -20,7 +20,7 @@ from tifffile import TiffFile, TiffWriter, imread, imwrite
 
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import read_image, read_picture
-from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
+from napari_samv2_prompts.io.pixel_size import FileWarning, PixelSize, read_pixel_size
 
 # --- numbers ---
 
@@ -198,6 +198,32 @@ def _(desk: Desk) -> None:
         rgba.putalpha(alpha)
         rgba.save(desk.path(f"c.{ending}"))
         np.testing.assert_array_equal(read_picture(desk.path(f"c.{ending}")), RGB)
+
+
+@row(COLOURS, "RGB in TIFF with more values a pixel that the file does not call an alpha",
+     "the colours, and a warning; `--channel 3` is the first of the others")  # fmt: skip
+def _(desk: Desk) -> None:
+    near = np.dstack([RGB, GREY])
+    imwrite(desk.path("a.tif"), near, photometric="rgb", extrasamples=["unspecified"])
+    with pytest.warns(FileWarning, match=r"a\.tif has 1 channel beside its colours"):
+        np.testing.assert_array_equal(read_picture(desk.path("a.tif")), RGB)
+    np.testing.assert_array_equal(open_image(desk.path("a.tif")).of_channel(3).data, GREY)
+
+
+@row(COLOURS,
+     "several channels: an axis in OME-TIFF, ImageJ or OME-Zarr, or several values a pixel",
+     "the one that `--channel` names, refused without; three of 8 bit are colours")  # fmt: skip
+def _(desk: Desk) -> None:
+    imwrite(desk.path("a.tif"), np.stack([GREY16, GREY16.T.reshape(20, 30)]), imagej=True,
+            metadata={"axes": "CYX"})  # fmt: skip
+    values = np.dstack([GREY, RGB, GREY])
+    imwrite(desk.path("b.tif"), values, photometric="minisblack", planarconfig="contig")
+    imwrite(desk.path("c.tif"), np.moveaxis(RGB, -1, 0), imagej=True, metadata={"axes": "CYX"})
+    for name, count in (("a.tif", 2), ("b.tif", 5)):
+        with pytest.raises(ValueError, match=rf"{name}: it has {count} channels: say which one"):
+            read_picture(desk.path(name))
+    np.testing.assert_array_equal(read_picture(desk.path("b.tif"), 4), GREY)
+    np.testing.assert_array_equal(read_picture(desk.path("c.tif")), RGB)
 
 
 @row(COLOURS, "TIFF in which 0 is white", "0 is white, as in Pillow and Fiji")
