@@ -146,6 +146,7 @@ def test_no_file_gets_two_purposes(command: str, here: Path, capsys) -> None:
         ("segment folder -o cells.tif", "cells.tif is a file"),
         ("segment stack.tif --through 0 --boxes planes.csv --tracks folder", "something in folder"),
         ("segment stack.tif --through 0 --boxes planes.csv --store cells.tif", "is a file"),
+        ("segment folder -o cells.tif/out", "cells.tif is a file, and can't hold the labels"),
         ("embed cells.tif -o cells.png", "cells.png is a file"),
         ("embed cells.tif -o no/embeddings", "There is no folder"),
         ("demo --out cells.png", "cells.png is a file"),
@@ -166,3 +167,15 @@ def test_what_a_run_makes_itself_may_be_missing(here: Path, predictor, capsys) -
     assert main(command.split()) == 0
     assert {"all.json", "out/one.labels.tif", "out/one.prompts.json"} < set(contents(here / "new"))
     assert main(command.split()) == 0, "what was written is written again"
+
+
+def test_a_folder_that_can_not_be_written_is_told_first(here: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: "kept" not in str(path))
+    (here / "kept").mkdir()
+    for command in (
+        "segment cells.tif --boxes boxes.csv -o kept/labels.tif",
+        "segment folder -o kept/results",
+        "embed cells.tif -o kept/embeddings",
+    ):
+        assert main(command.split()) == 1
+        assert "kept can't be written to: choose another folder for" in capsys.readouterr().err

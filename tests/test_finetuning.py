@@ -10,7 +10,7 @@ from napari.layers import Image, Labels
 from tifffile import imwrite
 
 from napari_samv2_prompts import pairs_of_layers, train
-from napari_samv2_prompts.finetuning import pairs_of_arrays
+from napari_samv2_prompts.finetuning import pairs_of_arrays, pairs_of_folder
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 
 
@@ -106,3 +106,11 @@ def test_pictures_and_labels_of_a_script_are_pairs(tmp_path: Path) -> None:
             train(wrong, tmp_path / "mine.safetensors")
     with pytest.raises(ValueError, match="The labels of picture 1 are not whole numbers"):
         train([(image[0], labels[0] + 0.5)], tmp_path / "mine.safetensors")
+
+
+def test_hidden_files_are_neither_pictures_nor_labels(tmp_path: Path) -> None:
+    image, labels = discs(1)
+    for name, pixels in (("a.tif", image[0]), ("a.labels.tif", labels[0])):
+        imwrite(tmp_path / name, pixels)
+        (tmp_path / f"._{name}").write_bytes(b"of macOS")
+    assert [pair.name for pair in pairs_of_folder(tmp_path)] == ["a"]

@@ -214,7 +214,8 @@ def pairs_of_folder(folder: Path) -> Iterator[Pair]:
 
     if not folder.is_dir():
         raise ValueError(f"There is no folder {folder} with pictures and labels.")
-    files = sorted(path for path in folder.iterdir() if path.is_file())
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    files = sorted(path for path in visible if path.is_file())
     found = 0
     for path in files:
         ending = next((each for each in LABELS if path.stem.endswith(each)), None)

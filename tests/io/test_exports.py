@@ -20,7 +20,7 @@ from napari_samv2_prompts.io.exports import (
     write_coco,
     write_labels,
 )
-from napari_samv2_prompts.io.pixel_size import FileWarning
+from napari_samv2_prompts.io.pixel_size import FileWarning, pixel_size_of_layer
 
 # of the reader, which is not of this year
 READER = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
@@ -81,6 +81,33 @@ def test_the_pixel_size_of_imagej_and_of_nothing(tmp_path) -> None:
     tifffile.imwrite(path, image, resolution=(72, 72), resolutionunit="INCH")
     assert read_pixel_size(path) is None
     assert read_pixel_size(tmp_path / "photo.png") is None
+
+
+def test_the_depth_is_told_by_ome_imagej_and_layers(tmp_path) -> None:
+    path = tmp_path / "stack.tif"
+    stack = np.zeros((3, 4, 5), np.uint8)
+    tifffile.imwrite(
+        path, stack, imagej=True, resolution=(2, 4),
+        metadata={"axes": "ZYX", "unit": "um", "spacing": 1.5},
+    )  # fmt: skip
+    assert read_pixel_size(path) == PixelSize(0.25, 0.5, 1.5)
+    for depth, expected in ((1.5, 1.5), (0, None), (-1, None), ("nan", None), ("deep", None)):
+        told = {"PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25}
+        path = tmp_path / "stack.ome.tif"
+        tifffile.imwrite(path, stack, photometric="minisblack", metadata={"axes": "ZYX", **told})
+        told = f'PhysicalSizeZ="{depth}" PhysicalSizeX'
+        xml = tifffile.tiffcomment(path).replace("PhysicalSizeX", told, 1)
+        tifffile.tiffcomment(path, xml)
+        assert read_pixel_size(path) == PixelSize(0.25, 0.5, expected)
+    micron, second = "micrometer", "second"
+    for scale, units, expected in (
+        ([9, 2, 0.5, 0.25], [second, micron, micron, micron], 2),
+        ([9, 0.5, 0.25], [second, micron, micron], None),
+        ([9, 0.5, 0.25], [None, micron, micron], None),
+        ([9, 0.5, 0.25], micron, None),
+        ([0.5, 0.25], [micron, micron], None),
+    ):
+        assert pixel_size_of_layer(scale, units) == PixelSize(0.5, 0.25, expected)
 
 
 def test_metadata_that_would_grow_without_bound_is_not_parsed(tmp_path) -> None:

@@ -92,7 +92,11 @@ def test_a_pixel_size_as_scripts_say_it(tmp_path: Path) -> None:
     for said, expected in cases.items():
         write_labels(tmp_path / "a.ome.tif", [[1, 2], [3, 4]], pixel_size=said)
         assert read_pixel_size(tmp_path / "a.ome.tif") == expected
-    for wrong in ("half", (1, 2, 3), ()):
+    write_labels(tmp_path / "a.ome.tif", np.ones((2, 3, 4), int), pixel_size=(2, 0.5, 0.25))
+    assert read_pixel_size(tmp_path / "a.ome.tif") == PixelSize(0.5, 0.25, 2)
+    write_labels(tmp_path / "a.ome.tif", np.ones((3, 4), int), pixel_size=(2, 0.5, 0.25))
+    assert read_pixel_size(tmp_path / "a.ome.tif") == PixelSize(0.5, 0.25)
+    for wrong in ("half", (1, 2, 3, 4), ()):
         with pytest.raises(ValueError, match="give micrometres as one number"):
             write_labels(tmp_path / "a.tif", [[1]], pixel_size=wrong)
     with pytest.raises(ValueError, match="two numbers above 0"):

@@ -218,3 +218,10 @@ def test_version_lists_what_a_report_needs(capsys) -> None:
     assert end.value.code == 0
     told = capsys.readouterr().out
     assert all(name in told for name in ("napari-samv2-prompts", "torch", "numpy"))
+
+
+def test_hidden_files_are_no_pictures(folder, predictor, capsys) -> None:
+    for name in ("._a.tif", ".DS_Store", ".a.tif"):
+        (folder / name).write_bytes(b"of the system")
+    assert run(folder) == 0
+    assert "3 segmented, 0 done before, 0 left out" in capsys.readouterr().out

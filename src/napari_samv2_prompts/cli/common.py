@@ -76,7 +76,9 @@ def download_with_bar(name: str) -> Path:
 
     from napari_samv2_prompts.samv2.weights.download import download
 
-    with tqdm(desc=name, unit="B", unit_scale=True, unit_divisor=1000, leave=False) as bar:
+    with tqdm(
+        desc=name, unit="B", unit_scale=True, unit_divisor=1000, leave=False, disable=None
+    ) as bar:
 
         def report(done: int, total: int) -> None:
             bar.total = total

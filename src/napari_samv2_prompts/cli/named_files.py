@@ -79,6 +79,11 @@ def _check_folder(item: Written, made: Sequence[Path]) -> None:
     there = parent.is_dir() or item.makes_parents
     if not there and not any(folder.is_relative_to(parent) for folder in made):
         raise ValueError(f"There is no folder {item.path.parent} to write {item.what} to.")
+    nearest = next(place for place in (parent, *parent.parents) if place.exists())
+    if not nearest.is_dir():
+        raise ValueError(f"{nearest} is a file, and can't hold {item.what}: choose another folder.")
+    if not os.access(nearest, os.W_OK):
+        raise ValueError(f"{nearest} can't be written to: choose another folder for {item.what}.")
 
 
 def _check_apart(inputs: Sequence[Path], wanted: Sequence[Written]) -> None:

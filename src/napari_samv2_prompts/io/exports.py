@@ -65,7 +65,7 @@ def write_labels(
     path: str | Path,
     labels: ArrayLike,
     *,
-    pixel_size: PixelSize | float | tuple[float, float] | None = None,
+    pixel_size: PixelSize | float | tuple[float, ...] | None = None,
     axes: str | None = None,
     key: str | None = None,
 ) -> None:
@@ -78,8 +78,9 @@ def write_labels(
     labels : array of shape (H, W), or with more axes in front
         Whole numbers.  Up to 32 bit they keep their type; others become uint16, or uint32 where
         they need it, since hardly a program reads them.
-    pixel_size : float, (float, float) or PixelSize, optional
-        In micrometres: one number, height and width, or what :func:`read_pixel_size` returns.
+    pixel_size : float, tuple of float or PixelSize, optional
+        In micrometres: one number, height and width, depth before these, or what
+        :func:`read_pixel_size` returns.  Only OME-TIFF has a place for the depth.
     axes : str, optional
         One letter per axis; the last of "TZYX" if not given.
     key : str, optional
@@ -116,8 +117,9 @@ def write_labels(
         options["resolution"] = (1e4 / size.x, 1e4 / size.y)
         options["resolutionunit"] = "CENTIMETER"
         if is_ome:
-            for axis, step in (("X", size.x), ("Y", size.y)):
-                metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": "µm"}
+            for axis, step in (("X", size.x), ("Y", size.y), ("Z", size.z)):
+                if step is not None and axis in axes.upper():
+                    metadata |= {f"PhysicalSize{axis}": step, f"PhysicalSize{axis}Unit": "µm"}
     check_axes(Path(path), axes)
     with written_whole(path) as part:
         tifffile.imwrite(part, array, metadata=metadata, ome=is_ome, **options)

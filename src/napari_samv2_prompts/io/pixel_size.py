@@ -18,6 +18,8 @@ import numpy as np
 from napari_samv2_prompts.io.ome_xml import pixels_of
 
 if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
     from tifffile import TiffFile
 
 # Micrometres in a unit, by the names that files and readers use for it.
@@ -37,19 +39,21 @@ class FileWarning(UserWarning):
 
 @dataclass(frozen=True, slots=True)
 class PixelSize:
-    """Height and width of a pixel in micrometres."""
+    """Height and width of a pixel in micrometres, and how far apart the planes of a stack are."""
 
     y: float
     x: float
+    z: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse sizes that are none."""
-        if not (np.isfinite([self.y, self.x]).all() and min(self.y, self.x) > 0):
-            raise ValueError("A pixel size must be two numbers above 0.")
+        sizes = [self.y, self.x, *([] if self.z is None else [self.z])]
+        if not (np.isfinite(sizes).all() and min(sizes) > 0):
+            raise ValueError("A pixel size must be two numbers above 0, or three with the depth.")
 
     @classmethod
     def of(cls, given: PixelSize | float | Sequence[float]) -> PixelSize:
-        """Return what a script says: micrometres as one number, or as height and width.
+        """Return what a script says: micrometres as one number, height and width, or depth first.
 
         Raises ValueError if it is something else.
         """
@@ -59,13 +63,13 @@ class PixelSize:
             sizes = np.asarray(given, np.float64)
         except (TypeError, ValueError):
             sizes = np.empty(0)
-        if sizes.size not in (1, 2):
+        if sizes.size not in (1, 2, 3):
             raise ValueError(
                 f"The pixel size {given!r} is not understood: give micrometres as one number, as "
-                "(height, width), or what read_pixel_size returns."
+                "(height, width) or (depth, height, width), or what read_pixel_size returns."
             )
-        height, width = np.broadcast_to(sizes.ravel(), 2).tolist()
-        return cls(height, width)
+        *front, height, width = np.resize(sizes, max(2, sizes.size)).tolist()
+        return cls(height, width, *front)
 
 
 def read_pixel_size(path: str | Path) -> PixelSize | None:
@@ -103,7 +107,8 @@ def pixel_size_and_note(path: Path) -> tuple[PixelSize | None, str]:
 def pixel_size_of_layer(scale: Any, units: Any) -> PixelSize | None:
     """Return the pixel size of a layer by the scale and units of its last two axes, if they fit.
 
-    - `units`: one for all axes, or one each; None or "pixel" is no length
+    - `units`: one for all axes, or one each; None or "pixel" is no length.  If the third axis from
+      behind has a length of its own, it is the depth.
     """
     if scale is None or units is None:
         return None
@@ -113,7 +118,17 @@ def pixel_size_of_layer(scale: Any, units: Any) -> PixelSize | None:
     if len(steps) < 2 or len(factors) < 2 or None in factors:
         return None
     sizes = [abs(step) * factor for step, factor in zip(steps, factors, strict=True) if factor]
-    return PixelSize(*sizes) if all(0 < size < math.inf for size in sizes) else None
+    if not all(0 < size < math.inf for size in sizes):
+        return None
+    several = not isinstance(units, str) and len(units) > 2 and len(scale) > 2
+    factor = _MICROMETRES.get(str(list(units)[-3]).lower()) if several else None
+    depth = abs(float(scale[-3])) * factor if factor else None
+    return PixelSize(sizes[0], sizes[1], _depth(depth))
+
+
+def _depth(size: float | None) -> float | None:
+    """Return the depth if it can be one: nonsense in it does not cost height and width."""
+    return size if size is not None and 0 < size < math.inf else None
 
 
 def _told_by(file: TiffFile) -> PixelSize | None:
@@ -122,23 +137,35 @@ def _told_by(file: TiffFile) -> PixelSize | None:
     tags = file.pages[0].tags  # type: ignore[union-attr]
     if "XResolution" not in tags or "YResolution" not in tags:
         return None
-    unit = (file.imagej_metadata or {}).get("unit") if file.is_imagej else None
+    told = (file.imagej_metadata or {}) if file.is_imagej else {}
+    unit = told.get("unit")
     if unit is None and "ResolutionUnit" in tags:
         unit = _RESOLUTION_UNITS.get(int(tags["ResolutionUnit"].value))
     factor = _MICROMETRES.get(str(unit).lower())
     steps = [tags[f"{axis}Resolution"].value for axis in "YX"]
     if factor is None or unit == "inch" or not all(top and bottom for top, bottom in steps):
         return None
-    return PixelSize(*(factor * bottom / top for top, bottom in steps))
+    spacing = told.get("spacing")
+    depth = _depth(factor * spacing) if isinstance(spacing, int | float) else None
+    height, width = (factor * bottom / top for top, bottom in steps)
+    return PixelSize(height, width, depth)
 
 
 def _told_by_ome(xml: str) -> PixelSize | None:
     pixels = pixels_of(xml)
-    sizes = []
-    for axis in "YX":
-        value = None if pixels is None else pixels.get(f"PhysicalSize{axis}")
-        unit = "µm" if pixels is None else pixels.get(f"PhysicalSize{axis}Unit", "µm")
-        if value is None or unit.lower() not in _MICROMETRES:
-            return None
-        sizes.append(float(value) * _MICROMETRES[unit.lower()])
-    return PixelSize(*sizes)
+    height, width = (_size_in(pixels, axis) for axis in "YX")
+    if height is None or width is None:
+        return None
+    try:
+        depth = _depth(_size_in(pixels, "Z"))
+    except ValueError:
+        depth = None
+    return PixelSize(height, width, depth)
+
+
+def _size_in(pixels: Element | None, axis: str) -> float | None:
+    value = None if pixels is None else pixels.get(f"PhysicalSize{axis}")
+    unit = "µm" if pixels is None else pixels.get(f"PhysicalSize{axis}Unit", "µm")
+    if value is None or unit.lower() not in _MICROMETRES:
+        return None
+    return float(value) * _MICROMETRES[unit.lower()]

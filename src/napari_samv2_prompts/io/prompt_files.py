@@ -30,7 +30,7 @@ from napari_samv2_prompts.io.prompt_tables import (
     add_table,
     kind_of_columns,
 )
-from napari_samv2_prompts.io.spreadsheets import Table, read_table, read_text
+from napari_samv2_prompts.io.spreadsheets import Table, column_names, read_table, read_text
 from napari_samv2_prompts.prompts import PromptBatch
 
 _JSON = (".json", ".geojson")
@@ -141,7 +141,7 @@ def _add_file(
         add_yolo(prompts, path.name, text)
     else:
         table = _of_image(read_table(path), image)
-        if kind_of_columns(table) == "napari shapes":
+        if kind_of_columns(table.columns) == "napari shapes":
             _check_format(path, box_format)
         add_table(prompts, table, wanted, box_format)
 
@@ -187,13 +187,13 @@ def listed_images(path: Path) -> frozenset[str] | None:
 def _is_yolo(text: str) -> bool:
     """Tell whether a text's first line is numbers alone: tables begin with names.
 
-    They may stand behind a ``#``, as numpy writes them, with tabs between the numbers.
+    These may stand behind a ``#``, as numpy writes them.
     """
-    lines = [line for line in text.splitlines() if line.strip()]
-    first = next((line for line in lines if not line.lstrip().startswith("#")), "")
-    if "\t" in first and lines[0].lstrip().startswith("#"):
+    if kind_of_columns(column_names(text)) is not None:
         return False
-    return all(re.fullmatch(r"[-+0-9.eE]+", word) for word in first.split())
+    lines = (line.split() for line in text.splitlines())
+    first = next((words for words in lines if words and not words[0].startswith("#")), [])
+    return all(re.fullmatch(r"[-+0-9.eE]+", word) for word in first)
 
 
 def table_kind(path: str | Path) -> Literal["boxes", "points"]:
@@ -203,7 +203,7 @@ def table_kind(path: str | Path) -> Literal["boxes", "points"]:
     - raises OSError if the table cannot be read
     """
     path = Path(path)
-    kind = kind_of_columns(read_table(path))
+    kind = kind_of_columns(read_table(path).columns)
     if kind in ("boxes", "napari shapes"):
         return "boxes"
     if kind in ("points", "napari points"):

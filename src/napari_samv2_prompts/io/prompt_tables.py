@@ -6,6 +6,7 @@ the ways to write a box in ``box_formats.py``.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Literal
 
@@ -32,9 +33,9 @@ _OBJECT = f"objects are whole numbers from 1 to {MAX_OBJECT}, since each is the 
 Kind = Literal["boxes", "points", "napari points", "napari shapes"]
 
 
-def kind_of_columns(table: Table, box_format: BoxFormat | None = None) -> Kind | None:
+def kind_of_columns(columns: Iterable[str], box_format: BoxFormat | None = None) -> Kind | None:
     """Tell by its columns what a table lists; None if it is nothing of ours or napari's."""
-    names = set(table.columns)
+    names = set(columns)
     if set(_SHAPE_COLUMNS) <= names:
         return "napari shapes"
     if set(_POINT_AXES) <= names:
@@ -59,7 +60,7 @@ def add_table(
     - `box_format`: how boxes are meant, whatever their columns' names
     - raises ValueError if the table is not as it should be; the message names file, line and column
     """
-    kind = kind_of_columns(table, box_format)
+    kind = kind_of_columns(table.columns, box_format)
     if kind in ("boxes", "points") and prompts.depth is not None and "plane" not in table.columns:
         columns = BOX_COLUMNS if kind == "boxes" else POINT_COLUMNS
         _refuse(table, (columns[0], "plane", *columns[1:]))

@@ -13,14 +13,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from napari_samv2_prompts.files import read_named
 from napari_samv2_prompts.words import counted
 
 Decimal = Literal[".", ",", ""]
 
-_SEPARATORS = ",;\t|"
+_SEPARATORS = ",;\t|"  # if a table has none of them, spaces are
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _GROUPED = re.compile(r"[+-]?[0-9]{1,3}([ '’\u00a0\u2009\u202f][0-9]{3})+([.,][0-9]*)?")
 _GROUP_MARKS = re.compile(r"[ '’\u00a0\u2009\u202f]")
@@ -99,8 +99,7 @@ def read_table(path: Path) -> Table:
     """
     lines = re.split("\r\n|\n|\r", read_text(path))
     start, separator = _head(lines)
-    names = _split(lines[start].lstrip("# "), separator) if start < len(lines) else []
-    columns = tuple(name.strip().lower() for name in names)
+    columns = _names(lines, start, separator)
     found: list[tuple[int, list[str]]] = []
     for line, cells in _cells(path.name, lines, start + 1, separator):
         filled = [cell for cell in cells if cell.strip()]
@@ -113,6 +112,17 @@ def read_table(path: Path) -> Table:
         for line, cells in found
     )
     return Table(path.name, columns, tuple(rows))
+
+
+def column_names(text: str) -> tuple[str, ...]:
+    """Return what a text's columns are called, if it is a table; see :func:`read_table`."""
+    lines = text.splitlines()
+    return _names(lines, *_head(lines))
+
+
+def _names(lines: list[str], start: int, separator: str) -> tuple[str, ...]:
+    names = _split(lines[start].lstrip("# "), separator) if start < len(lines) else []
+    return tuple(name.strip().lower() for name in names)
 
 
 def read_text(path: Path) -> str:
@@ -158,21 +168,27 @@ def _head(lines: list[str]) -> tuple[int, str]:
 
 
 def _separator(line: str) -> str:
-    return max(_SEPARATORS, key=line.count)
+    return max(_SEPARATORS, key=line.count) if any(map(line.count, _SEPARATORS)) else " "
 
 
 def _split(line: str, separator: str) -> list[str]:
     try:
-        return next(csv.reader([line], delimiter=separator), [])
+        return next(_reader([line], separator), [])
     except csv.Error:
         return []  # a cell of a hundred thousand characters is no name
+
+
+def _reader(lines: list[str], separator: str) -> Any:
+    if separator == " ":  # as many as it takes to have columns below each other
+        return csv.reader(map(str.strip, lines), delimiter=separator, skipinitialspace=True)
+    return csv.reader(lines, delimiter=separator)
 
 
 def _cells(
     table: str, lines: list[str], start: int, separator: str
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the number of each row's last line in the file, and the row's cells."""
-    reader = csv.reader(lines[start:], delimiter=separator)
+    reader = _reader(lines[start:], separator)
     try:
         for cells in reader:
             yield reader.line_num + start, [cell.strip() for cell in cells]

@@ -63,10 +63,11 @@ class Wanted:
         if direction not in get_args(Direction):
             raise ValueError(f"direction is {direction!r}: it is 'forward', 'back' or 'both'.")
         low, high = first or 0, planes - 1 if last is None else last
-        if not 0 <= low <= high < planes:
-            raise ValueError(
-                f"There are no planes from {low} to {high}: there are {planes}, counted from 0."
-            )
+        for plane in (low, high):
+            if not 0 <= plane < planes:
+                raise ValueError(f"There is no plane {plane}: there are {planes}, counted from 0.")
+        if low > high:
+            raise ValueError(f"The first plane, {low}, lies behind the last, {high}.")
         return cls(low, high, cast("Direction", direction), objects, stop_when_lost)
 
     def ways(self) -> tuple[Way, ...]:

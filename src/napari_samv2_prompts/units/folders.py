@@ -130,25 +130,22 @@ def _pictures(folder: Path, out: Path) -> list[Path]:
     """Return the pictures of a folder by name, without what this program wrote beside them.
 
     That are labels whose picture is there, and all labels where these go into the folder itself.
+    Hidden files are none: macOS keeps ``._cells.tif`` beside ``cells.tif`` on other disks, and what
+    was not written to its end is one.
     Raises ValueError if there are none.
     """
-    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES)
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    images = sorted(path for path in visible if path.suffix.lower() in PICTURES)
     stems = {_stem(image) for image in images}
     into_itself = out.is_dir() and out.samefile(folder)
     images = [
         image
         for image in images
-        if not _is_unfinished(image)
-        and not (_stem(image).endswith(_LABELS) and (into_itself or _labelled(image) in stems))
+        if not (_stem(image).endswith(_LABELS) and (into_itself or _labelled(image) in stems))
     ]
     if not images:
         raise ValueError(f"There are no pictures in {folder}.")
     return images
-
-
-def _is_unfinished(image: Path) -> bool:
-    """Tell by its name whether a file is what is left of labels that were not finished."""
-    return image.name.startswith(".") and image.stem.endswith(".part")
 
 
 def _labelled(labels: Path) -> str:

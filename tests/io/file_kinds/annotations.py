@@ -118,8 +118,9 @@ def _(desk: Desk) -> None:
     assert len(read(desk, "a.txt", "# no object here\n")) == 0
     commented = "# class x y w h\n0 0.05 0.2 0.05 0.2\n"
     np.testing.assert_allclose(read(desk, "a.txt", commented)[0].box, BOX)
-    table = "# object\tx0\ty0\tx1\ty1\n5\t10\t20\t30\t60\n"  # as numpy writes it
-    assert read(desk, "a.txt", table)[0].box == (10, 20, 30, 60)
+    for between in (" ", "\t"):  # as numpy writes tables
+        table = "#object x0 y0 x1 y1\n5 1.0e+01 2.0e+01 30 60\n".replace(" ", between)
+        assert read(desk, "a.txt", table)[0].box == (10, 20, 30, 60)
     for text, words in {
         "0 0.1 0.2 0.3": "line 1: behind the class there must be 4 or 5 numbers, or pairs, not 3",
         "0 10 20 30 60": "line 1: shares of the image are expected",

@@ -337,7 +337,7 @@ def _(desk: Desk) -> None:
         assert (status, told.count("bad.zarr: its pixel size is left out")) == (0, 1)
         assert read_pixel_size(out) is None
     assert open_image(ome_zarr(desk.path("n.zarr"), "0.5", 250, "nanometer")).pixel_size == (
-        PixelSize(0.25, 0.25)
+        PixelSize(0.25, 0.25, 0.001)
     )
 
 

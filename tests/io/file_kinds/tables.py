@@ -48,6 +48,15 @@ def _(desk: Desk) -> None:
             assert boxes_of(desk, head + text) == {1: (10, 20, 30.5, 40)}
 
 
+@row(SHEETS, "spaces between cells, as numpy writes tables, if the first line has no other mark",
+     "read")  # fmt: skip
+def _(desk: Desk) -> None:
+    text = "  # object x0   y0 x1 y1 \n   1.0e+00 10   20 30.5 40 \n"
+    assert boxes_of(desk, text) == {1: (10, 20, 30.5, 40)}
+    assert boxes_of(desk, "object x0 y0 x1 y1\r\n1 10 20 30.5 40\r\n") == {1: (10, 20, 30.5, 40)}
+    refused(desk, "object x0 y0 x1 y1\n1 10 20 30\n", "line 2: 4 values, but the table has 5")
+
+
 @row(SHEETS, "decimal commas, with semicolons or tabs between cells", "read")
 def _(desk: Desk) -> None:
     assert boxes_of(desk, HEAD + "1;10,5;20;30,25;40\n2;1;2;3;4,125\n") == {
