@@ -114,3 +114,11 @@ def test_hidden_files_are_neither_pictures_nor_labels(tmp_path: Path) -> None:
         imwrite(tmp_path / name, pixels)
         (tmp_path / f"._{name}").write_bytes(b"of macOS")
     assert [pair.name for pair in pairs_of_folder(tmp_path)] == ["a"]
+
+
+def test_labels_that_were_written_beside_ome_tiff_belong_to_them(tmp_path: Path) -> None:
+    image, labels = discs(2)
+    for n, (name, own) in enumerate((("a.ome.tif", "a.labels.tif"), ("b.tif", "b.labels.ome.tif"))):
+        imwrite(tmp_path / name, image[n])
+        imwrite(tmp_path / own, labels[n])
+    assert [pair.name for pair in pairs_of_folder(tmp_path)] == ["a", "b"]

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or absent, and files that the user named."""
+"""Files and folders that are whole or absent, and the names that users give to files."""
 
 from __future__ import annotations
 
@@ -29,6 +29,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
             shutil.rmtree(part, ignore_errors=True)
         else:
             part.unlink(missing_ok=True)
+
+
+def picture_stem(path: Path) -> str:
+    """Return the name of a picture without its ending, of which ``.ome.tif`` is one."""
+    return path.name.removesuffix(path.suffix).removesuffix(".ome")
 
 
 def read_named(path: str | Path) -> bytes:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_samv2_prompts.files import written_whole
+from napari_samv2_prompts.files import picture_stem, written_whole
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.io.label_arrays import as_labels
 from napari_samv2_prompts.io.pictures import picture_in, read_image, read_picture
@@ -218,12 +218,12 @@ def pairs_of_folder(folder: Path) -> Iterator[Pair]:
     files = sorted(path for path in visible if path.is_file())
     found = 0
     for path in files:
-        ending = next((each for each in LABELS if path.stem.endswith(each)), None)
+        ending = next((each for each in LABELS if picture_stem(path).endswith(each)), None)
         if ending is None:
             continue
-        name = path.stem.removesuffix(ending)
+        name = picture_stem(path).removesuffix(ending)
         others = (p for p in files if p.suffix.lower() not in _PROMPTS)
-        picture = next((p for p in others if p.stem == name and p != path), None)
+        picture = next((p for p in others if picture_stem(p) == name), None)
         if picture is None:
             raise ValueError(f"{path.name} has no picture beside it: {name}.png or another format.")
         found += 1

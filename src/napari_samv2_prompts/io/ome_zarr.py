@@ -24,7 +24,7 @@ from napari_samv2_prompts.io.pixel_size import PixelSize, pixel_size_of_layer
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_METADATA = ("zarr.json", ".zgroup")
+_METADATA = ("zarr.json", ".zgroup", ".zarray")
 _MOST_PIECES = 1_000_000
 """Planes or chunks of an array; whoever lists more than these runs out of memory."""
 
@@ -153,7 +153,7 @@ def _short(error: Exception) -> str:
 
 
 def is_zarr(path: Path) -> bool:
-    """Tell a folder that is a zarr group from one that holds files."""
+    """Tell a folder that is a zarr group or array from one that holds files."""
     return path.is_dir() and (
         path.suffix.lower() == ".zarr" or any((path / name).is_file() for name in _METADATA)
     )

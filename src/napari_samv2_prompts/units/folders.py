@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_samv2_prompts.candidates import Selection
+from napari_samv2_prompts.files import picture_stem
 from napari_samv2_prompts.io.annotations import coco_names, load_json
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.pixel_size import FileWarning
@@ -63,7 +64,7 @@ def find_units(
     stems: dict[str, str] = {}
     listed = () if boxes is None else coco_names(load_json(boxes, read_text(boxes)))
     for image in _pictures(folder, out):
-        stem = _stem(image)
+        stem = picture_stem(image)
         try:
             if stem in stems:
                 raise ValueError(f"{stems[stem]} has the same name.")
@@ -111,7 +112,7 @@ def find_pictures(
     """
     named: dict[str, Path] = {}
     for image in _pictures(folder, out):
-        other = named.setdefault(_stem(image), image)
+        other = named.setdefault(picture_stem(image), image)
         if other is not image:
             raise ValueError(
                 f"{other.name} and {image.name} have the same name: their labels would be one "
@@ -136,25 +137,18 @@ def _pictures(folder: Path, out: Path) -> list[Path]:
     """
     visible = (path for path in folder.iterdir() if not path.name.startswith("."))
     images = sorted(path for path in visible if path.suffix.lower() in PICTURES)
-    stems = {_stem(image) for image in images}
+    stems = {picture_stem(image) for image in images}
     into_itself = out.is_dir() and out.samefile(folder)
-    images = [
-        image
-        for image in images
-        if not (_stem(image).endswith(_LABELS) and (into_itself or _labelled(image) in stems))
-    ]
+    images = [image for image in images if not _is_labels(image, stems, into_itself)]
     if not images:
         raise ValueError(f"There are no pictures in {folder}.")
     return images
 
 
-def _labelled(labels: Path) -> str:
-    """Return the name of the picture that labels belong to, without its ending."""
-    return _stem(labels).removesuffix(_LABELS)
-
-
-def _stem(image: Path) -> str:
-    return image.name.removesuffix(image.suffix).removesuffix(".ome")
+def _is_labels(image: Path, stems: Collection[str], every: bool) -> bool:
+    """Tell whether an image holds labels of one of some pictures, or by its name at all."""
+    stem = picture_stem(image)
+    return stem.endswith(_LABELS) and (every or stem.removesuffix(_LABELS) in stems)
 
 
 def _file_for_all(image: Path, boxes: Path, listed: Collection[str]) -> dict[str, Path]:
@@ -167,7 +161,7 @@ def _file_for_all(image: Path, boxes: Path, listed: Collection[str]) -> dict[str
 def picture_of_prompts(file: Path) -> Path | None:
     """Return the picture beside a file that has its prompts by its name; None if none has."""
     pictures = (path for path in sorted(file.parent.glob("*")) if path.suffix.lower() in PICTURES)
-    return next((path for path in pictures if _stem(path) == file.stem), None)
+    return next((path for path in pictures if picture_stem(path) == file.stem), None)
 
 
 def _files(image: Path) -> dict[str, Path]:
@@ -175,7 +169,7 @@ def _files(image: Path) -> dict[str, Path]:
 
     Raises ValueError, in a sentence, if there is none, or not one of a kind.
     """
-    folder, stem = image.parent, _stem(image)
+    folder, stem = image.parent, picture_stem(image)
     named = {kind: folder / f"{stem}.{kind}.csv" for kind in ("boxes", "points")}
     files = {kind: path for kind, path in named.items() if path.is_file()}
     for ending in (".csv", ".geojson", ".json", ".txt"):

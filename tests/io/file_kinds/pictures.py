@@ -347,6 +347,11 @@ def _(desk: Desk) -> None:
         path = desk.path(f"plain{version}.zarr")
         zarr.create_array(path, data=GREY16, zarr_format=version)
         same(path, GREY16)
+        level = desk.path(f"group{version}.zarr") / "0"
+        group = zarr.open_group(level.parent, mode="w", zarr_format=version)
+        group.create_array("0", data=GREY16)
+        table = desk.write("boxes.csv", "object,x0,y0,x1,y1\n1,2,3,12,9\n")
+        assert desk.segment(level, "--boxes", table, "-o", desk.path("o.tif"))[0] == 0
 
 
 @row(READERS, "a format that no reader takes, damaged files, files that are something else",
