@@ -146,6 +146,7 @@ def test_no_file_gets_two_purposes(command: str, here: Path, capsys) -> None:
         ("segment folder -o cells.tif", "cells.tif is a file"),
         ("segment stack.tif --through 0 --boxes planes.csv --tracks folder", "something in folder"),
         ("segment stack.tif --through 0 --boxes planes.csv --store cells.tif", "is a file"),
+        ("segment nowhere", "There is no file nowhere."),
         ("segment folder -o cells.tif/out", "cells.tif is a file, and can't hold the labels"),
         ("embed cells.tif -o cells.png", "cells.png is a file"),
         ("embed cells.tif -o no/embeddings", "There is no folder"),

@@ -320,3 +320,28 @@ def test_lists_of_numbers_are_pictures(tmp_path) -> None:
         segment(grey, boxes=[[1, 2, 3, 4], [5]], predictor=predictor)
     with pytest.raises(ValueError, match="points of object 3 can't be made an array"):
         segment(grey, points={3: [[1, 2], [5]]}, predictor=predictor)
+
+
+def test_what_lies_beside_the_image_is_refused_as_in_tables() -> None:
+    grey = np.zeros((20, 30), np.uint8)
+    predictor = BoxPredictor()
+    words = r"outside the image, which is 30 pixels wide and 20 high"
+    for boxes in ([[100, 5, 120, 15]], {1: [5, -9, 9, -2]}, [[29.5, 5, 40, 9]]):
+        with pytest.raises(ValueError, match=f"The box of object 1 lies {words}"):
+            segment(grey, boxes=boxes, predictor=predictor)
+    for points in ([[100, 5]], {1: [[5, 5], [5, 20]]}):
+        with pytest.raises(ValueError, match=f"A point of object 1 lies {words}"):
+            segment(grey, points=points, predictor=predictor)
+    with pytest.raises(ValueError, match=f"The box of object 7 lies {words}"):
+        segment_stack(grey[None], boxes={7: (0, 100, 5, 120, 15)}, predictor=predictor)
+    with pytest.raises(ValueError, match=f"A point of object 7 lies {words}"):
+        segment_stack(grey[None], points={7: (0, 5, 20)}, predictor=predictor)
+
+
+def test_prompts_are_a_batch_or_a_list_and_nothing_beside_them() -> None:
+    grey = np.zeros((20, 30), np.uint8)
+    prompt = Prompt.of(4, box=[5, 5, 15, 15])
+    for prompts in ([prompt], PromptBatch((prompt,))):
+        assert segment(grey, prompts=prompts, predictor=BoxPredictor()).max() == 4
+    with pytest.raises(ValueError, match="not both"):
+        segment(grey, prompts=[prompt], boxes=[[1, 2, 3, 4]], predictor=BoxPredictor())

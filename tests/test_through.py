@@ -193,7 +193,7 @@ def test_prompts_of_several_planes_may_come_from_a_mapping_and_a_table(tmp_path)
         ({"boxes": {1: (0, 0, 5, 5)}}, "rows of plane, x0, y0, x1, y1"),
         ({"boxes": {0: (0, 0, 0, 5, 5)}}, "whole numbers from 1"),
         ({"boxes": {1.5: (0, 0, 0, 5, 5)}}, "whole numbers from 1, not 1.5"),
-        ({"boxes": {1: (0, 0, 0, 5, 5)}, "first": 4, "last": 2}, "no planes from 4 to 2"),
+        ({"boxes": {1: (0, 0, 0, 5, 5)}, "first": 4, "last": 2}, "first plane, 4, lies behind"),
         ({"boxes": {1: (0, 0, 0, 5, 5)}, "direction": "up"}, "'forward', 'back' or 'both'"),
         ({"boxes": {1: (0, 0, 0, 5, 5)}, "method": "magic"}, "no method 'magic'"),
     ],

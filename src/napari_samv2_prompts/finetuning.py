@@ -87,6 +87,8 @@ def train(
     output = Path(output)
     if output.suffix != ".safetensors":
         raise ValueError(f"{output}: the name of the new weights must end in .safetensors.")
+    if steps < 1 or not minutes > 0:
+        raise ValueError(f"There is nothing to train in {steps} steps and {minutes:g} minutes.")
     pairs = list(
         pairs_of_folder(Path(data)) if isinstance(data, str | Path) else pairs_of_arrays(data)
     )

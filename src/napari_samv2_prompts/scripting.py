@@ -7,7 +7,7 @@ images (``units/folders.py``), files of labels (``exports.py``).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from napari_samv2_prompts.images import ImageView, as_array, as_numbers, render_
 from napari_samv2_prompts.io.box_formats import BoxFormat, corners_of
 from napari_samv2_prompts.io.pictures import label_image, limits_of, picture_in
 from napari_samv2_prompts.io.prompt_files import read_prompts
+from napari_samv2_prompts.io.prompt_set import refuse_outside
 from napari_samv2_prompts.io.record_files import read_record
 from napari_samv2_prompts.io.records import Picture, Predict, Record, with_weights
 from napari_samv2_prompts.prompts import Prompt, PromptBatch, object_number
@@ -41,7 +42,7 @@ def segment(
     boxes: Boxes | None = None,
     points: Boxes | None = None,
     box_format: BoxFormat | None = None,
-    prompts: PromptBatch | None = None,
+    prompts: PromptBatch | Iterable[Prompt] | None = None,
     channel: str | int | None = None,
     model: str | None = None,
     checkpoint: str | Path | None = None,
@@ -64,7 +65,7 @@ def segment(
         How the four numbers of a box are meant: corners, where the centre of the first pixel is at
         0, 0; corner and extent in pixels, or centre and extent as shares of the image, both from
         the edge of the image.
-    prompts : PromptBatch, optional
+    prompts : PromptBatch or sequence of Prompt, optional
         In place of boxes and points.
     channel : str or int, optional
         Of a file with several channels the one to segment in, by number or name; "rgb" for three as
@@ -89,9 +90,13 @@ def segment(
     """
     picture = picture_in(image, channel)
     height, width = picture.shape[:2]
-    if prompts is None:
+    if prompts is not None:
+        if boxes is not None or points is not None:
+            raise ValueError("Give prompts, or boxes and points, not both.")
+        batch = prompts if isinstance(prompts, PromptBatch) else PromptBatch(tuple(prompts))
+    else:
         name = Path(image).name if isinstance(image, str | Path) else ""
-        prompts = prompts_of((height, width), boxes, points, box_format=box_format, image=name)
+        batch = prompts_of((height, width), boxes, points, box_format=box_format, image=name)
 
     def make() -> SAMV2ImagePredictor:
         if predictor is not None:
@@ -100,7 +105,7 @@ def segment(
 
         return SAMV2ImagePredictor(model, checkpoint=checkpoint, device=device)
 
-    return labels_of(picture, prompts, make)
+    return labels_of(picture, batch, make)
 
 
 def labels_of(
@@ -145,6 +150,7 @@ def prompts_of(
             box = corners_of(numbers.reshape(1, 4), box_format or "xyxy", size)[0]
             old = parts.get(number, Prompt(number))
             parts[number] = Prompt.of(number, old.points, old.labels, box)
+            refuse_outside(size, f"object {number}", box)
     if points is not None and not isinstance(points, str | Path):
         for number, xy in _numbered(points, "points", 2):
             old = parts.get(number, Prompt(number))
@@ -154,6 +160,7 @@ def prompts_of(
             clicks = np.concatenate([old.points, given.reshape(-1, 2)])
             signs = np.concatenate([old.labels, np.ones(len(clicks) - len(old.points))])
             parts[number] = replace(old, points=clicks, labels=signs)
+            refuse_outside(size, f"object {number}", points=clicks)
     return PromptBatch(tuple(parts[number] for number in sorted(parts)))
 
 

@@ -19,6 +19,7 @@ from napari_samv2_prompts.engine.coordinates import on_whole_plane
 from napari_samv2_prompts.images import StackPicture, as_numbers
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.prompt_files import read_stack_prompts
+from napari_samv2_prompts.io.prompt_set import refuse_outside
 from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, object_number
 from napari_samv2_prompts.propagation import Embeddings, Follower, Method, follower_of
 from napari_samv2_prompts.regions import InputSides, Region
@@ -53,11 +54,13 @@ def stack_prompts(
             if old.box is not None:
                 raise ValueError(f"Object {key[1]} has a second box on plane {key[0]}.")
             prompts[key] = Prompt.of(key[1], old.points, old.labels, box)
+            refuse_outside(shape[1:], f"object {key[1]}", box)
     if points is not None and tables[1] is None:
         for key, xy in _rows(points, "points", 3, shape[0]):
             old = prompts.get(key, Prompt(key[1]))
             clicks = np.concatenate([old.points, [xy]])
             prompts[key] = Prompt.of(key[1], clicks, np.append(old.labels, 1), old.box)
+            refuse_outside(shape[1:], f"object {key[1]}", points=xy)
     by_plane: dict[int, list[Prompt]] = {}
     for (plane, _), prompt in sorted(prompts.items()):
         by_plane.setdefault(plane, []).append(prompt)

@@ -198,3 +198,15 @@ def test_without_pycocotools_it_says_how_to_get_it(tmp_path, monkeypatch) -> Non
     with pytest.raises(ImportError, match=r"napari-samv2-prompts\[coco\]"):
         write_coco(tmp_path / "coco.json", [LabelledImage("a.tif", sample())])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_pairs_of_name_and_labels_are_labelled_images(tmp_path) -> None:
+    path = tmp_path / "coco.json"
+    pair = LabelledImage("a.tif", sample())
+    for images in ([pair], pair, [("a.tif", sample())], [("pictures/a.tif", sample().tolist())]):
+        write_coco(path, images, polygons=True)
+        (image,) = json.loads(path.read_text())["images"]
+        assert image == {"id": 1, "file_name": "a.tif", "height": 40, "width": 60}
+    for wrong in ([sample()], sample(), [("a.tif",)]):
+        with pytest.raises(ValueError, match="name the picture of labels"):
+            write_coco(path, wrong, polygons=True)

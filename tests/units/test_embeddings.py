@@ -141,3 +141,9 @@ def test_what_can_not_be_done_is_a_sentence(tmp_path, embedded, capsys) -> None:
     assert "is a file: name a folder for the embeddings" in capsys.readouterr().err
     (outcome,) = embed_stack(path, tmp_path / "s", device="cpu")
     assert "Embeddings can't be kept" in outcome.error
+
+
+@pytest.mark.parametrize("contrast", [(5, 1), (5, 5), "bright", (1, 2, 3)])
+def test_a_contrast_that_means_nothing_is_refused(contrast, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="neither 'displayed' nor 'percentiles' nor the values"):
+        list(embed_stack(np.zeros((9, 9), np.uint8), tmp_path / "e", contrast=contrast))

@@ -86,6 +86,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Segment in the way that the options ask for."""
     mode = mode_of(options)
+    if not options.image.exists():
+        raise FileNotFoundError(f"There is no file {options.image}.")
     if options.coco is not None and not options.polygons:
         from napari_samv2_prompts.io.exports import run_length_coder
 

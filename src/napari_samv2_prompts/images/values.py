@@ -39,7 +39,8 @@ def as_array(given: Any, name: str) -> Any:
 def as_numbers(given: Any, name: str) -> NDArray[np.float64]:
     """Return real numbers that a script hands over; see :func:`as_array`."""
     array = np.asarray(as_array(given, name))
-    check_real(array.dtype, name)
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name} must be real numbers, not {array.dtype}.")
     return array.astype(np.float64)
 
 

@@ -159,14 +159,17 @@ def read_key(path: Path) -> str | None:
 
 
 def write_coco(
-    path: str | Path, images: Iterable[LabelledImage], *, polygons: bool = False
+    path: str | Path,
+    images: Iterable[LabelledImage | tuple[str, ArrayLike]],
+    *,
+    polygons: bool = False,
 ) -> None:
     """Write the labels of images as one COCO file, each label as an annotation.
 
     Parameters
     ----------
     path : path
-    images : iterable of LabelledImage
+    images : iterable of LabelledImage or (name, labels)
         A class becomes a category; labels without one are of the category "object".
     polygons : bool
         Outlines in place of run lengths. Most tools for correcting annotations want them; holes
@@ -183,7 +186,8 @@ def write_coco(
     listed: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     categories = {"object": 1}
-    for image_id, image in enumerate(images, 1):
+    given = [images] if isinstance(images, LabelledImage) else images
+    for image_id, image in enumerate(map(_labelled, given), 1):
         labels = as_labels(image.labels, f"The labels of {image.name}")
         if labels.ndim != 2:
             raise ValueError(
@@ -206,6 +210,17 @@ def write_coco(
     }
     with written_whole(path) as part:
         part.write_text(json.dumps(content), "utf-8")
+
+
+def _labelled(given: Any) -> LabelledImage:
+    if isinstance(given, LabelledImage):
+        return given
+    named = isinstance(given, tuple | list) and len(given) == 2 and isinstance(given[0], str | Path)
+    if not named:
+        raise ValueError(
+            "COCO files name the picture of labels: give LabelledImage(name, labels) or pairs."
+        )
+    return LabelledImage(Path(given[0]).name, np.asarray(given[1]))
 
 
 def write_plane(path: Path, image: LabelledImage) -> None:

@@ -29,6 +29,26 @@ _NOTES = {
 }
 
 
+def refuse_outside(
+    size: tuple[int, int], name: str, box: ArrayLike = (), points: ArrayLike = ()
+) -> None:
+    """Refuse what a script prompts beside an image, as tables are.
+
+    - `size`: height and width of the image
+    - `name`: what the message calls it: "object 3"
+    - `box`: ``x0, y0, x1, y1``, corners in any order
+    - `points`: array-like of shape (N, 2), ``x, y``
+    """
+    corners = np.sort(np.reshape(box, (-1, 2)).astype(np.float64), axis=0).tolist()
+    outside = bool(corners) and not PromptSet(size).overlaps(corners[0], corners[1])
+    if outside or not on_image(points, size).all():
+        what = "The box" if outside else "A point"
+        wide = counted(size[1], "pixel")
+        raise ValueError(
+            f"{what} of {name} lies outside the image, which is {wide} wide and {size[0]} high."
+        )
+
+
 @dataclass
 class PromptSet:
     """Prompts of the planes of an image."""

@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import Literal, cast, get_args
 
 from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.words import counted
 
 from .values import Anchors, End, EndKey, Found, Key, Section, Way, key_of
 
@@ -65,7 +66,10 @@ class Wanted:
         low, high = first or 0, planes - 1 if last is None else last
         for plane in (low, high):
             if not 0 <= plane < planes:
-                raise ValueError(f"There is no plane {plane}: there are {planes}, counted from 0.")
+                there = counted(planes, "plane")
+                raise ValueError(
+                    f"There is no plane {plane}: the stack has {there}, counted from 0."
+                )
         if low > high:
             raise ValueError(f"The first plane, {low}, lies behind the last, {high}.")
         return cls(low, high, cast("Direction", direction), objects, stop_when_lost)

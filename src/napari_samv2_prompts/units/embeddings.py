@@ -162,6 +162,11 @@ def embed_units(
     if contrast == "displayed":
         limits = (float(shown.contrast_limits[0]), float(shown.contrast_limits[1]))
     elif contrast != "percentiles":
+        if len(contrast) != 2 or not contrast[0] < contrast[1]:
+            raise ValueError(
+                f"The contrast {contrast!r} is neither 'displayed' nor 'percentiles' nor the "
+                "values that are black and white, the second above the first."
+            )
         limits = (float(contrast[0]), float(contrast[1]))
     shape = look.full.shape[:-1] if shown.rgb else look.full.shape
     gamma = 1.0 if limits is None else float(shown.gamma)

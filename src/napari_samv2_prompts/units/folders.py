@@ -135,6 +135,8 @@ def _pictures(folder: Path, out: Path) -> list[Path]:
     was not written to its end is one.
     Raises ValueError if there are none.
     """
+    if not folder.is_dir():
+        raise NotADirectoryError(f"There is no folder {folder}.")
     visible = (path for path in folder.iterdir() if not path.name.startswith("."))
     images = sorted(path for path in visible if path.suffix.lower() in PICTURES)
     stems = {picture_stem(image) for image in images}
