@@ -43,6 +43,7 @@ class Facts:
     # How many samples of a pixel are neither grey nor colours, nor said to be an alpha.
     others: int = 0
     channels: tuple[str, ...] = ()  # names of the channels, as far as the file tells them
+    images: int = 1  # how many of the same size the file holds, of which readers take the first
 
 
 class Shown(NamedTuple):
@@ -136,6 +137,7 @@ def _facts_of_tiff(path: Path) -> Facts:
             _as_orientation(1 if tag is None else tag.value), int(series.nbytes),
             sum(kind == 0 for kind in page.extrasamples),
             channel_names(file.ome_metadata or "") if file.is_ome else (),
+            sum(other.shape == series.shape for other in file.series),
         )  # fmt: skip
 
 

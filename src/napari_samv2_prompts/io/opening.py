@@ -231,8 +231,9 @@ def read_layers(path: Path, reader: str) -> list[tuple[Any, ...]]:
 def _opened(path: Path, layers: list[tuple[Any, ...]], facts: Facts | None) -> OpenedImage:
     data, meta = layers[0][0], layers[0][1] if len(layers[0]) > 1 else {}
     notes = []
-    if len(layers) > 1:
-        notes.append(f"{path.name} holds {len(layers)} images: the first one is taken.")
+    images = max(len(layers), 1 if facts is None else facts.images)
+    if images > 1:
+        notes.append(f"{path.name} holds {images} images: the first one is taken.")
     if isinstance(data, list | tuple) or meta.get("multiscale"):
         data = data[0]
     rgb = meta.get("rgb")

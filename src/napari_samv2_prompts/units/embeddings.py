@@ -162,16 +162,25 @@ def embed_units(
     if contrast == "displayed":
         limits = (float(shown.contrast_limits[0]), float(shown.contrast_limits[1]))
     elif contrast != "percentiles":
-        if len(contrast) != 2 or not contrast[0] < contrast[1]:
-            raise ValueError(
-                f"The contrast {contrast!r} is neither 'displayed' nor 'percentiles' nor the "
-                "values that are black and white, the second above the first."
-            )
-        limits = (float(contrast[0]), float(contrast[1]))
+        limits = _limits(contrast)
     shape = look.full.shape[:-1] if shown.rgb else look.full.shape
     gamma = 1.0 if limits is None else float(shown.gamma)
     seen = FileViews(image, layer, bool(shown.rgb), limits, gamma, data=data)
     return units_of(seen, folder, planes_of(shape))
+
+
+def _limits(contrast: Any) -> tuple[float, float]:
+    """Return the values that are black and white; ValueError if a script gives something else."""
+    try:
+        black, white = map(float, contrast)
+    except (TypeError, ValueError):
+        black = white = 0.0
+    if not black < white:
+        raise ValueError(
+            f"The contrast {contrast!r} is neither 'displayed' nor 'percentiles' nor the values "
+            "that are black and white, the second above the first."
+        )
+    return black, white
 
 
 def units_of(seen: FileViews, folder: Path, planes: Sequence[Plane]) -> list[EmbedUnit]:

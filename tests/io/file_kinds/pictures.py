@@ -341,6 +341,16 @@ def _(desk: Desk) -> None:
     )
 
 
+@row(READERS, "TIFF with several images of one size, positions for instance",
+     "the first, and a warning that says how many there are")  # fmt: skip
+def _(desk: Desk) -> None:
+    with TiffWriter(desk.path("positions.ome.tif"), ome=True) as file:
+        for pixels in (GREY, GREY[::-1], GREY[:, ::-1]):
+            file.write(pixels, photometric="minisblack")
+    with pytest.warns(FileWarning, match=r"positions\.ome\.tif holds 3 images: the first one is"):
+        np.testing.assert_array_equal(read_picture(desk.path("positions.ome.tif")), GREY)
+
+
 @row(READERS, "zarr arrays without OME's metadata", "read")
 def _(desk: Desk) -> None:
     for version in (2, 3):
