@@ -225,3 +225,15 @@ def test_hidden_files_are_no_pictures(folder, predictor, capsys) -> None:
         (folder / name).write_bytes(b"of the system")
     assert run(folder) == 0
     assert "3 segmented, 0 done before, 0 left out" in capsys.readouterr().out
+
+
+def test_a_picture_that_fails_is_not_in_the_coco_file_with_older_labels(
+    folder, predictor, tmp_path, capsys
+) -> None:
+    asked = ("--coco", tmp_path / "all.json", "--polygons")
+    assert run(folder, *asked) == 0
+    (folder / "b.ome.tif").write_bytes(b"damaged")
+    assert run(folder, *asked) == 1
+    listed = json.loads((tmp_path / "all.json").read_text())["images"]
+    assert [image["file_name"] for image in listed] == ["a.tif", "c.tif"]
+    assert (folder / "labels" / "b.labels.tif").exists()

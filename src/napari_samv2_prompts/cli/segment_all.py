@@ -66,6 +66,7 @@ def run(options: argparse.Namespace) -> int:
     if (work := slide_work(options, unit)) is not None:
         status = run_slide(options, work, labels, with_key=False)
         if not status:
+            _tell_outlines(options)
             write_coco_file(options, [unit])
         return status
     if options.workers is not None or options.scheduler is not None:
@@ -78,8 +79,14 @@ def run(options: argparse.Namespace) -> int:
     tell(outcome.notes)
     print(f"{counted(outcome.objects, 'object')} in {time.perf_counter() - started:.2f} s")
     print(f"Labels: {labels}")
+    _tell_outlines(options)
     write_coco_file(options, [unit])
     return 0
+
+
+def _tell_outlines(options: argparse.Namespace) -> None:
+    if options.picture is not None:
+        print(f"Outlines: {options.picture}")
 
 
 def selection_of(options: argparse.Namespace) -> Selection:
@@ -102,8 +109,8 @@ def _folder(options: argparse.Namespace, selection: Selection) -> int:
     )
     check_folder_outputs(options, out, units)
     out.mkdir(parents=True, exist_ok=True)
-    status = do_units(options, units, out)
-    write_coco_file(options, [unit for unit in units if unit.labels.is_file()])
+    status, well = do_units(options, units, out)
+    write_coco_file(options, well)
     return status
 
 

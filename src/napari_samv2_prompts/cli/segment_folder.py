@@ -42,6 +42,6 @@ def run(options: argparse.Namespace) -> int:
     )
     check_folder_outputs(options, out, units)
     out.mkdir(parents=True, exist_ok=True)
-    status = do_units(options, units, out, problems)
-    write_coco_file(options, [unit for unit in units if unit.labels.is_file()])
+    status, well = do_units(options, units, out, problems)
+    write_coco_file(options, well)
     return status

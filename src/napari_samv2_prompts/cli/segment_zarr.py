@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     where = path / "labels" / labels if one else path
     if one and options.all and (work := _slide(options, units[0])) is not None:
         return run_slide(options, work, where)
-    return do_units(options, units, where, problems)
+    return do_units(options, units, where, problems)[0]
 
 
 def _slide(options: argparse.Namespace, unit: FieldUnit) -> SlideWork | None:

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from napari_samv2_prompts.cli.common import ensure_downloaded, predictor, settings_of, tell
 from napari_samv2_prompts.cli.number_types import count
 
 if TYPE_CHECKING:
     from napari_samv2_prompts.units.unit import Outcome, Unit
+
+U = TypeVar("U", bound="Unit")
 
 
 def add_worker_options(parser: argparse.ArgumentParser) -> None:
@@ -28,22 +30,25 @@ def add_worker_options(parser: argparse.ArgumentParser) -> None:
 
 
 def do_units(
-    options: argparse.Namespace, units: Sequence[Unit], out: Path, problems: Sequence[str] = ()
-) -> int:
+    options: argparse.Namespace, units: Sequence[U], out: Path, problems: Sequence[str] = ()
+) -> tuple[int, list[U]]:
     """Do units with a bar, and say what became of them and what else is left out.
 
-    Returns the exit status: 1 if something was left out.
+    - returns the exit status: 1 if something was left out
+    - returns those that did not fail: what lies where another's result would be is older
     """
     tell(problems)
-    done = skipped = failed = 0
+    done = skipped = 0
+    failed: list[Unit] = []
     with runner_of(options) as run:
         for outcome in with_bar(run(units), len(units), "image"):
             done += not (outcome.error or outcome.skipped)
             skipped += outcome.skipped
-            failed += bool(outcome.error)
-    failed += len(problems)
-    print(f"{done} segmented, {skipped} done before, {failed} left out: {out}")
-    return int(failed > 0)
+            if outcome.error:
+                failed.append(outcome.unit)
+    left_out = len(failed) + len(problems)
+    print(f"{done} segmented, {skipped} done before, {left_out} left out: {out}")
+    return int(left_out > 0), [unit for unit in units if unit not in failed]
 
 
 def with_bar(
