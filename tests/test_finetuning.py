@@ -122,3 +122,16 @@ def test_labels_that_were_written_beside_ome_tiff_belong_to_them(tmp_path: Path)
         imwrite(tmp_path / name, image[n])
         imwrite(tmp_path / own, labels[n])
     assert [pair.name for pair in pairs_of_folder(tmp_path)] == ["a", "b"]
+
+
+def test_pictures_of_several_channels_are_learnt_in_one(tmp_path: Path) -> None:
+    image, labels = discs(1)
+    both = np.stack([image[0].T, image[0] * 2]).astype(np.uint16)
+    imwrite(tmp_path / "a.tif", both, imagej=True, metadata={"axes": "CYX"})
+    imwrite(tmp_path / "a.labels.tif", labels[0])
+    (pair,) = pairs_of_folder(tmp_path, "1")
+    assert pair.image[labels[0] > 0].min() > pair.image[labels[0] == 0].max()
+    named = (tmp_path / "a.tif", tmp_path / "a.labels.tif")
+    np.testing.assert_array_equal(pairs_of_arrays([named, named], 1)[0].image, pair.image)
+    with pytest.raises(ValueError, match="it has 2 channels: say which one"):
+        list(pairs_of_folder(tmp_path))

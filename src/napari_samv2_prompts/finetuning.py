@@ -38,6 +38,7 @@ def train(
     data: str | Path | Iterable[Pair | tuple[str | Path | ArrayLike, str | Path | ArrayLike]],
     output: str | Path,
     *,
+    channel: str | int | None = None,
     model: str = "nano",
     minutes: float = 60.0,
     steps: int = 2000,
@@ -60,6 +61,8 @@ def train(
         least, but of arrays one is enough, which is cut in four.
     output : path
         The new weights, ``*.safetensors``.  The widget's list of models shows them, too.
+    channel : str or int, optional
+        Of picture files with several; see :func:`.segment`.
     model : str
         A model's name, or a file of weights, to begin with; a published model must have been
         downloaded.
@@ -90,7 +93,9 @@ def train(
     if steps < 1 or not minutes > 0:
         raise ValueError(f"There is nothing to train in {steps} steps and {minutes:g} minutes.")
     pairs = list(
-        pairs_of_folder(Path(data)) if isinstance(data, str | Path) else pairs_of_arrays(data)
+        pairs_of_folder(Path(data), channel)
+        if isinstance(data, str | Path)
+        else pairs_of_arrays(data, channel)
     )
     from napari_samv2_prompts.samv2.finetune.loop import Settings, fine_tune
     from napari_samv2_prompts.samv2.finetune.saving import network_to_train, write_weights
@@ -161,10 +166,11 @@ def pairs_of_layers(image: Image, labels: Labels) -> list[Pair]:
     return _quarters(pairs[0]) if len(pairs) == 1 else pairs
 
 
-def pairs_of_arrays(given: Iterable[Any]) -> list[Pair]:
+def pairs_of_arrays(given: Iterable[Any], channel: str | int | None = None) -> list[Pair]:
     """Pair pictures with their labels; a single one is cut in four.
 
     - `given`: pictures and labels, each an array or a file; a :class:`.Pair` stays as it is
+    - `channel`: of picture files
     - raises ValueError or OSError if one of them is something else
     """
     from napari_samv2_prompts.samv2.finetune.examples import Pair
@@ -183,7 +189,7 @@ def pairs_of_arrays(given: Iterable[Any]) -> list[Pair]:
         image, labels = item
         named = isinstance(image, str | Path)
         name = Path(image).name if named else f"picture {count}"
-        picture = picture_in(image)
+        picture = picture_in(image, channel if named else None)
         pairs.append(Pair(name, picture, _plane_of(labels, f"The labels of {name}")))
     cut = len(items) == 1 and pairs[0] is not items[0]
     return _quarters(pairs[0]) if cut else pairs
@@ -206,8 +212,8 @@ def _quarters(pair: Pair) -> list[Pair]:
     return [part for part in parts if len(part.objects())]
 
 
-def pairs_of_folder(folder: Path) -> Iterator[Pair]:
-    """Read pictures and their labels.
+def pairs_of_folder(folder: Path, channel: str | int | None = None) -> Iterator[Pair]:
+    """Read pictures, each in a channel where they have several, and their labels.
 
     Raises ValueError if there is no such folder, or no pairs in it, or a label file is not one of
     whole numbers.
@@ -229,7 +235,9 @@ def pairs_of_folder(folder: Path) -> Iterator[Pair]:
         if picture is None:
             raise ValueError(f"{path.name} has no picture beside it: {name}.png or another format.")
         found += 1
-        yield Pair(name, read_picture(picture), _plane_of(path, f"The labels in {path.name}"))
+        yield Pair(
+            name, read_picture(picture, channel), _plane_of(path, f"The labels in {path.name}")
+        )
     if not found:
         raise ValueError(
             f"{folder} has no pictures with labels: beside NAME.png there must be NAME.labels.png "

@@ -33,6 +33,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of ``train``."""
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER")
     parser.add_argument(
+        "--channel", metavar="NAME", help="of pictures with several its number or name, or rgb"
+    )
+    parser.add_argument(
         "--from", dest="begin", default="nano", metavar="MODEL", help="a model's name, or a file"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.safetensors")
@@ -67,6 +70,7 @@ def run(options: argparse.Namespace) -> None:
         result = train(
             options.data,
             options.output,
+            channel=options.channel,
             model=options.begin,
             minutes=options.minutes,
             steps=options.steps,
