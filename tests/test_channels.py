@@ -101,6 +101,7 @@ def test_without_a_name_it_is_asked_for_and_wrong_ones_are_refused(
 ) -> None:
     files(tmp_path)
     imwrite("grey.tif", discs(1)[0])
+    np.save("any.npy", discs(2))
     listed = {"a": "0 (DAPI), 1 (GFP)", "b": "0, 1", "c": "0, 1", "d": "0, 1"}
     for name, words in listed.items():
         assert main(["segment", str(path_of(name)), "--boxes", "boxes.csv", "-o", "o.tif"]) == 1
@@ -111,6 +112,7 @@ def test_without_a_name_it_is_asked_for_and_wrong_ones_are_refused(
         ("a.ome.tif", "Cy5", "a.ome.tif: it has no channel 'Cy5', but 0 (DAPI), 1 (GFP)."),
         ("f.png", "3", "f.png: it has no channel '3', but 0 (red), 1 (green), 2 (blue)."),
         ("grey.tif", "0", "grey.tif: it has no channels, and so no '0': leave that out."),
+        ("any.npy", "0", "any.npy does not say which of its axes is that of channels: save the"),
     ):
         asked = ["--boxes", "boxes.csv", "--channel", wanted, "-o", "o.tif"]
         assert main(["segment", path, *asked]) == 1

@@ -76,3 +76,18 @@ def test_a_region_of_an_ome_zarr_image(pixels: np.ndarray, tmp_path: Path) -> No
     with open_slide(slide.image) as opened:
         part = opened.read(PART, slide.limits)
     np.testing.assert_array_equal(part, whole[PART.top : PART.bottom, PART.left : PART.right])
+
+
+@pytest.mark.parametrize("channel", ["0", "1"])
+def test_a_region_of_a_channel(channel: str, tmp_path: Path) -> None:
+    both = np.stack([WIDE, WIDE[::-1]])
+    imwrite(tmp_path / "a.tif", both, imagej=True, metadata={"axes": "CYX"})
+    colours = tmp_path / "b.tif"
+    imwrite(colours, RGB, photometric="rgb", tile=(32, 32))
+    for path in (tmp_path / "a.tif", colours):
+        slide = slide_of(path, channel)
+        whole = read_picture(path, channel)
+        assert whole.ndim == 2
+        with open_slide(path, slide.channel) as opened:
+            part = opened.read(PART, slide.limits)
+        np.testing.assert_array_equal(part, whole[PART.top : PART.bottom, PART.left : PART.right])
