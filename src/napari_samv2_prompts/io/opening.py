@@ -71,8 +71,8 @@ class OpenedImage:
         axis = self.data.ndim - 1 if self.rgb else self.axes.find("c")
         if axis < 0 and wanted is not None and self.data.ndim > 2:
             raise ValueError(
-                f"{self.name} does not say which of its axes is that of channels: save the channel as "
-                "a file of its own."
+                f"{self.name} does not say which of its axes is that of channels: save the channel "
+                "as a file of its own."
             )
         count = 0 if axis < 0 else int(self.data.shape[axis])
         names = self.channels or (_COLOUR_NAMES if self.rgb else ())
