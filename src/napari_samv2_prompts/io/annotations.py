@@ -135,6 +135,10 @@ def add_coco(prompts: PromptSet, name: str, content: Any, image: str) -> None:
         raise ValueError(f"{name} lists {max(len(listed), len(ids))} images, but not {image}.")
     else:
         wanted = next(iter(ids), "")
+        if listed and image:
+            prompts.notes.append(
+                f"{name} is of {_file_name(listed[0])}, and not of {image}: taken as if it were."
+            )
     own = [item for item in found if _key(item.get("image_id")) == wanted]
     for count, (number, item) in enumerate(
         zip(_numbered([item.get("label") for item in own]), own, strict=True), 1

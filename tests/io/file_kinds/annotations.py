@@ -12,6 +12,7 @@ from tifffile import imread, imwrite
 
 from napari_samv2_prompts.io.exports import LabelledImage, write_coco
 from napari_samv2_prompts.io.geojson import write_geojson
+from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.io.prompt_files import gather_prompts, read_prompts
 from napari_samv2_prompts.prompts import PromptBatch
 
@@ -65,6 +66,15 @@ def _(desk: Desk) -> None:
     assert read(desk, "coco.json", runs)[1].box == (4.5, 5.5, 11.5, 13.5)
     with pytest.raises(ValueError, match=r"coco\.json lists 2 images, but not c\.tif"):
         read(desk, "coco.json", coco(bbox=[1, 1, 2, 2]), "c.tif")
+
+
+@row(OTHERS, "COCO: a data set of one image with another name", "taken, with a warning")
+def _(desk: Desk) -> None:
+    one = {"images": [{"id": 1, "file_name": "b.tif"}], "annotations": [
+        {"image_id": 1, "bbox": [10, 20, 20, 40]},
+    ]}  # fmt: skip
+    with pytest.warns(FileWarning, match=r"coco\.json is of b\.tif, and not of a\.tif: taken as"):
+        assert read(desk, "coco.json", one)[0].box == BOX
 
 
 @row(OTHERS, "COCO: a list of results, as detectors write", "the boxes, if it is of one image")
