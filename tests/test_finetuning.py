@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from PIL import Image as Picture
 from tifffile import imwrite
 
 from napari_samv2_prompts import pairs_of_layers, train
@@ -135,3 +136,21 @@ def test_pictures_of_several_channels_are_learnt_in_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pairs_of_arrays([named, named], 1)[0].image, pair.image)
     with pytest.raises(ValueError, match="it has 2 channels: say which one"):
         list(pairs_of_folder(tmp_path))
+
+
+@pytest.mark.parametrize("ending", ["png", "tif"])
+def test_labels_with_a_palette_are_its_entries(ending: str, tmp_path: Path) -> None:
+    image, labels = discs(1)
+    imwrite(tmp_path / "a.tif", image[0])
+    path = tmp_path / f"a.labels.{ending}"
+    colours = np.random.default_rng(0).integers(0, 256, (256, 3)).astype(np.uint8)
+    if ending == "png":
+        picture = Picture.fromarray(labels[0]).convert("P")
+        picture.putdata(labels[0].ravel().tolist())
+        picture.putpalette(colours.ravel().tolist())
+        picture.save(path)
+    else:
+        table = colours.T.astype(np.uint16) * 257
+        imwrite(path, labels[0], photometric="palette", colormap=table)
+    (pair,) = pairs_of_folder(tmp_path)
+    np.testing.assert_array_equal(pair.labels, labels[0])

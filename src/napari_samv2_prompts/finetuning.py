@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from napari_samv2_prompts.files import picture_stem, written_whole
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.io.label_arrays import as_labels
-from napari_samv2_prompts.io.pictures import picture_in, read_image, read_picture
+from napari_samv2_prompts.io.pictures import picture_in, read_labels, read_picture
 from napari_samv2_prompts.layers.views import image_view
 from napari_samv2_prompts.samv2.weights.registry import cache_folder
 
@@ -196,7 +196,7 @@ def pairs_of_arrays(given: Iterable[Any], channel: str | int | None = None) -> l
 
 
 def _plane_of(labels: Any, name: str) -> NDArray[Any]:
-    values = read_image(labels) if isinstance(labels, str | Path) else labels
+    values = read_labels(labels) if isinstance(labels, str | Path) else labels
     return np.squeeze(as_labels(values, name))
 
 

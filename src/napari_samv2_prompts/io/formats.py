@@ -141,6 +141,21 @@ def _facts_of_tiff(path: Path) -> Facts:
         )  # fmt: skip
 
 
+def palette_entries(path: Path) -> NDArray[Any] | None:
+    """Return which entry of its palette each pixel of a file has; None if the file has none."""
+    if path.suffix.lower() in _TIFF:
+        from tifffile import TiffFile
+
+        with TiffFile(path) as file:
+            page: Any = file.series[0].keyframe
+            is_palette = getattr(page.photometric, "name", "") == "PALETTE"
+            return np.asarray(file.series[0].asarray()) if is_palette else None
+    from PIL import Image
+
+    with trusting_pillow(), Image.open(path) as picture:
+        return np.asarray(picture) if picture.mode == "P" else None
+
+
 def _require_end(file: TiffFile) -> None:
     """Refuse pages that lead in a circle, which tifffile would follow until memory ends."""
     handle, tiff = file.filehandle, file.tiff

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from napari_samv2_prompts.files import written_whole
 from napari_samv2_prompts.images import as_array, check_real, render
+from napari_samv2_prompts.io.formats import palette_entries
 from napari_samv2_prompts.io.opening import OpenedImage, open_image
 from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.prompts import Masks
@@ -97,6 +98,21 @@ def limits_of(dtype: np.dtype[Any]) -> tuple[float, float] | None:
 def read_image(path: str | Path) -> NDArray[Any]:
     """Read an image file as it is, stacks too; see :func:`read_picture` for the errors."""
     return np.asarray(open_image(path).data)
+
+
+def read_labels(path: str | Path) -> NDArray[Any]:
+    """Read a file of labels as it is stored: entries of a palette are numbers, and no colours.
+
+    Fiji writes a palette into every 8-bit image that is shown in colours of its own.
+
+    Raises as :func:`read_picture`.
+    """
+    opened = open_image(path)
+    if opened.rgb and opened.path.is_file():
+        entries = palette_entries(opened.path)
+        if entries is not None:
+            return entries
+    return np.asarray(opened.data)
 
 
 def label_image(masks: Masks) -> NDArray[np.uint16] | NDArray[np.uint32]:
