@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from tests.ngff import image as ngff_image
-from tests.test_cli import BoxPredictor, Embedded
+from tests.stand_in import BoxPredictor, Embedded
 from tifffile import imread, imwrite
 
 from napari_samv2_prompts import samv2, segment, segment_folder, segment_stack

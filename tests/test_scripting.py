@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.fakes import FakePredictor
-from tests.test_cli import BoxPredictor
+from tests.stand_in import BoxPredictor
 
 from napari_samv2_prompts import scripting
 from napari_samv2_prompts.engine import ModelChoice

@@ -267,7 +267,7 @@ def test_it_goes_on_after_a_prompt_failed_and_can_be_stopped_then(manual: Lookin
     manual.runner.fail(OSError("The disk is gone"))
     assert manual.session.status.state is State.FAILED
     assert len(manual.background.live) == 1
-    manual.chunks(2)
+    manual.background.run_to(2)
     manual.session.cancel()
     assert manual.background.live == []
     assert manual.news[-1].finished
