@@ -62,9 +62,8 @@ def segment(
         A file, or ``x, y`` in pixels, all of them on the object; each row of an array is an object
         of its own.
     box_format : {"xyxy", "xywh", "yolo"}, optional
-        How the four numbers of a box are meant: corners, where the centre of the first pixel is at
-        0, 0; corner and extent in pixels, or centre and extent as shares of the image, both from
-        the edge of the image.
+        How the four numbers of a box are meant: corners, corner and extent in pixels, or centre
+        and extent as shares of the image.
     prompts : PromptBatch or sequence of Prompt, optional
         In place of boxes and points.
     channel : str or int, optional

@@ -1,9 +1,11 @@
 """Boxes and polygons from what detectors and other programs write: COCO, YOLO, GeoJSON.
 
-All of them count pixels, or shares, from the edge of the image, and prompts from the centre of the
-first pixel: so everything is moved by half a pixel.  Objects are numbered in the order of the file,
-unless it says which label each is.  Not here: tables (``prompt_tables.py``), writing such files
-(``exports.py``, ``geojson.py``).
+Boxes and places are taken as they stand, in pixels of the image (of YOLO: shares of it).  Outlines
+become masks, of which each pixel counts: these files count from the edge of the image, prompts from
+the centre of the first pixel, so they are moved by half a pixel.  Objects are numbered in the order
+of the file, unless it says which label each is.
+
+Not here: tables (``prompt_tables.py``), writing such files (``exports.py``, ``geojson.py``).
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from napari_samv2_prompts.io.box_formats import EDGE, corners_of
+from napari_samv2_prompts.io.box_formats import corners_of
 from napari_samv2_prompts.io.prompt_set import PlaneIndex, PromptSet
 from napari_samv2_prompts.prompts import MAX_OBJECT
 from napari_samv2_prompts.words import counted
+
+EDGE = -0.5
+"""Where the image begins, from which outlines are counted."""
 
 _GEOMETRIES = ("Polygon", "MultiPolygon", "Point", "MultiPoint", "LineString")
 
@@ -262,7 +267,8 @@ def _add_feature(
             if _is_rectangle(ring) and not holes:
                 prompts.add_box(plane, number, (*ring.min(axis=0), *ring.max(axis=0)), name)
             else:
-                prompts.add_shape(plane, number, "polygon", ring, name, holes)
+                inner = [hole + EDGE for hole in holes]
+                prompts.add_shape(plane, number, "polygon", ring + EDGE, name, inner)
 
 
 def _plane_of(place: _Place, geometry: dict[str, Any]) -> PlaneIndex:
@@ -283,11 +289,10 @@ def _list(place: _Place, value: Any) -> list[Any]:
 
 
 def _vertices(place: _Place, value: Any, least: int) -> np.ndarray[Any, Any]:
-    """Return the places of vertices, as prompts count them."""
     pairs = [place.numbers(pair, "a vertex", 2, 3)[:2] for pair in _list(place, value)]
     if len(pairs) < least:
         raise place.error(f"it has {counted(len(pairs), 'vertex', 'vertices')}")
-    return np.array(pairs, np.float64) + EDGE
+    return np.array(pairs, np.float64)
 
 
 def _is_rectangle(ring: np.ndarray[Any, Any]) -> bool:

@@ -2,10 +2,6 @@
 
 Here: which columns are a box (:func:`find_box_columns`), their numbers as corners
 (:func:`corners_of`), and whether numbers look like another way (:func:`suspicion`).
-
-Corners are places as in the window: the centre of the first pixel is at 0, 0.  Whoever writes
-extents, or shares of the image, counts from the edge of the image, which is half a pixel before:
-a box of 3 pixels from the first one is 0, 0, 3, 3 there, and -0.5, -0.5, 2.5, 2.5 here.
 """
 
 from __future__ import annotations
@@ -21,10 +17,6 @@ from napari_samv2_prompts.words import counted
 
 BoxFormat = Literal["xyxy", "xywh", "yolo"]
 BOX_FORMATS: tuple[BoxFormat, ...] = ("xyxy", "xywh", "yolo")
-EDGE = -0.5
-"""Where an image begins: what is counted from its edge is moved by so much."""
-
-_SCIKIT = ("bbox-1", "bbox-0", "bbox-3", "bbox-2")  # of scikit-image: rows before columns
 
 # Column names, in the order of the numbers, and the format that they mean by themselves.
 _COLUMNS: tuple[tuple[tuple[str, str, str, str], BoxFormat], ...] = (
@@ -33,7 +25,7 @@ _COLUMNS: tuple[tuple[tuple[str, str, str, str], BoxFormat], ...] = (
     (("xmin", "ymin", "xmax", "ymax"), "xyxy"),
     (("x_min", "y_min", "x_max", "y_max"), "xyxy"),
     (("left", "top", "right", "bottom"), "xyxy"),
-    (_SCIKIT, "xyxy"),
+    (("bbox-1", "bbox-0", "bbox-3", "bbox-2"), "xyxy"),  # scikit-image: rows before columns
     (("x", "y", "width", "height"), "xywh"),
     (("x", "y", "w", "h"), "xywh"),
     (("left", "top", "width", "height"), "xywh"),
@@ -50,7 +42,6 @@ class BoxColumns:
 
     names: tuple[str, str, str, str]
     format: BoxFormat
-    from_edge: bool = False  # whether corners are counted from the edge of the image
 
 
 def find_box_columns(columns: Collection[str], wanted: BoxFormat | None) -> BoxColumns | None:
@@ -61,7 +52,7 @@ def find_box_columns(columns: Collection[str], wanted: BoxFormat | None) -> BoxC
     """
     for names, own in _COLUMNS:
         if set(names) <= set(columns):
-            return BoxColumns(names, wanted or own, names == _SCIKIT and wanted is None)
+            return BoxColumns(names, wanted or own)
     return None
 
 
@@ -79,9 +70,9 @@ def corners_of(
         return numbers
     start, extent = numbers[:, :2], numbers[:, 2:]
     if box_format == "xywh":
-        return np.hstack([start, start + extent]) + EDGE
+        return np.hstack([start, start + extent])
     scale = np.array(size[::-1], np.float64)
-    return np.hstack([(start - extent / 2) * scale, (start + extent / 2) * scale]) + EDGE
+    return np.hstack([(start - extent / 2) * scale, (start + extent / 2) * scale])
 
 
 def suspicion(numbers: NDArray[np.float64], size: tuple[int, int]) -> str:

@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 
 from napari_samv2_prompts.io.box_formats import (
-    EDGE,
     BoxFormat,
     corners_of,
     find_box_columns,
@@ -114,7 +113,7 @@ def _add_boxes(prompts: PromptSet, table: Table, box_format: BoxFormat | None) -
     hint = f" Besides, {doubt}." if doubt else ""
     height, width = prompts.size
     seen: set[tuple[PlaneIndex, int]] = set()
-    boxes = corners_of(numbers, found.format, prompts.size) + (EDGE if found.from_edge else 0)
+    boxes = corners_of(numbers, found.format, prompts.size)
     for row, corners in zip(table.rows, boxes, strict=True):
         plane, number = _plane(row, prompts.depth), _object(row)
         if (plane, number) in seen:

@@ -20,7 +20,7 @@ OTHERS = "Boxes and polygons from other programs"
 SIZE = (200, 400)
 DIAMOND = [[50.0, 20.0], [80.0, 50.0], [50.0, 80.0], [20.0, 50.0]]
 FLAT = [value for pair in DIAMOND for value in pair]
-BOX = (9.5, 19.5, 29.5, 59.5)  # round the pixels from 10, 20 to 29, 59
+BOX, OTHER = (10, 20, 30, 60), (300, 100, 350, 120)
 
 
 def read(desk: Desk, name: str, content: Any, image: str = "a.tif") -> PromptBatch:
@@ -45,14 +45,20 @@ def coco(**annotation: Any) -> dict[str, Any]:
     }
 
 
-@row(OTHERS, "COCO, YOLO and GeoJSON",
-     "counted from the edge of the image, half a pixel before the centre of its first pixel",
-     )  # fmt: skip
+@row(OTHERS, "outlines of COCO, YOLO and GeoJSON",
+     "counted from the edge of the image, half a pixel before the centre of its first pixel; boxes "
+     "and places are taken as they stand")  # fmt: skip
 def _(desk: Desk) -> None:
-    assert read(desk, "a.json", coco(bbox=[0, 0, 400, 200]))[1].box == (-0.5, -0.5, 399.5, 199.5)
-    assert read(desk, "a.txt", "0 0.5 0.5 1 1")[0].box == (-0.5, -0.5, 399.5, 199.5)
-    first = feature("Point", [0.5, 0.5])
-    assert read(desk, "a.geojson", [first])[0].points.tolist() == [[0, 0]]
+    whole = [[0, 0], [400, 0], [400, 200], [0, 200]]
+    flat = [value for pair in whole for value in pair]
+    shares = " ".join(f"{x / 400:g} {y / 200:g}" for x, y in whole)
+    cut = feature("Polygon", [[*whole, whole[0]], [[9, 9], [12, 9], [9, 12], [9, 9]]])
+    for name, content in (
+        ("a.json", coco(segmentation=[flat])), ("a.txt", f"0 {shares}"), ("a.geojson", [cut]),
+    ):  # fmt: skip
+        assert read(desk, name, content)[-1].mask_box == (-0.5, -0.5, 399.5, 199.5)
+    assert read(desk, "a.json", coco(bbox=[0, 0, 40, 20]))[1].box == (0, 0, 40, 20)
+    assert read(desk, "a.geojson", [feature("Point", [5, 6])])[0].points.tolist() == [[5, 6]]
 
 
 @row(OTHERS, "COCO: a data set", "the boxes and polygons of the image by its file name")
@@ -61,9 +67,9 @@ def _(desk: Desk) -> None:
     assert (first.object, first.box, second.object) == (1, BOX, 2)
     assert first.mask is None
     assert is_diamond(second)
-    assert read(desk, "coco.json", coco(bbox=[1, 1, 2, 2]), "b.tif")[0].box == (0.5, 1.5, 3.5, 5.5)
+    assert read(desk, "coco.json", coco(bbox=[1, 1, 2, 2]), "b.tif")[0].box == (1, 2, 4, 6)
     runs = coco(segmentation={"size": [200, 400], "counts": "x"}, bbox=[5, 6, 7, 8])
-    assert read(desk, "coco.json", runs)[1].box == (4.5, 5.5, 11.5, 13.5)
+    assert read(desk, "coco.json", runs)[1].box == (5, 6, 12, 14)
     with pytest.raises(ValueError, match=r"coco\.json lists 2 images, but not c\.tif"):
         read(desk, "coco.json", coco(bbox=[1, 1, 2, 2]), "c.tif")
 
@@ -95,7 +101,8 @@ def _(desk: Desk) -> None:
         path = desk.path("coco.json")
         write_coco(path, [LabelledImage("a.tif", labels)], polygons=polygons)
         found = {p.object: p.box for p in read_prompts(SIZE, path, image="a.tif")}
-        assert found == {4: (299.5, 99.5, 349.5, 119.5), 9: BOX}
+        edge = -0.5 if polygons else 0  # from which outlines are counted
+        assert found == {4: tuple(at + edge for at in OTHER), 9: tuple(at + edge for at in BOX)}
 
 
 @row(OTHERS, "one COCO file for a folder (`--boxes FILE.json`)", "each picture that it lists")
@@ -121,7 +128,7 @@ def _(desk: Desk) -> None:
     found = read(desk, "a.txt", f"0 0.05 0.2 0.05 0.2\n\n3 0.3 0.35 0.1 0.2 0.87\n1 {shares}\n")
     assert found.objects == (1, 2, 3)
     np.testing.assert_allclose(found[0].box, BOX)
-    np.testing.assert_allclose(found[1].box, (99.5, 49.5, 139.5, 89.5))
+    np.testing.assert_allclose(found[1].box, (100, 50, 140, 90))
     np.testing.assert_allclose(found[2].box, (19.5, 19.5, 79.5, 79.5))
     assert abs((found[2].mask > 0).mean() - 0.5) < 0.01
     assert len(read(desk, "a.txt", "")) == 0
@@ -166,8 +173,8 @@ def _(desk: Desk) -> None:
         assert found[0].box == BOX
         assert found[0].mask is None
         assert is_diamond(found[1])
-        assert found[2].box == (9.5, 19.5, 129.5, 59.5)
-        assert found[3].points.tolist() == [[199.5, 99.5]]
+        assert found[2].box == (10, 20, 130, 60)
+        assert found[3].points.tolist() == [[200, 100]]
         assert len(found[4].points) == 2
         assert found[5].box is None
         assert len(found[5].points) > 1
@@ -182,7 +189,7 @@ def _(desk: Desk) -> None:
     labels[20:60, 10:30], labels[100:120, 300:350] = 9, 4
     write_geojson(desk.path("a.geojson"), labels)
     found = {p.object: p.box for p in read_prompts(SIZE, desk.path("a.geojson"))}
-    assert found == {4: (299.5, 99.5, 349.5, 119.5), 9: BOX}
+    assert found == {4: tuple(at - 0.5 for at in OTHER), 9: tuple(at - 0.5 for at in BOX)}
 
 
 @row(OTHERS, "COCO and GeoJSON with the outlines of masks",

@@ -136,8 +136,6 @@ def _(desk: Desk) -> None:
 
 BOXES = "Ways to write a box"
 COINS = {1: (10, 20, 30, 60), 2: (100, 50, 140, 90)}
-# The same numbers, counted from the edge of the image.
-FROM_EDGE = {number: tuple(at - 0.5 for at in box) for number, box in COINS.items()}
 
 
 @row(BOXES, "named corners: `x0,y0,x1,y1`, `x1,y1,x2,y2`, `xmin,ymin,xmax,ymax`, "
@@ -150,19 +148,18 @@ def _(desk: Desk) -> None:
 
 
 @row(BOXES, "named extents: `x,y,width,height`, `x,y,w,h`, `left,top,width,height`",
-     "corner and extent in pixels, counted from the edge of the image, half a pixel before",
-     )  # fmt: skip
+     "corner and extent in pixels")  # fmt: skip
 def _(desk: Desk) -> None:
     for names in ("x,y,width,height", "x,y,w,h", "left,top,width,height"):
-        assert boxes_of(desk, f"object,{names}\n1,10,20,20,40\n2,100,50,40,40\n") == FROM_EDGE
+        assert boxes_of(desk, f"object,{names}\n1,10,20,20,40\n2,100,50,40,40\n") == COINS
 
 
 @row(BOXES, "scikit-image's `label,bbox-0,bbox-1,bbox-2,bbox-3`",
-     "rows before columns, counted from the edge")  # fmt: skip
+     "rows before columns")  # fmt: skip
 def _(desk: Desk) -> None:
     assert boxes_of(
         desk, "label,bbox-0,bbox-1,bbox-2,bbox-3\n1,20,10,60,30\n2,50,100,90,140\n"
-    ) == (FROM_EDGE)
+    ) == (COINS)
 
 
 SHARES = "1,0.05,0.2,0.05,0.2\n2,0.3,0.35,0.1,0.2\n"  # of SIZE
@@ -176,7 +173,7 @@ def _(desk: Desk) -> None:
                                  ("yolo", SHARES)):  # fmt: skip
             found = boxes_of(desk, f"object,{names}\n{rows}", box_format=box_format)
             assert found.keys() == COINS.keys()
-            for number, box in (COINS if box_format == "xyxy" else FROM_EDGE).items():
+            for number, box in COINS.items():
                 np.testing.assert_allclose(found[number], box)
     imwrite(desk.path("a.tif"), np.zeros(SIZE, np.uint8))
     table = desk.write("boxes.csv", "object,x0,y0,x1,y1\n1,10,20,20,40\n")
