@@ -22,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_samv2_prompts.engine import AtOnce, Predictor, Runner
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks, Masks, PromptBatch
 
 __all__ = ["measure_load"]
 

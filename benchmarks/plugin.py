@@ -155,7 +155,7 @@ def label_writes() -> dict[str, float]:
 
     from napari_samv2_prompts.layers import LabelsTarget, current_plane
     from napari_samv2_prompts.layers.labels_checks import blank_labels
-    from napari_samv2_prompts.prompts import MaskCrop
+    from napari_samv2_prompts.mask_crops import MaskCrop
 
     viewer = ViewerModel()
     labels = viewer.add_labels(blank_labels(LARGE))

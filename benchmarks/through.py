@@ -21,7 +21,8 @@ import numpy as np
 
 from benchmarks.load import held
 from benchmarks.measure import machine, seconds
-from napari_samv2_prompts.prompts import ItemMasks, Masks, PromptBatch, cropped
+from napari_samv2_prompts.mask_crops import cropped
+from napari_samv2_prompts.prompts import ItemMasks, Masks, PromptBatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

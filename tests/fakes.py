@@ -29,7 +29,8 @@ from napari_samv2_prompts.engine import (
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.images import ImageView
 from napari_samv2_prompts.layers import Chosen, read_tables, write_tables
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Extent, Region
 
 RADIUS = 5.0

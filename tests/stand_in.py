@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_samv2_prompts import samv2
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks, Masks, PromptBatch
 
 if TYPE_CHECKING:
     import pytest

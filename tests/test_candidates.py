@@ -16,7 +16,7 @@ from napari_samv2_prompts.candidates import (
     box_nms,
     intersection,
 )
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 
 SIZE = 24
 

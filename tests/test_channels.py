@@ -17,7 +17,8 @@ from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.io.channels import channel_of
 from napari_samv2_prompts.io.file_views import StackFile
 from napari_samv2_prompts.io.opening import _told_channels, open_image
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks, Masks
 
 RNG = np.random.default_rng(5)
 BOX = "object,x0,y0,x1,y1\n1,0,0,40,30\n"

@@ -40,7 +40,8 @@ from napari_samv2_prompts.engine import (
 )
 from napari_samv2_prompts.io.opening import choose_reader
 from napari_samv2_prompts.layers import image_view
-from napari_samv2_prompts.prompts import MaskCrop, PromptBatch
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import PromptBatch
 from napari_samv2_prompts.propagation import Wanted
 from napari_samv2_prompts.regions import InputSides
 from napari_samv2_prompts.tile_search import TileSearches

@@ -19,7 +19,8 @@ from napari_samv2_prompts import segment_all
 from napari_samv2_prompts.candidates import Candidate, Candidates, Selection
 from napari_samv2_prompts.cli import main
 from napari_samv2_prompts.everything import candidates_in, joined, labels_from
-from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor, build_samv2
 from napari_samv2_prompts.samv2.find_all import Search, find_all, is_ground
 from napari_samv2_prompts.samv2.inference.embedding import Embedding

@@ -50,7 +50,7 @@ from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pixel_size import FileWarning, read_pixel_size
 from napari_samv2_prompts.io.prompt_files import gather_prompts
 from napari_samv2_prompts.io.slides import slide_of
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import Lineage
 
 Files = st.SearchStrategy[bytes]

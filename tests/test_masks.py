@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.masks import (
     edits,
     freeze,
@@ -13,7 +14,6 @@ from napari_samv2_prompts.masks import (
     respect_edits,
     unfreeze,
 )
-from napari_samv2_prompts.prompts import MaskCrop
 
 SHAPE = (9, 11)
 

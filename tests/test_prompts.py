@@ -9,16 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.prompts import (
-    EMPTY_MASK,
-    MAX_OBJECT,
-    Crops,
-    ItemMasks,
-    MaskCrop,
-    Prompt,
-    PromptBatch,
-    cropped,
-)
+from napari_samv2_prompts.mask_crops import EMPTY_MASK, Crops, MaskCrop, cropped
+from napari_samv2_prompts.prompts import MAX_OBJECT, ItemMasks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region
 
 COORDINATE = st.floats(-1e4, 1e4)

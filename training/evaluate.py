@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks, Prompt, PromptBatch
 from napari_samv2_prompts.samv2 import SAMV2ImagePredictor
 from napari_samv2_prompts.samv2.finetune import clicks
 from napari_samv2_prompts.samv2.modeling.network import SAMV2Network

@@ -20,7 +20,7 @@ from scipy.optimize import linear_sum_assignment
 from tqdm import tqdm
 
 from napari_samv2_prompts.candidates import Candidates, Selection
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 from napari_samv2_prompts.samv2.automatic_masks import SAMV2AutomaticMaskGenerator
 from napari_samv2_prompts.samv2.find_all import Search, find_all
 from napari_samv2_prompts.samv2.image_predictor import SAMV2ImagePredictor

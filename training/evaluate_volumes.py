@@ -22,7 +22,8 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from napari_samv2_prompts.images import StackPicture
-from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.propagation import (
     Embeddings,
     Follower,

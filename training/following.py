@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 from napari_samv2_prompts.propagation import Found, History
 from napari_samv2_prompts.propagation.doubt import Measures
 from napari_samv2_prompts.propagation.evidence import FEATURES

@@ -35,7 +35,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from napari_samv2_prompts.prompts import MaskCrop
+    from napari_samv2_prompts.mask_crops import MaskCrop
 
 # Having one more region written takes a viewer as long as looking at about this many more pixels.
 EDIT_COST = 200_000

@@ -43,8 +43,9 @@ from napari_samv2_prompts.io.records import (
 from napari_samv2_prompts.layers import LabelsTarget, TargetError
 from napari_samv2_prompts.layers.endings import divide_object, end_object
 from napari_samv2_prompts.layers.stack_labels import StackLabels, place_on
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.regions import InputSides
 from napari_samv2_prompts.samv2.weights.variants import input_sides
 

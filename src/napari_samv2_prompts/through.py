@@ -20,7 +20,8 @@ from napari_samv2_prompts.images import StackPicture, as_numbers
 from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.prompt_files import read_stack_prompts
 from napari_samv2_prompts.io.prompt_set import refuse_outside
-from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch, object_number
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import Prompt, PromptBatch, object_number
 from napari_samv2_prompts.propagation import Embeddings, Follower, Method, follower_of
 from napari_samv2_prompts.regions import InputSides, Region
 from napari_samv2_prompts.words import counted

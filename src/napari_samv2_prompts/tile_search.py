@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_samv2_prompts.candidates import Selection
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.regions import Region
 from napari_samv2_prompts.tiles import Tile
 

@@ -25,7 +25,7 @@ from napari_samv2_prompts.engine import (
 )
 from napari_samv2_prompts.engine.propagate import _ReadPlanes, counted
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import Filled, Found, Guess, History, Section, Wanted
 from napari_samv2_prompts.regions import InputSides, Region
 

@@ -14,7 +14,8 @@ from napari_samv2_prompts.engine import ObjectResult, Provenance, Session, State
 from napari_samv2_prompts.engine.decode import is_quick
 from napari_samv2_prompts.engine.result_store import Known, ResultStore
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Masks
+from napari_samv2_prompts.mask_crops import Crops, MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks, Masks
 
 LOGIT_BYTES = 4 * LOGITS**2
 

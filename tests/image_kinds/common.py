@@ -19,7 +19,7 @@ from napari_samv2_prompts.layers import (
     read_prompts,
     set_new_prompt,
 )
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 
 TABLE = Table(
     "image-kinds.md",

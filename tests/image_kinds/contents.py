@@ -18,7 +18,7 @@ from napari_samv2_prompts.layers import (
     shown_plane,
 )
 from napari_samv2_prompts.layers.planes import visible_part
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.regions import choose_region
 
 # --- values ---

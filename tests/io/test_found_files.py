@@ -15,7 +15,7 @@ from napari_samv2_prompts.io.found_files import (
     read_filled,
     write_filled,
 )
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import End, Filled, Section
 
 KEYS = st.none() | st.tuples(st.integers(0, 99), st.text("0123456789abcdef", min_size=4))

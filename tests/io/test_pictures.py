@@ -10,7 +10,8 @@ from tifffile import TiffFile, imread, imwrite
 from napari_samv2_prompts.io.exports import write_labels
 from napari_samv2_prompts.io.opening import open_image
 from napari_samv2_prompts.io.pictures import label_image, read_image, read_picture, write_outlines
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks, Masks
 
 GREY = np.arange(20 * 30, dtype=np.uint8).reshape(20, 30)
 RGB = np.stack([GREY, GREY.T.reshape(20, 30), 255 - GREY], axis=-1)

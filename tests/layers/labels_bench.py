@@ -11,7 +11,7 @@ from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
     LabelsTarget,
 )
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 
 if TYPE_CHECKING:
     from napari.layers import Labels

@@ -10,7 +10,8 @@ from napari.layers import Labels
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import label_mask, labels_reading, starting_from
-from napari_samv2_prompts.prompts import MaskCrop, Prompt
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import Prompt
 
 SHAPE = (40, 30)
 PLANE = Plane((0, 1), (None, None), SHAPE)

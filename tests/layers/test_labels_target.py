@@ -14,7 +14,7 @@ from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import (
     LabelsTarget,
 )
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 
 discs = st.builds(
     disc,

@@ -12,7 +12,7 @@ from tests.layers.labels_bench import SHAPE, disc, paint, target_on
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers.endings import divide_object, end_object
 from napari_samv2_prompts.layers.stack_labels import StackLabels
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import End, Filled, Section, key_of
 
 PLANE = Plane((1, 2), (1, None, None), SHAPE)

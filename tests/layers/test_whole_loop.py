@@ -19,7 +19,7 @@ from napari_samv2_prompts.layers import (
     remove_objects,
     set_new_prompt,
 )
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 
 
 def fill(prompt) -> MaskCrop:

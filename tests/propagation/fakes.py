@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import ItemMasks, MaskCrop, Masks, PromptBatch, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
+from napari_samv2_prompts.prompts import ItemMasks, Masks, PromptBatch
 from napari_samv2_prompts.propagation import Anchors, Guess, History
 
 

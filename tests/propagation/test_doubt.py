@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import Section, doubts_of_planes
 
 DOT = MaskCrop(0, 0, np.ones((1, 1), bool))

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from napari_samv2_prompts.images import StackPicture
-from napari_samv2_prompts.prompts import cropped
+from napari_samv2_prompts.mask_crops import cropped
 from napari_samv2_prompts.propagation import (
     Embeddings,
     Found,

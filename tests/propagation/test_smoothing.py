@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 from napari_samv2_prompts.propagation.smoothing import Smoothing
 
 SHAPE = (40, 50)

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from napari_samv2_prompts.images import StackPicture
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 from napari_samv2_prompts.propagation import basins, walls
 from napari_samv2_prompts.propagation.patches import overlap
 from napari_samv2_prompts.propagation.walls import Walls

@@ -16,8 +16,8 @@ import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers import LabelsTarget
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.prompts import MaskCrop
 
 if TYPE_CHECKING:
     from napari.layers import Labels

@@ -26,7 +26,7 @@ from napari_samv2_prompts.layers import (
     mapped_view,
     remains,
 )
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import Lineage, Track, doubts_of_planes
 from napari_samv2_prompts.propagation.values import Masks
 from napari_samv2_prompts.propagation.walls import Walls

@@ -15,7 +15,8 @@ from training.recipe import Recipe
 from training.report import calibration, table
 from training.unseen import coin_labels
 
-from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, cropped
+from napari_samv2_prompts.mask_crops import Crops, cropped
+from napari_samv2_prompts.prompts import ItemMasks, Masks
 from napari_samv2_prompts.samv2.finetune import clicks
 from training import baselines
 

@@ -31,7 +31,7 @@ from napari_samv2_prompts.engine import (
     Tools,
 )
 from napari_samv2_prompts.io.file_views import FileViews
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import Filled, Found, Wanted, partitions, partitions_of
 from napari_samv2_prompts.regions import InputSides, Region
 from napari_samv2_prompts.sample_data import COIN_BOXES, coins

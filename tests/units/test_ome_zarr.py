@@ -182,7 +182,7 @@ def test_planes_are_numbered_on_and_channels_are_chosen(tmp_path, version, capsy
 def one_bright_object(predictor, picture, selection):
     """Stand in for the search: what is bright is one object."""
     from napari_samv2_prompts.candidates import Candidate
-    from napari_samv2_prompts.prompts import MaskCrop
+    from napari_samv2_prompts.mask_crops import MaskCrop
 
     mask = picture > 100
     return [Candidate(MaskCrop(0, 0, mask), (20.0, 30.0), 0.9, 0.9, int(mask.sum()))]

@@ -17,7 +17,7 @@ from napari_samv2_prompts.candidates import Candidate, Selection
 from napari_samv2_prompts.everything import found_in_tiles, labels_from
 from napari_samv2_prompts.io.ome_zarr_labels import sources
 from napari_samv2_prompts.io.pixel_size import PixelSize, read_pixel_size
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.units import slides
 from napari_samv2_prompts.units.cluster import run_on
 from napari_samv2_prompts.units.files import AllUnit

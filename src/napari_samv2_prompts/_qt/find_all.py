@@ -19,7 +19,7 @@ from napari_samv2_prompts.candidates import Candidates, Selection
 from napari_samv2_prompts.engine import Generation, Request, WorkUpdate
 from napari_samv2_prompts.layers import TargetError, shown_plane
 from napari_samv2_prompts.layers.found import Accepting, FoundLayer, labelled, numbered
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.tile_search import TileSearches
 from napari_samv2_prompts.tiles import OVERLAP, Tile, tiles_of
 

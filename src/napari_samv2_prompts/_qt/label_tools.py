@@ -38,7 +38,8 @@ from napari_samv2_prompts.layers import (
 )
 from napari_samv2_prompts.layers.plane_pixels import transposed
 from napari_samv2_prompts.layers.undo_steps import OpenStep
-from napari_samv2_prompts.prompts import MAX_OBJECT, MaskCrop, Prompt
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import MAX_OBJECT, Prompt
 
 from .labels_writer import Targets, place_of
 from .messages import left_line, listed

@@ -30,8 +30,8 @@ from napari_samv2_prompts.engine.jobs import ignore_report
 from napari_samv2_prompts.geometry import AffineMap, Plane, PlaneError
 from napari_samv2_prompts.layers import Chosen, LabelsTarget, TargetError, check_numbers, id_of
 from napari_samv2_prompts.layers.labels_checks import LabelNumbers
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.prompts import MaskCrop
 
 from .viewer_events import Connections, ViewerEvents
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop, Masks, Prompt, PromptBatch
+from napari_samv2_prompts.mask_crops import Crops, MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt, PromptBatch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,7 +19,8 @@ from uuid import UUID
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.prompts import Crops, ItemMasks, Masks, Prompt
+from napari_samv2_prompts.mask_crops import Crops
+from napari_samv2_prompts.prompts import ItemMasks, Masks, Prompt
 
 from .requests import ModelChoice, Place, Request
 from .results import ObjectResult, Provenance

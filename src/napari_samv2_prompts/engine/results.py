@@ -11,7 +11,8 @@ from enum import StrEnum
 import numpy as np
 
 from napari_samv2_prompts.images import ImageView
-from napari_samv2_prompts.prompts import Crops, ItemMasks, MaskCrop
+from napari_samv2_prompts.mask_crops import Crops, MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks
 
 from .cache import Memory
 from .coordinates import is_cut

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.candidates import Candidate
 from napari_samv2_prompts.files import written_whole
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import End, Filled, Section
 
 

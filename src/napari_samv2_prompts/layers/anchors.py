@@ -17,7 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.regions import Region
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 
 from .anchors import is_untouched, read_mask
 from .labels_reading import kept_labels, label_mask

@@ -20,8 +20,8 @@ from napari_samv2_prompts.layers.labels_target import LabelsTarget
 from napari_samv2_prompts.layers.planes import layer_shape
 from napari_samv2_prompts.layers.prompt_layers import placement
 from napari_samv2_prompts.layers.undo_steps import OpenStep
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.masks import Box
-from napari_samv2_prompts.prompts import MaskCrop
 from napari_samv2_prompts.regions import Region
 
 if TYPE_CHECKING:

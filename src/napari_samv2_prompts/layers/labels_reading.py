@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers.planes import data_at
-from napari_samv2_prompts.prompts import MaskCrop, Prompt, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
+from napari_samv2_prompts.prompts import Prompt
 
 if TYPE_CHECKING:
     from napari.components import Dims

@@ -38,8 +38,8 @@ from napari_samv2_prompts.layers.plane_pixels import (
 )
 from napari_samv2_prompts.layers.private_api import is_out_of_sight
 from napari_samv2_prompts.layers.undo_steps import Live, OpenStep, UndoSteps
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.masks import Painted, Policy, relabelled
-from napari_samv2_prompts.prompts import MaskCrop
 
 if TYPE_CHECKING:
     from napari.components import Dims

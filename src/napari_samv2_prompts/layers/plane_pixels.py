@@ -16,6 +16,7 @@ import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
 from napari_samv2_prompts.layers.labels_reading import kept_labels, label_mask, labels_by_plane
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.masks import (
     Box,
     Painted,
@@ -27,7 +28,6 @@ from napari_samv2_prompts.masks import (
     respect_edits,
     unfreeze,
 )
-from napari_samv2_prompts.prompts import MaskCrop
 
 if TYPE_CHECKING:
     from napari.layers import Labels

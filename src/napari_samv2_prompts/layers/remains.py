@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from napari_samv2_prompts.geometry import Plane
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import End, EndKey, Found, Section
 
 from .anchors import read_mask

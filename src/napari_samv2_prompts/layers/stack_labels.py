@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_samv2_prompts.geometry import Plane
+from napari_samv2_prompts.mask_crops import EMPTY_MASK, MaskCrop
 from napari_samv2_prompts.masks import Policy
-from napari_samv2_prompts.prompts import EMPTY_MASK, MaskCrop
 from napari_samv2_prompts.propagation import (
     Anchors,
     End,

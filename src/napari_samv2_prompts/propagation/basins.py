@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 from napari_samv2_prompts.regions import Region
 
 from .competition import main_components

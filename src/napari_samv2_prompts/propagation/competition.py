@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.regions import Region, union
 
 from .values import Anchors, Section

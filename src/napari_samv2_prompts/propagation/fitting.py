@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
-from napari_samv2_prompts.prompts import EMPTY_MASK, MaskCrop
+from napari_samv2_prompts.mask_crops import EMPTY_MASK, MaskCrop
 
 from .basins import BESIDE
 from .competition import rivals_on

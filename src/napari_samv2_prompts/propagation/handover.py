@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import MaskCrop, Masks, Prompt, PromptBatch, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
+from napari_samv2_prompts.prompts import Masks, Prompt, PromptBatch
 from napari_samv2_prompts.regions import Region, union
 
 from .carrying import Carried, carry

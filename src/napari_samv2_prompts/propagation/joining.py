@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 from napari_samv2_prompts.regions import Region, union
 
 from .patches import depth, overlap

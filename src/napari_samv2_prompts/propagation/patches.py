@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from napari_samv2_prompts.candidates import intersection
-from napari_samv2_prompts.prompts import MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 from napari_samv2_prompts.regions import Region
 
 if TYPE_CHECKING:

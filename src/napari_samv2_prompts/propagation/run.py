@@ -19,7 +19,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 
 from .competition import rivals_on
 from .fitting import fitted

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import ndimage
 
-from napari_samv2_prompts.prompts import EMPTY_MASK, MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import EMPTY_MASK, MaskCrop, cropped
 
 from .patches import around, centre, overlap, without
 from .values import Masks

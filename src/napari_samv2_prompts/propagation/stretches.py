@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal, cast, get_args
 
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.words import counted
 
 from .values import Anchors, End, EndKey, Found, Key, Section, Way, key_of

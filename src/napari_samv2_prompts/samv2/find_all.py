@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_samv2_prompts.candidates import Candidate, Candidates, Selection
-from napari_samv2_prompts.prompts import MaskCrop, Prompt, PromptBatch
+from napari_samv2_prompts.mask_crops import MaskCrop
+from napari_samv2_prompts.prompts import Prompt, PromptBatch
 from napari_samv2_prompts.samv2.inference.cell_features import CellFeatures
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 

@@ -28,7 +28,7 @@ from napari_samv2_prompts.io.box_formats import BoxFormat
 from napari_samv2_prompts.io.file_views import StackFile
 from napari_samv2_prompts.io.found_files import FilledFolder, found_key, read_filled, write_filled
 from napari_samv2_prompts.io.opening import open_image
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import (
     Anchors,
     Filled,

@@ -7,7 +7,7 @@ import pytest
 from tests.samv2.video.films import MINI, calm_network, moving_discs
 
 from napari_samv2_prompts.images import StackPicture
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.propagation import (
     Embeddings,
     Found,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_samv2_prompts.prompts import cropped
+from napari_samv2_prompts.mask_crops import cropped
 from napari_samv2_prompts.samv2.modeling.point_labels import NEGATIVE, POSITIVE
 
 Bool = NDArray[np.bool_]

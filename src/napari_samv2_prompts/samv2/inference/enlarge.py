@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from napari_samv2_prompts.prompts import EMPTY_MASK, MaskCrop, cropped
+from napari_samv2_prompts.mask_crops import EMPTY_MASK, MaskCrop, cropped
 
 _EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=bool)
 _PIXELS_AT_ONCE = 2**18  # pixels interpolated at a time, to stay in the cache

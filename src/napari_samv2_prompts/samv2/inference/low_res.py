@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_samv2_prompts.prompts import EMPTY_MASK, Crops, ItemMasks, MaskCrop
+from napari_samv2_prompts.mask_crops import EMPTY_MASK, Crops, MaskCrop
+from napari_samv2_prompts.prompts import ItemMasks
 
 from .enlarge import Taps, covered, crop_mask, remove_small_areas, taps_between
 

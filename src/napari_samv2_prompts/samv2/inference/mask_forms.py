@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 
 OutputMode = Literal["binary_mask", "uncompressed_rle", "coco_rle"]
 

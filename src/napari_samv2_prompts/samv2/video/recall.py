@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_samv2_prompts.prompts import MaskCrop
+from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.samv2.inference.embedding import Embedding
 from napari_samv2_prompts.samv2.inference.enlarge import crop_mask
 
