@@ -698,7 +698,7 @@ def test_an_object_may_end_on_all_sides(bench: Stack) -> None:
 
 
 def test_what_can_not_be_done_is_said(bench: Stack) -> None:
-    with pytest.raises(ValueError, match="no planes from 5 to 2"):
+    with pytest.raises(ValueError, match="The first plane, 5, lies behind the last, 2"):
         bench.through.propagate(first=5, last=2)
     with pytest.raises(ValueError, match="no such axis"):
         bench.through.propagate(axis=2)

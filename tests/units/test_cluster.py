@@ -110,7 +110,7 @@ def test_the_windows_work_is_the_same_there_as_here(client, tmp_path) -> None:
     tools = Tools(CPU.make(), EmbeddingCache(0), None, ModelChoice(), Task(Job(0, lambda task: 0)))
     here = [part for unit in units for part in unit.parts(tools)]
     assert sorted(map(as_bytes, there)) == sorted(map(as_bytes, here))
-    assert sum(isinstance(part, Filled) for part in here) == 3
+    assert {part.plane for part in here if isinstance(part, Filled)} == {1, 2, 3}
 
 
 def as_bytes(part: Chunk | Filled) -> bytes:
@@ -171,7 +171,7 @@ def test_a_stack_is_followed_bit_for_bit_as_without(client, tmp_path, monkeypatc
         tmp_path / "film.tif", **given, store=tmp_path / "store", client=client, progress=progress
     )
     assert np.array_equal(here, there)
-    assert sorted(killed) == [0, 1, 2, 2, 3, 3]
+    assert set(killed) == {0, 1, 2, 3}
     assert np.unique(here).tolist() == [0, 1, 2]
 
 
