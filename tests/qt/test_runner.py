@@ -71,6 +71,39 @@ def test_progress_arrives_before_the_result(qtbot, runner: QtRunner) -> None:
     assert post.progress == [Progress(0.5, "half")]
 
 
+def test_parts_are_handed_over_one_at_a_time_however_quickly_they_come(
+    qtbot, runner: QtRunner
+) -> None:
+    post, taken = Post(), []
+
+    def work(task: Task) -> None:
+        for part in range(5):
+            task.deliver(part)
+            taken.append(len(post.progress))
+
+    submit(runner, post, work)
+    qtbot.waitUntil(lambda: len(post.outcomes) > 0)
+    assert [part.value for part in post.progress] == list(range(5))
+    assert all(count >= part for part, count in enumerate(taken)), taken
+
+
+def test_work_does_not_wait_for_a_window_that_is_gone(qtbot, runner: QtRunner) -> None:
+    post, going = Post(), threading.Event()
+
+    def work(task: Task) -> None:
+        task.deliver(1)
+        going.wait(60)
+        task.deliver(2)
+        task.deliver(3)
+
+    submit(runner, post, work)
+    qtbot.waitUntil(lambda: len(post.progress) == 1)
+    runner.close()
+    going.set()
+    qtbot.waitUntil(lambda: workers() == [])
+    assert len(post.progress) == 1
+
+
 def test_the_window_is_not_woken_for_progress_that_nobody_is_told(qtbot, runner: QtRunner) -> None:
     post = Post()
     submit(runner, post, lambda task: task.report(0.5, "half"))

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from napari.utils.notifications import show_error
@@ -27,6 +28,8 @@ from napari_samv2_prompts.engine import (
     OnDone,
     OnReport,
     Outcome,
+    Partial,
+    Report,
     Runner,
     Stopped,
     Task,
@@ -34,6 +37,9 @@ from napari_samv2_prompts.engine import (
 from napari_samv2_prompts.engine.jobs import ignore_report, sentence
 
 _log = logging.getLogger(__name__)
+
+PATIENCE = 0.5
+"""Seconds that work waits at most for the window, which may be closed and take nothing more."""
 
 
 class MainThreadQueue(QObject):
@@ -135,9 +141,8 @@ class QtRunner:
 
     def submit(self, task: Task, on_done: OnDone, on_report: OnReport) -> None:
         """Queue a task; see :class:`.engine.Runner`."""
-        queue = self._queue
-        task.on_report = lambda report: queue.post(lambda: on_report(task, report))
-        self._pool.submit(_work, queue, task, on_done)
+        task.on_report = _Reports(self._queue, partial(on_report, task))
+        self._pool.submit(_work, self._queue, task, on_done)
 
     def close(self) -> None:
         """Start no other task and deliver nothing more.
@@ -146,6 +151,31 @@ class QtRunner:
         """
         self._queue.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Reports:
+    """Brings what a task reports to the window's thread, parts of a result one at a time.
+
+    Whoever delivers many in a moment waits for the window, which would stand still under all of
+    them: it handles whatever was posted before it looks at anything else.
+    """
+
+    def __init__(self, queue: MainThreadQueue, tell: Callable[[Report], None]) -> None:
+        self._queue, self._tell = queue, tell
+        self._taken = threading.Event()
+        self._taken.set()
+
+    def __call__(self, report: Report) -> None:
+        if isinstance(report, Partial):
+            self._taken.wait(PATIENCE)
+            self._taken.clear()
+        self._queue.post(lambda: self._take(report))
+
+    def _take(self, report: Report) -> None:
+        try:
+            self._tell(report)
+        finally:
+            self._taken.set()
 
 
 def _work(queue: MainThreadQueue, task: Task, on_done: OnDone) -> None:
