@@ -69,6 +69,21 @@ def test_a_moving_object_is_followed():
     assert len(found.sections[1]) == FRAMES - 1
 
 
+def test_where_no_walls_are_seen_masks_are_smoothed_and_as_doubtful_as_they_were(monkeypatch):
+    image, labels = film({1: [(30, 30)] * FRAMES})
+    found, _ = follow(image, labels)
+    monkeypatch.setattr(HandOver, "fitter", lambda self, anchors: None)
+    as_followed, _ = follow(image, labels)
+    for plane, section in found.sections[1].items():
+        before = as_followed.sections[1][plane]
+        assert not section.rough
+        assert section.followed is not None
+        np.testing.assert_array_equal(section.followed.full((64, 64)), before.crop.full((64, 64)))
+        assert section.doubt == before.doubt
+    assert found.sections.keys() == as_followed.sections.keys()
+    assert found.sections[1].keys() == as_followed.sections[1].keys()
+
+
 def test_nothing_is_looked_at_closer_while_objects_are_followed():
     image, labels = film({1: [(15 + 4 * t, 12 + 5 * t) for t in range(FRAMES)]})
     _, model = follow(image, labels)
