@@ -99,12 +99,12 @@ class StackLabels:
     @property
     def doubtful(self) -> dict[tuple[int, int], float]:
         """Place and object of what was found, with its doubt, the most doubtful first."""
-        doubts = {
-            (place, number): doubt
+        ranked = sorted(
+            (-doubt, place, number)
             for number, places in list(self.found.sections.items())  # the worker may change them
             for place, doubt in doubts_of_planes(dict(places)).items()
-        }
-        return dict(sorted(doubts.items(), key=lambda item: (-item[1], item[0])))
+        )
+        return {(place, number): -doubt for doubt, place, number in ranked}
 
     def is_found(self, place: int, number: int) -> bool:
         """Tell whether an object is on a plane as it was found there."""
