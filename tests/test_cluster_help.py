@@ -19,7 +19,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 from tests.fakes import Factory, SyncRunner, place
 from tests.propagation.fakes import BrightEmbedding
-from tests.qt.test_through_stack import Bright
+from tests.qt.stack_bench import Bright
 from tifffile import imwrite
 
 from napari_samv2_prompts._qt import cluster as qt_cluster

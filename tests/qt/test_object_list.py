@@ -10,7 +10,7 @@ import pytest
 from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 from tests.fakes import Factory, FakePredictor, SyncRunner
-from tests.qt.test_through_stack import Bright, film
+from tests.qt.stack_bench import Bright, film
 
 from napari_samv2_prompts._qt.form.objects import ObjectRow, ObjectsPanel
 from napari_samv2_prompts._qt.widget import SAMV2PromptsWidget

@@ -27,7 +27,7 @@ from napari.components import ViewerModel
 from scipy import ndimage
 from tests.fakes import SyncRunner, crop_of
 from tests.qt.random_user import STEPS, SAMV2PromptsWidget, try_users
-from tests.qt.test_through_stack import Bright
+from tests.qt.stack_bench import Bright
 
 from napari_samv2_prompts.candidates import Candidate
 from napari_samv2_prompts.layers import TargetError

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     rule,
 )
 from tests.qt.random_user import STEPS, try_users
-from tests.qt.test_through_stack import PLANES, Stack, film, see_walls, shortened
+from tests.qt.stack_bench import PLANES, Stack, film, see_walls, shortened
 
 from napari_samv2_prompts.layers import Chosen, TargetError
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from tests.fakes import Factory
-from tests.qt.test_through_stack import PLANES, Bright, film
+from tests.qt.stack_bench import PLANES, Bright, film
 
 from napari_samv2_prompts._qt.form.background import ThroughPanel, propagation_line
 from napari_samv2_prompts._qt.widget_state import Axis, PropagationState
