@@ -11,7 +11,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.data import coins
 from tests.remembering import OnlyOnce
-from tests.samv2.test_image_predictor import DRAWN
+from tests.samv2.small_networks import DRAWN
 from tifffile import imread
 from training.unseen import coin_labels
 
