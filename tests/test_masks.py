@@ -1,64 +1,21 @@
+"""Masks painted over each other and over labels: which pixel is whose, and what is written.
+
+What is released, renamed or adopted is in ``test_masks_released``; Labels layers are in
+``tests/layers``.
+"""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.painted_page import SHAPE, Page, existing, rectangle, rectangles
 
 from napari_samv2_prompts.mask_crops import MaskCrop
-from napari_samv2_prompts.masks import (
-    edits,
-    freeze,
-    paint,
-    relabelled,
-    respect_edits,
-    unfreeze,
-)
+from napari_samv2_prompts.masks import edits, paint, respect_edits
 
-SHAPE = (9, 11)
-
-
-class Page:
-    """A plane of labels, and the three steps that a result takes on it."""
-
-    def __init__(self, labels=None):
-        self.labels = np.zeros(SHAPE, np.uint16) if labels is None else labels.copy()
-        self.live, self.rank, self.read_pixels = {}, 0, 0
-
-    def read(self, box):
-        top, left, bottom, right = box
-        part = self.labels[top:bottom, left:right]
-        self.read_pixels += part.size
-        return part
-
-    def write(self, masks, policy="keep", kept=frozenset()):
-        boxes = [m.box for m in masks.values() if m is not None]
-        boxes += [self.live[n].box for n in masks if n in self.live]
-        before = respect_edits(self.read, self.live, boxes)
-        after = paint(self.read, before, masks, policy, self.rank, kept)
-        self.rank += len(masks)
-        written = []
-        for edit in edits(self.read, before, after):
-            assert (self.labels[edit.rows, edit.columns] != edit.values).all()
-            self.labels[edit.rows, edit.columns] = edit.values
-            written.append(edit)
-        self.live = after
-        return written
-
-
-def rectangle(top, left, height, width):
-    return MaskCrop(top, left, np.ones((height, width), bool))
-
-
-@st.composite
-def rectangles(draw):
-    top, left = draw(st.integers(0, 8)), draw(st.integers(0, 10))
-    return rectangle(top, left, draw(st.integers(1, 9 - top)), draw(st.integers(1, 11 - left)))
-
-
-existing = st.lists(rectangles(), max_size=3).map(
-    lambda masks: sum((i * m.full(SHAPE) for i, m in enumerate(masks, 50)), np.zeros(SHAPE, int))
-)
+# --- whatever the masks and the labels are ---
 
 
 @given(existing, rectangles())
@@ -144,6 +101,21 @@ def test_a_plane_shows_what_the_rules_say_of_masks_of_any_shape(labels, steps):
         np.testing.assert_array_equal(page.labels, expected)
 
 
+@given(existing, st.lists(rectangles(), min_size=2, max_size=5))
+def test_where_boxes_overlap_each_pixel_is_written_once(labels, masks):
+    page = Page(labels)
+    places = [
+        (row, column)
+        for edit in page.write(dict(enumerate(masks, start=1)), "replace")
+        for row, column in zip(edit.rows.tolist(), edit.columns.tolist(), strict=True)
+    ]
+    covered = np.logical_or.reduce([mask.full(SHAPE) for mask in masks])
+    assert sorted(places) == [tuple(place) for place in np.argwhere(covered).tolist()]
+
+
+# --- what lies over what ---
+
+
 def test_the_object_predicted_last_is_on_top():
     page = Page()
     page.write({1: rectangle(0, 0, 5, 5)})
@@ -163,6 +135,13 @@ def test_of_objects_predicted_together_the_smaller_is_on_top():
         assert (page.labels == small).sum() == 4
 
 
+def test_an_object_predicted_later_lies_over_a_smaller_one_predicted_before():
+    page = Page()
+    page.write({1: rectangle(1, 1, 4, 4), 2: rectangle(2, 2, 2, 2)})
+    page.write({3: rectangle(0, 0, 6, 6)})
+    assert (page.labels[:6, :6] == 3).all()
+
+
 @pytest.mark.parametrize(
     ("policy", "expected"),
     [("keep", [9, 2, 2, 0]), ("replace", [2, 2, 2, 0]), ("background", [9, 1, 2, 0])],
@@ -173,6 +152,52 @@ def test_policies(policy, expected):
     page.write({1: rectangle(0, 1, 1, 1)})
     page.write({2: rectangle(0, 0, 1, 3)}, policy)
     assert page.labels[0, :4].tolist() == expected
+
+
+def test_a_kept_label_is_covered_by_nothing_not_even_where_an_object_lies_on_it():
+    page = Page()
+    page.labels[0, :4] = 9
+    page.write({1: rectangle(0, 0, 1, 2)}, "replace")
+    page.write({2: rectangle(0, 0, 2, 4)}, "replace", frozenset({9}))
+    assert page.labels[:2, :4].tolist() == [[1, 1, 9, 9], [2, 2, 2, 2]]
+
+
+def test_around_a_kept_label_an_object_has_its_mask_and_no_more():
+    page = Page()
+    page.labels[0, :4] = 9
+    page.write({1: rectangle(4, 0, 1, 4)}, kept=frozenset({9}))
+    corner = MaskCrop(0, 0, np.tri(6, dtype=bool))
+    page.write({2: corner}, "replace", frozenset({9, 1}))
+    expected = np.where(corner.full(SHAPE), 2, 0)
+    expected[0, :4], expected[4, :4] = 9, 1
+    np.testing.assert_array_equal(page.labels, expected)
+
+
+def test_a_pixel_beside_an_objects_mask_but_in_its_box_is_free():
+    page = Page()
+    corner = np.array([[True, True, True], [True, False, False], [True, False, False]])
+    page.write({1: MaskCrop(0, 0, corner)})
+    page.write({2: rectangle(1, 1, 2, 2)}, "background")
+    assert page.labels[:3, :3].tolist() == [[1, 1, 1], [1, 2, 2], [1, 2, 2]]
+
+
+def test_an_empty_mask_clears_what_was_painted():
+    page = Page()
+    page.write({1: rectangle(0, 0, 4, 4)})
+    page.write({1: MaskCrop(0, 0, np.zeros((0, 0), bool))})
+    assert not page.labels.any()
+    assert set(page.live) == {1}
+
+
+def test_what_lies_under_an_object_comes_back_into_labels_of_another_type():
+    page = Page(np.full(SHAPE, 9, np.int64))
+    page.write({1: rectangle(0, 0, 4, 4)}, "replace")
+    page.labels = page.labels.astype(np.uint16)
+    page.write({1: None})
+    assert (page.labels == 9).all()
+
+
+# --- edits by hand ---
 
 
 def test_an_edited_pixel_is_the_users_as_long_as_the_mask_covers_it():
@@ -207,12 +232,56 @@ def test_painting_back_an_objects_own_label_makes_the_pixel_its_own_again():
     assert not page.labels.any()
 
 
-def test_an_empty_mask_clears_what_was_painted():
+def test_a_hand_edit_between_two_objects_that_change_together_is_kept():
     page = Page()
-    page.write({1: rectangle(0, 0, 4, 4)})
-    page.write({1: MaskCrop(0, 0, np.zeros((0, 0), bool))})
-    assert not page.labels.any()
-    assert set(page.live) == {1}
+    page.write({1: rectangle(0, 0, 2, 2), 2: rectangle(4, 5, 2, 2), 3: rectangle(7, 9, 2, 2)})
+    page.labels[4:6, 5:7] = 90
+    page.write({1: rectangle(0, 0, 3, 3), 3: rectangle(6, 8, 3, 3)})
+    assert (page.labels[4:6, 5:7] == 90).all()
+
+
+def test_a_hand_edit_right_beside_what_changes_is_kept():
+    page = Page()
+    page.write({1: rectangle(1, 1, 2, 2), 2: rectangle(1, 3, 2, 2), 3: rectangle(6, 7, 2, 2)})
+    page.labels[1:3, 3] = 90
+    page.write({1: rectangle(1, 1, 1, 2), 3: rectangle(6, 7, 1, 2)})
+    assert (page.labels[1:3, 3] == 90).all()
+
+
+def test_an_edit_takes_nothing_from_an_object_but_what_was_edited():
+    page = Page()
+    page.labels[0, :3] = 9
+    page.write({1: rectangle(0, 0, 3, 3)})
+    page.labels[2, 2] = 0
+    page.write({1: rectangle(0, 0, 3, 3)}, "replace")
+    assert page.labels[:3, :3].tolist() == [[1, 1, 1], [1, 1, 1], [1, 1, 0]]
+
+
+def test_a_label_painted_of_an_object_below_gives_nothing_back_to_the_one_above():
+    page = Page()
+    page.write({1: rectangle(0, 0, 4, 4), 2: rectangle(1, 1, 2, 2)})
+    page.labels[1:3, 1:3] = 90
+    page.write({1: rectangle(0, 0, 4, 4), 2: rectangle(1, 1, 2, 2)})  # both yield
+    page.labels[1, 1] = 1
+    page.write({2: rectangle(1, 1, 2, 2)})
+    page.write({2: None})
+    assert page.labels[1:3, 1:3].tolist() == [[1, 90], [90, 90]]
+
+
+def test_an_undone_edit_is_given_back_from_under_any_of_several_objects():
+    page = Page()
+    masks = {1: rectangle(0, 0, 5, 5), 2: rectangle(1, 0, 1, 5), 3: rectangle(3, 0, 1, 4)}
+    page.write(masks)
+    before = page.labels.copy()
+    page.labels[1], page.labels[3] = 90, 90
+    page.write(masks)
+    page.labels[:] = before
+    page.write(masks)
+    page.write({2: None, 3: None})
+    assert (page.labels[:5, :5] == 1).all()
+
+
+# --- how much work it is ---
 
 
 def test_work_goes_with_the_mask_not_with_the_plane():
@@ -246,217 +315,12 @@ def test_many_objects_are_written_in_one_edit():
     assert len(edit.rows) == 59 * 25 * 25
 
 
-def test_a_hand_edit_between_two_objects_that_change_together_is_kept():
-    page = Page()
-    page.write({1: rectangle(0, 0, 2, 2), 2: rectangle(4, 5, 2, 2), 3: rectangle(7, 9, 2, 2)})
-    page.labels[4:6, 5:7] = 90
-    page.write({1: rectangle(0, 0, 3, 3), 3: rectangle(6, 8, 3, 3)})
-    assert (page.labels[4:6, 5:7] == 90).all()
-
-
-def test_a_kept_label_is_covered_by_nothing_not_even_where_an_object_lies_on_it():
-    page = Page()
-    page.labels[0, :4] = 9
-    page.write({1: rectangle(0, 0, 1, 2)}, "replace")
-    page.write({2: rectangle(0, 0, 2, 4)}, "replace", frozenset({9}))
-    assert page.labels[:2, :4].tolist() == [[1, 1, 9, 9], [2, 2, 2, 2]]
-
-
-def test_around_a_kept_label_an_object_has_its_mask_and_no_more():
-    page = Page()
-    page.labels[0, :4] = 9
-    page.write({1: rectangle(4, 0, 1, 4)}, kept=frozenset({9}))
-    corner = MaskCrop(0, 0, np.tri(6, dtype=bool))
-    page.write({2: corner}, "replace", frozenset({9, 1}))
-    expected = np.where(corner.full(SHAPE), 2, 0)
-    expected[0, :4], expected[4, :4] = 9, 1
-    np.testing.assert_array_equal(page.labels, expected)
-
-
 def test_two_objects_are_written_in_one_edit():
     page = Page()
     assert len(page.write({1: rectangle(0, 0, 2, 2), 2: rectangle(5, 5, 2, 2)})) == 1
-
-
-# --- objects that are let go of, and labels that become objects ---
-
-
-def two_that_overlap():
-    page = Page()
-    page.write({1: rectangle(0, 0, 5, 5)})
-    page.write({2: rectangle(2, 2, 5, 5)})
-    return page
-
-
-def test_what_is_released_comes_back_from_under_what_lies_over_it():
-    page = two_that_overlap()
-    page.live = freeze(page.live, [1])
-    page.write({2: None})
-    np.testing.assert_array_equal(page.labels, rectangle(0, 0, 5, 5).full(SHAPE))
-
-
-def test_what_lies_under_a_released_object_gives_up_what_it_covers():
-    page = two_that_overlap()
-    page.live = freeze(page.live, [2])
-    page.write({1: rectangle(0, 0, 6, 6)}, "replace")
-    assert (page.labels[2:5, 2:5] == 2).all()
-    page.write({1: None})
-    np.testing.assert_array_equal(page.labels, 2 * rectangle(2, 2, 5, 5).full(SHAPE))
-
-
-def test_who_has_nothing_to_do_with_what_is_released_stays_the_same():
-    page = two_that_overlap()
-    page.write({3: rectangle(8, 8, 1, 1)})
-    assert freeze(page.live, [70]) == page.live
-    kept = freeze(page.live, [1])
-    assert set(kept) == {2, 3}
-    assert kept[3] is page.live[3]
-    assert kept[2] is not page.live[2]
-
-
-def test_another_label_for_what_lies_under_an_object_comes_back_as_that():
-    page = Page()
-    page.labels[0, :4] = 9
-    page.write({1: rectangle(0, 0, 2, 2)}, "replace")
-    page.write({2: rectangle(5, 5, 2, 2)}, "replace")
-    two = page.live[2]
-    page.live = relabelled(page.live, 9, 4)
-    assert page.live[2] is two
-    page.write({1: None})
-    assert page.labels[0, :4].tolist() == [4, 4, 9, 9]
-    assert not page.labels[1].any()
-
-
-def test_an_adopted_label_lies_below_all_objects_with_nothing_under_it():
-    page = Page()
-    page.labels[0:4, 1:5] = 7
-    for number, left in ((1, 3), (2, 4)):
-        page.write({number: rectangle(2, left, 4, 4)}, "replace")
-    origin = rectangle(0, 1, 4, 4)
-    page.live = unfreeze(page.read, page.live, 7, origin)
-    assert page.write({}) == []
-    page.write({1: None})
-    assert (page.labels[2:4, 3] == 7).all()
-    assert (page.labels[2:4, 4] == 2).all(), "it came up over another object"
-    page.write({2: None})
-    np.testing.assert_array_equal(page.labels, 7 * rectangle(0, 1, 4, 4).full(SHAPE))
-    page.write({7: rectangle(6, 6, 2, 2)})
-    np.testing.assert_array_equal(page.labels, 7 * rectangle(6, 6, 2, 2).full(SHAPE))
-    assert page.live[7].origin is origin
-
-
-def test_a_label_can_be_adopted_where_there_is_no_object_yet():
-    page = Page()
-    page.labels[0:4, 1:5] = 7
-    page.live = unfreeze(page.read, {}, 7, rectangle(0, 1, 4, 4))
-    page.write({7: None})
-    assert not page.labels.any()
-
-
-def test_a_hand_edit_right_beside_what_changes_is_kept():
-    page = Page()
-    page.write({1: rectangle(1, 1, 2, 2), 2: rectangle(1, 3, 2, 2), 3: rectangle(6, 7, 2, 2)})
-    page.labels[1:3, 3] = 90
-    page.write({1: rectangle(1, 1, 1, 2), 3: rectangle(6, 7, 1, 2)})
-    assert (page.labels[1:3, 3] == 90).all()
-
-
-def test_what_lies_under_an_object_comes_back_into_labels_of_another_type():
-    page = Page(np.full(SHAPE, 9, np.int64))
-    page.write({1: rectangle(0, 0, 4, 4)}, "replace")
-    page.labels = page.labels.astype(np.uint16)
-    page.write({1: None})
-    assert (page.labels == 9).all()
-
-
-def test_an_edit_takes_nothing_from_an_object_but_what_was_edited():
-    page = Page()
-    page.labels[0, :3] = 9
-    page.write({1: rectangle(0, 0, 3, 3)})
-    page.labels[2, 2] = 0
-    page.write({1: rectangle(0, 0, 3, 3)}, "replace")
-    assert page.labels[:3, :3].tolist() == [[1, 1, 1], [1, 1, 1], [1, 1, 0]]
-
-
-@given(existing, st.lists(rectangles(), min_size=2, max_size=5))
-def test_where_boxes_overlap_each_pixel_is_written_once(labels, masks):
-    page = Page(labels)
-    places = [
-        (row, column)
-        for edit in page.write(dict(enumerate(masks, start=1)), "replace")
-        for row, column in zip(edit.rows.tolist(), edit.columns.tolist(), strict=True)
-    ]
-    covered = np.logical_or.reduce([mask.full(SHAPE) for mask in masks])
-    assert sorted(places) == [tuple(place) for place in np.argwhere(covered).tolist()]
 
 
 def test_objects_far_apart_are_not_written_with_all_that_is_between():
     page = Page(np.zeros((3000, 3000), np.uint16))
     masks = {1: rectangle(5, 5, 4, 6), 2: rectangle(2900, 2900, 6, 4)}
     assert len(page.write(masks)) == 2
-
-
-def test_an_object_predicted_later_lies_over_a_smaller_one_predicted_before():
-    page = Page()
-    page.write({1: rectangle(1, 1, 4, 4), 2: rectangle(2, 2, 2, 2)})
-    page.write({3: rectangle(0, 0, 6, 6)})
-    assert (page.labels[:6, :6] == 3).all()
-
-
-def test_a_pixel_beside_an_objects_mask_but_in_its_box_is_free():
-    page = Page()
-    corner = np.array([[True, True, True], [True, False, False], [True, False, False]])
-    page.write({1: MaskCrop(0, 0, corner)})
-    page.write({2: rectangle(1, 1, 2, 2)}, "background")
-    assert page.labels[:3, :3].tolist() == [[1, 1, 1], [1, 2, 2], [1, 2, 2]]
-
-
-def test_a_label_painted_of_an_object_below_gives_nothing_back_to_the_one_above():
-    page = Page()
-    page.write({1: rectangle(0, 0, 4, 4), 2: rectangle(1, 1, 2, 2)})
-    page.labels[1:3, 1:3] = 90
-    page.write({1: rectangle(0, 0, 4, 4), 2: rectangle(1, 1, 2, 2)})  # both yield
-    page.labels[1, 1] = 1
-    page.write({2: rectangle(1, 1, 2, 2)})
-    page.write({2: None})
-    assert page.labels[1:3, 1:3].tolist() == [[1, 90], [90, 90]]
-
-
-def test_an_undone_edit_is_given_back_from_under_any_of_several_objects():
-    page = Page()
-    masks = {1: rectangle(0, 0, 5, 5), 2: rectangle(1, 0, 1, 5), 3: rectangle(3, 0, 1, 4)}
-    page.write(masks)
-    before = page.labels.copy()
-    page.labels[1], page.labels[3] = 90, 90
-    page.write(masks)
-    page.labels[:] = before
-    page.write(masks)
-    page.write({2: None, 3: None})
-    assert (page.labels[:5, :5] == 1).all()
-
-
-def test_adopting_takes_the_label_out_from_under_those_above():
-    page = Page()
-    page.labels[2:4, 2:4], page.labels[0, 0] = 7, 5
-    page.write({1: rectangle(0, 0, 3, 3)}, "replace")
-    origin = rectangle(2, 2, 2, 2)
-    live = unfreeze(page.read, respect_edits(page.read, page.live, [origin.box]), 7, origin)
-    assert live[1].covered.tolist() == [[5, 0, 0], [0, 0, 0], [0, 0, 0]]
-    page.live = live
-    page.write({7: rectangle(8, 8, 1, 1)})
-    page.write({1: None})
-    assert page.labels[0, 0] == 5
-    assert not page.labels[1:4, 1:4].any()
-
-
-def test_what_is_released_is_no_more_of_those_below_than_it_covers():
-    page = Page()
-    page.write({1: rectangle(0, 0, 4, 4)})
-    page.write({2: rectangle(2, 2, 4, 4)})
-    page.write({3: rectangle(5, 5, 2, 2)})
-    page.live = freeze(page.live, [2])
-    assert page.live[1].owned.sum() == 12
-    assert page.live[3].owned.all()
-    page.write({1: None, 3: None})
-    expected = 2 * rectangle(2, 2, 4, 4).full(SHAPE)
-    np.testing.assert_array_equal(page.labels, expected)
