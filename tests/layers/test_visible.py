@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
-from tests.layers.test_planes import place, placements
+from tests.layers.planes_bench import place, placements
 
 from napari_samv2_prompts.layers import current_plane, shown_plane
 from napari_samv2_prompts.layers.planes import canvas_box, visible_part
