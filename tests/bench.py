@@ -92,6 +92,15 @@ def objects_of(layer: Points | Shapes) -> list[int]:
     return layer.features["object"].tolist()
 
 
+def settle(bench: Bench) -> None:
+    """Look at what was announced, and at nothing else."""
+    bench.controller.flush()
+
+
+def note(bench: Bench) -> str:
+    return bench.controller.state().note
+
+
 class Mouse:
     """Presses, moves and releases on a layer, as the canvas reports them, with keys held."""
 

@@ -48,6 +48,16 @@ def bench() -> Iterator[Bench]:
 
 
 @pytest.fixture
+def stack() -> Iterator[Bench]:
+    """Such a bench with a stack of which a plane in the middle is shown."""
+    bench = Bench((5, 80, 100)).make_layers()
+    bench.viewer.dims.set_current_step(0, 2)
+    bench.controller.refresh()
+    yield bench
+    bench.controller.close()
+
+
+@pytest.fixture
 def no_thread_left() -> Iterator[None]:
     yield
     end = time.monotonic() + 30  # an import can not be interrupted

@@ -7,6 +7,7 @@ Whose a prompt is, is in ``test_object_numbers``; what results do to the labels 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -183,6 +184,25 @@ def test_close_is_idempotent_and_ends_all_answers(bench: Bench, qtbot) -> None:
     qtbot.wait(20)
     assert not labels.data.any()
     assert bench.runner.closed == 1
+
+
+def test_a_refresh_does_not_enter_itself(bench: Bench) -> None:
+    seen: list[str] = []
+    inner = SimpleNamespace(on=False)
+
+    def refresh_again(*ignored: object) -> None:
+        seen.append("again" if inner.on else "first")
+        if not inner.on:
+            inner.on = True
+            bench.controller.refresh()
+            inner.on = False
+
+    real = bench.session.update
+    bench.session.update = lambda *a, **k: (refresh_again(), real(*a, **k))  # type: ignore[method-assign]
+    bench.controller.refresh()
+    assert seen == ["first"]
+    assert not bench.controller.idle, "it is made up for"
+    bench.session.update = real  # type: ignore[method-assign]
 
 
 # --- with the mouse ---
