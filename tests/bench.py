@@ -92,6 +92,11 @@ def objects_of(layer: Points | Shapes) -> list[int]:
     return layer.features["object"].tolist()
 
 
+def box(top: float, left: float, bottom: float, right: float, *plane: int) -> np.ndarray:
+    corners = [[top, left], [top, right], [bottom, right], [bottom, left]]
+    return np.array([[*plane, *corner] for corner in corners])
+
+
 def settle(bench: Bench) -> None:
     """Look at what was announced, and at nothing else."""
     bench.controller.flush()
