@@ -26,8 +26,8 @@ from hypothesis.stateful import (
 from napari.components import ViewerModel
 from scipy import ndimage
 from tests.fakes import SyncRunner, crop_of
-from tests.qt.random_user import STEPS, SAMV2PromptsWidget, try_users
 from tests.qt.stack_bench import Bright
+from tests.qt.tried_widget import STEPS, SAMV2PromptsWidget, try_users
 
 from napari_samv2_prompts.candidates import Candidate
 from napari_samv2_prompts.layers import TargetError

@@ -17,8 +17,8 @@ from hypothesis.stateful import (
     invariant,
     rule,
 )
-from tests.qt.random_user import STEPS, try_users
 from tests.qt.stack_bench import PLANES, Stack, film, see_walls, shortened
+from tests.qt.tried_widget import STEPS, try_users
 
 from napari_samv2_prompts.layers import Chosen, TargetError
 

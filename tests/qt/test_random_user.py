@@ -7,7 +7,8 @@ import sys
 import napari
 import pytest
 from hypothesis import Phase
-from tests.qt.random_user import STEPS, RandomUser, try_users
+from tests.qt.random_user import RandomUser
+from tests.qt.tried_widget import STEPS, try_users
 
 pytestmark = pytest.mark.usefixtures("qapp")
 
