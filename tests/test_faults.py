@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.engine.test_prefetch import Work
+from tests.engine.ahead import Work
 from tests.fakes import Factory, FakePredictor, FakeView, SyncRunner, place
 
 from napari_samv2_prompts.engine import (
@@ -207,7 +207,9 @@ def test_a_process_killed_while_embedding_all_planes_goes_on_where_it_was(tmp_pa
     code = """if True:
         import os, signal, sys
         from pathlib import Path
-        from tests.engine.test_prefetch import EmbeddingStore, SyncRunner, Work
+        from tests.engine.ahead import Work
+        from tests.fakes import SyncRunner
+        from napari_samv2_prompts.engine import EmbeddingStore
 
         work = Work(SyncRunner(), store=EmbeddingStore(Path(sys.argv[1])))
         embed = work.factory.predictor.embed

@@ -1,6 +1,9 @@
+"""Sessions with workers that answer at once or when they are told to."""
+
 from __future__ import annotations
 
 import pytest
+from tests.engine.ahead import Work
 from tests.engine.watched import Watched
 from tests.fakes import ManualRunner, SyncRunner
 
@@ -13,3 +16,8 @@ def sync() -> Watched:
 @pytest.fixture
 def manual() -> Watched:
     return Watched(ManualRunner())
+
+
+@pytest.fixture
+def work() -> Work:
+    return Work()

@@ -1,7 +1,7 @@
 """A session that waits for *Run*, fails, is cancelled or closed, and what it says then.
 
 Work in the background that stops is in ``test_generate``, ``test_propagate`` and
-``test_prefetch``.
+``test_all_planes``.
 """
 
 from __future__ import annotations
