@@ -83,12 +83,12 @@ def test_an_object_does_not_take_the_cells_around_it_that_nobody_knows():
     assert near(fit(found, {4: {5: true[5]}}, followed), {5: true[5]}) > 0.9
 
 
-def test_an_object_that_was_lost_too_early_is_found_on_five_planes_more():
+def test_an_object_that_was_lost_too_early_is_found_on_eight_planes_more():
     image, labels = tissue()
     true = masks_of(labels)
-    found = Walls.of(StackPicture.of(image), {5: {1: true[5]}})
-    masks = fit(found, {1: {5: true[5]}}, {2: {5: true[5]}})
-    assert [plane for plane in masks if 5 in masks[plane]] == list(range(2 + 5 + 1))
+    found = Walls.of(StackPicture.of(np.concatenate([image, image])), {5: {1: true[5]}})
+    masks = fit(found, {1: {5: true[5]}}, {2: {5: true[5]}}, range(2 * PLANES))
+    assert [plane for plane in masks if 5 in masks[plane]] == list(range(2 + 8 + 1))
     assert near(masks, {5: true[5]}, (5, 6)) > 0.85
 
 

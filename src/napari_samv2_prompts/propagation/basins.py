@@ -18,6 +18,7 @@ from scipy import ndimage
 from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 from napari_samv2_prompts.regions import Region
 
+from .cells import ROOM, in_its_cell
 from .competition import main_components
 from .flooding import GROUND, RegionGraph, regions_of
 from .patches import depth
@@ -26,11 +27,11 @@ from .values import Masks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-REACH = 16
+REACH = 24
 """How far an object may reach beyond what was followed, in pixels."""
 APART = 3
 """Pixels that the next plane is taken to be away."""
-UNSURE = 4.0
+UNSURE = 6.0
 """How far the outline of what is known may be wrong, in pixels."""
 SURE = 0.5
 """But what is deeper inside than this share of the deepest place is certain."""
@@ -51,12 +52,20 @@ class Basin:
 
     - `level`: how high walls are
     - `certain`, `followed`: masks that are known, and those that are to be fitted
+    - `in_cells`: whether walls are so clear that known masks are held to them
     """
 
     def __init__(
-        self, window: Region, level: float, planes: range, certain: Masks, followed: Masks
+        self,
+        window: Region,
+        level: float,
+        planes: range,
+        certain: Masks,
+        followed: Masks,
+        *,
+        in_cells: bool = False,
     ) -> None:
-        self.window, self._level, self._planes = window, level, planes
+        self.window, self._level, self._planes, self._in_cells = window, level, planes, in_cells
         self._certain, self._followed = (
             {plane: _meeting(masks[plane], window) for plane in planes if plane in masks}
             for masks in (certain, followed)
@@ -112,12 +121,17 @@ class Basin:
         within = self._within(slab)
         known = np.zeros(height.shape, np.int32)
         known[within & ~ndimage.binary_erosion(within, np.ones((1, 3, 3)), border_value=1)] = GROUND
-        for labels, near, plane in zip(known, within, slab, strict=True):
+        for labels, near, high, plane in zip(known, within, height, slab, strict=True):
             for number, crop in self._certain.get(plane, {}).items():
-                box, sure = _sure(crop, self.window)
+                cut = self._in_cells and not self._is_in_a_row(plane, number)
+                box, sure = _sure(crop, self.window, high if cut else None)
                 labels[box][sure & near[box]] = self._labels[number]
         first = self._first[slab.start]
         return regions_of(height, known, within, STEP * self._level, first)
+
+    def _is_in_a_row(self, plane: int, number: int) -> bool:
+        """Tell whether an object is known on a plane beside this one, too."""
+        return any(number in self._certain.get(at, {}) for at in (plane - 1, plane + 1))
 
     def _within(self, slab: range) -> NDArray[np.bool_]:
         """Return what lies near the objects to be fitted, on its plane or on those beside it."""
@@ -184,10 +198,16 @@ def is_sure(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return inside > min(UNSURE, SURE * float(inside.max()))
 
 
-def _sure(crop: MaskCrop, window: Region) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
-    """Return the part of a window where a mask is, and which of its pixels are certain."""
-    box = Region(*crop.box).grown(1).common(window)
-    return box.slices_in(window), is_sure(crop.within(box))
+def _sure(
+    crop: MaskCrop, window: Region, height: NDArray[np.float32] | None
+) -> tuple[tuple[slice, slice], NDArray[np.bool_]]:
+    """Return the part of a window where a mask is, and which of its pixels are certain.
+
+    - `height`: of the window, if the mask may reach into other cells
+    """
+    box = Region(*crop.box).grown(ROOM).common(window)
+    mask, place = crop.within(box), box.slices_in(window)
+    return place, is_sure(mask if height is None else in_its_cell(mask, height[place]))
 
 
 def _smoothed(mask: NDArray[np.bool_]) -> MaskCrop:

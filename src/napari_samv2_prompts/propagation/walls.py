@@ -5,6 +5,10 @@ together, all planes put it right: from what is known for certain the picture is
 order of its brightness, so that the floods meet on the walls (``flooding.py``).  What was followed
 says how far objects reach at most, and which cells around them are nobody's.
 
+Dark walls are membranes in an electron micrograph, perhaps, where much else is dark: if the
+outlines that are known stand out better by it, a small network says how high they are
+(``borders.py``).  Bright ones are what was stained, and little else is.
+
 Here: :class:`Walls`.  Where objects have no walls, as nuclei on dark ground, there is none.
 
 Not here: which masks are fitted, and when (``fitting.py``).
@@ -12,8 +16,8 @@ Not here: which masks are fitted, and when (``fitting.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -23,6 +27,7 @@ from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.regions import Region, union
 
 from .basins import REACH, UNSURE, Basin, is_sure
+from .borders import AROUND, borders
 from .patches import around, as_grey, depth
 from .values import Anchors, Masks, Stack
 
@@ -37,6 +42,10 @@ SEEN = -0.3
 """How much walls stand out at least, in deviations of the picture around an object."""
 ASKED = 64
 """Objects whose anchors are asked for walls at most."""
+COMPARED = 16
+"""And for whether the network finds them better, which takes longer."""
+LEARNT = 20.0
+"""How high walls are where the network finds them, in logits."""
 RIM = -0.5
 """Median from which on, in pixels, masks end within the middle of walls, or little beyond it: else
 these are rims that belong to the objects."""
@@ -44,11 +53,15 @@ these are rims that belong to the objects."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Walls:
-    """Walls that are brighter, or darker, than what lies on either side of them."""
+    """Walls that are brighter, or darker, than what lies on either side of them.
+
+    - `level`: how much: in grey values, or in logits where the network finds them
+    """
 
     stack: Stack
     bright: bool
-    level: float  # how much, in grey values
+    level: float
+    learnt: bool = False
     judges: ClassVar[bool] = True
 
     @classmethod
@@ -70,25 +83,39 @@ class Walls:
         if max(bright, dark) <= SEEN:
             return None
         within = np.median([one.within(bright=bright > dark) for one in seen])
-        return cls(stack, bool(bright > dark), float(level)) if within > RIM else None
+        if within <= RIM:
+            return None
+        found = cls(stack, bool(bright > dark), float(level))
+        return found if found.bright else found._or_learnt(seen, dark)
+
+    def _or_learnt(self, seen: Sequence[_Outline], dark: float) -> Walls:
+        """Return what the network finds if outlines stand out more by it than they are dark."""
+        learnt = replace(self, level=LEARNT, learnt=True)
+        some = seen[:: -(-len(seen) // COMPARED)]
+        again = [heights for one in some if (heights := one.by(learnt).standing_out()) is not None]
+        clear = np.median([bright for bright, _, _ in again]) if again else SEEN
+        return learnt if clear > dark else self
 
     def fitted(self, planes: range, certain: Masks, followed: Masks) -> Iterator[Masks | None]:
         """Fit masks to the walls; see :meth:`.Fitter.fitted`."""
         planes = range(max(planes.start, 0), min(planes.stop, self.stack.shape[0]))
         result: dict[int, dict[int, MaskCrop]] = {plane: {} for plane in planes}
         basins = [
-            Basin(window, self.level, planes, certain, followed)
+            Basin(window, self.level, planes, certain, followed, in_cells=self.learnt)
             for window in _windows(followed, self.stack.shape[1:])
         ]
         area = sum(basin.window.size[0] * basin.window.size[1] for basin in basins)
         step = max(1, VOXELS // max(area, 1))
         slabs = [planes[at : at + step] for at in range(0, len(planes), step)]
         for slab in slabs:
-            for basin, height in self._heights(slab, basins):
+            heights = yield from self._heights(slab, [basin.window for basin in basins])
+            for basin, height in zip(basins, heights, strict=True):
                 basin.survey(slab, height)
             yield None
         for slab in slabs:
-            again = dict(self._heights(slab, [each for each in basins if not each.keeps(slab)]))
+            missing = [basin for basin in basins if not basin.keeps(slab)]
+            heights = yield from self._heights(slab, [basin.window for basin in missing])
+            again = dict(zip(missing, heights, strict=True))
             for basin in basins:
                 for plane, number, crop in basin.masks(slab, again.get(basin)):
                     result[plane][number] = crop
@@ -96,21 +123,54 @@ class Walls:
         yield result
 
     def _heights(
-        self, slab: range, basins: Sequence[Basin]
-    ) -> Iterator[tuple[Basin, NDArray[np.float32]]]:
-        """Yield the heights in each window, ``(planes, h, w)``: walls stand out."""
+        self, slab: range, windows: Sequence[Region]
+    ) -> Generator[None, None, list[NDArray[np.float32]]]:
+        """Return the heights in each window, ``(planes, h, w)``: walls stand out.
+
+        Yields after each plane that takes its time.
+        """
         # One plane after the other, since few of them are kept by whoever reads them.
-        parts = [[self.stack.read(plane, *each.window.slices) for each in basins] for plane in slab]
-        for basin, *pictures in zip(basins, *parts, strict=True):
-            grey = np.stack([as_grey(picture) for picture in pictures])
-            height = ndimage.gaussian_filter(grey, (0, SMOOTH, SMOOTH))
-            yield basin, height if self.bright else -height
+        read: dict[int, list[NDArray[np.float32]]] = {}
+        heights: list[list[NDArray[np.float32]]] = [[] for _ in windows]
+        for plane in slab if windows else ():
+            near = self._looked_at(plane)
+            for at in near:
+                if at not in read:
+                    read[at] = [as_grey(self.stack.read(at, *each.slices)) for each in windows]
+            read = {at: read[at] for at in near}
+            for place, own in enumerate(heights):
+                own.append(self._height([read[at][place] for at in near]))
+            if self.learnt:
+                yield None
+        return [np.stack(own) for own in heights]
+
+    def seen(self, plane: int, window: Region) -> NDArray[np.float32]:
+        """Return the heights in a window of a plane."""
+        near = self._looked_at(plane)
+        read = {at: as_grey(self.stack.read(at, *window.slices)) for at in sorted(set(near))}
+        return self._height([read[at] for at in near])
+
+    def _looked_at(self, plane: int) -> list[int]:
+        """Return the planes that heights are found from: mirrored at the ends of the stack."""
+        if not self.learnt:
+            return [plane]
+        last = self.stack.shape[0] - 1
+        near = np.abs(np.arange(plane - AROUND, plane + AROUND + 1))
+        return [int(at) for at in (last - np.abs(last - near)).clip(0)]
+
+    def _height(self, near: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        """Return the heights in grey values of the planes that are looked at."""
+        if self.learnt:
+            return borders(np.stack(near))
+        height = np.asarray(ndimage.gaussian_filter(near[0], SMOOTH), np.float32)
+        return height if self.bright else -height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Outline:
     """A mask that is known, and the picture around it."""
 
+    plane: int
     crop: MaskCrop
     window: Region
     grey: NDArray[np.float32]
@@ -118,7 +178,11 @@ class _Outline:
     @classmethod
     def of(cls, stack: Stack, plane: int, crop: MaskCrop) -> _Outline:
         window = around(crop, 2 * int(UNSURE), stack.shape[1:])
-        return cls(crop, window, as_grey(stack.read(plane, *window.slices)))
+        return cls(plane, crop, window, as_grey(stack.read(plane, *window.slices)))
+
+    def by(self, walls: Walls) -> _Outline:
+        """Return it with heights of walls in place of the picture."""
+        return replace(self, grey=walls.seen(self.plane, self.window))
 
     def standing_out(self) -> tuple[float, float, float] | None:
         """How much brighter, and how much darker, an outline is than both of its sides.

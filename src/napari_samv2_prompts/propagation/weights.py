@@ -57,7 +57,7 @@ def convolve(layers: list[tuple[Any, Any]], maps: NDArray[np.float32]) -> NDArra
     """
     hidden = maps
     for place, (weight, bias) in enumerate(layers[:-1]):
-        hidden = _convolved(weight, hidden, 2**place)
+        hidden = convolved(weight, hidden, 2**place)
         hidden += bias[:, None, None]
         np.maximum(hidden, 0, out=hidden)
     weight, bias = layers[-1]
@@ -66,7 +66,7 @@ def convolve(layers: list[tuple[Any, Any]], maps: NDArray[np.float32]) -> NDArra
     return np.asarray((logits + bias[:, None]).reshape(maps.shape[1:]), np.float32)
 
 
-def _convolved(weight: Any, maps: NDArray[np.float32], step: int) -> NDArray[np.float32]:
+def convolved(weight: Any, maps: NDArray[np.float32], step: int = 1) -> NDArray[np.float32]:
     """Convolve with kernels ``(out, in, 3, 3)``, taps `step` pixels apart; zeros around."""
     count, h, w = maps.shape
     # Copied to either side only: the rows above and below are other parts of the same copies.

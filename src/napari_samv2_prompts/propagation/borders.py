@@ -1,0 +1,102 @@
+"""What tells walls from all else that is dark and thin: a small U-Net, in numpy.
+
+In an electron micrograph the outlines of organelles look much like the membranes between cells.
+Where a membrane goes on over a larger part of five planes tells them apart.
+
+The network is that of Ronneberger et al. (MICCAI 2015) with three levels; its weights, fitted by
+``training/fit_borders.py``, are in ``borders.npz`` beside this module.
+
+Here: :func:`borders`.  Not here: whether walls are looked for in this way (``walls.py``).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .weights import convolved
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+AROUND = 2
+"""Planes to either side that are looked at."""
+FLAT = 5.0
+"""Grey values that are added to the deviation of a picture: what is flat stays flat."""
+SIDES = 4
+"""The coarsest of its cells have so many pixels on a side."""
+
+Layers = list[tuple[Any, Any]]
+
+
+@cache
+def load() -> Layers:
+    """Read the fitted weights: kernels ``(out, in, 3, 3)`` and biases, first layer first."""
+    with files(__package__).joinpath("borders.npz").open("rb") as file, np.load(file) as stored:
+        return layers_of(stored)
+
+
+def layers_of(stored: Mapping[str, NDArray[np.float16]]) -> Layers:
+    """Return weights as they are used, of arrays ``weight 0``, ``bias 0``, ``weight 1`` ..."""
+    return [
+        (stored[f"weight {n}"].astype(np.float32), stored[f"bias {n}"].astype(np.float32))
+        for n in range(len(stored) // 2)
+    ]
+
+
+def borders(planes: NDArray[np.float32], layers: Layers | None = None) -> NDArray[np.float32]:
+    """Return how likely each pixel of the middle plane lies on a border between objects.
+
+    Parameters
+    ----------
+    planes : array of shape (5, h, w), float32
+        Grey values, walls darker than what they part; outside of the stack mirrored.
+    layers : list of (kernels, biases), optional
+        Others than the fitted ones.
+
+    Returns
+    -------
+    array of shape (h, w), float32
+        Logits.
+    """
+    layers = load() if layers is None else layers
+    height, width = planes.shape[1:]
+    maps = (planes - planes.mean()) / (planes.std() + FLAT)
+    maps = np.pad(maps, ((0, 0), (0, -height % SIDES), (0, -width % SIDES)), mode="edge")
+    fine = _block(maps, layers[0:2])
+    middle = _block(_pooled(fine), layers[2:4])
+    coarse = _block(_pooled(middle), layers[4:6])
+    middle = _block(np.concatenate([middle, _enlarged(coarse)]), layers[6:8])
+    fine = _block(np.concatenate([fine, _enlarged(middle)]), layers[8:10])
+    weight, bias = layers[10]
+    logits = np.tensordot(weight[0, :, 0, 0], fine, 1) + bias[0]
+    return np.asarray(logits[:height, :width], np.float32)
+
+
+def _block(maps: NDArray[np.float32], layers: Layers) -> NDArray[np.float32]:
+    for weight, bias in layers:
+        maps = convolved(weight, maps)
+        maps += bias[:, None, None]
+        np.maximum(maps, 0, out=maps)
+    return maps
+
+
+def _pooled(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the highest of each four pixels."""
+    rows = np.maximum(maps[:, ::2], maps[:, 1::2])
+    return np.maximum(rows[..., ::2], rows[..., 1::2])
+
+
+def _enlarged(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return maps of twice the size, bilinear."""
+    for axis in (1, 2):
+        along = np.moveaxis(maps, axis, 0)
+        before, after = (along[[0, *range(len(along) - 1)]], along[[*range(1, len(along)), -1]])
+        both = np.stack([along * 0.75 + before * 0.25, along * 0.75 + after * 0.25], axis=1)
+        maps = np.moveaxis(both.reshape(-1, *along.shape[1:]), 0, axis)
+    return maps
