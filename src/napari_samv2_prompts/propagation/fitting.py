@@ -145,6 +145,7 @@ class _Fitting:
         First where objects were not followed: on which planes an object is must be known for as
         long as some of it is rough.
         """
+        apart = {plane: self._apart(plane, crops) for plane, crops in masks.items()}
         beyond: dict[int, dict[int, Section]] = {}
         gained: dict[int, dict[int, Section]] = {}
         ends: list[End] = []
@@ -152,17 +153,20 @@ class _Fitting:
             if not stretch.is_rough and not stretch.beyond:
                 continue
             planes, end = self._extent(stretch, masks)
+            held = self._held(stretch, masks)
             ends += [] if end is None else [end]
+            number = stretch.number
+            crops = {at: apart[at][number] for at in planes if number in apart.get(at, {})}
             for plane in set(planes) - stretch.beyond:
-                section = self._section(stretch, plane, masks)
+                section = self._section(stretch, plane, crops, held)
                 if section is not None:
                     part = gained if plane in stretch.sections else beyond
-                    part.setdefault(plane, {})[stretch.number] = section
+                    part.setdefault(plane, {})[number] = section
         last = max(gained, default=min(self.rough))
         for part in (beyond, gained):
             for plane, sections in sorted(part.items()):
                 own = tuple(ends) if part is gained and plane == last else ()
-                yield Filled(plane, self._apart(plane, sections), own)
+                yield Filled(plane, sections, own)
         if last not in gained:
             yield Filled(last, {}, tuple(ends))
 
@@ -204,9 +208,28 @@ class _Fitting:
         """Tell whether a plane is in the range, or on the way there."""
         return plane <= self._wanted.last if way == 1 else plane >= self._wanted.first
 
-    def _section(self, stretch: _Stretch, plane: int, masks: Masks) -> Section | None:
-        """Return what an object is on a plane, None if that is known already."""
-        old, crop = stretch.sections.get(plane), masks.get(plane, {}).get(stretch.number)
+    def _held(self, stretch: _Stretch, masks: Masks) -> float:
+        """Return how well what was fitted agrees with the anchors of a stretch, on their planes.
+
+        They are given, but what the walls make of them tells whether object and walls go together.
+        """
+        anchors = self._anchors[stretch.number]
+        known = [
+            overlap(anchors[key[0]], masks.get(key[0], {}).get(stretch.number, EMPTY_MASK))
+            for key in stretch.between
+            if key is not None and anchors[key[0]].area
+        ]
+        return sum(known) / max(len(known), 1)
+
+    def _section(
+        self, stretch: _Stretch, plane: int, crops: Mapping[int, MaskCrop], held: float
+    ) -> Section | None:
+        """Return what an object is on a plane, None if that is known already.
+
+        - `crops`: what was fitted, by plane, as far as the object goes
+        - `held`: see :meth:`_held`
+        """
+        old, crop = stretch.sections.get(plane), crops.get(plane)
         if old is None:
             assert crop is not None
             near = min(stretch.sections, key=lambda at: abs(at - plane))
@@ -219,25 +242,25 @@ class _Fitting:
         section = replace(old, crop=crop, rough=False, followed=old.crop, fitted_to=self._digest)
         if not self._judged:
             return section
-        beside = self._agreement(stretch.number, plane, crop, masks)
-        return replace(section, doubt=1 - (overlap(old.crop, crop) + beside) / 2)
+        beside = self._agreement(stretch.number, plane, crops)
+        here = (overlap(old.crop, crop) + 2 * beside) / 3
+        return replace(section, doubt=1 - (here + held) / 2)
 
-    def _agreement(self, number: int, plane: int, crop: MaskCrop, masks: Masks) -> float:
+    def _agreement(self, number: int, plane: int, crops: Mapping[int, MaskCrop]) -> float:
         """Return how well a mask agrees with those of the object on the planes beside it."""
         beside = [
-            self.certain.get(at, {}).get(number) or masks.get(at, {}).get(number)
-            for at in (plane - 1, plane + 1)
+            self.certain.get(at, {}).get(number) or crops.get(at) for at in (plane - 1, plane + 1)
         ]
-        known = [overlap(crop, other) for other in beside if other is not None and other.area]
+        known = [
+            overlap(crops[plane], other) for other in beside if other is not None and other.area
+        ]
         return min(known, default=0.0) * (1.0 if len(known) == 2 else ALONE)
 
-    def _apart(self, plane: int, sections: Mapping[int, Section]) -> dict[int, Section]:
+    def _apart(self, plane: int, crops: Mapping[int, MaskCrop]) -> dict[int, MaskCrop]:
         """Take from fitted masks what belongs to what stays as it is."""
-        others = self._anchors.keys() - sections.keys()
-        found = {n: s for n in others if (s := self._sections[n].get(plane)) and self._stays(s)}
-        rivals = rivals_on(plane, others, self._anchors, found)
-        apart = {}
-        for number, section in sections.items():
-            crop = without(section.crop, rivals)
-            apart[number] = replace(section, crop=crop) if crop.area else section
-        return apart
+        found = {n: s for n in self._anchors if (s := self._sections[n].get(plane)) is not None}
+        staying = {n: s for n, s in found.items() if self._stays(s)}
+        own = {n for n in crops if n not in staying and plane not in self._anchors[n]}
+        rivals = rivals_on(plane, self._anchors.keys() - own, self._anchors, staying)
+        apart = {number: without(crops[number], rivals) for number in own}
+        return {number: crop if crop.area else crops[number] for number, crop in apart.items()}
