@@ -10,6 +10,7 @@ isotropic.  A run that was killed goes on from its last state.
 from __future__ import annotations
 
 import argparse
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -191,7 +192,7 @@ def train(folder: Path, data: Path, steps: int, seed: int) -> None:
         chosen = [one for one in seen if (one.axis == 0) == (step % 2 == 0)]
         pairs = [sample(chosen[rng.integers(len(chosen))], rng) for _ in range(BATCH)]
         planes, truth = (torch.tensor(np.stack(each)) for each in zip(*pairs, strict=True))
-        chance = 0.5 * (1 + np.cos(np.pi * step / steps))
+        chance = 0.5 * (1 + math.cos(math.pi * step / steps))
         for group in optimizer.param_groups:
             group["lr"] = LAST_RATE + (RATE - LAST_RATE) * chance * min(1, (step + 1) / WARM_UP)
         loss = _loss(net(planes), truth)
