@@ -80,9 +80,7 @@ def borders(planes: NDArray[np.float32], layers: Layers | None = None) -> NDArra
 
 def _block(maps: NDArray[np.float32], layers: Layers) -> NDArray[np.float32]:
     for weight, bias in layers:
-        maps = convolved(weight, maps)
-        maps += bias[:, None, None]
-        np.maximum(maps, 0, out=maps)
+        maps = convolved(weight, bias, maps)
     return maps
 
 
@@ -94,9 +92,13 @@ def _pooled(maps: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _enlarged(maps: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return maps of twice the size, bilinear."""
-    for axis in (1, 2):
-        along = np.moveaxis(maps, axis, 0)
-        before, after = (along[[0, *range(len(along) - 1)]], along[[*range(1, len(along)), -1]])
-        both = np.stack([along * 0.75 + before * 0.25, along * 0.75 + after * 0.25], axis=1)
-        maps = np.moveaxis(both.reshape(-1, *along.shape[1:]), 0, axis)
+    for axis in (2, 1):  # rows last: they lie together in memory
+        near, far = np.moveaxis(maps * 0.75, axis, 0), np.moveaxis(maps * 0.25, axis, 0)
+        shape = [size * (1 + (place == axis)) for place, size in enumerate(maps.shape)]
+        maps = np.empty(shape, np.float32)
+        out = np.moveaxis(maps, axis, 0)
+        np.add(near[1:], far[:-1], out=out[2::2])
+        np.add(near[:-1], far[1:], out=out[1:-1:2])
+        np.add(near[0], far[0], out=out[0])
+        np.add(near[-1], far[-1], out=out[-1])
     return maps

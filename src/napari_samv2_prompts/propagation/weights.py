@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 512
-"""Pixels that are worked on at once."""
+"""Pixels that are multiplied at once."""
+STRIP = 8192
+"""Pixels of some rows whose neighbours are gathered at once, about."""
 
 Weights = dict[str, list[tuple[Any, Any]]]
 
@@ -57,33 +59,54 @@ def convolve(layers: list[tuple[Any, Any]], maps: NDArray[np.float32]) -> NDArra
     """
     hidden = maps
     for place, (weight, bias) in enumerate(layers[:-1]):
-        hidden = convolved(weight, hidden, 2**place)
-        hidden += bias[:, None, None]
-        np.maximum(hidden, 0, out=hidden)
+        hidden = convolved(weight, bias, hidden, 2**place)
     weight, bias = layers[-1]
     both = np.concatenate([hidden, maps]).reshape(-1, maps[0].size)
     logits = np.concatenate([weight @ both[:, block] for block in _blocks(both.shape[1])], axis=1)
     return np.asarray((logits + bias[:, None]).reshape(maps.shape[1:]), np.float32)
 
 
-def convolved(weight: Any, maps: NDArray[np.float32], step: int = 1) -> NDArray[np.float32]:
-    """Convolve with kernels ``(out, in, 3, 3)``, taps `step` pixels apart; zeros around."""
-    count, h, w = maps.shape
+def convolved(
+    weight: Any, bias: Any, maps: NDArray[np.float32], step: int = 1
+) -> NDArray[np.float32]:
+    """Apply a layer of kernels ``(out, in, 3, 3)``, taps `step` pixels apart: 0 where it is below.
+
+    Around the maps there are zeros.
+    """
+    h, w = maps.shape[1:]
+    kernels = weight.transpose(2, 0, 3, 1).reshape(3, len(weight), -1)
+    out = np.empty((len(weight), h, w), np.float32)
+    rows = max(1, STRIP // w)  # what is worked on stays in the cache
+    for top in range(0, h, rows):
+        strip = slice(top, min(top + rows, h))
+        out[:, strip] = _strip(kernels, bias[:, None], maps, strip, step)
+    return out
+
+
+def _strip(
+    kernels: Any, bias: Any, maps: NDArray[np.float32], strip: slice, step: int
+) -> NDArray[np.float32]:
+    """Apply a layer to some rows."""
+    count, _, w = maps.shape
+    height = strip.stop - strip.start
+    part = maps[:, max(strip.start - step, 0) : strip.stop + step]
+    top = max(step - strip.start, 0)
+    place = slice(top, top + part.shape[1])
     # Copied to either side only: the rows above and below are other parts of the same copies.
-    taps = np.zeros((3, count, h + 2 * step, w), np.float32)
-    taps[0, :, step:-step, step:] = maps[:, :, :-step]
-    taps[1, :, step:-step] = maps
-    taps[2, :, step:-step, :-step] = maps[:, :, step:]
+    taps = np.zeros((3, count, height + 2 * step, w), np.float32)
+    taps[0, :, place, step:] = part[:, :, :-step]
+    taps[1, :, place] = part
+    taps[2, :, place, :-step] = part[:, :, step:]
     flat = taps.reshape(3 * count, -1)
     rows = [flat[:, row * step * w :] for row in range(3)]
-    kernels = weight.transpose(2, 0, 3, 1).reshape(3, len(weight), -1)
-    out = np.empty((len(weight), h * w), np.float32)
-    for block in _blocks(h * w):
-        part = kernels[0] @ rows[0][:, block]
-        part += kernels[1] @ rows[1][:, block]
-        part += kernels[2] @ rows[2][:, block]
-        out[:, block] = part
-    return out.reshape(-1, h, w)
+    out = np.empty((kernels.shape[1], height * w), np.float32)
+    for block in _blocks(height * w):
+        own = kernels[0] @ rows[0][:, block]
+        own += kernels[1] @ rows[1][:, block]
+        own += kernels[2] @ rows[2][:, block]
+        own += bias
+        np.maximum(own, 0, out=out[:, block])
+    return out.reshape(-1, height, w)
 
 
 def _blocks(length: int) -> Iterator[slice]:
