@@ -108,6 +108,12 @@ def test_the_wheel_holds_one_package_and_what_it_needs() -> None:
     paths = {Path(file.distribution_path) for file in files}
     package = Path("napari_samv2_prompts")
     assert {path.parts[0] for path in paths} == {package.name}
-    for name in ("napari.yaml", "py.typed", "weights/nano.safetensors", "_qt/widget.py"):
+    for name in (
+        "napari.yaml",
+        "py.typed",
+        "weights/nano.safetensors",
+        "_qt/widget.py",
+        "propagation/borders.npz",
+    ):
         assert package / name in paths
     assert not [path for path in paths if path.suffix == ".pyc" or path.name.startswith("test")]

@@ -60,7 +60,7 @@ def test_it_computes_what_the_trained_network_computes(height, width, seed):
             torch.nn.init.uniform_(module.weight, 0.5, 2)
     rng = np.random.default_rng(seed)
     planes = rng.uniform(0, 255, (2 * AROUND + 1, height, width)).astype(np.float32)
-    ours = borders(planes, layers_of(net.numbers()))
+    ours = np.concatenate(list(borders(planes, layers_of(net.numbers()))))
     assert ours.shape == (height, width)
     np.testing.assert_allclose(ours, of_torch(net, planes), rtol=1e-3, atol=1e-4)
 
@@ -70,7 +70,7 @@ def test_membranes_are_higher_than_what_is_in_cells_whatever_the_contrast():
     wall = targets_of(labels[None])[0, 0] > 0
     inside = ndimage.distance_transform_edt(~wall) > 4
     for planes in (image[1:6].astype(np.float32), image[1:6] * np.float32(0.3) + 40):
-        heights = borders(planes)
+        heights = np.concatenate(list(borders(planes)))
         assert np.median(heights[wall]) > np.quantile(heights[inside], 0.95)
 
 
@@ -97,7 +97,18 @@ def test_dark_walls_among_nothing_else_are_found_by_their_brightness():
     assert not walls_of(image, labels).learnt
 
 
-def test_cancelling_does_not_wait_for_more_than_a_plane():
+@pytest.mark.parametrize("height", [89, 94, 96])
+def test_many_rows_are_done_in_parts_with_the_same_heights(monkeypatch, height):
+    planes = cells(organelles=60)[0][1:6, :height].astype(np.float32)
+    (whole,) = borders(planes)
+    monkeypatch.setattr("napari_samv2_prompts.propagation.borders.BAND", 8 * SIDE)
+    parts = list(borders(planes))
+    assert len(parts) == 12
+    np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-3)
+
+
+def test_cancelling_does_not_wait_for_more_than_a_part_of_a_plane(monkeypatch):
+    monkeypatch.setattr("napari_samv2_prompts.propagation.walls.BAND", 1)
     image, labels = cells()
     mask = cropped(labels == 4)
     walls = Walls(StackPicture.of(image), bright=False, level=20.0, learnt=True)

@@ -20,7 +20,7 @@ import numpy as np
 from .weights import convolved
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -30,6 +30,10 @@ FLAT = 5.0
 """Grey values that are added to the deviation of a picture: what is flat stays flat."""
 SIDES = 4
 """The coarsest of its cells have so many pixels on a side."""
+SEEN = 32
+"""Pixels to either side that can change a pixel's logit, rounded up to such cells."""
+BAND = 2**18
+"""Pixels that are worked on at once, about: they take a second."""
 
 Layers = list[tuple[Any, Any]]
 
@@ -49,8 +53,10 @@ def layers_of(stored: Mapping[str, NDArray[np.float16]]) -> Layers:
     ]
 
 
-def borders(planes: NDArray[np.float32], layers: Layers | None = None) -> NDArray[np.float32]:
-    """Return how likely each pixel of the middle plane lies on a border between objects.
+def borders(
+    planes: NDArray[np.float32], layers: Layers | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """Yield how likely each pixel of the middle plane lies on a border between objects.
 
     Parameters
     ----------
@@ -59,23 +65,30 @@ def borders(planes: NDArray[np.float32], layers: Layers | None = None) -> NDArra
     layers : list of (kernels, biases), optional
         Others than the fitted ones.
 
-    Returns
-    -------
-    array of shape (h, w), float32
-        Logits.
+    Yields
+    ------
+    array of shape (rows, w), float32
+        Logits, some rows after the other: a large plane takes long.
     """
     layers = load() if layers is None else layers
     height, width = planes.shape[1:]
     maps = (planes - planes.mean()) / (planes.std() + FLAT)
     maps = np.pad(maps, ((0, 0), (0, -height % SIDES), (0, -width % SIDES)), mode="edge")
+    rows = max(BAND // width // SIDES, 1) * SIDES
+    for top in range(0, height, rows):
+        above, bottom = min(SEEN, top), min(top + rows, height)
+        logits = _logits(maps[:, top - above : bottom + SEEN + -bottom % SIDES], layers)
+        yield logits[above : above + bottom - top, :width]
+
+
+def _logits(maps: NDArray[np.float32], layers: Layers) -> NDArray[np.float32]:
     fine = _block(maps, layers[0:2])
     middle = _block(_pooled(fine), layers[2:4])
     coarse = _block(_pooled(middle), layers[4:6])
     middle = _block(np.concatenate([middle, _enlarged(coarse)]), layers[6:8])
     fine = _block(np.concatenate([fine, _enlarged(middle)]), layers[8:10])
     weight, bias = layers[10]
-    logits = np.tensordot(weight[0, :, 0, 0], fine, 1) + bias[0]
-    return np.asarray(logits[:height, :width], np.float32)
+    return np.asarray(np.tensordot(weight[0, :, 0, 0], fine, 1) + bias[0], np.float32)
 
 
 def _block(maps: NDArray[np.float32], layers: Layers) -> NDArray[np.float32]:

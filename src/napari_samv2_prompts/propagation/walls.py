@@ -27,7 +27,7 @@ from napari_samv2_prompts.mask_crops import MaskCrop
 from napari_samv2_prompts.regions import Region, union
 
 from .basins import REACH, UNSURE, Basin, is_sure
-from .borders import AROUND, borders
+from .borders import AROUND, BAND, borders
 from .patches import around, as_grey, depth
 from .values import Anchors, Masks, Stack
 
@@ -91,7 +91,8 @@ class Walls:
     def _or_learnt(self, seen: Sequence[_Outline], dark: float) -> Walls:
         """Return what the network finds if outlines stand out more by it than they are dark."""
         learnt = replace(self, level=LEARNT, learnt=True)
-        some = seen[:: -(-len(seen) // COMPARED)]
+        small = [one for one in seen if one.grey.size <= BAND]
+        some = small[:: max(1, -(-len(small) // COMPARED))]
         again = [heights for one in some if (heights := one.by(learnt).standing_out()) is not None]
         clear = np.median([bright for bright, _, _ in again]) if again else SEEN
         return learnt if clear > dark else self
@@ -127,11 +128,12 @@ class Walls:
     ) -> Generator[None, None, list[NDArray[np.float32]]]:
         """Return the heights in each window, ``(planes, h, w)``: walls stand out.
 
-        Yields after each plane that takes its time.
+        Yields now and then if it takes its time.
         """
         # One plane after the other, since few of them are kept by whoever reads them.
         read: dict[int, list[NDArray[np.float32]]] = {}
         heights: list[list[NDArray[np.float32]]] = [[] for _ in windows]
+        done = 0
         for plane in slab if windows else ():
             near = self._looked_at(plane)
             for at in near:
@@ -139,16 +141,21 @@ class Walls:
                     read[at] = [as_grey(self.stack.read(at, *each.slices)) for each in windows]
             read = {at: read[at] for at in near}
             for place, own in enumerate(heights):
-                own.append(self._height([read[at][place] for at in near]))
-            if self.learnt:
-                yield None
+                parts = []
+                for part in self._height([read[at][place] for at in near]):
+                    parts.append(part)
+                    done += part.size
+                    if self.learnt and done >= BAND:
+                        done = 0
+                        yield None
+                own.append(np.concatenate(parts))
         return [np.stack(own) for own in heights]
 
     def seen(self, plane: int, window: Region) -> NDArray[np.float32]:
         """Return the heights in a window of a plane."""
         near = self._looked_at(plane)
         read = {at: as_grey(self.stack.read(at, *window.slices)) for at in sorted(set(near))}
-        return self._height([read[at] for at in near])
+        return np.concatenate(list(self._height([read[at] for at in near])))
 
     def _looked_at(self, plane: int) -> list[int]:
         """Return the planes that heights are found from: mirrored at the ends of the stack."""
@@ -158,12 +165,13 @@ class Walls:
         near = np.abs(np.arange(plane - AROUND, plane + AROUND + 1))
         return [int(at) for at in (last - np.abs(last - near)).clip(0)]
 
-    def _height(self, near: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        """Return the heights in grey values of the planes that are looked at."""
+    def _height(self, near: Sequence[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        """Yield the heights in grey values of the planes that are looked at, row after row."""
         if self.learnt:
-            return borders(np.stack(near))
-        height = np.asarray(ndimage.gaussian_filter(near[0], SMOOTH), np.float32)
-        return height if self.bright else -height
+            yield from borders(np.stack(near))
+        else:
+            height = np.asarray(ndimage.gaussian_filter(near[0], SMOOTH), np.float32)
+            yield height if self.bright else -height
 
 
 @dataclass(frozen=True, slots=True, eq=False)
