@@ -45,7 +45,7 @@ ASKED = 64
 COMPARED = 16
 """And for whether the network finds them better, which takes longer."""
 LEARNT = 20.0
-"""How high walls are where the network finds them, in logits."""
+"""Level where the network finds walls, in logits: cells are told apart by shares of it."""
 RIM = -0.5
 """Median from which on, in pixels, masks end within the middle of walls, or little beyond it: else
 these are rims that belong to the objects."""
