@@ -140,3 +140,18 @@ def test_planes_beyond_the_fifth_are_not_read_for_one():
     walls = Walls(Watched.of(image), bright=False, level=20.0, learnt=True)
     walls.seen(1, Region.whole(labels.shape))
     assert read == [0, 1, 2, 3]  # the plane before the first one is the second one, mirrored
+
+
+def test_what_an_anchor_takes_of_a_neighbour_is_not_carried_on():
+    image, labels = cells()
+    beside = np.unique(labels[ndimage.binary_dilation(labels == 4, iterations=3)])
+    other = labels == max(beside[beside != 4], key=lambda number: np.sum(labels == number))
+    near = other & (ndimage.distance_transform_edt(labels != 4) < 10)
+    anchor = cropped((labels == 4) | near)
+    walls = Walls(StackPicture.of(image), bright=False, level=20.0, learnt=True)
+    followed = {plane: {4: cropped(labels == 4)} for plane in range(1, PLANES)}
+    *_, masks = walls.fitted(range(PLANES), {0: {4: anchor}}, followed)
+    for plane in range(2, PLANES):
+        mask = masks[plane][4].full(labels.shape)
+        assert np.count_nonzero(mask & other) < 0.2 * np.count_nonzero(near)
+        assert np.count_nonzero(mask & (labels == 4)) > 0.7 * np.count_nonzero(labels == 4)
