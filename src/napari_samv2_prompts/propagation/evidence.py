@@ -94,9 +94,8 @@ def _likelihood(
     inside = _histogram(before[mask])
     outside = _histogram(before[around])
     ratio = np.log((inside + 0.01) / (outside + 0.01))
-    place = (now * (RANGES / 256) - 0.5).clip(0, RANGES - 1)  # between the middles of two ranges
-    below = place.astype(np.intp).clip(0, RANGES - 2)
-    return np.asarray((ratio[below] + np.diff(ratio)[below] * (place - below)) / 2, np.float32)
+    middles = (np.arange(RANGES) + 0.5) * (256 / RANGES)
+    return np.asarray(np.interp(now, middles, ratio) / 2, np.float32)
 
 
 def _histogram(values: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -109,7 +109,9 @@ class HandOver:
                 for number in numbers
             ]
             batch = PromptBatch(tuple(prompt for prompt in prompts if prompt is not None))
-            for item in self._decode(embedding, batch, False) if len(batch) else ():
+            with self._embed.second_thread.beside():
+                answers = self._decode(embedding, batch, False) if len(batch) else ()
+            for item in answers:
                 logits = pixels_of(item.low_res_logits[0], carried[item.object].window, region)
                 decoded[item.object] = logits, float(item.scores[0])
         return decoded

@@ -74,10 +74,19 @@ def depth(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     if not crop.area:
         return np.full(mask.shape, FAR, np.float32)
     # Outside of its box there is nothing of the object, also where the box meets the window's edge.
-    inside = ndimage.distance_transform_edt(np.pad(crop.mask, 1))[1:-1, 1:-1]
-    out = 0.5 - ndimage.distance_transform_edt(~mask)
-    out[crop.slices][crop.mask] = inside[crop.mask] - 0.5
+    padded = np.zeros((crop.mask.shape[0] + 2, crop.mask.shape[1] + 2), np.bool_)
+    padded[1:-1, 1:-1] = crop.mask
+    out = 0.5 - _distance(~mask)
+    out[crop.slices][crop.mask] = _distance(padded)[1:-1, 1:-1][crop.mask] - 0.5
     return np.asarray(out, np.float32)
+
+
+def _distance(mask: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return how far each pixel is from the nearest one that is not set."""
+    y, x = ndimage.distance_transform_edt(mask, return_distances=False, return_indices=True)
+    y -= np.arange(mask.shape[0], dtype=y.dtype)[:, None]
+    x -= np.arange(mask.shape[1], dtype=x.dtype)
+    return np.asarray(np.sqrt(y * y + x * x))
 
 
 def _lerp(maps: NDArray[np.float32], at: NDArray[np.float64], axis: int) -> NDArray[np.float32]:

@@ -78,7 +78,8 @@ class MemoryFollower:
         ahead = None if then is None else (then, self._whole)
         embedding, _ = self._embed(plane, self._whole, ahead)
         planes = self._stack.shape[0]
-        found = self._recall.find(embedding, plane, planes, known, reverse=reverse)
+        with self._embed.second_thread.beside():
+            found = self._recall.find(embedding, plane, planes, known, reverse=reverse)
         guesses = {}
         for number, (crop, score, object_score) in zip(histories, found, strict=True):
             gone = float(1 / (1 + np.exp(np.clip(object_score, -30, 30))))

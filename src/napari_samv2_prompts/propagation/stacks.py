@@ -4,21 +4,22 @@ Here: :class:`Embeddings`.  Which part is embedded is a function of what is look
 nothing else, on a grid, so that it stays the same from plane to plane as long as the objects move
 little, and coming back finds what was embedded before.
 
-What is wanted next is embedded on a second thread meanwhile.  An embedding is the same whoever
-makes it, so that this changes nothing but when it is there.
+What is wanted next is embedded on a second thread meanwhile (``second_thread.py``).  An embedding
+is the same whoever makes it, so that this changes nothing but when it is there.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from napari_samv2_prompts.regions import MARGIN, InputSides, Region, choose_region, union
 
+from .second_thread import SecondThread
 from .values import Stack
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Embeddings:
     - `embed`: ``(plane, region) -> embedding``; called from two threads
     - `sides`: of the model: a plane of at most the larger one is embedded whole
     - `budget`: bytes of embeddings to keep, besides the one in use and the one made ahead
+    - `.second_thread`: what makes them ahead
     """
 
     def __init__(
@@ -47,7 +49,7 @@ class Embeddings:
         self._shape, self._make, self._sides, self._budget = shape, embed, sides, budget
         self._kept: OrderedDict[tuple[int, Region], Any] = OrderedDict()
         self._ahead: tuple[tuple[int, Region], Future[Any]] | None = None
-        self._thread = ThreadPoolExecutor(1, "samv2-prompts-ahead")  # starts with the first call
+        self.second_thread = SecondThread()
 
     @property
     def whole(self) -> bool:
@@ -83,7 +85,7 @@ class Embeddings:
 
     def close(self) -> None:
         """Make nothing ahead any more; does not wait for what is under way.  Idempotent."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self.second_thread.close()
         self._ahead = None
 
     def _made(self, key: tuple[int, Region]) -> Any:
@@ -99,7 +101,7 @@ class Embeddings:
             return
         if self._ahead is not None:
             self._ahead[1].cancel()
-        self._ahead = key, self._thread.submit(self._make, *key)
+        self._ahead = key, self.second_thread.begin(self._make, *key)
 
     def _keep(self, key: tuple[int, Region], embedding: Any) -> None:
         self._kept[key] = embedding

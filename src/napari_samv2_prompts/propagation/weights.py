@@ -60,10 +60,11 @@ def convolve(layers: list[tuple[Any, Any]], maps: NDArray[np.float32]) -> NDArra
     hidden = maps
     for place, (weight, bias) in enumerate(layers[:-1]):
         hidden = convolved(weight, bias, hidden, 2**place)
-    weight, bias = layers[-1]
-    both = np.concatenate([hidden, maps]).reshape(-1, maps[0].size)
-    logits = np.concatenate([weight @ both[:, block] for block in _blocks(both.shape[1])], axis=1)
-    return np.asarray((logits + bias[:, None]).reshape(maps.shape[1:]), np.float32)
+    (weight,), bias = layers[-1]
+    seen, told = np.split(weight, [len(hidden)])
+    # Not as a product of matrices: BLAS would take a second thread for it, see _blocks.
+    logits = np.einsum("n,nyx->yx", seen, hidden) + np.einsum("n,nyx->yx", told, maps)
+    return np.asarray(logits + bias, np.float32)
 
 
 def convolved(
