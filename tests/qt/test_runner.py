@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from qtpy.QtCore import QTimer
 from tests.qt.slow import workers
 
 from napari_samv2_prompts._qt.threads import QtRunner
@@ -85,6 +86,31 @@ def test_parts_are_handed_over_one_at_a_time_however_quickly_they_come(
     qtbot.waitUntil(lambda: len(post.outcomes) > 0)
     assert [part.value for part in post.progress] == list(range(5))
     assert all(count >= part for part, count in enumerate(taken)), taken
+
+
+def test_between_two_parts_the_window_hears_of_everything_else(qtbot, runner: QtRunner) -> None:
+    rounds, heard, posted = [], [], threading.Event()
+    timer = QTimer()
+    timer.timeout.connect(lambda: rounds.append(1))
+
+    class Slow(Post):
+        def told(self, task: Task, progress: Report) -> None:
+            heard.append(len(rounds))
+            time.sleep(0.02)
+
+    def work(task: Task) -> None:
+        task.deliver(1)
+        runner._queue.post(lambda: time.sleep(0.05))  # meanwhile the next part comes
+        posted.set()
+        task.deliver(2)
+
+    post = Slow()
+    submit(runner, post, work)
+    assert posted.wait(30)
+    timer.start(30)
+    qtbot.waitUntil(lambda: len(post.outcomes) > 0)
+    timer.stop()
+    assert heard[0] < heard[1]
 
 
 def test_work_does_not_wait_for_a_window_that_is_gone(qtbot, runner: QtRunner) -> None:

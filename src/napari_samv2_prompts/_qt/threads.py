@@ -157,7 +157,8 @@ class _Reports:
     """Brings what a task reports to the window's thread, parts of a result one at a time.
 
     Whoever delivers many in a moment waits for the window, which would stand still under all of
-    them: it handles whatever was posted before it looks at anything else.
+    them: it handles whatever was posted before it looks at anything else.  After each it draws, and
+    hears of the mouse, before the next may come.
     """
 
     def __init__(self, queue: MainThreadQueue, tell: Callable[[Report], None]) -> None:
@@ -175,7 +176,7 @@ class _Reports:
         try:
             self._tell(report)
         finally:
-            self._taken.set()
+            QTimer.singleShot(0, self._taken.set)
 
 
 def _work(queue: MainThreadQueue, task: Task, on_done: OnDone) -> None:
