@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from napari_samv2_prompts.images import StackPicture
 from napari_samv2_prompts.mask_crops import MaskCrop, cropped
 from napari_samv2_prompts.prompts import ItemMasks, Masks, PromptBatch
 from napari_samv2_prompts.propagation import Anchors, Guess, History
@@ -84,6 +85,17 @@ class Drifting:
 
     def fitter(self, anchors: Anchors) -> Widening | None:
         return Widening() if self.fits else None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedPicture(StackPicture):
+    """A stack that notes which planes are read."""
+
+    read_planes: list[int] = field(default_factory=list)
+
+    def read(self, plane, rows, columns):
+        self.read_planes.append(plane)
+        return StackPicture.read(self, plane, rows, columns)
 
 
 @dataclass

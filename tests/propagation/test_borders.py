@@ -16,6 +16,8 @@ from napari_samv2_prompts.propagation.borders import AROUND, FLAT, borders, laye
 from napari_samv2_prompts.propagation.walls import Walls
 from napari_samv2_prompts.regions import Region
 
+from .fakes import WatchedPicture
+
 PLANES, SIDE, CELLS = 7, 96, 9
 
 
@@ -130,16 +132,14 @@ def test_a_stack_may_have_fewer_planes_than_are_looked_at(count):
 
 def test_planes_beyond_the_fifth_are_not_read_for_one():
     image, labels = cells()
-    read = []
-
-    class Watched(StackPicture):
-        def read(self, plane, rows, columns):
-            read.append(plane)
-            return super().read(plane, rows, columns)
-
-    walls = Walls(Watched.of(image), bright=False, level=20.0, learnt=True)
-    walls.seen(1, Region.whole(labels.shape))
-    assert read == [0, 1, 2, 3]  # the plane before the first one is the second one, mirrored
+    stack = WatchedPicture(image, None)
+    Walls(stack, bright=False, level=20.0, learnt=True).seen(1, Region.whole(labels.shape))
+    assert stack.read_planes == [
+        0,
+        1,
+        2,
+        3,
+    ]  # the plane before the first one is the second one, mirrored
 
 
 def test_what_an_anchor_takes_of_a_neighbour_is_not_carried_on():

@@ -201,3 +201,15 @@ def test_doubt_is_how_much_a_fitted_mask_differs_from_what_is_known_around_it():
     assert sections[7].doubt == pytest.approx(1 - ((5 / 15 + 2 * beside) / 3 + held) / 2)
     beside = overlap(sections[11].crop, sections[10].crop)  # nothing lies on its other side
     assert sections[11].doubt == pytest.approx(1 - ((5 / 10 + 2 * 0.9 * beside) / 3 + held) / 2)
+
+
+def test_a_fitted_mask_is_judged_by_what_is_left_of_it_beside_others():
+    anchor, others = crop(2, 3), {plane: crop(2, 9) for plane in range(PLANES)}
+    sections = run({7: {4: anchor}, 9: others}, follower=Drifting(fits=True)).sections[7]
+    there = {plane: section.crop for plane, section in sections.items()} | {4: anchor}
+    assert there[7].area < np.prod(there[7].mask.shape)  # the other's pixels are gone
+    followed = overlap(sections[7].followed, there[7])
+    beside = min(overlap(there[7], there[6]), overlap(there[7], there[8]))
+    width = 3 * 5 + 3 * 5  # what the fake fits on the anchor's plane: both objects', and beside it
+    held = overlap(anchor, crop(2, 4, 4, width))
+    assert sections[7].doubt == pytest.approx(1 - ((followed + 2 * beside) / 3 + held) / 2)

@@ -12,6 +12,8 @@ from napari_samv2_prompts.propagation import basins, walls
 from napari_samv2_prompts.propagation.patches import overlap
 from napari_samv2_prompts.propagation.walls import Walls
 
+from .fakes import WatchedPicture
+
 PLANES, SIDE, CELLS = 9, 90, 12
 
 
@@ -160,22 +162,15 @@ def test_many_planes_are_fitted_in_parts_with_much_the_same_masks(monkeypatch, k
 
 def test_each_plane_is_read_in_one_go_since_few_are_kept():
     image, labels = tissue()
-    read = []
-
-    class Watched(StackPicture):
-        def read(self, plane, rows, columns):
-            read.append(plane)
-            return super().read(plane, rows, columns)
-
     crops = masks_of(labels, moved=2)
     far = MaskCrop(crops[7].top, crops[7].left + 2 * SIDE, crops[7].mask)
-    stack = Watched.of(np.concatenate([image, image, image], axis=2))
+    stack = WatchedPicture(np.concatenate([image, image, image], axis=2), None)
     masks = {1: crops[5], 2: far}
     fit(Walls(stack, True, 120.0), {4: masks}, dict.fromkeys((2, 3, 5), masks))
-    assert read == [plane for plane in range(PLANES) for _ in range(2)]
-    read.clear()
+    assert stack.read_planes == [plane for plane in range(PLANES) for _ in range(2)]
+    stack.read_planes.clear()
     Walls.of(stack, {n + at: {at: crop} for at in (1, 6) for n, crop in masks.items()})
-    assert read == [1, 1, 6, 6]
+    assert stack.read_planes == [1, 1, 6, 6]
 
 
 def test_corrections_at_the_ends_of_objects_do_not_hide_the_walls():
