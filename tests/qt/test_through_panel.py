@@ -124,3 +124,37 @@ def test_how_far_following_is_can_be_read_in_3d(qapp) -> None:
     panel.show_through(PropagationState())
     assert panel.text.text() == "The viewer shows a volume."
     panel.deleteLater()
+
+
+def test_the_axis_that_was_chosen_stays_and_is_that_of_all_buttons(open_in) -> None:
+    viewer = ViewerModel()
+    viewer.add_image(np.stack([film()] * 3), name="films")
+    widget = open_in(viewer, make_predictor=Factory())
+    panel, stack = widget._form.through, widget._open.propagation.stack
+    widget._form.fold_of("through").expand(animate=False)
+    viewer.dims.set_current_step(0, 1)
+    widget.new_prompt_layers()
+    assert (panel.chosen_axis, stack.axis(None)) == (0, 0)
+    panel.axis.setCurrentIndex(1)
+    assert (panel.chosen_axis, stack.axis(None)) == (1, 1)
+    viewer.dims.ndisplay = 3
+    widget.wait_until_idle()
+    viewer.dims.ndisplay = 2
+    viewer.dims.set_current_step(0, 2)
+    widget.wait_until_idle()
+    assert (panel.chosen_axis, stack.axis(None)) == (1, 1)
+
+
+def test_looking_for_axes_leaves_what_is_said_of_the_labels(open_in) -> None:
+    viewer = ViewerModel()
+    image = viewer.add_image(film(), name="film")
+    data = np.zeros(image.data.shape, np.uint8)
+    data[0, 0, 0] = 255
+    own = viewer.add_labels(data, name="own")
+    widget = open_in(viewer, make_predictor=Factory())
+    widget._form.fold_of("through").expand(animate=False)
+    _, shapes, _ = widget.new_prompt_layers()
+    widget.labels.value = own
+    shapes.add_rectangles([[[0, 6, 12], [0, 6, 28], [0, 22, 28], [0, 22, 12]]])
+    widget.wait_until_idle()
+    assert "can't hold label 256" in widget._form.head.hint.text()

@@ -281,7 +281,7 @@ class LabelTools:
         image, labels = self._chosen.image, self._chosen.labels
         if image is None or labels is None:
             return None
-        fits = self._targets.fits(labels, image, self._viewer.dims)
+        fits = not self._targets.misfit(labels, image, self._viewer.dims)
         return self._targets.of(labels) if fits else None
 
     def _plane(self) -> Plane | None:

@@ -135,13 +135,16 @@ class Targets:
         self._solved()
         return True
 
-    def fits(self, labels: Labels, image: Image, dims: Dims) -> bool:
-        """Whether masks of an image can be written to a layer."""
+    def misfit(self, labels: Labels, image: Image, dims: Dims, at: AffineMap | None = None) -> str:
+        """Return why masks of an image can't be written to a layer; empty if they can.
+
+        Unlike :meth:`check` it leaves what is said of the layer alone.
+        """
         try:
-            self.of(labels).check(image, dims)
-        except (TargetError, PlaneError):
-            return False
-        return True
+            self.of(labels).check(image, dims, at)
+        except (TargetError, PlaneError) as error:
+            return str(error)
+        return ""
 
     def check_objects(self, labels: Labels, objects: Iterable[int]) -> None:
         """Say so if a layer can't hold all of these objects; it takes the others."""

@@ -203,10 +203,6 @@ class Prompting:
         """Take it that what came has its objects: nothing of it is new, or a copy."""
         self._tables = read_tables(self.chosen, self._viewer.dims, None)
 
-    def target(self, shown: Shown) -> LabelsTarget | None:
-        """Return where masks of a plane can go, if anywhere now."""
-        return self._target(shown)[0]
-
     def _target(self, shown: Shown | None) -> tuple[LabelsTarget | None, FreeNumber | None]:
         """Return where masks can go, and what gives new objects their number, if that is known."""
         image, labels = self.chosen.image, self.chosen.labels

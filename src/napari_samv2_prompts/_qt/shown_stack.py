@@ -59,13 +59,15 @@ class ShownStack:
 
     def __init__(self, viewer: Viewer, controller: Controller) -> None:
         self._viewer, self._controller = viewer, controller
+        self.chosen_axis: int | None = None
         # By what they are of, labels and their data first; the one that was used last comes last.
         self._tracks: dict[tuple[Any, ...], StackLabels] = {}
 
     def axes(self) -> tuple[tuple[Axis, ...], str]:
-        """Return the axes that can be gone through, the one whose slider was moved last first.
+        """Return the axes that can be gone through.
 
-        Also returns why there are none, in a sentence.
+        The one that the user chose comes first, then the one whose slider was moved last.  Also
+        returns why there are none, in a sentence.
         """
         try:
             shown = self.now()
@@ -79,19 +81,26 @@ class ShownStack:
             if sizes[axis] > 1
         ]
         problem = "" if axes else "The image has one plane only."
-        return tuple(sorted(axes, key=lambda axis: axis.number != last)), problem
+        first = self.chosen_axis, last
+        return tuple(sorted(axes, key=lambda axis: [axis.number != one for one in first])), problem
+
+    def choose_axis(self, axis: int) -> None:
+        """Take it that the user goes through an axis, until another one is chosen."""
+        self.chosen_axis = axis
 
     def now(self) -> ShownPlane:
         """Return what is shown; ValueError if nothing can be followed in it."""
-        now, chosen = self._controller, self._controller.chosen
+        targets, chosen = self._controller.targets, self._controller.chosen
         if chosen.image is None or chosen.labels is None:
             raise ValueError("Open an image and draw an object first.")
-        shown = shown_plane(self._viewer.dims, chosen.image)
-        target = now.prompts.target(shown)
-        if target is None:
-            reading = "The labels are being read: try again in a moment."
-            raise ValueError(now.targets.problem or reading)
-        return ShownPlane(chosen.image, target, shown.plane)
+        dims = self._viewer.dims
+        shown = shown_plane(dims, chosen.image)
+        misfit = targets.misfit(chosen.labels, chosen.image, dims, shown.to_world)
+        if misfit:
+            raise ValueError(misfit)
+        if not targets.numbered(chosen.labels):
+            raise ValueError("The labels are being read: try again in a moment.")
+        return ShownPlane(chosen.image, targets.of(chosen.labels), shown.plane)
 
     def axis(self, axis: int | None) -> int:
         """Return an axis that can be gone through, by default the one that comes first."""

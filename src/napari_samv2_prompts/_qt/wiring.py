@@ -174,6 +174,7 @@ class Wiring:
         add(self.find_all.discard, found.discarded)
         add(self._through.follow, through.wanted)
         add(self._through.press, through.pressed)
+        add(self.propagation.stack.choose_axis, through.axis_chosen)
         add(self.objects.pick, form.objects.picked)
         add(self.objects.delete, form.objects.deleted)
         add(self.objects.keep, form.objects.kept)

@@ -104,7 +104,17 @@ def divide_object(
         stack.target.write(plane, halves, "replace")
     end_object(stack, number, plane, writing, step)
     stack.divided |= dict.fromkeys(daughters, (number, step))
+    before = _where_it_was(stack, number, place_on(plane, stack.axis))
+    for daughter in daughters if before in range(len(stack.planes)) else ():
+        stack.ended.setdefault(daughter, {})[before] = step
     return daughters
+
+
+def _where_it_was(stack: StackLabels, number: int, here: int) -> int:
+    """Return the plane beside the one of a division on which there was one object only."""
+    left = stack.remains.now.get(number, {})
+    later_only = bool(left) and min(left) > here
+    return here + 1 if later_only else here - 1
 
 
 def _refuse_kept(stack: StackLabels, number: int) -> None:

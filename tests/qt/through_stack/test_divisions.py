@@ -46,6 +46,18 @@ def test_daughters_are_followed_with_all_objects(bench: Stack) -> None:
         assert bench.planes_of(number) == [4, 5, 6]
 
 
+def test_daughters_are_known_not_to_be_there_before(bench: Stack) -> None:
+    bench.through.propagate([2])
+    bench.go(4)
+    daughters = bench.through.divide_here(2)
+    read = bench.through._track.read_anchors
+    for number, anchors in read(frozenset(daughters)).items():
+        assert {place: crop.area > 0 for place, crop in anchors.items()} == {3: False, 4: True}
+        assert number in daughters
+    bench.labels.undo()
+    assert read(frozenset(daughters)) == {}
+
+
 def test_a_division_that_was_undone_is_none(bench: Stack) -> None:
     bench.through.propagate([2])
     followed = bench.labels.data.copy()

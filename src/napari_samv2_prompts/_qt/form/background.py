@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt, Signal  # type: ignore[attr-defined]
+from qtpy.QtCore import QSignalBlocker, Qt, Signal  # type: ignore[attr-defined]
 from qtpy.QtWidgets import QCheckBox, QComboBox, QFormLayout, QLabel, QSlider, QSpinBox, QWidget
 
 from napari_samv2_prompts._qt.messages import find_all_line, propagation_line
@@ -138,6 +138,7 @@ class ThroughPanel(QWidget):
 
     wanted = Signal(str)  # the direction
     pressed = Signal(str)  # another button: cancel, doubtful, ends, divides or tracks
+    axis_chosen = Signal(int)  # by the user, out of those that are offered
 
     def __init__(self) -> None:
         super().__init__()
@@ -172,7 +173,7 @@ class ThroughPanel(QWidget):
             (self.divides, "divides"), (self.tracks, "tracks"),
         ):  # fmt: skip
             press.clicked.connect(lambda _=False, name=name: self.pressed.emit(name))
-        self.axis.currentIndexChanged.connect(self._on_axis)
+        self.axis.currentIndexChanged.connect(self._on_choice)
         self.show_axes(())
 
     # --- what is chosen ---------------------------------------------------------------------
@@ -203,8 +204,9 @@ class ThroughPanel(QWidget):
         before = [(axis.number, axis.name, axis.planes) for axis in self._axes]
         self._axes = tuple(axes)
         if key != before or not self.axis.count():
-            self.axis.clear()
-            self.axis.addItems([f"{axis.name}: {axis.planes} planes" for axis in axes])
+            with QSignalBlocker(self.axis):
+                self.axis.clear()
+                self.axis.addItems([f"{axis.name}: {axis.planes} planes" for axis in axes])
             self._on_axis()
         for control in (self.axis, self.which, self.first, self.last, self.stop,
                         self.back, self.both, self.forward, self.ends, self.divides,
@@ -222,7 +224,12 @@ class ThroughPanel(QWidget):
         told = self._axes or now.running  # it goes on in 3-D, too
         self.text.setText(propagation_line(now) if told else self._problem)
 
-    def _on_axis(self, index: int = 0) -> None:
+    def _on_choice(self, index: int) -> None:
+        self._on_axis()
+        if self.chosen_axis is not None:
+            self.axis_chosen.emit(self.chosen_axis)
+
+    def _on_axis(self) -> None:
         """Show the range of the chosen axis, as it was left."""
         if self._ranged is not None:
             self._ranges[self._ranged] = self.first.value(), self.last.value()
