@@ -162,3 +162,12 @@ def test_choosing_among_a_thousand_again_looks_at_no_mask(
     kept = [found.select(Selection(min_score=x, order=order)) for x in np.linspace(0, 1, 10)]
     assert len({len(some) for some in kept}) > 5
     assert len(compared) == meeting / 2
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [{"min_score": 5}, {"max_overlap": -0.1}, {"min_area": -3}, {"min_area": 9, "max_area": 4}],
+)
+def test_a_selection_that_can_not_be_meant_is_refused(chosen: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(chosen))):
+        Selection(**chosen)

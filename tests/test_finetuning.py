@@ -154,3 +154,11 @@ def test_labels_with_a_palette_are_its_entries(ending: str, tmp_path: Path) -> N
         imwrite(path, labels[0], photometric="palette", colormap=table)
     (pair,) = pairs_of_folder(tmp_path)
     np.testing.assert_array_equal(pair.labels, labels[0])
+
+
+def test_weights_that_are_there_are_not_written_over(tmp_path: Path) -> None:
+    there = tmp_path / "mine.safetensors"
+    there.write_bytes(b"an hour of training")
+    with pytest.raises(ValueError, match="is there already: choose another name"):
+        train(tmp_path, there, steps=1)
+    assert there.read_bytes() == b"an hour of training"

@@ -66,7 +66,16 @@ class Selection:
     order: Order = "best"
 
     def __post_init__(self) -> None:
-        """Refuse an order that there is not."""
+        """Refuse an order that there is not, and numbers that would leave nothing or no choice."""
+        for name in ("min_score", "min_stability", "max_overlap"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(f"{name} is {value:g}: it is from 0 to 1.")
+        if not 0 <= self.min_area <= self.max_area:
+            raise ValueError(
+                f"min_area is {self.min_area:g} and max_area {self.max_area:g}: give areas in "
+                "pixels, from 0, the smaller one first."
+            )
         if self.order not in get_args(Order):
             listed = ", ".join(get_args(Order))
             raise ValueError(f"There is no order {self.order!r}; choose one of {listed}.")

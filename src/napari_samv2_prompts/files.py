@@ -16,8 +16,11 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     - `path`: replaced by what was written, in one step.  A folder replaces none but an empty one.
     - yields a name beside `path` and with its ending, since some writers go by that; no two are
       alike, also from different machines
+    - raises FileNotFoundError if there is no folder to write to
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} to.")
     part = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.part{path.suffix}")
     try:
         yield part

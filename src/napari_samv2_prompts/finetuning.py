@@ -85,13 +85,19 @@ def train(
     Raises
     ------
     ValueError
-        If there are too few pictures with labels, or the output's name has another ending.
+        If there are too few pictures with labels, the output's name has another ending, or there
+        is such a file already.
     """
     output = Path(output)
     if output.suffix != ".safetensors":
         raise ValueError(f"{output}: the name of the new weights must end in .safetensors.")
     if steps < 1 or not minutes > 0:
         raise ValueError(f"There is nothing to train in {steps} steps and {minutes:g} minutes.")
+    state = output.with_suffix(".training")
+    if output.exists() and not state.exists():
+        raise ValueError(
+            f"{output} is there already: choose another name for the new weights, or remove it."
+        )
     pairs = list(
         pairs_of_folder(Path(data), channel)
         if isinstance(data, str | Path)
@@ -102,7 +108,6 @@ def train(
 
     network = network_to_train(model, device)
     settings = Settings(steps=steps, minutes=minutes, rate=rate, trunk=trunk)
-    state = output.with_suffix(".training")
     output.parent.mkdir(parents=True, exist_ok=True)
     result = fine_tune(network, pairs, settings, report=report, checkpoint=state)
     write_weights(result, {"from": model, "pictures": len(pairs), **asdict(settings)}, output)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_samv2_prompts.io.pixel_size import FileWarning
 from napari_samv2_prompts.io.prompt_files import read_prompts
 
 SIZE = (100, 200)  # height, width
@@ -112,3 +113,10 @@ def test_bad_tables_are_named(tmp_path: Path, boxes) -> None:
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(ValueError, match="not a text file"):
         read_prompts(SIZE, tmp_path / "b.csv")
+
+
+def test_an_object_that_is_said_to_be_nowhere_is_named(boxes, points) -> None:
+    nowhere = points("1,9,9,negative\n2,8,8,negative\n2,30,8,positive\n")
+    with pytest.warns(FileWarning, match="Object 1 has only negative clicks"):
+        read_prompts(SIZE, points=nowhere)
+    read_prompts(SIZE, boxes("1,0,0,50,50\n"), nowhere)  # warnings are errors

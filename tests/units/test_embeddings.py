@@ -143,6 +143,18 @@ def test_what_can_not_be_done_is_a_sentence(tmp_path, embedded, capsys) -> None:
     assert "Embeddings can't be kept" in outcome.error
 
 
+def test_a_file_that_no_reader_takes_is_no_readable_image(tmp_path, monkeypatch, capsys) -> None:
+    def refuse(path: Path) -> None:
+        raise OSError(f"Could not find a backend to open `{path}`: pip install imageio[pyav]")
+
+    monkeypatch.setattr("napari_samv2_prompts.units.embeddings.window_layers", refuse)
+    (tmp_path / "text.tif").write_text("hello")
+    assert main(["embed", str(tmp_path / "text.tif"), "-o", str(tmp_path / "s")]) == 1
+    said = capsys.readouterr().err
+    assert "text.tif is not a readable image." in said
+    assert "pip install" not in said
+
+
 @pytest.mark.parametrize("contrast", [(5, 1), (5, 5), "bright", (1, 2, 3)])
 def test_a_contrast_that_means_nothing_is_refused(contrast, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="neither 'displayed' nor 'percentiles' nor the values"):

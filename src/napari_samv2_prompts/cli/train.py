@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> None:
 def _check_files(options: argparse.Namespace) -> None:
     """Look at what is to be written before pictures are read."""
     output, listed = options.output, listed_weights(options.output)
-    own = Written(output, "the weights", endings=(".safetensors",), makes_parents=True)
+    own = Written(output, "the weights", endings=(".safetensors",))
     copy = None
     if listed is not None:
         copy = Written(listed, "the weights of the list of models", makes_parents=True)

@@ -7,7 +7,7 @@ Here: :class:`PromptSet`, which every reader adds to.  Not here: the files (``pr
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -125,7 +125,17 @@ class PromptSet:
             f"{source}: left out: {counted(n, _NOTES[reason][0])} {_NOTES[reason][1]}."
             for (source, reason), n in self._dropped.items()
         )
-        return (*self.notes, *dropped)
+        return (*self.notes, *dropped, *self._without_a_yes())
+
+    def _without_a_yes(self) -> Iterator[str]:
+        """Yield a note for each object of which it is only said where it is not."""
+        said: dict[int, list[Parts]] = {}
+        for objects in self.planes.values():
+            for number, parts in objects.items():
+                said.setdefault(number, []).append(parts)
+        for number, places in sorted(said.items()):
+            if not any(part.boxes or part.outlines or 1 in part.labels for part in places):
+                yield f"Object {number} has only negative clicks: add a positive one, or a box."
 
     @property
     def highest(self) -> int:

@@ -214,10 +214,14 @@ def stack_units(
 def _opened(image: Path) -> list[WindowLayer]:
     try:
         return window_layers(image)
-    except (OSError, MemoryError):
+    except MemoryError:
         raise
     except Exception as error:  # damaged bytes make the readers raise almost anything
-        raise ValueError(f"{image.name} is not a readable image ({error}).") from error
+        if isinstance(error, OSError) and "backend" not in str(error):
+            raise
+        # The last reader that was tried names libraries that would not help.
+        why = "" if isinstance(error, OSError) else f" ({error})"
+        raise ValueError(f"{image.name} is not a readable image{why}.") from error
 
 
 def _shown(look: WindowLayer) -> Any:
