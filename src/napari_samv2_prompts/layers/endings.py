@@ -28,7 +28,7 @@ def end_object(
 ) -> None:
     """Take it that an object is not on a plane; what was found of it beyond goes with it.
 
-    - `step`: what it is to be a part of
+    - `step`: of a division, what it is to be a part of
     - raises ValueError if its pixels there are the user's own
     - raises TargetError if the labels can't be written
     """
@@ -39,22 +39,23 @@ def end_object(
         raise ValueError(
             f"Object {number} was painted or accepted on this plane: erase it here first."
         )
-    step = step or OpenStep()
+    alone, step = step is None, step or OpenStep()
     stack.ended.setdefault(number, {})[here] = step
     with writing():
-        for place in sorted({here, *_beyond(stack, number, here)}):
+        for place in sorted({here, *_beyond(stack, number, here, divides=not alone)}):
             stack.remove(number, place, step)
 
 
-def _beyond(stack: StackLabels, number: int, here: int) -> list[int]:
+def _beyond(stack: StackLabels, number: int, here: int, *, divides: bool) -> list[int]:
     """Return where an object was found that is not on a plane, as far as its next anchor.
 
-    Nothing between two anchors: it may be gone on a single plane.  On both sides if it was
-    known on this plane only.  Only what was found is read, not the whole layer.
+    Nothing between two anchors: it may be gone on a single plane.  If it was known on this plane
+    only, on both sides, but not before the one on which it divides.  Only what was found is read,
+    not the whole layer.
     """
     up, ends_up = _found_beside(stack, number, here, 1)
     down, ends_down = _found_beside(stack, number, here, -1)
-    return (up if ends_up else []) + (down if ends_down else [])
+    return (up if ends_up else []) + (down if ends_down and not (divides and ends_up) else [])
 
 
 def _found_beside(

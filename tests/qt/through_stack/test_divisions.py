@@ -46,6 +46,17 @@ def test_daughters_are_followed_with_all_objects(bench: Stack) -> None:
         assert bench.planes_of(number) == [4, 5, 6]
 
 
+def test_an_object_that_divides_where_it_was_drawn_stays_before(bench: Stack) -> None:
+    bench.through.propagate([2])
+    before = bench.labels.data == 2
+    daughters = bench.through.divide_here(2)
+    assert bench.planes_of(2) == [0, 1, 2]
+    bench.through.propagate()
+    assert np.array_equal(bench.labels.data[:3] == 2, before[:3])
+    assert bench.through.stack.lineage().parents == dict.fromkeys(daughters, 2)
+    assert all(bench.planes_of(number) == [3, 4, 5, 6] for number in daughters)
+
+
 def test_daughters_are_known_not_to_be_there_before(bench: Stack) -> None:
     bench.through.propagate([2])
     bench.go(4)
