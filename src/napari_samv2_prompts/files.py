@@ -19,7 +19,7 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     - raises FileNotFoundError if there is no folder to write to
     """
     path = Path(path)
-    if not path.parent.is_dir():
+    if not path.parent.exists():
         raise FileNotFoundError(f"There is no folder {path.parent} to write {path.name} to.")
     part = path.with_name(f".{path.stem}.{uuid4().hex[:12]}.part{path.suffix}")
     try:

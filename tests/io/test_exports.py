@@ -210,3 +210,10 @@ def test_pairs_of_name_and_labels_are_labelled_images(tmp_path) -> None:
     for wrong in ([sample()], sample(), [("a.tif",)]):
         with pytest.raises(ValueError, match="name the picture of labels"):
             write_coco(path, wrong, polygons=True)
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(tmp_path) -> None:
+    with pytest.raises(
+        FileNotFoundError, match=r"^There is no folder .*nowhere to write a\.tif to"
+    ):
+        write_labels(tmp_path / "nowhere" / "a.tif", np.ones((4, 5), np.uint16))
